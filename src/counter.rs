@@ -1,0 +1,192 @@
+//! The epoch counter service (draft section 7): what is asked and what is answered.
+//!
+//! [`http`] turns these into HTTP bytes and back, without IO; [`service`] is the service itself as
+//! a pure state machine. Fields that the draft does not have (`lock_id`, `val`, `prev`, `pin`,
+//! `receipt`) are this crate's extension; all are optional, so a client or a service that speaks
+//! only the draft's text still works, in [`SafetyMode::Advisory`](crate::SafetyMode).
+
+pub mod http;
+pub mod service;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::tracks::GroupName;
+
+/// Longest lock token accepted, bytes.
+pub const MAX_LOCK_ID: usize = 64;
+/// Longest receipt accepted, bytes.
+pub const MAX_RECEIPT: usize = 256;
+
+/// The winner of a slot, recorded once by the service: 64 bytes.
+///
+/// SHA-256 of the Commit object's payload, then SHA-256 of the TLS-serialized GroupContext of the
+/// epoch it makes. For slot 0 the first half is zero: creation has no commit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Pin([u8; 64]);
+
+impl Pin {
+    /// A pin from its halves, 32 bytes each.
+    pub fn new(commit_hash: [u8; 32], context_hash: [u8; 32]) -> Self {
+        let mut pin = [0; 64];
+        let (commit, context) = pin.split_at_mut(32);
+        commit.copy_from_slice(&commit_hash);
+        context.copy_from_slice(&context_hash);
+        Self(pin)
+    }
+
+    /// The pin of slot 0: no commit, the GroupContext of epoch 0.
+    pub fn genesis(context_hash: [u8; 32]) -> Self {
+        Self::new([0; 32], context_hash)
+    }
+
+    /// A pin from 64 bytes; `None` for any other length.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// All 64 bytes.
+    pub fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+
+    /// SHA-256 of the commit object's payload.
+    pub fn commit_hash(&self) -> &[u8] {
+        self.0.split_at(32).0
+    }
+
+    /// SHA-256 of the new epoch's GroupContext.
+    pub fn context_hash(&self) -> &[u8] {
+        self.0.split_at(32).1
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({self})")
+    }
+}
+
+impl fmt::Display for Pin {
+    /// The first four bytes of each half.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |half: &[u8]| hex::encode(half.iter().take(4).copied().collect::<Vec<_>>());
+        write!(f, "{}:{}", short(self.commit_hash()), short(self.context_hash()))
+    }
+}
+
+/// `GET /lock/<counter>?val=<val>` (draft section 7.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LockRequest {
+    /// The counter's id: the group name.
+    pub counter: GroupName,
+    /// The value the caller expects to set next: 0 to create the group, epoch + 1 to commit.
+    /// Asking for a value already used changes nothing and reads its pin.
+    pub val: u64,
+}
+
+/// `POST /increment/<counter>` (draft section 7.2). A draft client sends the counter only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IncrementRequest {
+    /// The counter's id: the group name.
+    pub counter: GroupName,
+    /// The slot to fill.
+    pub val: Option<u64>,
+    /// The token that the lock's Ok gave.
+    pub lock_id: Option<Bytes>,
+    /// The pin of slot `val - 1`; none for slot 0.
+    pub prev: Option<Pin>,
+    /// The pin to record for slot `val`.
+    pub pin: Option<Pin>,
+}
+
+/// Where the counter stands, sent instead of Ok when the asked value is not the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct CounterState {
+    /// The next value the service will hand out: slots below it are used.
+    pub current: u64,
+    /// The pin of the asked slot, when it is used and was pinned.
+    pub pin: Option<Pin>,
+    /// The service's signature over that pin ([`receipt_message`]).
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::arbitrary_bytes))]
+    pub receipt: Option<Bytes>,
+    /// The asked slot was pinned, and so long ago that the pin is gone.
+    pub pin_forgotten: bool,
+}
+
+/// The answer to a [`LockRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum LockReply {
+    /// The caller holds the lock.
+    Ok {
+        /// Names this lock in the increment; absent from a service that speaks the draft only.
+        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::arbitrary_bytes))]
+        lock_id: Option<Bytes>,
+        /// The lease: the lock is gone after this.
+        expires_in: Duration,
+    },
+    /// Another caller holds the lock (the draft's "Conflict", also "Locked").
+    Conflict {
+        /// When to ask again.
+        retry_later: Duration,
+    },
+    /// The asked value is not the next one.
+    CounterError(CounterState),
+    /// Refused for a reason that has nothing to do with the value.
+    Error(Reason),
+}
+
+/// The answer to an [`IncrementRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum IncrementReply {
+    /// The slot is filled, now or by an earlier copy of this very request.
+    Ok(CounterState),
+    /// The asked slot is not the next one, or `prev` is not the pin of the slot before.
+    CounterError(CounterState),
+    /// Refused for a reason that has nothing to do with the value.
+    Error(Reason),
+}
+
+/// Why a request was refused: a closed set on the wire (`design.md` section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum Reason {
+    /// An increment without a live lock.
+    NotLocked,
+    /// An increment without a pin on a counter whose slots are pinned.
+    PinRequired,
+    /// An increment with a pin on a counter whose first slot was not pinned.
+    UnpinnedId,
+    /// The request does not parse.
+    Malformed,
+    /// An id or a body over the service's limits.
+    TooLarge,
+    /// No token.
+    Unauthenticated,
+    /// A token that does not allow this.
+    Forbidden,
+    /// Too many requests.
+    RateLimited,
+    /// The counter cannot go higher.
+    Overflow,
+}
+
+/// What a receipt signs: `"moq-mls receipt v1" | u16 length of id | id | u64 val | pin`, integers big-endian.
+pub fn receipt_message(counter: &GroupName, val: u64, pin: &Pin) -> Vec<u8> {
+    let id = counter.as_bytes();
+    let mut message = b"moq-mls receipt v1".to_vec();
+    // A group name is at most 255 bytes.
+    message.extend_from_slice(&(id.len() as u16).to_be_bytes());
+    message.extend_from_slice(id);
+    message.extend_from_slice(&val.to_be_bytes());
+    message.extend_from_slice(pin.as_bytes());
+    message
+}

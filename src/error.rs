@@ -1,0 +1,40 @@
+//! What `handle` and `restore` can fail with: misuse by the embedder or a machine that has ended.
+//! A peer's fault is a [`Notice`](crate::Notice), never one of these.
+
+use crate::engine::EngineError;
+
+/// An error of the participant itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The embedder did something the contract forbids; the participant is unchanged.
+    #[error("misuse: {0}")]
+    Misuse(#[from] Misuse),
+    /// The participant has left or was removed; it handles nothing more.
+    #[error("the participant has ended")]
+    Ended,
+    /// The MLS engine failed on one's own state, not on a peer's message.
+    #[error("MLS engine: {0}")]
+    Engine(#[from] EngineError),
+    /// A snapshot that cannot be restored.
+    #[error("snapshot: {0}")]
+    Snapshot(#[from] crate::snapshot::SnapshotError),
+}
+
+/// What the embedder did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// Too many actions wait: poll them.
+    #[error("actions were not polled")]
+    Undrained,
+    /// The command needs a member, and this participant is none.
+    #[error("not a member")]
+    NotAMember,
+    /// `Join` a second time.
+    #[error("already joined or joining")]
+    AlreadyJoined,
+    /// A command about oneself that needs another name: `Leave` instead of `Remove`.
+    #[error("a member cannot remove itself: use Leave")]
+    OwnName,
+}

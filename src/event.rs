@@ -1,0 +1,126 @@
+//! Everything that can happen to a participant. The log of a life is a list of `(Timestamp, Event)`.
+
+use bytes::Bytes;
+
+use crate::action::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::counter::{IncrementReply, LockReply};
+use crate::tracks::{FullTrackName, Location, SenderId};
+
+/// One thing that happened, for [`Participant::handle`](crate::Participant::handle).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// The embedder wants something.
+    Command(Command),
+    /// An object arrived on a subscribed track. Objects of one's own come back too: the read-back of
+    /// a commit depends on it.
+    Object(Object),
+    /// A subscription or namespace subscription was accepted, or not.
+    SubscribeReply {
+        /// Which.
+        id: SubscribeId,
+        /// `Err` makes the machine subscribe again later.
+        reply: Result<(), Failure>,
+    },
+    /// A publish was handed to the relay, or not. `Ok` is not a read-back.
+    PublishReply {
+        /// Which.
+        id: PublishId,
+        /// How it ended.
+        reply: Result<(), Failure>,
+    },
+    /// The answer to a fetch.
+    FetchReply {
+        /// Which.
+        id: FetchId,
+        /// The objects that the relay has, in any order; possibly none.
+        reply: Result<Vec<Object>, Failure>,
+    },
+    /// The counter service's answer to a lock request.
+    LockReply {
+        /// Which.
+        id: LockRequestId,
+        /// How it ended.
+        reply: Result<LockReply, Failure>,
+    },
+    /// The counter service's answer to an increment request.
+    IncrementReply {
+        /// Which.
+        id: IncrementRequestId,
+        /// How it ended.
+        reply: Result<IncrementReply, Failure>,
+    },
+    /// A peer's epoch authenticator, learned over the application's own channel: how a fork is
+    /// detected in [`SafetyMode::Advisory`](crate::SafetyMode) and against a lying service.
+    PeerAuthenticator {
+        /// Who said so.
+        peer: SenderId,
+        /// In which epoch.
+        epoch: u64,
+        /// RFC 9420 section 8.7.
+        authenticator: Bytes,
+    },
+    /// Time passed; [`Participant::poll_timeout`](crate::Participant::poll_timeout) says when to
+    /// send it. An early or needless one does nothing.
+    Timer,
+}
+
+/// A wish of the embedder. Wishes survive lost races: they are carried into the next epoch until
+/// done or refused by a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Command {
+    /// Take part: create the group or join it.
+    Join,
+    /// Admit a sender whose KeyPackage was held back, or lift its bar.
+    Admit {
+        /// Who.
+        sender: SenderId,
+        /// Remove this member in the same commit: another device of the same identity.
+        replacing: Option<SenderId>,
+    },
+    /// Drop a sender's KeyPackage and take no other from it.
+    Refuse(SenderId),
+    /// Add somebody by a KeyPackage that did not come over the KeyPackage track.
+    Add(Bytes),
+    /// Remove a member, and bar it until admitted again.
+    Remove(SenderId),
+    /// A member is gone (its connection ended): remove it, but let it come back.
+    Gone(SenderId),
+    /// Commit fresh entropy.
+    Update,
+    /// Ask to be removed, and stop once that has happened.
+    Leave,
+}
+
+impl From<Command> for Event {
+    fn from(command: Command) -> Self {
+        Self::Command(command)
+    }
+}
+
+/// An MoQT object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    /// Its track.
+    pub track: FullTrackName,
+    /// Its place in the track.
+    pub location: Location,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
+/// How a request ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It certainly had no effect.
+    #[error("not sent")]
+    NotSent,
+    /// It may have had its effect. Never a reason to drop a commit.
+    #[error("outcome unknown")]
+    Unknown,
+    /// The peer refused it with this code.
+    #[error("refused with code {0}")]
+    Refused(u64),
+}

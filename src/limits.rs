@@ -1,0 +1,120 @@
+//! Every bound the machine keeps, with its default.
+
+use std::time::Duration;
+
+/// Bounds on what peers, relays and the service can make the machine hold or do
+/// (`reliability.md` section 6). All are settable; passing one is a counted notice, never an error.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Largest KeyPackage object, bytes.
+    pub key_package_bytes: usize,
+    /// Largest Commit or Welcome object, bytes.
+    pub handshake_bytes: usize,
+    /// Most members.
+    pub roster: usize,
+    /// Most members added by one commit.
+    pub adds_per_commit: usize,
+    /// Most KeyPackages waiting to be committed, one per sender.
+    pub pending_joiners: usize,
+    /// Most bytes of KeyPackages waiting to be committed.
+    pub pending_joiner_bytes: usize,
+    /// Most KeyPackage sequences remembered of senders that are gone, and most senders barred.
+    pub remembered_senders: usize,
+    /// Most tried commits held for one slot, one per author.
+    pub candidates: usize,
+    /// Most commit objects looked at in one epoch.
+    pub commits_per_epoch: usize,
+    /// How far ahead of the own epoch a commit is kept.
+    pub future_epochs: u64,
+    /// Most bytes of commits kept for later epochs.
+    pub future_bytes: usize,
+    /// Most past commits kept as bytes, to publish again for a member that missed one.
+    pub republish_commits: usize,
+    /// Most bytes of past commits kept.
+    pub republish_bytes: usize,
+    /// Most own KeyPackages that can still be welcomed.
+    pub own_key_packages: usize,
+    /// Most Welcomes held while their pin is not known.
+    pub welcomes: usize,
+    /// A counter further ahead than this is the service's fault, not ours.
+    pub counter_lead: u64,
+    /// Most actions waiting to be polled.
+    pub actions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            key_package_bytes: 16 << 10,
+            handshake_bytes: 1 << 20,
+            roster: 1000,
+            adds_per_commit: 64,
+            pending_joiners: 1024,
+            pending_joiner_bytes: 4 << 20,
+            remembered_senders: 4096,
+            candidates: 8,
+            commits_per_epoch: 64,
+            future_epochs: 64,
+            future_bytes: 4 << 20,
+            republish_commits: 32,
+            republish_bytes: 8 << 20,
+            own_key_packages: 8,
+            welcomes: 8,
+            counter_lead: 1 << 20,
+            actions: 65_536,
+        }
+    }
+}
+
+/// How long the machine waits for what (`reliability.md` section 6).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Timers {
+    /// Work is gathered this long before a commit.
+    pub batch: Duration,
+    /// The next member in turn takes over after this much more.
+    pub turn: Duration,
+    /// An unanswered request is repeated after this.
+    pub request: Duration,
+    /// A held commit without a confirmation is asked about after this, plus up to as much jitter.
+    pub confirm: Duration,
+    /// A missing commit is fetched again after this.
+    pub fetch: Duration,
+    /// A published commit that is not read back is published again after this.
+    pub read_back: Duration,
+    /// A joiner without a Welcome publishes a fresh KeyPackage after this.
+    pub join_retry: Duration,
+    /// A joiner without a Welcome tells the embedder after this.
+    pub join_deadline: Duration,
+    /// A member that cannot find a decided commit joins afresh after this.
+    pub rejoin: Duration,
+    /// First and longest delay of the back-off.
+    pub backoff: (Duration, Duration),
+    /// Shortest and longest `retry_later` that is believed.
+    pub retry_later: (Duration, Duration),
+    /// A leave request that nobody commits is given up after this.
+    pub leave: Duration,
+    /// How often credentials are checked for expiry.
+    pub credential_check: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            batch: Duration::from_millis(50),
+            turn: Duration::from_millis(150),
+            request: Duration::from_secs(2),
+            confirm: Duration::from_millis(400),
+            fetch: Duration::from_secs(2),
+            read_back: Duration::from_secs(1),
+            join_retry: Duration::from_secs(10),
+            join_deadline: Duration::from_secs(30),
+            rejoin: Duration::from_secs(30),
+            backoff: (Duration::from_millis(100), Duration::from_secs(10)),
+            retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
+            leave: Duration::from_secs(30),
+            credential_check: Duration::from_secs(60),
+        }
+    }
+}
