@@ -331,6 +331,8 @@ pub enum Timer {
     Leave,
     /// Subscribe again.
     Subscribe,
+    /// Publish again what may not have been sent.
+    Publish,
     /// Check credentials.
     Credentials,
 }

@@ -29,16 +29,14 @@ pub struct Limits {
     pub future_epochs: u64,
     /// Most bytes of commits kept for later epochs.
     pub future_bytes: usize,
-    /// Most past commits kept as bytes, to publish again for a member that missed one.
-    pub republish_commits: usize,
-    /// Most bytes of past commits kept.
-    pub republish_bytes: usize,
     /// Most own KeyPackages that can still be welcomed.
     pub own_key_packages: usize,
     /// Most Welcomes held while their pin is not known.
     pub welcomes: usize,
     /// A counter further ahead than this is the service's fault, not ours.
     pub counter_lead: u64,
+    /// How often a publish that failed or may have failed is repeated.
+    pub publish_tries: u32,
     /// Most actions waiting to be polled.
     pub actions: usize,
 }
@@ -57,11 +55,10 @@ impl Default for Limits {
             commits_per_epoch: 64,
             future_epochs: 64,
             future_bytes: 4 << 20,
-            republish_commits: 32,
-            republish_bytes: 8 << 20,
             own_key_packages: 8,
             welcomes: 8,
             counter_lead: 1 << 20,
+            publish_tries: 8,
             actions: 65_536,
         }
     }

@@ -1,13 +1,180 @@
-//! Durable bytes of a participant.
-use bytes::Bytes;
-/// Durable bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Snapshot(pub Bytes);
+//! Durable bytes of a participant: what [`Action::Persist`](crate::Action::Persist) carries and
+//! [`Participant::restore`](crate::Participant::restore) takes.
+//!
+//! A snapshot holds private keys and group secrets: seal it at rest, and overwrite the last one when a
+//! new one is durable. Its format belongs to this crate and carries a version.
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes};
+
+/// "MQLS", then the format's version.
+const MAGIC: &[u8; 4] = b"MQLS";
+/// The format this crate writes and the only one it reads.
+pub const SNAPSHOT_VERSION: u16 = 1;
+
+/// A participant's durable state. Secret: `Debug` shows only its length.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Snapshot(Bytes);
+
+impl Snapshot {
+    /// Takes bytes read back from storage; they are checked by
+    /// [`Participant::restore`](crate::Participant::restore).
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes to store.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({} bytes)", self.0.len())
+    }
+}
+
 /// Why a snapshot cannot be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// Not a snapshot of this crate.
-    #[error("not a snapshot")]
+    /// Cut short, damaged, or no snapshot at all.
+    #[error("not a snapshot, or damaged")]
     Malformed,
+    /// Written by a version of the format that this one cannot read.
+    #[error("snapshot version {0} is not supported")]
+    Version(u16),
+    /// Of another group, mode or commit-track policy than configured.
+    #[error("the snapshot is of another group or configuration")]
+    OtherGroup,
+    /// Of another signature key than the engine's.
+    #[error("the snapshot is of another participant")]
+    OtherParticipant,
+}
+
+/// Writes length-prefixed fields, integers big-endian.
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        let mut out = MAGIC.to_vec();
+        out.put_u16(SNAPSHOT_VERSION);
+        Self(out)
+    }
+
+    pub(crate) fn u8(&mut self, v: u8) {
+        self.0.put_u8(v);
+    }
+
+    pub(crate) fn u64(&mut self, v: u64) {
+        self.0.put_u64(v);
+    }
+
+    pub(crate) fn bytes(&mut self, v: &[u8]) {
+        self.u64(v.len() as u64);
+        self.0.put_slice(v);
+    }
+
+    /// A count, then each item.
+    pub(crate) fn list<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        mut each: impl FnMut(&mut Self, T),
+    ) {
+        self.u64(items.len() as u64);
+        for item in items {
+            each(self, item);
+        }
+    }
+
+    pub(crate) fn option<T>(&mut self, item: Option<T>, each: impl FnOnce(&mut Self, T)) {
+        self.u8(u8::from(item.is_some()));
+        if let Some(item) = item {
+            each(self, item);
+        }
+    }
+
+    /// Ends the snapshot with a checksum over all before it.
+    pub(crate) fn finish<E>(
+        mut self,
+        sha256: impl FnOnce(&[u8]) -> Result<[u8; 32], E>,
+    ) -> Result<Snapshot, E> {
+        let sum = sha256(&self.0)?;
+        self.0.put_slice(&sum);
+        Ok(Snapshot(self.0.into()))
+    }
+}
+
+/// Reads what [`Writer`] wrote; every method fails on short or senseless bytes.
+pub(crate) struct Reader(Bytes);
+
+impl Reader {
+    /// Checks magic, version and checksum.
+    pub(crate) fn open<E>(
+        snapshot: &Snapshot,
+        sha256: impl FnOnce(&[u8]) -> Result<[u8; 32], E>,
+    ) -> Result<Self, SnapshotError> {
+        let mut bytes = snapshot.0.clone();
+        let body = bytes.len().checked_sub(32).ok_or(SnapshotError::Malformed)?;
+        let sum = bytes.split_off(body);
+        if !bytes.starts_with(MAGIC) || sha256(&bytes).ok().is_none_or(|s| s[..] != sum[..]) {
+            return Err(SnapshotError::Malformed);
+        }
+        bytes.advance(MAGIC.len());
+        match bytes.try_get_u16() {
+            Ok(SNAPSHOT_VERSION) => Ok(Self(bytes)),
+            Ok(other) => Err(SnapshotError::Version(other)),
+            Err(_) => Err(SnapshotError::Malformed),
+        }
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, SnapshotError> {
+        self.0.try_get_u8().map_err(|_| SnapshotError::Malformed)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, SnapshotError> {
+        self.0.try_get_u64().map_err(|_| SnapshotError::Malformed)
+    }
+
+    pub(crate) fn bool(&mut self) -> Result<bool, SnapshotError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(SnapshotError::Malformed),
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, SnapshotError> {
+        let len = usize::try_from(self.u64()?).map_err(|_| SnapshotError::Malformed)?;
+        if len > self.0.len() {
+            return Err(SnapshotError::Malformed);
+        }
+        Ok(self.0.split_to(len))
+    }
+
+    pub(crate) fn list<T>(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<T, SnapshotError>,
+    ) -> Result<Vec<T>, SnapshotError> {
+        let count = self.u64()?;
+        // Every item takes at least a byte: a larger count is a lie, and nothing is allocated for it.
+        if count > self.0.len() as u64 {
+            return Err(SnapshotError::Malformed);
+        }
+        (0..count).map(|_| each(self)).collect()
+    }
+
+    pub(crate) fn option<T>(
+        &mut self,
+        each: impl FnOnce(&mut Self) -> Result<T, SnapshotError>,
+    ) -> Result<Option<T>, SnapshotError> {
+        if self.bool()? { each(self).map(Some) } else { Ok(None) }
+    }
+
+    /// Nothing may be left over.
+    pub(crate) fn end(self) -> Result<(), SnapshotError> {
+        if self.0.is_empty() { Ok(()) } else { Err(SnapshotError::Malformed) }
+    }
 }

@@ -1,0 +1,468 @@
+//! Deciding the next epoch: lock, build, make durable, look, publish, read back, increment.
+//!
+//! `reliability.md` section 7, steps 5 to 9. The lock only keeps members out of each other's way; what
+//! counts is the pin that the service records once per slot.
+
+use bytes::Bytes;
+
+use crate::action::{FetchId, Notice, Refusal, RejoinReason, ServiceFault, Timer};
+use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
+use crate::engine::{Built, Engine};
+use crate::error::Error;
+use crate::event::Failure;
+use crate::participant::Participant;
+use crate::participant::membership::{Outbox, Step};
+use crate::participant::requests::Asked;
+use crate::participant::turn::Work;
+use crate::tracks::{COMMIT_OBJECT, CommitTrackPolicy, Location, SenderId, commit_fallback_object};
+
+impl<E: Engine> Participant<E> {
+    /// One's turn has come: ask for the lock if there is still something to do.
+    pub(crate) fn on_turn(&mut self) {
+        if self.work().is_empty() && self.member().is_none_or(|m| m.outbox.is_none()) {
+            return;
+        }
+        self.ask_slot();
+    }
+
+    /// A held commit has no confirmation yet: ask which commit won, or finish it for its author.
+    pub(crate) fn on_confirm_timer(&mut self) {
+        let Some(member) = self.member() else { return };
+        if member.is_idle() && !self.deadlines.is_set(Timer::Request) {
+            self.ask_slot();
+        } else {
+            self.deadlines.set(Timer::Confirm, self.now.after(self.config.timers.confirm));
+        }
+    }
+
+    fn ask_slot(&mut self) {
+        let Some(member) = self.member_mut() else { return };
+        if !member.is_idle() {
+            return;
+        }
+        member.step = Step::Locking;
+        let slot = member.slot();
+        self.deadlines.clear(Timer::Turn);
+        self.ask_lock(slot);
+    }
+
+    /// The back-off is over: ask again, or repeat the increment with the very same pin.
+    pub(crate) fn ask_slot_again(&mut self) {
+        let Some(member) = self.member() else { return };
+        match member.step.clone() {
+            Step::Idle => self.ask_slot(),
+            Step::Pinning { pin, lock_id, .. } => {
+                let (slot, prev) = (member.slot(), member.pin);
+                self.ask_increment(slot, pin, prev, lock_id);
+            }
+            Step::Healing { lock_id: Some(lock_id), slot } => self.heal(slot, Some(lock_id)),
+            Step::Healing { lock_id: None, slot } => self.ask_lock(slot),
+            Step::Locking | Step::Looking { .. } | Step::Publishing { .. } => {}
+        }
+    }
+
+    /// Back to idle, to try again after a back-off that grows with each failure.
+    fn back_off(&mut self) {
+        let Some(member) = self.member_mut() else { return };
+        member.step = Step::Idle;
+        self.repeat_later();
+    }
+
+    /// Keeps the step and repeats its request after a back-off.
+    fn repeat_later(&mut self) {
+        let Some(member) = self.member_mut() else { return };
+        member.attempts = member.attempts.saturating_add(1);
+        let attempts = member.attempts;
+        let wait = self.jitter.backoff(self.config.timers.backoff, attempts);
+        self.deadlines.set(Timer::Request, self.now.after(wait));
+    }
+
+    /// Nothing is committed until the service recovers; it is probed with a growing back-off.
+    fn halt(&mut self, fault: ServiceFault) {
+        let Some(member) = self.member_mut() else { return };
+        let first = !std::mem::replace(&mut member.halted, true);
+        if first {
+            self.notify(Notice::ServiceFault(fault));
+        }
+        self.back_off();
+    }
+
+    pub(crate) fn on_slot_lock(&mut self, val: u64, reply: Result<LockReply, Failure>) -> Result<(), Error> {
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        if let Step::Healing { slot, .. } = member.step {
+            if val == slot {
+                self.on_healing_lock(slot, reply);
+            }
+            return Ok(());
+        }
+        if val != member.slot() || member.step != Step::Locking {
+            // An answer for a slot that is decided by now; a lock that fell to us lapses.
+            return Ok(());
+        }
+        match reply {
+            Ok(LockReply::Ok { lock_id, .. }) => {
+                member.halted = false;
+                self.on_locked(lock_id)?;
+            }
+            Ok(LockReply::Conflict { retry_later }) => {
+                member.step = Step::Idle;
+                let wait = self.retry_after(retry_later);
+                self.deadlines.set(Timer::Request, self.now.after(wait));
+            }
+            Ok(LockReply::CounterError(state)) => {
+                member.step = Step::Idle;
+                self.on_counter(&state)?;
+            }
+            Ok(LockReply::Error(reason)) => self.halt(ServiceFault::Refused(reason)),
+            Err(_) => self.back_off(),
+        }
+        Ok(())
+    }
+
+    /// The counter does not stand at our slot.
+    fn on_counter(&mut self, state: &CounterState) -> Result<(), Error> {
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        let slot = member.slot();
+        if state.current.saturating_sub(slot) > self.config.limits.counter_lead {
+            self.halt(ServiceFault::Absurd { current: state.current });
+        } else if state.current > slot {
+            if self.is_pinned() {
+                return self.on_slot_used(state);
+            }
+            self.on_behind()?;
+        } else if !self.is_pinned() && state.current.checked_add(1) == Some(slot) && slot > 0 {
+            // Advisory: its committer died between publish and increment, and everyone applied it.
+            self.start_healing(state.current);
+        } else if state.current < slot {
+            self.halt(ServiceFault::Regressed { current: state.current });
+        } else {
+            self.back_off();
+        }
+        Ok(())
+    }
+
+    fn on_slot_used(&mut self, state: &CounterState) -> Result<(), Error> {
+        match (state.pin, state.pin_forgotten) {
+            (Some(pin), _) => self.decide(pin),
+            (None, true) => self.rejoin(RejoinReason::PinForgotten),
+            (None, false) => {
+                self.halt(ServiceFault::NoPins);
+                Ok(())
+            }
+        }
+    }
+
+    /// The lock is ours: help a commit that is already there, go on with our own, or build one.
+    fn on_locked(&mut self, lock_id: Option<Bytes>) -> Result<(), Error> {
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        if let Some(pin) = member.best_candidate() {
+            self.pin_candidate(pin, lock_id);
+            return Ok(());
+        }
+        if !member.candidates.is_empty() {
+            // Commits that remove us cannot be pinned by us: we do not know the epoch they make.
+            self.back_off();
+            return Ok(());
+        }
+        if member.outbox.is_none() && !self.build_outbox()? {
+            if let Some(member) = self.member_mut() {
+                member.step = Step::Idle;
+            }
+            return Ok(());
+        }
+        let track = self.tracks.commit(&self.me);
+        let Some(epoch) = self.epoch() else { return Ok(()) };
+        let fetch = self.fetch(track, epoch..=epoch);
+        if let Some(member) = self.member_mut() {
+            member.step = Step::Looking { fetch, lock_id };
+        }
+        Ok(())
+    }
+
+    fn pin_candidate(&mut self, pin: Pin, lock_id: Option<Bytes>) {
+        self.stats.helped = self.stats.helped.saturating_add(1);
+        self.pin(pin, lock_id, false);
+    }
+
+    fn pin(&mut self, pin: Pin, lock_id: Option<Bytes>, own: bool) {
+        let Some(member) = self.member_mut() else { return };
+        member.step = Step::Pinning { pin, lock_id: lock_id.clone(), own, unknown: false };
+        let (slot, prev) = (member.slot(), member.pin);
+        self.deadlines.clear(Timer::ReadBack);
+        self.ask_increment(slot, pin, prev, lock_id);
+    }
+
+    /// Builds this slot's one commit and makes it durable; `false` if there is nothing to commit.
+    fn build_outbox(&mut self) -> Result<bool, Error> {
+        let work = self.work();
+        if work.is_empty() {
+            return Ok(false);
+        }
+        let removed = work.removes.iter().copied().collect();
+        let Some(built) = self.build(work)? else { return Ok(false) };
+        let hash = self.engine.sha256(&built.commit)?;
+        let saved = self.engine.save(&built.next.group)?;
+        let Some(member) = self.member_mut() else { return Ok(false) };
+        let pin = Pin::new(hash, built.next.context_hash);
+        member.outbox = Some(Outbox {
+            base: member.context_hash,
+            commit: built.commit,
+            pin,
+            welcomes: built.welcomes,
+            next: built.next,
+            saved,
+            added: built.added,
+            removed,
+            sent: false,
+            object: None,
+            seen: false,
+        });
+        self.stats.commits_built = self.stats.commits_built.saturating_add(1);
+        self.persist()?;
+        Ok(true)
+    }
+
+    /// Builds a commit; KeyPackages that cannot be committed are dropped one by one, never the batch.
+    fn build(&mut self, work: Work) -> Result<Option<Built<E::Group>>, Error> {
+        let Some(member) = self.member() else { return Ok(None) };
+        let removes: Vec<u32> = work.removes.iter().copied().collect();
+        let messages = |adds: &[(SenderId, Bytes)]| adds.iter().map(|(_, m)| m.clone()).collect::<Vec<_>>();
+        let adds = work.adds;
+        if let Ok(built) = self.engine.build(&member.group, self.now, &messages(&adds), &removes) {
+            return Ok(Some(built));
+        }
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        // Halving finds the bad ones without a group clone for each good one.
+        let mut parts = vec![adds];
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            if self.engine.build(&member.group, self.now, &messages(&part), &removes).is_ok() {
+                good.extend(part);
+            } else if part.len() == 1 {
+                bad.extend(part);
+            } else {
+                let half = part.split_off(part.len() / 2);
+                parts.push(half);
+                parts.push(part);
+            }
+        }
+        let mut built = None;
+        // Two KeyPackages may each be good and not go together: then one at a time.
+        for adds in [&good[..], good.get(..1).unwrap_or_default()] {
+            if adds.is_empty() && removes.is_empty() && !work.update {
+                continue;
+            }
+            built = self.engine.build(&member.group, self.now, &messages(adds), &removes).ok();
+            if built.is_some() {
+                break;
+            }
+        }
+        for (sender, _) in bad {
+            self.joiners.take(&sender);
+            self.notify(Notice::Refused { sender, why: Refusal::BadKeyPackage });
+        }
+        if built.is_none() && good.is_empty() && (work.update || !removes.is_empty()) {
+            // Not even the plain commit can be built: that is our own state failing.
+            let Some(member) = self.member() else { return Ok(None) };
+            return Ok(Some(self.engine.build(&member.group, self.now, &[], &removes)?));
+        }
+        Ok(built)
+    }
+
+    /// What the relay had for this epoch was handled as it came: is there a commit to help instead?
+    pub(crate) fn on_look(&mut self, id: FetchId) {
+        let Some(member) = self.member_mut() else { return };
+        let Step::Looking { fetch, lock_id } = member.step.clone() else { return };
+        if fetch != id {
+            return;
+        }
+        if let Some(pin) = member.best_candidate() {
+            if member.outbox.as_ref().is_some_and(|o| !o.sent) {
+                // Nobody can have seen it: there was never a second commit for this slot.
+                member.outbox = None;
+            }
+            self.pin_candidate(pin, lock_id);
+            return;
+        }
+        let own = member.outbox.as_ref().filter(|o| o.seen).map(|o| o.pin);
+        member.step = Step::Publishing { lock_id: lock_id.clone() };
+        match own {
+            Some(pin) => self.pin(pin, lock_id, true),
+            None => self.publish_outbox(),
+        }
+    }
+
+    /// Publishes one's own commit, always the same bytes at the same place.
+    pub(crate) fn publish_outbox(&mut self) {
+        let shared = self.tracks.policy() == CommitTrackPolicy::Shared;
+        let track = self.tracks.commit(&self.me);
+        let Some(member) = self.member_mut() else { return };
+        if !matches!(member.step, Step::Publishing { .. }) {
+            return;
+        }
+        let (epoch, leaf, looked_at) = (member.epoch, member.leaf, member.looked_at);
+        let Some(outbox) = &mut member.outbox else { return };
+        // Where junk holds object 0, which can never change, take the place that is ours by our leaf.
+        let fallback = commit_fallback_object(leaf).filter(|_| shared && looked_at > 0);
+        let object = *outbox.object.get_or_insert(fallback.unwrap_or(COMMIT_OBJECT));
+        outbox.sent = true;
+        let commit = outbox.commit.clone();
+        self.publish(track, Location { group: epoch, object }, commit);
+        self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
+    }
+
+    /// One's own commit came back: only now may its slot be pinned, for others can find it.
+    pub(crate) fn on_own_commit_seen(&mut self) {
+        let Some(member) = self.member_mut() else { return };
+        let Some(outbox) = &mut member.outbox else { return };
+        outbox.seen = true;
+        outbox.sent = true;
+        let pin = outbox.pin;
+        if let Step::Publishing { lock_id } = member.step.clone() {
+            self.pin(pin, lock_id, true);
+        } else if member.is_idle() {
+            // After a restart: the outbox goes on where it stood.
+            self.deadlines.bring_forward(Timer::Turn, self.now);
+        }
+    }
+
+    /// Another valid commit showed up while our own is on its way: whoever is pinned wins, and the one
+    /// that is there already is the better bet.
+    pub(crate) fn on_rival(&mut self) {
+        let Some(member) = self.member_mut() else { return };
+        let Step::Publishing { lock_id } = member.step.clone() else { return };
+        let Some(pin) = member.best_candidate() else { return };
+        self.pin_candidate(pin, lock_id);
+    }
+
+    pub(crate) fn on_slot_increment(
+        &mut self,
+        asked: Asked,
+        reply: Result<IncrementReply, Failure>,
+    ) -> Result<(), Error> {
+        let pinned = self.is_pinned();
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        let slot = member.slot();
+        if let (Step::Healing { slot: healed, .. }, true) = (&member.step, asked.slot < slot) {
+            let healed = *healed;
+            self.on_healed(healed, reply);
+            return Ok(());
+        }
+        let Step::Pinning { pin, own, unknown, .. } = member.step.clone() else { return Ok(()) };
+        if asked.slot != slot || asked.pin != pin {
+            return Ok(());
+        }
+        match reply {
+            Ok(IncrementReply::Ok(state)) if pinned => match state.pin {
+                Some(winner) => {
+                    if own && winner == pin {
+                        self.publish_receipt(state.receipt);
+                    }
+                    return self.decide(winner);
+                }
+                None => self.halt(ServiceFault::NoPins),
+            },
+            Ok(IncrementReply::Ok(_)) => return self.decide(pin),
+            Ok(IncrementReply::CounterError(state)) if !pinned => {
+                return self.on_advisory_lost(&state, pin, unknown);
+            }
+            Ok(IncrementReply::CounterError(state)) => {
+                member.step = Step::Idle;
+                if state.current == slot {
+                    self.halt(ServiceFault::LineageMismatch);
+                } else {
+                    return self.on_counter(&state);
+                }
+            }
+            // The lock lapsed. Where increments are pinned it does not matter, so this service does not pin.
+            Ok(IncrementReply::Error(Reason::NotLocked)) if !pinned => self.back_off(),
+            Ok(IncrementReply::Error(Reason::NotLocked | Reason::UnpinnedId)) => {
+                self.halt(ServiceFault::NoPins);
+            }
+            Ok(IncrementReply::Error(reason)) => self.halt(ServiceFault::Refused(reason)),
+            Err(failure) => {
+                if let Step::Pinning { unknown, .. } = &mut member.step {
+                    *unknown = *unknown || failure == Failure::Unknown;
+                }
+                self.repeat_later();
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the service's receipt right behind the commit, so that others need not ask.
+    fn publish_receipt(&mut self, receipt: Option<Bytes>) {
+        if self.config.service_key.is_none() {
+            return;
+        }
+        let Some(member) = self.member() else { return };
+        let (Some(outbox), Some(receipt)) = (&member.outbox, receipt) else { return };
+        let Some(object) = outbox.object else { return };
+        let location = Location { group: member.epoch, object: object.saturating_add(1) };
+        self.publish(self.tracks.commit(&self.me), location, receipt);
+    }
+
+    /// Advisory: the counter is past our slot and names no winner.
+    fn on_advisory_lost(&mut self, state: &CounterState, pin: Pin, unknown: bool) -> Result<(), Error> {
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        let slot = member.slot();
+        if state.current <= slot {
+            member.step = Step::Idle;
+            return self.on_counter(state);
+        }
+        if unknown && member.candidates.is_empty() {
+            // An earlier copy of our own increment was heard, only its answer was lost.
+            return self.decide(pin);
+        }
+        match member.best_candidate() {
+            Some(rival) => self.decide(rival),
+            None => self.on_behind(),
+        }
+    }
+
+    fn start_healing(&mut self, slot: u64) {
+        let Some(member) = self.member_mut() else { return };
+        member.step = Step::Healing { lock_id: None, slot };
+        self.ask_lock(slot);
+    }
+
+    fn heal(&mut self, slot: u64, lock_id: Option<Bytes>) {
+        let Some(member) = self.member_mut() else { return };
+        let pin = Pin::new([0; 32], member.context_hash);
+        member.step = Step::Healing { lock_id: lock_id.clone(), slot };
+        self.ask_increment(slot, pin, None, lock_id);
+    }
+
+    fn on_healing_lock(&mut self, slot: u64, reply: Result<LockReply, Failure>) {
+        match reply {
+            Ok(LockReply::Ok { lock_id, .. }) => self.heal(slot, lock_id),
+            Ok(LockReply::Conflict { retry_later }) => {
+                if let Some(member) = self.member_mut() {
+                    member.step = Step::Idle;
+                }
+                let wait = self.retry_after(retry_later);
+                self.deadlines.set(Timer::Request, self.now.after(wait));
+            }
+            Ok(LockReply::CounterError(_) | LockReply::Error(_)) | Err(_) => self.back_off(),
+        }
+    }
+
+    fn on_healed(&mut self, slot: u64, reply: Result<IncrementReply, Failure>) {
+        match reply {
+            Ok(IncrementReply::Ok(_)) => {
+                if let Some(member) = self.member_mut() {
+                    member.step = Step::Idle;
+                }
+            }
+            Ok(_) => self.back_off(),
+            Err(_) => {
+                if let Some(member) = self.member_mut() {
+                    member.step = Step::Healing { lock_id: None, slot };
+                }
+                self.repeat_later();
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The waiting room: whose KeyPackage may be committed, and who must wait for the embedder.
+//!
+//! A relay replays the KeyPackages of members long gone to every newcomer. So a KeyPackage counts
+//! as stale when its object id (which its leaf carries) is not above the one its sender already
+//! joined by, and one that came before this participant joined is left to those who were there: its
+//! sender, if it still waits, soon publishes a fresh one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::action::Hold;
+use crate::engine::KeyPackageInfo;
+use crate::limits::Limits;
+use crate::participant::roster::Roster;
+use crate::tracks::SenderId;
+
+/// A KeyPackage that passed inspection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Waiting {
+    pub(crate) message: Bytes,
+    pub(crate) info: KeyPackageInfo,
+    pub(crate) object: u64,
+    pub(crate) hold: Option<Hold>,
+    /// A member to remove in the same commit.
+    pub(crate) replacing: Option<SenderId>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Joiners {
+    waiting: BTreeMap<SenderId, Waiting>,
+    waiting_bytes: usize,
+    /// The newest object seen on each KeyPackage track: the newest one speaks.
+    newest: BTreeMap<SenderId, u64>,
+    /// KeyPackage objects that came while it was open whether this participant creates the group.
+    early: BTreeMap<SenderId, (u64, Bytes)>,
+    /// Removed by somebody's wish; only the embedder lets them back.
+    pub(crate) barred: BTreeSet<SenderId>,
+    /// Admitted by name although the policy asks.
+    pub(crate) admitted: BTreeSet<SenderId>,
+    /// Refused by name.
+    pub(crate) refused: BTreeSet<SenderId>,
+}
+
+impl Joiners {
+    /// Notes an object of a KeyPackage track; `false` if a newer one was seen already.
+    pub(crate) fn is_news(&mut self, sender: &SenderId, object: u64, limits: &Limits) -> bool {
+        if let Some(newest) = self.newest.get_mut(sender) {
+            let news = object > *newest;
+            *newest = object.max(*newest);
+            return news;
+        }
+        remember(&mut self.newest, sender.clone(), object, limits.remembered_senders);
+        true
+    }
+
+    /// Keeps an object until it is known whether this participant creates the group.
+    pub(crate) fn keep_early(
+        &mut self,
+        sender: SenderId,
+        object: u64,
+        payload: Bytes,
+        limits: &Limits,
+    ) -> bool {
+        if self.early.len() >= limits.pending_joiners && !self.early.contains_key(&sender) {
+            return false;
+        }
+        if self.early.get(&sender).is_none_or(|(seen, _)| *seen < object) {
+            self.early.insert(sender, (object, payload));
+        }
+        true
+    }
+
+    pub(crate) fn take_early(&mut self) -> BTreeMap<SenderId, (u64, Bytes)> {
+        std::mem::take(&mut self.early)
+    }
+
+    /// Leaves all that came so far to those who are members already.
+    pub(crate) fn leave_early_to_others(&mut self, limits: &Limits) {
+        for (sender, (object, _)) in self.take_early() {
+            self.is_news(&sender, object, limits);
+        }
+    }
+
+    /// Puts a KeyPackage in the room, in place of an older one of the same sender.
+    pub(crate) fn admit(&mut self, waiting: Waiting, limits: &Limits) -> bool {
+        let sender = waiting.info.sender.clone();
+        let old = self.take(&sender);
+        let bytes = self.waiting_bytes.saturating_add(waiting.message.len());
+        if self.waiting.len() >= limits.pending_joiners || bytes > limits.pending_joiner_bytes {
+            if let Some(old) = old {
+                self.put(old);
+            }
+            return false;
+        }
+        self.put(waiting);
+        true
+    }
+
+    fn put(&mut self, waiting: Waiting) {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
+        self.waiting.insert(waiting.info.sender.clone(), waiting);
+    }
+
+    pub(crate) fn take(&mut self, sender: &SenderId) -> Option<Waiting> {
+        let waiting = self.waiting.remove(sender)?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
+        Some(waiting)
+    }
+
+    pub(crate) fn get_mut(&mut self, sender: &SenderId) -> Option<&mut Waiting> {
+        self.waiting.get_mut(sender)
+    }
+
+    /// Those who may be committed now, the longest known object first being of no matter: by SenderId.
+    pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.values().filter(|w| w.hold.is_none())
+    }
+
+    pub(crate) fn any_due(&self) -> bool {
+        self.due().next().is_some()
+    }
+
+    /// Another sender in the room, not held, with this identity.
+    pub(crate) fn same_identity(&self, info: &KeyPackageInfo) -> Option<&SenderId> {
+        self.due()
+            .find(|w| w.info.identity == info.identity && w.info.sender != info.sender)
+            .map(|w| &w.info.sender)
+    }
+
+    /// Bars a sender that was removed by somebody's wish.
+    pub(crate) fn bar(&mut self, sender: &SenderId, limits: &Limits) {
+        self.admitted.remove(sender);
+        if self.barred.len() < limits.remembered_senders {
+            self.barred.insert(sender.clone());
+        }
+        if let Some(waiting) = self.waiting.get_mut(sender) {
+            waiting.hold = Some(Hold::Barred);
+        }
+    }
+
+    /// After an epoch: who came in waits no longer, and who shares a name with nobody any more is let go on.
+    pub(crate) fn settle(&mut self, roster: &Roster) {
+        let done: Vec<SenderId> = self
+            .waiting
+            .iter()
+            .filter(|(sender, w)| roster.of(sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= w.object)))
+            .map(|(sender, _)| sender.clone())
+            .collect();
+        for sender in done {
+            self.take(&sender);
+        }
+        for waiting in self.waiting.values_mut() {
+            if matches!(&waiting.hold, Some(Hold::SameIdentity { .. }))
+                && roster.with_identity(&waiting.info.identity).is_none()
+            {
+                waiting.hold = None;
+            }
+        }
+    }
+}
+
+/// Inserts, making room by forgetting the first entry when `most` is reached.
+fn remember(map: &mut BTreeMap<SenderId, u64>, sender: SenderId, object: u64, most: usize) {
+    if map.len() >= most {
+        map.pop_first();
+    }
+    map.insert(sender, object);
+}

@@ -1,0 +1,79 @@
+//! Coming back: Welcomes that must go out, a state that must be left behind, credentials that ran out.
+
+use bytes::Bytes;
+
+use crate::action::{Notice, RejoinReason, Timer};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::participant::{Participant, State};
+use crate::tracks::{Location, SenderId, WELCOME_OBJECT};
+
+impl<E: Engine> Participant<E> {
+    /// Publishes the Welcomes of one's own commit. Its slot is decided, so nobody is let into an epoch
+    /// that never was (RFC 9420 section 14).
+    pub(crate) fn publish_welcomes(&mut self) {
+        let Some(member) = self.member() else { return };
+        let group = member.epoch;
+        let welcomes = member.welcomes.clone();
+        self.stats.welcomes = self.stats.welcomes.saturating_add(welcomes.len() as u64);
+        for (recipient, welcome) in welcomes {
+            let track = self.tracks.welcome(&recipient);
+            self.publish(track, Location { group, object: WELCOME_OBJECT }, welcome);
+        }
+    }
+
+    /// Leaves the present state behind and asks to be let in again: a fresh KeyPackage, whose sender's
+    /// stale leaf goes in the same commit.
+    pub(crate) fn rejoin(&mut self, reason: RejoinReason) -> Result<(), Error> {
+        let State::Member(member) = &self.state else { return Ok(()) };
+        let counter = member.slot();
+        if self.leaving.is_some() {
+            // On the way out anyway.
+            return self.end(Notice::LeaveUnheard);
+        }
+        self.stats.rejoins = self.stats.rejoins.saturating_add(1);
+        self.deadlines.clear_phase();
+        self.start_joining(Some(counter));
+        self.notify(Notice::Rejoining(reason));
+        self.fresh_key_package()
+    }
+
+    /// A peer's view of an epoch, from the application's own channel.
+    pub(crate) fn on_authenticator(
+        &mut self,
+        peer: SenderId,
+        epoch: u64,
+        authenticator: &Bytes,
+    ) -> Result<(), Error> {
+        let Some(member) = self.member() else { return Ok(()) };
+        if member.epoch != epoch || member.roster.of(&peer).is_none() {
+            return Ok(());
+        }
+        if self.engine.epoch_authenticator(&member.group)? == *authenticator {
+            return Ok(());
+        }
+        self.notify(Notice::ForkDetected { epoch, peer: peer.clone() });
+        // Of two sides one must move. The one with the lower SenderId stays: both draw the same line.
+        if !self.is_pinned() && peer < self.me {
+            return self.rejoin(RejoinReason::Fork);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_credentials(&mut self) {
+        self.deadlines.set(Timer::Credentials, self.now.after(self.config.timers.credential_check));
+        let now = self.now;
+        let State::Member(member) = &mut self.state else { return };
+        let expired: Vec<SenderId> = member
+            .roster
+            .iter()
+            .filter(|m| !member.expired.contains(&m.sender))
+            .filter(|m| !self.engine.credential_valid(&member.group, m, now))
+            .map(|m| m.sender.clone())
+            .collect();
+        member.expired.extend(expired.iter().cloned());
+        for sender in expired {
+            self.notify(Notice::CredentialExpired { sender });
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What a participant counts.
+
+use std::collections::BTreeMap;
+
+use crate::action::Fault;
+
+/// Counters since the participant was made or restored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Objects handled.
+    pub objects: u64,
+    /// KeyPackages published.
+    pub key_packages: u64,
+    /// Own commits built.
+    pub commits_built: u64,
+    /// Own commits that won their slot.
+    pub commits_won: u64,
+    /// Own commits that lost their slot to another.
+    pub commits_lost: u64,
+    /// Increments sent for another member's commit.
+    pub helped: u64,
+    /// Epochs entered.
+    pub epochs: u64,
+    /// Epochs entered by a receipt alone, without asking the counter service.
+    pub receipts_used: u64,
+    /// Welcomes published.
+    pub welcomes: u64,
+    /// Lock requests sent, reads included.
+    pub lock_requests: u64,
+    /// Increment requests sent.
+    pub increment_requests: u64,
+    /// Payload bytes published.
+    pub bytes_published: u64,
+    /// Times joined afresh.
+    pub rejoins: u64,
+    /// Faults of peers, relays and services, by kind.
+    pub faults: BTreeMap<Fault, u64>,
+}

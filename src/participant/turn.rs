@@ -1,0 +1,129 @@
+//! What there is to commit, and whose turn it is.
+//!
+//! Every member sees the same waiting room, so without a rule all would ask for the lock at once. The
+//! member whose rank among the leaves equals the epoch, modulo the number of members, goes first; the
+//! next waits one turn longer, and so on. A member stands down when the wish shows up in a commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::action::{Notice, Refusal, Timer};
+use crate::engine::Engine;
+use crate::error::{Error, Misuse};
+use crate::participant::Participant;
+use crate::tracks::SenderId;
+
+/// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
+const MOST_TURNS: usize = 8;
+
+/// What this participant wants committed besides joins. Kept through lost races until done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Wishes {
+    /// Members to remove; `true`: bar them too.
+    pub(crate) removals: BTreeMap<SenderId, bool>,
+    /// Fresh entropy, done by any commit of one's own.
+    pub(crate) update: bool,
+    /// Leaves whose members asked, in this epoch, to be removed.
+    pub(crate) leaves: BTreeSet<u32>,
+    /// Leave requests of epochs not reached yet, one per sender.
+    pub(crate) leaves_later: BTreeMap<SenderId, (u64, u64, Bytes)>,
+    /// Members that asked to leave: they are not barred when they are out.
+    pub(crate) leavers: BTreeSet<SenderId>,
+}
+
+/// One commit's content.
+pub(crate) struct Work {
+    pub(crate) adds: Vec<(SenderId, Bytes)>,
+    pub(crate) removes: BTreeSet<u32>,
+    pub(crate) update: bool,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.adds.is_empty() && self.removes.is_empty() && !self.update
+    }
+}
+
+impl<E: Engine> Participant<E> {
+    pub(crate) fn wish_removal(&mut self, sender: SenderId, bar: bool) -> Result<(), Error> {
+        if sender == self.me {
+            return Err(Misuse::OwnName.into());
+        }
+        let Some(member) = self.member() else { return Err(Misuse::NotAMember.into()) };
+        let is_member = member.roster.of(&sender).is_some();
+        if bar {
+            self.joiners.bar(&sender, &self.config.limits);
+        }
+        if is_member {
+            let wish = self.wishes.removals.entry(sender).or_default();
+            *wish = *wish || bar;
+        } else if self.joiners.take(&sender).is_none() {
+            self.notify(Notice::Refused { sender, why: Refusal::NotAMember });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wish_update(&mut self) -> Result<(), Error> {
+        if self.member().is_none() {
+            return Err(Misuse::NotAMember.into());
+        }
+        self.wishes.update = true;
+        Ok(())
+    }
+
+    fn has_work(&self) -> bool {
+        self.wishes.update
+            || !self.wishes.removals.is_empty()
+            || !self.wishes.leaves.is_empty()
+            || self.joiners.any_due()
+    }
+
+    /// Sets the time to ask for the lock, if there is work and nothing else is going on.
+    pub(crate) fn schedule_turn(&mut self) {
+        // A request that waits for its back-off will take the work along.
+        let waits = self.deadlines.is_set(Timer::Turn) || self.deadlines.is_set(Timer::Request);
+        if waits || self.leaving.is_some() || !self.has_work() || self.work().is_empty() {
+            return;
+        }
+        let Some(member) = self.member() else { return };
+        // A candidate or an undecided commit of one's own decides the slot first.
+        let busy = !member.is_idle() || member.halted || member.decided.is_some();
+        if busy || !member.candidates.is_empty() {
+            return;
+        }
+        let members = member.roster.len().max(1);
+        let first = usize::try_from(member.epoch % members as u64).unwrap_or(0);
+        let rank = member.roster.rank(member.leaf);
+        let turns = ((rank + members - first) % members).min(MOST_TURNS);
+        let timers = &self.config.timers;
+        let turn = timers.turn.saturating_mul(u32::try_from(turns).unwrap_or(0));
+        let wait = timers.batch + turn;
+        // The first in turn has nobody to keep clear of.
+        let jitter = if turns == 0 { Default::default() } else { self.jitter.up_to(timers.turn / 2) };
+        self.deadlines.set(Timer::Turn, self.now.after(wait + jitter));
+    }
+
+    /// What one commit would hold now.
+    pub(crate) fn work(&self) -> Work {
+        let mut work = Work { adds: Vec::new(), removes: BTreeSet::new(), update: self.wishes.update };
+        let Some(member) = self.member() else { return work };
+        work.removes.extend(self.wishes.leaves.iter().filter(|leaf| member.roster.at(**leaf).is_some()));
+        work.removes.extend(self.wishes.removals.keys().filter_map(|s| member.roster.of(s)).map(|m| m.leaf));
+        let limits = &self.config.limits;
+        let room = limits.roster.saturating_sub(member.roster.len()).saturating_add(work.removes.len());
+        for waiting in self.joiners.due().take(limits.adds_per_commit.min(room)) {
+            let sender = &waiting.info.sender;
+            if self.wishes.removals.contains_key(sender) {
+                continue;
+            }
+            // A stale leaf of the same sender goes in the same commit, and so does a replaced device.
+            let stale = member.roster.of(sender);
+            let replaced = waiting.replacing.as_ref().and_then(|other| member.roster.of(other));
+            work.removes.extend(stale.into_iter().chain(replaced).map(|m| m.leaf));
+            work.adds.push((sender.clone(), waiting.message.clone()));
+        }
+        work.removes.remove(&member.leaf);
+        work
+    }
+}
