@@ -34,6 +34,9 @@ pub enum Misuse {
     /// `Join` a second time.
     #[error("already joined or joining")]
     AlreadyJoined,
+    /// `Add` with a KeyPackage that is malformed, expired or invalid.
+    #[error("the KeyPackage is not valid")]
+    BadKeyPackage,
     /// A command about oneself that needs another name: `Leave` instead of `Remove`.
     #[error("a member cannot remove itself: use Leave")]
     OwnName,

@@ -72,8 +72,6 @@ pub struct Timers {
     pub batch: Duration,
     /// The next member in turn takes over after this much more.
     pub turn: Duration,
-    /// An unanswered request is repeated after this.
-    pub request: Duration,
     /// A held commit without a confirmation is asked about after this, plus up to as much jitter.
     pub confirm: Duration,
     /// A missing commit is fetched again after this.
@@ -101,7 +99,6 @@ impl Default for Timers {
         Self {
             batch: Duration::from_millis(50),
             turn: Duration::from_millis(150),
-            request: Duration::from_secs(2),
             confirm: Duration::from_millis(400),
             fetch: Duration::from_secs(2),
             read_back: Duration::from_secs(1),

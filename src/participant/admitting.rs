@@ -29,8 +29,11 @@ impl<E: Engine> Participant<E> {
                 self.consider_key_package_object(sender, object.location.object, object.payload)
             }
             State::Bootstrapping(_) | State::Joining(_) => {
+                // One who joins leaves these to the members: only where they lie is of use.
+                let creating = matches!(self.state, State::Bootstrapping(_));
+                let payload = if creating { object.payload } else { Bytes::new() };
                 let limits = &self.config.limits;
-                if !self.joiners.keep_early(sender.clone(), object.location.object, object.payload, limits) {
+                if !self.joiners.keep_early(sender.clone(), object.location.object, payload, limits) {
                     self.fault(Some(sender), Fault::TooMany);
                 }
                 Ok(())
@@ -162,7 +165,7 @@ impl<E: Engine> Participant<E> {
     /// Adds somebody by a KeyPackage from elsewhere.
     pub(crate) fn add(&mut self, message: Bytes) -> Result<(), Error> {
         let Some(member) = self.member() else { return Err(Misuse::NotAMember.into()) };
-        let info = self.engine.inspect_key_package(self.now, &message)?;
+        let info = self.engine.inspect_key_package(self.now, &message).map_err(|_| Misuse::BadKeyPackage)?;
         let object = info.sequence.unwrap_or(0);
         if member.roster.of(&info.sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
             self.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });

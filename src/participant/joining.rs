@@ -148,6 +148,10 @@ impl<E: Engine> Participant<E> {
         reply: Result<LockReply, Failure>,
     ) -> Result<(), Error> {
         let Some(joining) = self.joining() else { return Ok(()) };
+        if !joining.welcomes.iter().any(|(_, info)| info.epoch == epoch) {
+            // An answer to a question of an earlier phase.
+            return Ok(());
+        }
         let wait = match reply {
             Ok(LockReply::CounterError(state)) => {
                 joining.counter = Some(state.current);
