@@ -99,7 +99,7 @@ impl Default for Timers {
         Self {
             batch: Duration::from_millis(50),
             turn: Duration::from_millis(150),
-            confirm: Duration::from_millis(400),
+            confirm: Duration::from_millis(200),
             fetch: Duration::from_secs(2),
             read_back: Duration::from_secs(1),
             join_retry: Duration::from_secs(10),

@@ -31,7 +31,7 @@ pub(crate) struct Joiners {
     waiting: BTreeMap<SenderId, Waiting>,
     waiting_bytes: usize,
     /// The newest object seen on each KeyPackage track: the newest one speaks.
-    newest: BTreeMap<SenderId, u64>,
+    pub(crate) newest: BTreeMap<SenderId, u64>,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
     /// Removed by somebody's wish; only the embedder lets them back.

@@ -73,6 +73,11 @@ impl<E: Engine> Participant<E> {
         senders(&mut out, &self.joiners.barred);
         senders(&mut out, &self.joiners.admitted);
         senders(&mut out, &self.joiners.refused);
+        // Without it, every KeyPackage that the relay replays after a restart would look fresh.
+        out.list(self.joiners.newest.iter(), |out, (sender, object)| {
+            out.bytes(sender.as_bytes());
+            out.u64(*object);
+        });
         out.list(self.wishes.removals.iter(), |out, (sender, bar)| {
             out.bytes(sender.as_bytes());
             out.u8(u8::from(*bar));
@@ -137,6 +142,7 @@ impl<E: Engine> Participant<E> {
         this.joiners.barred = from.list(sender)?.into_iter().collect();
         this.joiners.admitted = from.list(sender)?.into_iter().collect();
         this.joiners.refused = from.list(sender)?.into_iter().collect();
+        this.joiners.newest = from.list(|from| Ok((sender(from)?, from.u64()?)))?.into_iter().collect();
         this.wishes.removals = from.list(|from| Ok((sender(from)?, from.bool()?)))?.into_iter().collect();
         this.wishes.update = from.bool()?;
         if from.bool()? {
