@@ -1,4 +1,6 @@
-//! Stub.
+//! Control messages on the wire.
+
+pub mod params;
 #[cfg(feature = "arbitrary")]
 pub(crate) fn arbitrary_bytes(
     u: &mut arbitrary::Unstructured<'_>,

@@ -1,0 +1,61 @@
+//! The group's parameters as the content of a GroupContext extension (ours, `design.md` section 5).
+//!
+//! `version (1) | mode (1) | commit tracks (1) | tree objects (1) | key hash present (1) [| 32 bytes]`
+
+use crate::SafetyMode;
+use crate::engine::GroupParams;
+use crate::tracks::CommitTrackPolicy;
+
+const VERSION: u8 = 1;
+
+/// Parameters that this crate cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("group parameters: bad {0}")]
+pub struct ParamsError(&'static str);
+
+/// The extension's content: 5 or 37 bytes.
+pub fn encode(params: &GroupParams) -> Vec<u8> {
+    let mode = match params.mode {
+        SafetyMode::Advisory => 0,
+        SafetyMode::Pinned => 1,
+    };
+    let tracks = match params.commit_tracks {
+        CommitTrackPolicy::Shared => 0,
+        CommitTrackPolicy::PerSender => 1,
+    };
+    let hash = params.service_key_hash;
+    let mut out = vec![VERSION, mode, tracks, u8::from(params.tree_objects), u8::from(hash.is_some())];
+    out.extend(hash.iter().flatten());
+    out
+}
+
+/// Reads the extension's content.
+///
+/// # Errors
+/// [`ParamsError`] names the field: an unknown version or value, or a wrong length.
+pub fn decode(content: &[u8]) -> Result<GroupParams, ParamsError> {
+    let (head, hash) = content.split_first_chunk::<5>().ok_or(ParamsError("length"))?;
+    let [version, mode, tracks, trees, hashed] = *head;
+    if version != VERSION {
+        return Err(ParamsError("version"));
+    }
+    let flag = |byte, name| match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(ParamsError(name)),
+    };
+    Ok(GroupParams {
+        mode: if flag(mode, "mode")? { SafetyMode::Pinned } else { SafetyMode::Advisory },
+        commit_tracks: match tracks {
+            0 => CommitTrackPolicy::Shared,
+            1 => CommitTrackPolicy::PerSender,
+            _ => return Err(ParamsError("commit tracks")),
+        },
+        tree_objects: flag(trees, "tree objects")?,
+        service_key_hash: match (flag(hashed, "key hash")?, hash) {
+            (false, []) => None,
+            (true, hash) => Some(hash.try_into().map_err(|_| ParamsError("key hash"))?),
+            (false, _) => return Err(ParamsError("length")),
+        },
+    })
+}
