@@ -683,6 +683,7 @@ fn requests_that_are_none() {
         (b"GET /x HTTP/1.1\r\n: h\r\n", Malformed("header")),
         (b"GET /x HTTP/1.1\r\nHost h\r\n", Malformed("header")),
         (b"GET /x HTTP/1.1\r\nHost: a\0b\r\n", Malformed("header")),
+        (b"GET /x HTTP/1.1\r\nHost: a\x7fb\r\n", Malformed("header")),
         (b"GET /x HTTP/1.1\r\nH\xc3\xa9: b\r\n", Malformed("header")),
         (
             b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",

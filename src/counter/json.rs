@@ -556,6 +556,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn written_text_is_escaped() {
+        let written = |text: &str| Writer::new().text("v", text).finish();
+        assert_eq!(&written("\"\\/é")[..], "{\"v\":\"\\\"\\\\/é\"}".as_bytes());
+        for control in '\0'..' ' {
+            let expected = format!("{{\"v\":\"\\u{:04x}\"}}", u32::from(control));
+            assert_eq!(written(&control.to_string()), expected);
+        }
+    }
+
     /// Text that is JSON, nearly JSON, or made of its parts.
     fn nearly_json() -> impl Strategy<Value = String> {
         let token = prop::sample::select(vec![

@@ -99,7 +99,7 @@ pub fn encode_increment(request: &IncrementRequest, token: Option<&str>) -> Resu
 /// [`encode_increment`].
 ///
 /// Unknown query parameters and unknown JSON fields are ignored, as is a lock's body. A target in
-/// absolute form counts as its path. The method is looked at last but one, the body last.
+/// absolute form counts as its path.
 ///
 /// # Errors
 /// Any [`HttpError`] but `Truncated` and `Status`; answer with
