@@ -6,6 +6,7 @@
 //! only the draft's text still works, in [`SafetyMode::Advisory`](crate::SafetyMode).
 
 pub mod http;
+mod json;
 pub mod service;
 
 use std::fmt;
@@ -128,12 +129,13 @@ pub enum LockReply {
         /// Names this lock in the increment; absent from a service that speaks the draft only.
         #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::arbitrary_bytes))]
         lock_id: Option<Bytes>,
-        /// The lease: the lock is gone after this.
+        /// The lease: the lock is gone after this. Zero when the service does not say, as a service
+        /// that speaks the draft only cannot.
         expires_in: Duration,
     },
     /// Another caller holds the lock (the draft's "Conflict", also "Locked").
     Conflict {
-        /// When to ask again.
+        /// When to ask again. Zero when the service does not say.
         retry_later: Duration,
     },
     /// The asked value is not the next one.
@@ -147,7 +149,8 @@ pub enum LockReply {
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum IncrementReply {
-    /// The slot is filled, now or by an earlier copy of this very request.
+    /// The slot is filled, now or by an earlier copy of this very request. `current` is then at
+    /// least 1; it is 0 when the service does not say, as one that speaks the draft only cannot.
     Ok(CounterState),
     /// The asked slot is not the next one, or `prev` is not the pin of the slot before.
     CounterError(CounterState),
