@@ -1,0 +1,216 @@
+//! A perfect little world for participants: objects and answers pass as values, in order, at once.
+//! The simulated network of `moq_mls::testing` is the real thing; this one is for single steps.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use moq_mls::action::{Action, Notice};
+use moq_mls::counter::service::{CounterService, ServiceConfig};
+use moq_mls::engine::Engine;
+use moq_mls::snapshot::Snapshot;
+use moq_mls::tracks::{FullTrackName, GroupName, Location, TrackNamespace};
+use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
+
+pub struct Peer<E: Engine> {
+    pub machine: Participant<E>,
+    pub notices: Vec<Notice>,
+    pub durable: Option<Snapshot>,
+    tracks: BTreeSet<FullTrackName>,
+    namespaces: BTreeSet<TrackNamespace>,
+    inbox: VecDeque<Event>,
+    pub deaf: bool,
+}
+
+pub struct World<E: Engine> {
+    pub now: Timestamp,
+    pub peers: Vec<Peer<E>>,
+    pub service: CounterService,
+    pub objects: BTreeMap<FullTrackName, BTreeMap<Location, Bytes>>,
+    pub log: Vec<String>,
+    tokens: u64,
+}
+
+pub fn group() -> GroupName {
+    GroupName::try_from("room-1").unwrap()
+}
+
+pub fn config() -> Config {
+    Config::new(group())
+}
+
+impl<E: Engine> World<E> {
+    pub fn new() -> Self {
+        Self {
+            now: Timestamp::from_secs(1_700_000_000),
+            peers: Vec::new(),
+            service: CounterService::new(ServiceConfig::default()),
+            objects: BTreeMap::new(),
+            log: Vec::new(),
+            tokens: 0,
+        }
+    }
+
+    pub fn add(&mut self, engine: E, config: Config) -> usize {
+        let machine = Participant::new(engine, config, self.now).unwrap();
+        self.peers.push(Peer {
+            machine,
+            notices: Vec::new(),
+            durable: None,
+            tracks: BTreeSet::new(),
+            namespaces: BTreeSet::new(),
+            inbox: VecDeque::new(),
+            deaf: false,
+        });
+        self.peers.len() - 1
+    }
+
+    pub fn command(&mut self, who: usize, command: Command) {
+        self.peers[who].machine.handle(self.now, command).unwrap();
+        self.settle();
+    }
+
+    /// Puts an object on the relay and delivers it to who listens.
+    pub fn publish(&mut self, object: Object) {
+        let stored = self.objects.entry(object.track.clone()).or_default();
+        if let Some(there) = stored.get(&object.location) {
+            if *there != object.payload {
+                self.log.push(format!("second payload at {} {:?}", object.track, object.location));
+            }
+            return;
+        }
+        stored.insert(object.location, object.payload.clone());
+        for peer in &mut self.peers {
+            let namespace = peer.namespaces.iter().any(|n| *n == object.track.namespace);
+            let own = object.track.name == *peer.machine.sender_id().as_bytes();
+            if !peer.deaf && (peer.tracks.contains(&object.track) || (namespace && !own)) {
+                peer.inbox.push_back(Event::Object(object.clone()));
+            }
+        }
+    }
+
+    fn replay(&mut self, who: usize, wanted: impl Fn(&FullTrackName) -> bool) {
+        let peer = &mut self.peers[who];
+        for (track, objects) in self.objects.iter().filter(|(t, _)| wanted(t)) {
+            for (location, payload) in objects {
+                peer.inbox.push_back(Event::Object(Object {
+                    track: track.clone(),
+                    location: *location,
+                    payload: payload.clone(),
+                }));
+            }
+        }
+    }
+
+    fn act(&mut self, who: usize, action: Action) {
+        let now = self.now;
+        match action {
+            Action::Persist(snapshot) => self.peers[who].durable = Some(snapshot),
+            Action::Announce { .. } | Action::Unsubscribe { .. } => {}
+            Action::SubscribeNamespace { id, namespace } => {
+                self.peers[who].namespaces.insert(namespace.clone());
+                self.peers[who].inbox.push_back(Event::SubscribeReply { id, reply: Ok(()) });
+                let own = self.peers[who].machine.sender_id().as_bytes().clone();
+                self.replay(who, |t| t.namespace == namespace && t.name != own);
+            }
+            Action::Subscribe { id, track } => {
+                self.peers[who].tracks.insert(track.clone());
+                self.peers[who].inbox.push_back(Event::SubscribeReply { id, reply: Ok(()) });
+                self.replay(who, |t| *t == track);
+            }
+            Action::Fetch { id, track, groups } => {
+                let objects = self
+                    .objects
+                    .get(&track)
+                    .into_iter()
+                    .flatten()
+                    .filter(|(l, _)| groups.contains(&l.group))
+                    .map(|(l, p)| Object { track: track.clone(), location: *l, payload: p.clone() })
+                    .collect();
+                self.peers[who].inbox.push_back(Event::FetchReply { id, reply: Ok(objects) });
+            }
+            Action::Publish { id, object } => {
+                self.peers[who].inbox.push_back(Event::PublishReply { id, reply: Ok(()) });
+                self.publish(object);
+            }
+            Action::Lock { id, request } => {
+                self.tokens += 1;
+                let token = Bytes::from(self.tokens.to_be_bytes().to_vec());
+                let reply = self.service.lock(now, &request, token);
+                self.peers[who].inbox.push_back(Event::LockReply { id, reply: Ok(reply) });
+            }
+            Action::Increment { id, request } => {
+                let reply = self.service.increment(now, &request);
+                self.peers[who].inbox.push_back(Event::IncrementReply { id, reply: Ok(reply) });
+            }
+            Action::Notify(notice) => {
+                self.log.push(format!("{} {who}: {notice:?}", self.now));
+                self.peers[who].notices.push(notice);
+            }
+            other => panic!("unknown action {other:?}"),
+        }
+    }
+
+    /// Runs until nothing is left to do at this instant.
+    pub fn settle(&mut self) {
+        loop {
+            let mut busy = false;
+            for who in 0..self.peers.len() {
+                while let Some(action) = self.peers[who].machine.poll_action() {
+                    busy = true;
+                    self.act(who, action);
+                }
+                if let Some(event) = self.peers[who].inbox.pop_front() {
+                    busy = true;
+                    self.peers[who].machine.handle(self.now, event).unwrap();
+                }
+            }
+            if !busy {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, waking each participant when it asks to be.
+    pub fn run(&mut self, millis: u64) {
+        let end = Timestamp::from_millis(self.now.as_millis() + millis);
+        self.settle();
+        loop {
+            let next = self.peers.iter().filter_map(|p| p.machine.poll_timeout()).map(|(at, _)| at).min();
+            match next {
+                Some(at) if at <= end => {
+                    self.now = self.now.max(at);
+                    for who in 0..self.peers.len() {
+                        let due =
+                            self.peers[who].machine.poll_timeout().is_some_and(|(at, _)| at <= self.now);
+                        if due {
+                            self.peers[who].machine.handle(self.now, Event::Timer).unwrap();
+                        }
+                    }
+                    self.settle();
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    /// The epoch that all of `who` agree on.
+    #[track_caller]
+    pub fn agree(&self, who: &[usize]) -> u64 {
+        let first = &self.peers[who[0]].machine;
+        let state = |p: &Participant<E>| {
+            (p.epoch(), p.context_hash(), p.epoch_authenticator().ok(), p.members().count())
+        };
+        for peer in who {
+            assert_eq!(
+                state(&self.peers[*peer].machine),
+                state(first),
+                "{peer} differs\n{}",
+                self.log.join("\n")
+            );
+        }
+        assert_eq!(first.members().count(), who.len(), "{}", self.log.join("\n"));
+        first.epoch().unwrap()
+    }
+}
