@@ -21,6 +21,6 @@ pub use action::{Action, Notice};
 pub use error::{Error, Misuse};
 pub use event::{Command, Event, Failure, Object};
 pub use limits::{Limits, Timers};
-pub use participant::{Admission, Config, Participant, SafetyMode, Stats};
+pub use participant::{Admission, Config, Participant, Phase, SafetyMode, Stats};
 pub use secret::Secret;
 pub use time::Timestamp;

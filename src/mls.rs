@@ -10,6 +10,7 @@
 //! type `C` and crypto provider `P`.
 
 pub mod rules;
+mod scratch;
 
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ pub type EngineConfig<C> = WithMlsRules<
 pub struct MlsEngine<C: MlsConfig, P> {
     client: Client<EngineConfig<C>>,
     /// Makes the throw-away groups that KeyPackages are looked at in.
-    scratch: Client<EngineConfig<C>>,
+    scratch: Client<scratch::ScratchConfig<C>>,
     crypto: P,
     keys: InMemoryKeyPackageStorage,
     groups: InMemoryGroupStateStorage,
@@ -89,7 +90,7 @@ where
     }
 }
 
-impl<C: MlsConfig, P: CryptoProvider + Clone> MlsEngine<C, P> {
+impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> MlsEngine<C, P> {
     /// An engine over `client`, whose crypto provider must be given too: mls-rs does not show it.
     ///
     /// `now` dates nothing; mls-rs asks for a time where it copies the lifetime setting.
@@ -125,11 +126,13 @@ impl<C: MlsConfig, P: CryptoProvider + Clone> MlsEngine<C, P> {
                 .mls_rules(StrictRules { path })
                 .extension_types([SEQUENCE_EXTENSION.into(), PARAMS_EXTENSION.into()])
                 .key_package_lifetime(lifetime.min(MAX_KEY_PACKAGE_LIFETIME))
-                .build()
         };
         Ok(Self {
-            client: build(keys.clone(), groups.clone(), true),
-            scratch: build(Default::default(), Default::default(), false),
+            client: build(keys.clone(), groups.clone(), true).build(),
+            scratch: scratch::client::<C>(
+                build(Default::default(), Default::default(), false),
+                client.identity_provider(),
+            ),
             crypto,
             keys,
             groups,
@@ -212,7 +215,7 @@ impl<C: MlsConfig, P: CryptoProvider + Clone> MlsEngine<C, P> {
     }
 }
 
-impl<C: MlsConfig, P: CryptoProvider + Clone> Engine for MlsEngine<C, P> {
+impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, P> {
     type Group = MlsGroup<C>;
 
     fn sender_id(&self) -> &SenderId {

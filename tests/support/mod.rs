@@ -2,14 +2,17 @@
 //! The simulated network of `moq_mls::testing` is the real thing; this one is for single steps.
 #![allow(dead_code, unreachable_pub)]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+pub mod engines;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Notice};
+use moq_mls::action::{Action, Fault, Notice};
 use moq_mls::counter::service::{CounterService, ServiceConfig};
 use moq_mls::engine::Engine;
 use moq_mls::snapshot::Snapshot;
-use moq_mls::tracks::{FullTrackName, GroupName, Location, TrackNamespace};
+use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
 
 pub struct Peer<E: Engine> {
@@ -18,7 +21,7 @@ pub struct Peer<E: Engine> {
     pub durable: Option<Snapshot>,
     tracks: BTreeSet<FullTrackName>,
     namespaces: BTreeSet<TrackNamespace>,
-    inbox: VecDeque<Event>,
+    inbox: BTreeMap<(Timestamp, u64), Event>,
     pub deaf: bool,
 }
 
@@ -29,6 +32,9 @@ pub struct World<E: Engine> {
     pub objects: BTreeMap<FullTrackName, BTreeMap<Location, Bytes>>,
     pub log: Vec<String>,
     tokens: u64,
+    sequence: u64,
+    /// Longest delay of an event and the seed of its draw; none: everything at once and in order.
+    pub delay: Option<(u64, u64)>,
 }
 
 pub fn group() -> GroupName {
@@ -48,6 +54,8 @@ impl<E: Engine> World<E> {
             objects: BTreeMap::new(),
             log: Vec::new(),
             tokens: 0,
+            sequence: 0,
+            delay: None,
         }
     }
 
@@ -59,7 +67,7 @@ impl<E: Engine> World<E> {
             durable: None,
             tracks: BTreeSet::new(),
             namespaces: BTreeSet::new(),
-            inbox: VecDeque::new(),
+            inbox: BTreeMap::new(),
             deaf: false,
         });
         self.peers.len() - 1
@@ -68,6 +76,16 @@ impl<E: Engine> World<E> {
     pub fn command(&mut self, who: usize, command: Command) {
         self.peers[who].machine.handle(self.now, command).unwrap();
         self.settle();
+    }
+
+    fn push(&mut self, who: usize, event: Event) {
+        self.sequence += 1;
+        let wait = self.delay.as_mut().map_or(0, |(most, seed)| {
+            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (*seed >> 33) % (*most + 1)
+        });
+        let due = self.now.after(Duration::from_millis(wait));
+        self.peers[who].inbox.insert((due, self.sequence), event);
     }
 
     /// Puts an object on the relay and delivers it to who listens.
@@ -80,25 +98,27 @@ impl<E: Engine> World<E> {
             return;
         }
         stored.insert(object.location, object.payload.clone());
-        for peer in &mut self.peers {
+        for who in 0..self.peers.len() {
+            let peer = &self.peers[who];
             let namespace = peer.namespaces.iter().any(|n| *n == object.track.namespace);
             let own = object.track.name == *peer.machine.sender_id().as_bytes();
             if !peer.deaf && (peer.tracks.contains(&object.track) || (namespace && !own)) {
-                peer.inbox.push_back(Event::Object(object.clone()));
+                self.push(who, Event::Object(object.clone()));
             }
         }
     }
 
     fn replay(&mut self, who: usize, wanted: impl Fn(&FullTrackName) -> bool) {
-        let peer = &mut self.peers[who];
+        let mut found = Vec::new();
         for (track, objects) in self.objects.iter().filter(|(t, _)| wanted(t)) {
-            for (location, payload) in objects {
-                peer.inbox.push_back(Event::Object(Object {
-                    track: track.clone(),
-                    location: *location,
-                    payload: payload.clone(),
-                }));
-            }
+            found.extend(objects.iter().map(|(location, payload)| Object {
+                track: track.clone(),
+                location: *location,
+                payload: payload.clone(),
+            }));
+        }
+        for object in found {
+            self.push(who, Event::Object(object));
         }
     }
 
@@ -109,13 +129,13 @@ impl<E: Engine> World<E> {
             Action::Announce { .. } | Action::Unsubscribe { .. } => {}
             Action::SubscribeNamespace { id, namespace } => {
                 self.peers[who].namespaces.insert(namespace.clone());
-                self.peers[who].inbox.push_back(Event::SubscribeReply { id, reply: Ok(()) });
+                self.push(who, Event::SubscribeReply { id, reply: Ok(()) });
                 let own = self.peers[who].machine.sender_id().as_bytes().clone();
                 self.replay(who, |t| t.namespace == namespace && t.name != own);
             }
             Action::Subscribe { id, track } => {
                 self.peers[who].tracks.insert(track.clone());
-                self.peers[who].inbox.push_back(Event::SubscribeReply { id, reply: Ok(()) });
+                self.push(who, Event::SubscribeReply { id, reply: Ok(()) });
                 self.replay(who, |t| *t == track);
             }
             Action::Fetch { id, track, groups } => {
@@ -127,21 +147,21 @@ impl<E: Engine> World<E> {
                     .filter(|(l, _)| groups.contains(&l.group))
                     .map(|(l, p)| Object { track: track.clone(), location: *l, payload: p.clone() })
                     .collect();
-                self.peers[who].inbox.push_back(Event::FetchReply { id, reply: Ok(objects) });
+                self.push(who, Event::FetchReply { id, reply: Ok(objects) });
             }
             Action::Publish { id, object } => {
-                self.peers[who].inbox.push_back(Event::PublishReply { id, reply: Ok(()) });
+                self.push(who, Event::PublishReply { id, reply: Ok(()) });
                 self.publish(object);
             }
             Action::Lock { id, request } => {
                 self.tokens += 1;
                 let token = Bytes::from(self.tokens.to_be_bytes().to_vec());
                 let reply = self.service.lock(now, &request, token);
-                self.peers[who].inbox.push_back(Event::LockReply { id, reply: Ok(reply) });
+                self.push(who, Event::LockReply { id, reply: Ok(reply) });
             }
             Action::Increment { id, request } => {
                 let reply = self.service.increment(now, &request);
-                self.peers[who].inbox.push_back(Event::IncrementReply { id, reply: Ok(reply) });
+                self.push(who, Event::IncrementReply { id, reply: Ok(reply) });
             }
             Action::Notify(notice) => {
                 self.log.push(format!("{} {who}: {notice:?}", self.now));
@@ -160,8 +180,10 @@ impl<E: Engine> World<E> {
                     busy = true;
                     self.act(who, action);
                 }
-                if let Some(event) = self.peers[who].inbox.pop_front() {
+                let inbox = &mut self.peers[who].inbox;
+                if let Some(entry) = inbox.first_entry().filter(|e| e.key().0 <= self.now) {
                     busy = true;
+                    let event = entry.remove();
                     self.peers[who].machine.handle(self.now, event).unwrap();
                 }
             }
@@ -176,7 +198,9 @@ impl<E: Engine> World<E> {
         let end = Timestamp::from_millis(self.now.as_millis() + millis);
         self.settle();
         loop {
-            let next = self.peers.iter().filter_map(|p| p.machine.poll_timeout()).map(|(at, _)| at).min();
+            let timeouts = self.peers.iter().filter_map(|p| p.machine.poll_timeout()).map(|(at, _)| at);
+            let due = self.peers.iter().filter_map(|p| p.inbox.keys().next()).map(|(at, _)| *at);
+            let next = timeouts.chain(due).min();
             match next {
                 Some(at) if at <= end => {
                     self.now = self.now.max(at);
@@ -193,6 +217,31 @@ impl<E: Engine> World<E> {
             }
         }
         self.now = end;
+    }
+
+    /// Everything a member of this world would be told about `fault`.
+    pub fn faults(&self, who: usize, fault: Fault) -> u64 {
+        self.peers[who].machine.stats().faults.get(&fault).copied().unwrap_or(0)
+    }
+
+    pub fn id(&self, who: usize) -> SenderId {
+        self.peers[who].machine.sender_id().clone()
+    }
+
+    pub fn heard(&self, who: usize, wanted: impl Fn(&Notice) -> bool) -> bool {
+        self.peers[who].notices.iter().any(wanted)
+    }
+
+    /// Kills a participant and starts it again from what was durable.
+    pub fn restart(&mut self, who: usize, engine: E) {
+        let config = self.peers[who].machine.config().clone();
+        let durable = self.peers[who].durable.clone().unwrap();
+        let machine = Participant::restore(engine, config, &durable, self.now).unwrap();
+        let peer = &mut self.peers[who];
+        peer.machine = machine;
+        peer.inbox.clear();
+        peer.tracks.clear();
+        peer.namespaces.clear();
     }
 
     /// The epoch that all of `who` agree on.

@@ -1,0 +1,37 @@
+//! Engines over real MLS for the tests.
+
+use mls_rs::client_builder::{BaseConfig, WithCryptoProvider, WithIdentityProvider};
+use mls_rs::identity::SigningIdentity;
+use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
+use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use moq_mls::Timestamp;
+use moq_mls::mls::MlsEngine;
+
+pub const SUITE: CipherSuite = CipherSuite::CURVE25519_AES128;
+
+/// An embedder can name its client's configuration, and so the engine.
+pub type BasicConfig<P> = WithIdentityProvider<BasicIdentityProvider, WithCryptoProvider<P, BaseConfig>>;
+pub type BasicEngine<P> = MlsEngine<BasicConfig<P>, P>;
+pub type TestEngine = BasicEngine<RustCryptoProvider>;
+
+/// A device of the person `name`, with a key of its own.
+pub fn basic<P: CryptoProvider + Clone + 'static>(name: &str, crypto: P) -> BasicEngine<P> {
+    MlsEngine::new(&basic_client(name, crypto.clone()), crypto, Timestamp::from_secs(1_700_000_000)).unwrap()
+}
+
+pub fn basic_client<P: CryptoProvider + Clone + 'static>(name: &str, crypto: P) -> Client<BasicConfig<P>> {
+    let suite = crypto.cipher_suite_provider(SUITE).unwrap();
+    let (secret, public) = suite.signature_key_generate().unwrap();
+    let identity =
+        SigningIdentity::new(BasicCredential::new(name.as_bytes().to_vec()).into_credential(), public);
+    Client::builder()
+        .crypto_provider(crypto)
+        .identity_provider(BasicIdentityProvider)
+        .signing_identity(identity, secret, SUITE)
+        .build()
+}
+
+pub fn engine(name: &str) -> TestEngine {
+    basic(name, RustCryptoProvider::default())
+}
