@@ -46,7 +46,8 @@ pub trait Engine {
     /// [`EngineError::Invalid`].
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError>;
 
-    /// Creates the group at epoch 0 with this participant as its only member; its leaf carries `sequence`.
+    /// Creates the group at epoch 0 with this participant as its only member; its leaf carries
+    /// `sequence`, and its GroupContext `params` unless they are [`GroupParams::draft`].
     ///
     /// # Errors
     /// Any failure of the provider.
@@ -177,6 +178,19 @@ pub struct GroupParams {
     pub tree_objects: bool,
     /// SHA-256 of the counter service's receipt key, if receipts are used.
     pub service_key_hash: Option<[u8; 32]>,
+}
+
+impl GroupParams {
+    /// What a group has that knows only the draft. Such a group carries no parameters, so that
+    /// members without this crate's extensions can be in it.
+    pub fn draft() -> Self {
+        Self {
+            mode: SafetyMode::Advisory,
+            commit_tracks: CommitTrackPolicy::Shared,
+            tree_objects: false,
+            service_key_hash: None,
+        }
+    }
 }
 
 /// A KeyPackage of one's own, with the private keys that open a Welcome to it.

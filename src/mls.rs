@@ -296,7 +296,9 @@ impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, 
         sequence: u64,
     ) -> Result<Self::Group, EngineError> {
         let mut context = ExtensionList::new();
-        context.set(Extension::new(PARAMS_EXTENSION.into(), params::encode(params)));
+        if *params != GroupParams::draft() {
+            context.set(Extension::new(PARAMS_EXTENSION.into(), params::encode(params)));
+        }
         self.client
             .create_group_with_id(
                 group.as_bytes().to_vec(),

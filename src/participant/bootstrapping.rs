@@ -74,10 +74,11 @@ impl<E: Engine> Participant<E> {
         ] {
             self.actions.push_back(Action::Announce { namespace });
         }
-        self.subscribe(match self.tracks.policy() {
-            CommitTrackPolicy::Shared => Interest::Track(self.tracks.commit(&self.me)),
-            CommitTrackPolicy::PerSender => Interest::Namespace(self.tracks.commit_namespace()),
-        });
+        // One's own commits must come back too, and a namespace subscription leaves them out.
+        self.subscribe(Interest::Track(self.tracks.commit(&self.me)));
+        if self.tracks.policy() == CommitTrackPolicy::PerSender {
+            self.subscribe(Interest::Namespace(self.tracks.commit_namespace()));
+        }
         self.subscribe(Interest::Track(self.tracks.welcome(&self.me)));
         self.subscribe(Interest::Namespace(self.tracks.key_package_namespace()));
     }

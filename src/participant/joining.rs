@@ -11,7 +11,7 @@ use crate::event::{Failure, Object};
 use crate::participant::membership::{Membership, Step};
 use crate::participant::roster::Roster;
 use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::{CommitTrackPolicy, WELCOME_OBJECT};
+use crate::tracks::WELCOME_OBJECT;
 
 /// Waiting for a Welcome.
 #[derive(Default)]
@@ -116,12 +116,7 @@ impl<E: Engine> Participant<E> {
 
     /// A group without parameters is one that knows only the draft.
     fn agrees(&self, group: Option<&GroupParams>) -> bool {
-        let draft = GroupParams {
-            mode: SafetyMode::Advisory,
-            commit_tracks: CommitTrackPolicy::Shared,
-            tree_objects: false,
-            service_key_hash: None,
-        };
+        let draft = GroupParams::draft();
         *group.unwrap_or(&draft) == self.params
     }
 

@@ -1,0 +1,377 @@
+//! Bad input: each is counted and told, nothing is lost, and the participant goes on joining and
+//! following afterwards.
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use moq_mls::action::{
+    Fault, FetchId, IncrementRequestId, LockRequestId, Notice, PublishId, Refusal, SubscribeId,
+};
+use moq_mls::counter::{CounterState, IncrementReply, LockReply};
+use moq_mls::engine::Engine;
+use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
+use moq_mls::{Command, Config, Event, Failure, Object, Phase};
+use support::engines::{TestEngine, basic_client, engine};
+use support::{World, config};
+
+/// Two members, and a third who is given something bad on its way in; then all must agree.
+struct Bad {
+    world: World<TestEngine>,
+}
+
+const MEMBER: usize = 0;
+const JOINER: usize = 2;
+
+impl Bad {
+    fn new() -> Self {
+        let mut world = World::new();
+        for name in ["a", "b", "c"] {
+            world.add(engine(name), config());
+        }
+        world.command(0, Command::Join);
+        world.command(1, Command::Join);
+        world.run(3000);
+        world.agree(&[0, 1]);
+        Self { world }
+    }
+
+    fn tracks(&self) -> GroupTracks {
+        self.world.peers[MEMBER].machine.tracks().clone()
+    }
+
+    /// Hands an object to one participant as if it had come from the relay.
+    fn give(&mut self, who: usize, track: FullTrackName, group: u64, object: u64, payload: impl Into<Bytes>) {
+        let object = Object { track, location: Location { group, object }, payload: payload.into() };
+        self.event(who, Event::Object(object));
+    }
+
+    fn event(&mut self, who: usize, event: Event) {
+        let now = self.world.now;
+        self.world.peers[who].machine.handle(now, event).unwrap();
+        self.world.settle();
+    }
+
+    #[track_caller]
+    fn counted(&self, who: usize, fault: Fault) {
+        assert_eq!(self.world.faults(who, fault), 1, "{fault:?}\n{}", self.world.log.join("\n"));
+        let told = |n: &Notice| matches!(n, Notice::PeerFault { fault: f, .. } if *f == fault);
+        assert!(self.world.heard(who, told), "no notice of {fault:?}");
+    }
+
+    /// The third joins, the second commits, everyone follows.
+    #[track_caller]
+    fn goes_on(mut self) {
+        if self.world.peers[JOINER].machine.phase() == Phase::New {
+            self.world.command(JOINER, Command::Join);
+        }
+        self.world.run(30_000);
+        let epoch = self.world.agree(&[0, 1, 2]);
+        self.world.command(1, Command::Update);
+        self.world.run(5000);
+        assert_eq!(self.world.agree(&[0, 1, 2]), epoch + 1);
+    }
+}
+
+fn somebody() -> SenderId {
+    SenderId::from_fingerprint([7; 32])
+}
+
+fn key_package(name: &str, sequence: u64, bad: &Bad) -> (TestEngine, Bytes) {
+    let mut engine = engine(name);
+    let key = engine.generate_key_package(bad.world.now, sequence).unwrap();
+    (engine, key.message)
+}
+
+#[test]
+fn junk_on_a_key_package_track() {
+    for junk in [&b""[..], b"junk", &[0; 100], &[0xff; 2000]] {
+        let mut bad = Bad::new();
+        let track = bad.tracks().key_package(&somebody());
+        bad.give(MEMBER, track, 0, 0, junk.to_vec());
+        bad.counted(MEMBER, Fault::NotMls);
+        bad.goes_on();
+    }
+}
+
+#[test]
+fn junk_does_not_push_the_real_key_package_aside() {
+    let mut bad = Bad::new();
+    let track = bad.tracks().key_package(&bad.world.id(JOINER));
+    bad.give(MEMBER, track, 0, u64::MAX >> 2, &b"junk"[..]);
+    bad.goes_on();
+}
+
+#[test]
+fn a_truncated_key_package_and_one_with_bytes_behind() {
+    for change in [-1_isize, 1] {
+        let mut bad = Bad::new();
+        let (engine, message) = key_package("x", 0, &bad);
+        let mut message = message.to_vec();
+        message.resize(message.len().checked_add_signed(change).unwrap(), 0);
+        let track = bad.tracks().key_package(engine.sender_id());
+        bad.give(MEMBER, track, 0, 0, message);
+        bad.counted(MEMBER, Fault::NotMls);
+        bad.goes_on();
+    }
+}
+
+#[test]
+fn oversized_objects() {
+    let mut bad = Bad::new();
+    let tracks = bad.tracks();
+    let limits = Config::new(support::group()).limits;
+    bad.give(MEMBER, tracks.key_package(&somebody()), 0, 0, vec![0; limits.key_package_bytes + 1]);
+    bad.counted(MEMBER, Fault::TooLarge);
+    let commits = tracks.commit(&somebody());
+    bad.give(1, commits, 1, 0, vec![0; limits.handshake_bytes + 1]);
+    bad.counted(1, Fault::TooLarge);
+    bad.world.command(JOINER, Command::Join);
+    let welcome = tracks.welcome(&bad.world.id(JOINER));
+    bad.give(JOINER, welcome, 1, 0, vec![0; limits.handshake_bytes + 1]);
+    bad.counted(JOINER, Fault::TooLarge);
+    bad.goes_on();
+}
+
+#[test]
+fn a_key_package_whose_key_is_not_its_tracks() {
+    let mut bad = Bad::new();
+    let (_, message) = key_package("x", 0, &bad);
+    let track = bad.tracks().key_package(&somebody());
+    bad.give(MEMBER, track, 0, 0, message);
+    bad.counted(MEMBER, Fault::WrongSender);
+    bad.goes_on();
+}
+
+#[test]
+fn a_key_package_at_another_place_than_its_own() {
+    let mut bad = Bad::new();
+    let (engine, message) = key_package("x", 0, &bad);
+    let track = bad.tracks().key_package(engine.sender_id());
+    bad.give(MEMBER, track.clone(), 0, 5, message.clone());
+    bad.counted(MEMBER, Fault::BadLocation);
+    bad.give(1, track, 3, 0, message);
+    bad.counted(1, Fault::BadLocation);
+    bad.goes_on();
+}
+
+#[test]
+fn a_forged_and_an_expired_key_package() {
+    let mut bad = Bad::new();
+    let (engine, message) = key_package("x", 0, &bad);
+    let track = bad.tracks().key_package(engine.sender_id());
+    let mut forged = message.to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    bad.give(MEMBER, track.clone(), 0, 0, forged);
+    bad.counted(MEMBER, Fault::Invalid);
+    // Valid for a day: two days later it is too late.
+    bad.world.run(2 * 86_400_000);
+    bad.give(1, track, 0, 0, message);
+    bad.counted(1, Fault::Invalid);
+    bad.goes_on();
+}
+
+#[test]
+fn one_poisoned_key_package_does_not_sink_the_batch() {
+    let mut bad = Bad::new();
+    // A client that does not know our GroupContext extension: valid by itself, impossible in this group.
+    let now = Some(bad.world.now.as_secs().into());
+    let client = basic_client("x", RustCryptoProvider::default())
+        .to_builder(now)
+        .key_package_lifetime(Duration::from_secs(3600))
+        .build();
+    let message = client.generate_key_package_message(Default::default(), Default::default(), now).unwrap();
+    let message = Bytes::from(message.to_bytes().unwrap());
+    let sender = engine("y").inspect_key_package(bad.world.now, &message).unwrap().sender;
+    bad.world.command(JOINER, Command::Join);
+    let track = bad.tracks().key_package(&sender);
+    let epoch = bad.world.agree(&[0, 1]);
+    for member in [0, 1] {
+        bad.give(member, track.clone(), 0, 0, message.clone());
+    }
+    bad.world.run(5000);
+    assert_eq!(bad.world.agree(&[0, 1, 2]), epoch + 1, "the good one came in with the first commit");
+    let refused = Notice::Refused { sender, why: Refusal::BadKeyPackage };
+    assert!(bad.world.heard(0, |n| *n == refused) || bad.world.heard(1, |n| *n == refused));
+    bad.goes_on();
+}
+
+#[test]
+fn a_welcome_for_another_person() {
+    let mut bad = Bad::new();
+    bad.world.command(JOINER, Command::Join);
+    // Every Welcome on the relay so far was for member 1.
+    let tracks = bad.tracks();
+    let other = tracks.welcome(&bad.world.id(1));
+    let welcome = bad.world.objects[&other].values().next().unwrap().clone();
+    let mine = tracks.welcome(&bad.world.id(JOINER));
+    bad.give(JOINER, mine, 1, 0, welcome.clone());
+    bad.counted(JOINER, Fault::NotForMe);
+    // And one on a track that was never subscribed to.
+    bad.give(MEMBER, other, 1, 0, welcome);
+    bad.counted(MEMBER, Fault::NotForMe);
+    bad.goes_on();
+}
+
+#[test]
+fn a_welcome_to_another_group() {
+    let mut bad = Bad::new();
+    bad.world.command(JOINER, Command::Join);
+    // Somebody creates another group and adds the joiner by the KeyPackage it published here.
+    let tracks = bad.tracks();
+    let id = bad.world.id(JOINER);
+    let key = bad.world.objects[&tracks.key_package(&id)].values().next().unwrap().clone();
+    let mut stranger = engine("mallory");
+    let name = GroupName::try_from("room-2").unwrap();
+    let group = stranger.create(bad.world.now, &name, &Default::default(), 0).unwrap();
+    let built = stranger.build(&group, bad.world.now, &[key], &[]).unwrap();
+    let welcome = built.welcomes[0].1.clone();
+    let mine = tracks.welcome(&id);
+    bad.give(JOINER, mine, 1, 0, welcome);
+    bad.counted(JOINER, Fault::WrongGroup);
+    bad.goes_on();
+}
+
+#[test]
+fn junk_on_the_welcome_track_and_at_a_wrong_place() {
+    let mut bad = Bad::new();
+    bad.world.peers[JOINER].deaf = true;
+    bad.world.command(JOINER, Command::Join);
+    bad.world.peers[JOINER].deaf = false;
+    let mine = bad.tracks().welcome(&bad.world.id(JOINER));
+    bad.give(JOINER, mine.clone(), 1, 0, &b"junk"[..]);
+    bad.counted(JOINER, Fault::NotMls);
+    bad.give(JOINER, mine, 1, 3, &b"junk"[..]);
+    bad.counted(JOINER, Fault::BadLocation);
+    bad.goes_on();
+}
+
+#[test]
+fn junk_on_the_commit_track_holds_the_place_and_is_stepped_around() {
+    let mut bad = Bad::new();
+    let commits = bad.tracks().commit(&somebody());
+    let epoch = bad.world.agree(&[0, 1]);
+    // On the relay, where it can never be replaced.
+    let location = Location { group: epoch, object: 0 };
+    bad.world.publish(Object { track: commits.clone(), location, payload: Bytes::from_static(b"junk") });
+    bad.world.settle();
+    bad.counted(MEMBER, Fault::NotMls);
+    let before = bad.world.objects[&commits].len();
+    bad.world.command(JOINER, Command::Join);
+    bad.world.run(5000);
+    assert!(bad.world.objects[&commits].len() > before);
+    let twice: Vec<_> = bad.world.log.iter().filter(|l| l.contains("second payload")).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    bad.goes_on();
+}
+
+#[test]
+fn commits_of_other_groups_and_epochs() {
+    let mut bad = Bad::new();
+    let commits = bad.tracks().commit(&somebody());
+    let epoch = bad.world.agree(&[0, 1]);
+    let mut stranger = engine("mallory");
+    let other = |name: &str, stranger: &mut TestEngine| {
+        let name = GroupName::try_from(name).unwrap();
+        let group = stranger.create(bad_now(), &name, &Default::default(), 0).unwrap();
+        stranger.build(&group, bad_now(), &[], &[]).unwrap().commit
+    };
+    let foreign = other("room-2", &mut stranger);
+    bad.give(MEMBER, commits.clone(), epoch, 0, foreign);
+    bad.counted(MEMBER, Fault::WrongGroup);
+    // Of this group by name, but of epoch 0.
+    let early = other("room-1", &mut stranger);
+    bad.give(MEMBER, commits.clone(), epoch, 2, early.clone());
+    bad.counted(MEMBER, Fault::WrongEpoch);
+    // An old commit again, in its old place: nothing to say about it.
+    let old = bad.world.objects[&commits].values().next().unwrap().clone();
+    bad.give(MEMBER, commits.clone(), 0, 0, old.clone());
+    // The same one in a place of the present epoch.
+    bad.give(1, commits.clone(), epoch, 4, old);
+    bad.counted(1, Fault::WrongEpoch);
+    // Far ahead, and at an object id no member can have.
+    bad.give(1, commits.clone(), epoch + 1000, 0, early.clone());
+    assert_eq!(bad.world.faults(1, Fault::WrongEpoch), 2);
+    bad.give(1, commits, epoch, 1 << 40, early);
+    bad.counted(1, Fault::BadLocation);
+    bad.goes_on();
+}
+
+fn bad_now() -> moq_mls::Timestamp {
+    moq_mls::Timestamp::from_secs(1_700_000_000)
+}
+
+#[test]
+fn a_damaged_commit_does_not_burn_the_real_one() {
+    let mut bad = Bad::new();
+    let commits = bad.tracks().commit(&somebody());
+    let epoch = bad.world.agree(&[0, 1]);
+    bad.world.peers[1].deaf = true;
+    bad.world.command(0, Command::Update);
+    bad.world.run(1000);
+    let real = bad.world.objects[&commits][&Location { group: epoch, object: 0 }].clone();
+    let mut damaged = real.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    bad.give(1, commits.clone(), epoch, 0, damaged);
+    bad.counted(1, Fault::Invalid);
+    bad.world.peers[1].deaf = false;
+    bad.give(1, commits, epoch, 0, real);
+    bad.world.run(5000);
+    bad.world.agree(&[0, 1]);
+    bad.goes_on();
+}
+
+#[test]
+fn objects_on_tracks_of_no_group_of_ours() {
+    let mut bad = Bad::new();
+    let namespace = TrackNamespace::new(vec![Bytes::from_static(b"room-2")]).unwrap();
+    bad.give(MEMBER, FullTrackName { namespace, name: Bytes::from_static(b"commits") }, 0, 0, &b"x"[..]);
+    bad.counted(MEMBER, Fault::ForeignTrack);
+    bad.goes_on();
+}
+
+#[test]
+fn replies_to_requests_never_made() {
+    let mut bad = Bad::new();
+    let state = CounterState { current: 9, pin: None, receipt: None, pin_forgotten: false };
+    let replies = [
+        Event::LockReply { id: LockRequestId(999), reply: Ok(LockReply::CounterError(state.clone())) },
+        Event::IncrementReply { id: IncrementRequestId(999), reply: Ok(IncrementReply::Ok(state)) },
+        Event::PublishReply { id: PublishId(999), reply: Err(Failure::Unknown) },
+        Event::FetchReply { id: FetchId(999), reply: Ok(Vec::new()) },
+        Event::SubscribeReply { id: SubscribeId(999), reply: Err(Failure::NotSent) },
+    ];
+    for (i, reply) in (1..).zip(replies) {
+        bad.event(MEMBER, reply);
+        assert_eq!(bad.world.faults(MEMBER, Fault::UnknownReply), i);
+    }
+    bad.goes_on();
+}
+
+#[test]
+fn junk_as_a_receipt() {
+    let mut bad = Bad::new();
+    let commits = bad.tracks().commit(&somebody());
+    let epoch = bad.world.agree(&[0, 1]);
+    bad.give(MEMBER, commits.clone(), epoch, 1, vec![0; 300]);
+    bad.counted(MEMBER, Fault::BadReceipt);
+    bad.give(MEMBER, commits, epoch, 1, vec![0; 64]);
+    bad.goes_on();
+}
+
+#[test]
+fn a_refused_joiner_stays_out() {
+    let mut bad = Bad::new();
+    let id = bad.world.id(JOINER);
+    bad.world.command(0, Command::Refuse(id.clone()));
+    bad.world.command(1, Command::Refuse(id.clone()));
+    bad.world.command(JOINER, Command::Join);
+    bad.world.run(20_000);
+    assert_eq!(bad.world.peers[JOINER].machine.phase(), Phase::Joining);
+    let refused = Notice::Refused { sender: id.clone(), why: Refusal::NotAdmitted };
+    assert!(bad.world.heard(0, |n| *n == refused));
+    bad.world.command(0, Command::Admit { sender: id, replacing: None });
+    bad.goes_on();
+}

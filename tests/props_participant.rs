@@ -1,0 +1,125 @@
+//! Random lives of up to 12 participants over real MLS: whoever is in agrees, whoever is out cannot.
+
+mod support;
+
+use moq_mls::action::Notice;
+use moq_mls::tracks::CommitTrackPolicy;
+use moq_mls::{Command, Phase};
+use proptest::prelude::*;
+use support::engines::{TestEngine, engine};
+use support::{World, config};
+
+const MOST: usize = 12;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(usize),
+    Leave(usize),
+    Remove(usize, usize),
+    Update(usize),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = 0..MOST;
+    prop_oneof![
+        4 => who.clone().prop_map(Step::Join),
+        1 => who.clone().prop_map(Step::Leave),
+        1 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Remove(a, b)),
+        2 => who.prop_map(Step::Update),
+        3 => (0..3000_u64).prop_map(Step::Wait),
+    ]
+}
+
+fn live(steps: &[Step], delay: u64, seed: u64, policy: CommitTrackPolicy, founded: bool) {
+    let mut world: World<TestEngine> = World::new();
+    world.delay = Some((delay, seed));
+    for i in 0..MOST {
+        let mut config = config();
+        config.commit_tracks = policy;
+        world.add(engine(&format!("p{i}")), config);
+    }
+    let is_member = |world: &World<TestEngine>, who: usize| world.peers[who].machine.phase() == Phase::Member;
+    if founded {
+        world.command(0, Command::Join);
+        world.run(5000);
+    }
+    for step in steps {
+        match *step {
+            Step::Join(who) if world.peers[who].machine.phase() == Phase::New => {
+                world.command(who, Command::Join);
+            }
+            // One always stays: what an empty group needs is a new generation.
+            Step::Leave(who) if founded && who > 0 && is_member(&world, who) => {
+                world.command(who, Command::Leave)
+            }
+            Step::Remove(by, who)
+                if who > 0 && by != who && is_member(&world, by) && is_member(&world, who) =>
+            {
+                let target = world.id(who);
+                world.command(by, Command::Remove(target));
+            }
+            Step::Update(who) if is_member(&world, who) => world.command(who, Command::Update),
+            Step::Wait(millis) => world.run(millis),
+            _ => {}
+        }
+    }
+    if world.peers[0].machine.phase() == Phase::New {
+        world.command(0, Command::Join);
+    }
+    // Long enough for a lease to lapse, a KeyPackage to be sent again and a leave to be repeated.
+    world.run(120_000);
+    let inside: Vec<usize> = (0..MOST).filter(|who| is_member(&world, *who)).collect();
+    let waiting: Vec<usize> = (0..MOST)
+        .filter(|who| matches!(world.peers[*who].machine.phase(), Phase::Joining | Phase::Bootstrapping))
+        .collect();
+    assert!(waiting.is_empty(), "{waiting:?} still wait\n{}", world.log.join("\n"));
+    assert!(inside.contains(&0));
+    world.agree(&inside);
+    let secrets: Vec<_> =
+        inside.iter().map(|who| world.peers[*who].machine.export_secret(b"x", b"y", 32).unwrap()).collect();
+    assert!(secrets.windows(2).all(|pair| pair[0] == pair[1]), "one secret");
+    for who in 0..MOST {
+        let machine = &world.peers[who].machine;
+        if machine.phase() == Phase::Ended {
+            assert!(machine.export_secret(b"x", b"y", 32).is_err(), "{who} is out and holds nothing");
+            let told = |n: &Notice| matches!(n, Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard);
+            assert!(world.heard(who, told));
+        }
+    }
+    if policy == CommitTrackPolicy::PerSender {
+        let twice: Vec<_> = world.log.iter().filter(|l| l.contains("second payload")).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everyone_inside_agrees(
+        steps in proptest::collection::vec(step(), 1..40),
+        delay in 0..300_u64,
+        seed: u64,
+    ) {
+        live(&steps, delay, seed, CommitTrackPolicy::Shared, true);
+    }
+
+    #[test]
+    fn creators_that_race_end_in_one_group(
+        steps in proptest::collection::vec(step(), 1..30),
+        delay in 0..300_u64,
+        seed: u64,
+    ) {
+        live(&steps, delay, seed, CommitTrackPolicy::Shared, false);
+    }
+
+    #[test]
+    fn everyone_inside_agrees_with_a_track_per_sender(
+        steps in proptest::collection::vec(step(), 1..40),
+        delay in 0..300_u64,
+        seed: u64,
+    ) {
+        live(&steps, delay, seed, CommitTrackPolicy::PerSender, true);
+    }
+}
