@@ -1,0 +1,82 @@
+//! The strict rules: what this crate lets into a commit, sent or received.
+
+use mls_rs::MlsRules;
+use mls_rs::client_builder::PaddingMode;
+use mls_rs::error::IntoAnyError;
+use mls_rs::group::{GroupContext, Roster};
+use mls_rs::mls_rules::{
+    CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalSource,
+};
+
+/// Only Add and Remove, by value, by a member; with a path, encrypted, one Welcome per joiner.
+///
+/// A whitelist: what mls-rs learns to carry later, or carries because another crate turned on one
+/// of its features (`psk`, `custom_proposal`), stays out.
+#[derive(Clone, Debug)]
+pub struct StrictRules {
+    padding: PaddingMode,
+}
+
+impl StrictRules {
+    pub(super) fn new(padding: PaddingMode) -> Self {
+        Self { padding }
+    }
+}
+
+/// Which rule a commit broke.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub(super) &'static str);
+
+impl IntoAnyError for Broken {
+    fn into_dyn_error(self) -> Result<Box<dyn std::error::Error + Send + Sync>, Self> {
+        Ok(Box::new(self))
+    }
+}
+
+impl MlsRules for StrictRules {
+    type Error = Broken;
+
+    fn filter_proposals(
+        &self,
+        _: CommitDirection,
+        source: CommitSource,
+        _: &Roster<'_>,
+        _: &GroupContext,
+        proposals: ProposalBundle,
+    ) -> Result<ProposalBundle, Broken> {
+        match source {
+            CommitSource::ExistingMember(_) => {}
+            // Whoever gets hold of a GroupInfo could otherwise let itself in.
+            CommitSource::NewMember(_) => return Err(Broken("an external commit")),
+        }
+        let by_value = |source: &ProposalSource| matches!(source, ProposalSource::ByValue);
+        if !proposals.add_proposals().iter().all(|p| by_value(&p.source))
+            || !proposals.remove_proposals().iter().all(|p| by_value(&p.source))
+        {
+            return Err(Broken("a proposal by reference"));
+        }
+        if proposals.length() != proposals.add_proposals().len() + proposals.remove_proposals().len() {
+            return Err(Broken("a proposal other than Add and Remove"));
+        }
+        Ok(proposals)
+    }
+
+    fn commit_options(
+        &self,
+        _: &Roster<'_>,
+        _: &GroupContext,
+        _: &ProposalBundle,
+    ) -> Result<CommitOptions, Broken> {
+        Ok(CommitOptions::new()
+            .with_path_required(true)
+            .with_ratchet_tree_extension(true)
+            .with_single_welcome_message(false)
+            .with_allow_external_commit(false))
+    }
+
+    fn encryption_options(&self, _: &Roster<'_>, _: &GroupContext) -> Result<EncryptionOptions, Broken> {
+        // Unencrypted, every relay could read the roster.
+        Ok(EncryptionOptions::new(true, self.padding))
+    }
+}
