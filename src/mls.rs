@@ -1,43 +1,55 @@
-//! The [`Engine`] over mls-rs 0.57: the only place that names it.
+//! [`Engine`] over mls-rs: the only place that names it.
 //!
-//! What mls-rs leaves to its user is settled here (`reliability.md` section 4): every commit is tried
-//! or built on a clone, rules are strict ([`rules`]), handshake messages are encrypted and padded,
-//! lifetimes are hours, and every call that can take a time gets the event's. Stores are ours and
-//! empty between calls: key packages leave in [`OwnKeyPackage`], group states by [`Engine::save`].
+//! The embedder builds an [`mls_rs::Client`] with its crypto provider, its identity provider and its
+//! signing identity. [`MlsEngine`] takes what it needs of it and puts storage, rules, lifetimes and
+//! extension types of its own in place of the client's.
 //!
-//! The embedder brings an `mls_rs::Client` with its crypto provider, identity provider and signing
-//! identity. To name the engine in a struct, write `MlsEngine<C, P>` with the client's configuration
-//! type `C` and crypto provider `P`.
+//! A group state is a value. mls-rs would change it in place, burn a key on a message that fails
+//! and apply a commit to any state; here each step works on a clone, so a failure leaves nothing
+//! behind, and a commit can only lead to the state that was made from the state it was built on.
+//!
+//! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
+//! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
 
-pub mod rules;
-mod scratch;
+mod crypto;
+mod error;
+mod params;
+mod rules;
+mod storage;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use mls_rs::client_builder::{
-    MakeConfig, MlsConfig, WithGroupStateStorage, WithKeyPackageRepo, WithMlsRules,
+    MakeConfig, MlsConfig, PaddingMode, WithGroupStateStorage, WithKeyPackageRepo, WithMlsRules, WithPskStore,
 };
-use mls_rs::crypto::SignaturePublicKey;
-use mls_rs::error::{IntoAnyError, MlsError};
+use mls_rs::crypto::HpkePublicKey;
+use mls_rs::error::MlsError;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{CommitEffect, ContentType, ExportedTree, GroupContext, ProposalSender, ReceivedMessage};
+use mls_rs::group::{
+    CommitEffect, ContentType, ExportedTree, LeafIndex, LeafNode, LeafNodeSource, NewEpoch, ProposalSender,
+    ReceivedMessage,
+};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
-use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKeyPackageStorage};
+use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
 use mls_rs::time::MlsTime;
 use mls_rs::{
-    CipherSuite, CipherSuiteProvider, Client, CryptoProvider, Extension, ExtensionList, Group,
-    GroupStateStorage, IdentityProvider, KeyPackage, MlsMessage, MlsMessageDescription,
+    CipherSuite, Client, CryptoProvider, Extension, ExtensionList, IdentityProvider, MlsMessage,
+    MlsMessageDescription,
 };
-use mls_rs_core::group::{GroupState, Member as MlsMember};
 use mls_rs_core::identity::MemberValidationContext;
 
-use self::rules::StrictRules;
+use self::crypto::{Primitives, Suites};
+use self::error::{invalid, provider};
+pub use self::rules::{Broken, StrictRules};
+pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::Secret;
-use crate::codec::params;
 use crate::engine::{
     Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
     Next, OwnKeyPackage, Trial, WelcomeInfo,
@@ -45,247 +57,367 @@ use crate::engine::{
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, SenderId};
 
-/// Private-use LeafNode extension with the KeyPackage's object id: 8 bytes, big-endian (ours,
-/// `design.md` row 13).
+/// The leaf extension with the object id of the KeyPackage the leaf came from, 8 bytes big endian
+/// (ours; private use, RFC 9420 section 17.3).
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
-/// Private-use GroupContext extension with the group's parameters ([`params`], ours).
+/// The GroupContext extension with the [`GroupParams`] (ours; private use).
 pub const PARAMS_EXTENSION: u16 = 0xF0A1;
-/// The lifetime of KeyPackages, unless set otherwise. mls-rs's own default is a year.
-pub const KEY_PACKAGE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// KeyPackages of others that would live longer than this, plus an hour of clock skew, are refused.
-pub const MAX_KEY_PACKAGE_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600 + 3600);
 
-/// An embedder's client configuration with this crate's stores and rules put in.
+/// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
+/// How long after a KeyPackage expired a commit that adds it is still followed. The committer was
+/// the one to judge; a member that is late must not lose the group over it.
+pub const LATE: Duration = Duration::from_secs(24 * 3600);
+
+/// The configuration of the client inside a [`MlsEngine`], for an embedder's client with `C`.
 pub type EngineConfig<C> = WithMlsRules<
     StrictRules,
-    WithGroupStateStorage<
-        InMemoryGroupStateStorage,
-        WithKeyPackageRepo<InMemoryKeyPackageStorage, MakeConfig<C>>,
+    WithPskStore<
+        InMemoryPreSharedKeyStorage,
+        WithGroupStateStorage<GroupStateSlot, WithKeyPackageRepo<KeyPackageSlot, MakeConfig<C>>>,
     >,
 >;
 
-/// [`Engine`] over an embedder's mls-rs client.
-pub struct MlsEngine<C: MlsConfig, P> {
-    client: Client<EngineConfig<C>>,
-    /// Makes the throw-away groups that KeyPackages are looked at in.
-    scratch: Client<scratch::ScratchConfig<C>>,
-    crypto: P,
-    keys: InMemoryKeyPackageStorage,
-    groups: InMemoryGroupStateStorage,
-    suite: CipherSuite,
-    me: SenderId,
-}
+type Inner<C> = mls_rs::Group<EngineConfig<C>>;
 
-/// One member's group state at one epoch.
-pub struct MlsGroup<C: MlsConfig>(Group<EngineConfig<C>>)
-where
-    EngineConfig<C>: MlsConfig;
+/// One member's state of one group at one epoch. Its clones are independent.
+pub struct MlsGroup<C: MlsConfig>(Inner<C>);
 
-impl<C: MlsConfig> Clone for MlsGroup<C>
-where
-    EngineConfig<C>: MlsConfig,
-{
+impl<C: MlsConfig> Clone for MlsGroup<C> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> MlsEngine<C, P> {
-    /// An engine over `client`, whose crypto provider must be given too: mls-rs does not show it.
-    ///
-    /// `now` dates nothing; mls-rs asks for a time where it copies the lifetime setting.
+impl<C: MlsConfig> fmt::Debug for MlsGroup<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MlsGroup")
+            .field("group_id", &format_args!("{}", self.0.group_id().escape_ascii()))
+            .field("epoch", &self.0.current_epoch())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an embedder may set.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long a KeyPackage lives, [`MAX_LIFETIME`] less [`CLOCK_SKEW`] at most.
+    pub key_package_lifetime: Duration,
+    /// How encrypted messages are padded.
+    pub padding: PaddingMode,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { key_package_lifetime: Duration::from_secs(24 * 3600), padding: PaddingMode::StepFunction }
+    }
+}
+
+/// [`Engine`] over mls-rs. `C` is the configuration of the embedder's own [`mls_rs::Client`].
+pub struct MlsEngine<C: MlsConfig> {
+    client: Client<EngineConfig<C>>,
+    primitives: Box<dyn Primitives>,
+    key_packages: KeyPackageSlot,
+    states: GroupStateSlot,
+    suite: CipherSuite,
+    sender: SenderId,
+    /// Held by every call that goes through one of the slots.
+    slots: Mutex<()>,
+    /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
+    scratch: OnceLock<Inner<C>>,
+}
+
+impl<C: MlsConfig> fmt::Debug for MlsEngine<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MlsEngine").field("sender", &self.sender).finish_non_exhaustive()
+    }
+}
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// The engine for `client`, with default [`Options`]. `crypto` is the client's crypto provider,
+    /// which mls-rs does not give back.
     ///
     /// # Errors
-    /// [`EngineError::Unsupported`] if the client has no signing identity, or the provider lacks the
-    /// client's cipher suite or SHA-256.
-    pub fn new(client: &Client<C>, crypto: P, now: Timestamp) -> Result<Self, EngineError> {
-        Self::with_lifetime(client, crypto, now, KEY_PACKAGE_LIFETIME)
+    /// [`EngineError::Unsupported`] without a SHA-256 suite, [`EngineError::Provider`] for a client
+    /// without a signing identity.
+    pub fn new<P>(client: &Client<C>, crypto: &P) -> Result<Self, EngineError>
+    where
+        P: CryptoProvider,
+        P::CipherSuiteProvider: 'static,
+    {
+        Self::with_options(client, crypto, Options::default())
     }
 
-    /// As [`MlsEngine::new`], with another lifetime for one's own KeyPackages: at most a week.
-    ///
-    /// # Errors
     /// As [`MlsEngine::new`].
-    pub fn with_lifetime(
-        client: &Client<C>,
-        crypto: P,
-        now: Timestamp,
-        lifetime: Duration,
-    ) -> Result<Self, EngineError> {
-        let (identity, suite) = client
-            .signing_identity()
-            .map_err(|_| EngineError::Unsupported("a client without an identity"))?;
-        let me = SenderId::from_fingerprint(sha256(&crypto, &identity.signature_key)?);
-        let keys = InMemoryKeyPackageStorage::new();
-        let groups = InMemoryGroupStateStorage::new();
-        let build = |keys: InMemoryKeyPackageStorage, groups: InMemoryGroupStateStorage, path| {
-            client
-                .to_builder(Some(mls_time(now)))
-                .key_package_repo(keys)
-                .group_state_storage(groups)
-                .mls_rules(StrictRules { path })
-                .extension_types([SEQUENCE_EXTENSION.into(), PARAMS_EXTENSION.into()])
-                .key_package_lifetime(lifetime.min(MAX_KEY_PACKAGE_LIFETIME))
-        };
+    ///
+    /// # Errors
+    /// As [`MlsEngine::new`], and [`EngineError::Unsupported`] for a lifetime that peers would refuse.
+    pub fn with_options<P>(client: &Client<C>, crypto: &P, options: Options) -> Result<Self, EngineError>
+    where
+        P: CryptoProvider,
+        P::CipherSuiteProvider: 'static,
+    {
+        let lifetime = options.key_package_lifetime.saturating_add(CLOCK_SKEW);
+        if lifetime > MAX_LIFETIME {
+            return Err(EngineError::Unsupported("a KeyPackage lifetime that peers refuse"));
+        }
+        let (identity, suite) = client.signing_identity().map_err(provider)?;
+        let primitives = Box::new(Suites::new(crypto, suite)?);
+        let sender = SenderId::from_fingerprint(primitives.sha256(&identity.signature_key)?);
+        let key_packages = KeyPackageSlot::default();
+        let states = GroupStateSlot::default();
+        // At time zero no lifetime of the client's overflows; ours replaces it.
+        let client = client
+            .to_builder(Some(MlsTime::from(0)))
+            .key_package_repo(key_packages.clone())
+            .group_state_storage(states.clone())
+            .psk_store(InMemoryPreSharedKeyStorage::default())
+            .mls_rules(StrictRules::new(options.padding))
+            .key_package_lifetime(lifetime)
+            .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
+            .extension_type(ExtensionType::new(PARAMS_EXTENSION))
+            .build();
         Ok(Self {
-            client: build(keys.clone(), groups.clone(), true).build(),
-            scratch: scratch::client::<C>(
-                build(Default::default(), Default::default(), false),
-                client.identity_provider(),
-            ),
-            crypto,
-            keys,
-            groups,
+            client,
+            primitives,
+            key_packages,
+            states,
             suite,
-            me,
+            sender,
+            slots: Mutex::new(()),
+            scratch: OnceLock::new(),
         })
     }
 
-    fn member(&self, member: &MlsMember) -> Result<Member, EngineError> {
-        let identity = self.identity(&member.signing_identity, &member.extensions)?;
+    fn slots(&self) -> MutexGuard<'_, ()> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scratch(&self, now: Timestamp) -> Result<Inner<C>, EngineError> {
+        if let Some(group) = self.scratch.get() {
+            return Ok(group.clone());
+        }
+        let none = ExtensionList::new();
+        let group = self
+            .client
+            .create_group_with_id(Vec::new(), none.clone(), none, Some(mls_time(now)))
+            .map_err(provider)?;
+        Ok(self.scratch.get_or_init(|| group).clone())
+    }
+
+    fn fingerprint(&self, identity: &SigningIdentity) -> Result<SenderId, EngineError> {
+        self.primitives.sha256(&identity.signature_key).map(SenderId::from_fingerprint)
+    }
+
+    fn identity(&self, of: &SigningIdentity, group: &ExtensionList) -> Result<Bytes, EngineError> {
+        let identity = self.client.identity_provider().identity(of, group);
+        identity.map(Bytes::from).map_err(|e| EngineError::Invalid(Box::new(into_any(e))))
+    }
+
+    fn member(&self, group: &Inner<C>, m: &mls_rs::group::Member) -> Result<Member, EngineError> {
         Ok(Member {
-            leaf: member.index,
-            sender: self.fingerprint(&member.signing_identity.signature_key)?,
-            identity,
-            credential: credential(&member.signing_identity)?,
-            sequence: sequence(&member.extensions),
+            leaf: m.index,
+            sender: self.fingerprint(&m.signing_identity)?,
+            identity: self.identity(&m.signing_identity, &group.context().extensions)?,
+            credential: credential(&m.signing_identity)?,
+            // What another member made of its own leaf must not make the roster unreadable.
+            sequence: sequence(&m.extensions).unwrap_or_default(),
         })
     }
 
-    fn identity(&self, who: &SigningIdentity, extensions: &ExtensionList) -> Result<Bytes, EngineError> {
-        let identity = self.client.identity_provider().identity(who, extensions);
-        identity.map(Bytes::from).map_err(|e| EngineError::Invalid(boxed(e)))
-    }
-
-    fn fingerprint(&self, key: &SignaturePublicKey) -> Result<SenderId, EngineError> {
-        sha256(&self.crypto, key).map(SenderId::from_fingerprint)
-    }
-
-    fn context_hash(&self, context: &GroupContext) -> Result<[u8; 32], EngineError> {
+    fn context_hash(&self, context: &mls_rs::group::GroupContext) -> Result<[u8; 32], EngineError> {
         let bytes = context.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?;
-        sha256(&self.crypto, &bytes)
+        self.primitives.sha256(&bytes)
     }
 
-    fn next(&self, group: Group<EngineConfig<C>>) -> Result<Next<MlsGroup<C>>, EngineError> {
-        let context_hash = self.context_hash(group.context())?;
-        Ok(Next { group: MlsGroup(group), context_hash })
+    /// A group that has just advanced, without what mls-rs may remember of the epoch before.
+    fn next(&self, mut group: Inner<C>) -> Result<Next<MlsGroup<C>>, EngineError> {
+        if self.states.must_flush() {
+            let _guard = self.slots();
+            group.write_to_storage().map_err(provider)?;
+            self.states.take();
+        }
+        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup(group) })
     }
 
-    fn reference(&self, key_package: &KeyPackage) -> Result<Bytes, EngineError> {
-        let suite = self
-            .crypto
-            .cipher_suite_provider(self.suite)
-            .ok_or(EngineError::Unsupported("the client's cipher suite"))?;
-        let reference = key_package.to_reference(&suite).map_err(invalid)?;
-        Ok(Bytes::copy_from_slice(&reference))
-    }
-
-    /// The members that a commit added: those at leaves that were empty before or emptied by it.
-    fn added(
+    /// Processes `message` on a clone. A KeyPackage that it adds may have expired since, or come
+    /// from a clock ahead of ours: the message is then judged at the nearest time at which it lived.
+    fn process(
         &self,
-        group: &Group<EngineConfig<C>>,
-        key_packages: &[&KeyPackage],
+        group: &Inner<C>,
+        now: Timestamp,
+        message: &MlsMessage,
+    ) -> Result<(Inner<C>, ReceivedMessage), EngineError> {
+        const ATTEMPTS: usize = 8;
+        let now = mls_time(now);
+        let mut at = now;
+        for _ in 0..ATTEMPTS {
+            let mut clone = group.clone();
+            match clone.process_incoming_message_with_time(message.clone(), at) {
+                Ok(received) => return Ok((clone, received)),
+                Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
+                    let begins = at < not_before;
+                    at = if begins { not_before } else { not_after };
+                    let (by, limit) = if begins { (gap(now, at), CLOCK_SKEW) } else { (gap(at, now), LATE) };
+                    if by > limit {
+                        break;
+                    }
+                }
+                Err(e) => return Err(invalid(e)),
+            }
+        }
+        Err(EngineError::Expired)
+    }
+
+    /// The members that `epoch` adds, looked up in the roster after it.
+    fn added(&self, group: &Inner<C>, before: &BTreeSet<u32>) -> Result<Vec<Member>, EngineError> {
+        let added = group.roster().members_iter().filter(|m| !before.contains(&m.index));
+        added.map(|m| self.member(group, &m)).collect()
+    }
+
+    /// The members that `epoch`, which removes us, adds: mls-rs does not go there, so each add
+    /// takes the leftmost free leaf here too (RFC 9420 section 12.1.1).
+    fn added_without_us(
+        &self,
+        group: &Inner<C>,
+        epoch: &NewEpoch,
+        kept: &BTreeSet<u32>,
     ) -> Result<Vec<Member>, EngineError> {
-        key_packages
-            .iter()
-            .map(|key_package| {
-                let who = key_package.signing_identity();
-                let identity = self.identity(who, &group.context().extensions)?;
-                self.member(&group.member_with_identity(&identity).map_err(invalid)?)
-            })
-            .collect()
+        let mut free = (0u32..).filter(|leaf| !kept.contains(leaf));
+        let mut added = Vec::new();
+        for proposal in &epoch.applied_proposals {
+            let Proposal::Add(add) = &proposal.proposal else { continue };
+            let identity = add.signing_identity();
+            let bytes = add.key_package().mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
+            added.push(Member {
+                leaf: free.next().ok_or(EngineError::Malformed)?,
+                sender: self.fingerprint(identity)?,
+                identity: self.identity(identity, &group.context().extensions)?,
+                credential: credential(identity)?,
+                sequence: sequence(&leaf_node(&bytes)?.extensions).unwrap_or_default(),
+            });
+        }
+        Ok(added)
     }
 
-    /// Opens the stores for one call and empties them whatever comes of it.
-    fn with_keys<T>(
+    fn validate_credential(
         &self,
-        keys: &[&OwnKeyPackage],
-        call: impl FnOnce(&Client<EngineConfig<C>>) -> Result<T, EngineError>,
+        group: &Inner<C>,
+        identity: &SigningIdentity,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let context = group.context();
+        let context = MemberValidationContext::ForCommit {
+            current_context: context,
+            new_extensions: &context.extensions,
+        };
+        self.client
+            .identity_provider()
+            .validate_member(identity, Some(mls_time(now)), context)
+            .map_err(|e| EngineError::Invalid(Box::new(into_any(e))))
+    }
+
+    /// Runs `f` with the keys of the first of `keys` that `welcome` was made for, and of no other.
+    fn with_welcomed<T>(
+        &self,
+        welcome: &Bytes,
+        keys: &[OwnKeyPackage],
+        f: impl FnOnce(&MlsMessage, &OwnKeyPackage) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        for key in keys {
-            let data =
-                KeyPackageData::mls_decode(&mut key.secret.as_bytes()).map_err(|_| EngineError::Malformed)?;
-            self.keys.insert(key.reference.to_vec(), data);
-        }
-        let result = call(&self.client);
-        for key in keys {
-            self.keys.delete(&key.reference);
-        }
+        let message = parse(welcome)?;
+        let MlsMessageDescription::Welcome { key_package_refs, .. } = message.description() else {
+            return Err(EngineError::Malformed);
+        };
+        let key = key_package_refs
+            .iter()
+            .find_map(|r| keys.iter().find(|key| key.reference[..] == r[..]))
+            .ok_or(EngineError::NotForMe)?;
+        let data = KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes())
+            .map_err(|_| EngineError::Malformed)?;
+        let _guard = self.slots();
+        self.key_packages.put(key.reference.to_vec(), data);
+        let result = f(&message, key);
+        self.key_packages.take();
         result
     }
 }
 
-impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, P> {
+impl<C: MlsConfig> Engine for MlsEngine<C> {
     type Group = MlsGroup<C>;
 
     fn sender_id(&self) -> &SenderId {
-        &self.me
+        &self.sender
     }
 
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
-        sha256(&self.crypto, data)
+        self.primitives.sha256(data)
     }
 
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        // Ed25519 is the signature scheme of this suite.
-        let suite = self.crypto.cipher_suite_provider(CipherSuite::CURVE25519_AES128);
-        suite.is_some_and(|s| s.verify(&service_key.to_vec().into(), signature, message).is_ok())
+        self.primitives.verify_ed25519(service_key, message, signature)
     }
 
     fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+        let begins = mls_time(now).seconds_since_epoch().saturating_sub(CLOCK_SKEW.as_secs());
+        let _guard = self.slots();
         let message = self
             .client
-            .generate_key_package_message(Default::default(), leaf_extensions(sequence), Some(mls_time(now)))
+            .generate_key_package_message(
+                ExtensionList::new(),
+                sequence_extension(sequence),
+                Some(MlsTime::from(begins)),
+            )
             .map_err(provider)?;
-        let key_package = message.as_key_package().ok_or(EngineError::Malformed)?;
-        let reference = self.reference(key_package)?;
-        let data = self.keys.get(&reference).ok_or(EngineError::Malformed)?;
-        self.keys.delete(&reference);
-        let secret = data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?;
+        let (reference, data) =
+            self.key_packages.take().ok_or(EngineError::Unsupported("mls-rs stored no KeyPackage"))?;
         Ok(OwnKeyPackage {
             sequence,
-            reference,
-            expires: Timestamp::from_secs(key_package.expiration().map_err(provider)?.seconds_since_epoch()),
-            secret: Secret::new(secret),
-            message: encode(&message)?,
+            message: message.to_bytes().map_err(provider)?.into(),
+            reference: reference.into(),
+            expires: Timestamp::from_secs(data.expiration),
+            secret: Secret::new(data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?),
         })
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError> {
-        let message = decode(message)?;
-        let key_package = message.as_key_package().ok_or(EngineError::Malformed)?.clone();
-        let expires = key_package.expiration().map_err(invalid)?;
-        let latest = now.after(MAX_KEY_PACKAGE_LIFETIME);
-        if expires.seconds_since_epoch() > latest.as_secs() {
-            return Err(EngineError::Expired);
+        let parsed = parse(message)?;
+        let key_package = parsed.as_key_package().ok_or(EngineError::Malformed)?;
+        if key_package.cipher_suite() != self.suite {
+            return Err(EngineError::Unsupported("cipher suite"));
         }
-        // mls-rs validates a KeyPackage only by adding it, and shows a leaf's extensions only then.
-        let mut scratch = self
-            .scratch
-            .create_group_with_id(
-                b"scratch".to_vec(),
-                Default::default(),
-                Default::default(),
-                Some(mls_time(now)),
-            )
-            .map_err(provider)?;
-        let builder = scratch.commit_builder().commit_time(mls_time(now));
-        let built =
-            builder.add_member(message).and_then(|b| b.build()).and_then(|_| scratch.apply_pending_commit());
-        built.map_err(|e| match e {
-            MlsError::InvalidLifetime { .. } => EngineError::Expired,
-            other => invalid(other),
-        })?;
-        let added = scratch.member_at_index(1).ok_or(EngineError::Malformed)?;
-        let member = self.member(&added)?;
-        Ok(KeyPackageInfo {
-            sender: member.sender,
-            identity: member.identity,
-            credential: member.credential,
-            reference: self.reference(&key_package)?,
-            sequence: member.sequence,
-            expires: Timestamp::from_secs(expires.seconds_since_epoch()),
-        })
+        // MLSMessage is version, wire format, KeyPackage.
+        let leaf = leaf_node(message.get(4..).unwrap_or_default())?;
+        let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source else {
+            return Err(EngineError::Malformed);
+        };
+        if lifetime.not_after < lifetime.not_before {
+            return Err(EngineError::Malformed);
+        }
+        if gap(lifetime.not_before, lifetime.not_after) > MAX_LIFETIME {
+            return Err(EngineError::Invalid("a KeyPackage that lives for more than seven days".into()));
+        }
+        let sequence = sequence(&leaf.extensions)?;
+        let params = ExtensionType::new(PARAMS_EXTENSION);
+        if sequence.is_some() && !leaf.capabilities.extensions.contains(&params) {
+            return Err(EngineError::Unsupported("our leaf extension without our group extension"));
+        }
+        let identity = key_package.signing_identity();
+        let info = KeyPackageInfo {
+            sender: self.fingerprint(identity)?,
+            identity: self.identity(identity, &ExtensionList::new())?,
+            credential: credential(identity)?,
+            reference: self.primitives.key_package_ref(&parsed)?.into(),
+            sequence,
+            expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
+        };
+        match self.scratch(now)?.process_incoming_message_with_time(parsed, mls_time(now)) {
+            Ok(ReceivedMessage::KeyPackage(_)) => Ok(info),
+            Ok(_) => Err(EngineError::Malformed),
+            Err(e) => Err(invalid(e)),
+        }
     }
 
     fn create(
@@ -294,16 +426,13 @@ impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, 
         group: &GroupName,
         params: &GroupParams,
         sequence: u64,
-    ) -> Result<Self::Group, EngineError> {
-        let mut context = ExtensionList::new();
-        if *params != GroupParams::draft() {
-            context.set(Extension::new(PARAMS_EXTENSION.into(), params::encode(params)));
-        }
+    ) -> Result<MlsGroup<C>, EngineError> {
+        let params = extension(PARAMS_EXTENSION, params::encode(params));
         self.client
             .create_group_with_id(
                 group.as_bytes().to_vec(),
-                context,
-                leaf_extensions(sequence),
+                params,
+                sequence_extension(sequence),
                 Some(mls_time(now)),
             )
             .map(MlsGroup)
@@ -311,24 +440,17 @@ impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, 
     }
 
     fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
-        let message = decode(welcome)?;
-        let key = match message.description() {
-            MlsMessageDescription::Welcome { key_package_refs, .. } => keys
-                .iter()
-                .find(|key| key_package_refs.iter().any(|r| r[..] == key.reference[..]))
-                .ok_or(EngineError::NotForMe)?,
-            _ => return Err(EngineError::Malformed),
-        };
-        let info =
-            self.with_keys(&[key], |client| client.examine_welcome_message(&message).map_err(invalid))?;
-        let context = info.group_context();
-        Ok(WelcomeInfo {
-            group_id: Bytes::copy_from_slice(&context.group_id),
-            epoch: context.epoch,
-            context_hash: self.context_hash(context)?,
-            reference: key.reference.clone(),
-            params: group_params(context)?,
-            has_tree: info.extensions().has_extension(ExtensionType::RATCHET_TREE),
+        self.with_welcomed(welcome, keys, |message, key| {
+            let info = self.client.examine_welcome_message(message).map_err(invalid)?;
+            let context = info.group_context();
+            Ok(WelcomeInfo {
+                group_id: Bytes::copy_from_slice(&context.group_id),
+                epoch: context.epoch,
+                context_hash: self.context_hash(context)?,
+                reference: key.reference.clone(),
+                params: group_params(&context.extensions)?,
+                has_tree: info.extensions().has_extension(ExtensionType::RATCHET_TREE),
+            })
         })
     }
 
@@ -338,61 +460,57 @@ impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, 
         welcome: &Bytes,
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
-    ) -> Result<Self::Group, EngineError> {
-        let message = decode(welcome)?;
-        let tree = tree.map(|t| ExportedTree::from_bytes(t)).transpose().map_err(invalid)?;
-        self.with_keys(&[key], |client| {
-            client
-                .join_group(tree, &message, Some(mls_time(now)))
-                .map(|(group, _)| MlsGroup(group))
-                .map_err(invalid)
-        })
+    ) -> Result<MlsGroup<C>, EngineError> {
+        let tree = tree
+            .map(|bytes| ExportedTree::mls_decode_exhaustive(bytes).map_err(|_| EngineError::Malformed))
+            .transpose()?;
+        let group = self.with_welcomed(welcome, std::slice::from_ref(key), |message, _| {
+            // No time here: a member that has not committed since it joined still has the leaf of
+            // its KeyPackage, and must not close the group to newcomers when that expires. (mls-rs
+            // reads no clock instead.) Credentials are checked below.
+            self.client.join_group(tree, message, None).map(|(group, _)| group).map_err(invalid)
+        })?;
+        group_params(&group.context().extensions)?;
+        for identity in group.roster().member_identities_iter() {
+            self.validate_credential(&group, identity, now)?;
+        }
+        Ok(MlsGroup(group))
     }
 
-    fn view(&self, group: &Self::Group) -> Result<GroupView, EngineError> {
-        let context = group.0.context();
+    fn view(&self, group: &MlsGroup<C>) -> Result<GroupView, EngineError> {
+        let group = &group.0;
         Ok(GroupView {
-            group_id: Bytes::copy_from_slice(&context.group_id),
-            epoch: context.epoch,
-            context_hash: self.context_hash(context)?,
-            leaf: group.0.current_member_index(),
-            members: group.0.roster().members_iter().count(),
-            params: group_params(context)?,
+            group_id: Bytes::copy_from_slice(group.group_id()),
+            epoch: group.current_epoch(),
+            context_hash: self.context_hash(group.context())?,
+            leaf: group.current_member_index(),
+            members: group.roster().member_identities_iter().count(),
+            params: group_params(&group.context().extensions)?,
         })
     }
 
-    fn roster(&self, group: &Self::Group) -> Result<Vec<Member>, EngineError> {
-        group.0.roster().members_iter().map(|m| self.member(&m)).collect()
+    fn roster(&self, group: &MlsGroup<C>) -> Result<Vec<Member>, EngineError> {
+        group.0.roster().members_iter().map(|m| self.member(&group.0, &m)).collect()
     }
 
-    fn credential_valid(&self, group: &Self::Group, member: &Member, now: Timestamp) -> bool {
-        let context = group.0.context();
-        let context = MemberValidationContext::ForCommit {
-            current_context: context,
-            new_extensions: &context.extensions,
-        };
-        group.0.member_at_index(member.leaf).is_some_and(|m| {
-            let provider = self.client.identity_provider();
-            provider.validate_member(&m.signing_identity, Some(mls_time(now)), context).is_ok()
-        })
+    fn credential_valid(&self, group: &MlsGroup<C>, member: &Member, now: Timestamp) -> bool {
+        let Some(held) = group.0.member_at_index(member.leaf) else { return false };
+        self.fingerprint(&held.signing_identity).is_ok_and(|sender| sender == member.sender)
+            && self.validate_credential(&group.0, &held.signing_identity, now).is_ok()
     }
 
     fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
-        let message = decode(message)?;
-        let handshake = |group_id: &[u8], epoch, content| {
-            let group_id = Bytes::copy_from_slice(group_id);
-            match content {
-                ContentType::Commit => MessageKind::Commit { group_id, epoch },
-                ContentType::Proposal => MessageKind::Proposal { group_id, epoch },
-                _ => MessageKind::Other,
-            }
-        };
-        Ok(match message.description() {
+        Ok(match parse(message)?.description() {
             MlsMessageDescription::KeyPackage => MessageKind::KeyPackage,
             MlsMessageDescription::Welcome { .. } => MessageKind::Welcome,
             MlsMessageDescription::PrivateProtocolMessage { group_id, epoch_id, content_type }
             | MlsMessageDescription::PublicProtocolMessage { group_id, epoch_id, content_type, .. } => {
-                handshake(group_id, epoch_id, content_type)
+                let group_id = Bytes::copy_from_slice(group_id);
+                match content_type {
+                    ContentType::Commit => MessageKind::Commit { group_id, epoch: epoch_id },
+                    ContentType::Proposal => MessageKind::Proposal { group_id, epoch: epoch_id },
+                    ContentType::Application => MessageKind::Other,
+                }
             }
             MlsMessageDescription::GroupInfo => MessageKind::Other,
         })
@@ -400,104 +518,112 @@ impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, 
 
     fn trial(
         &self,
-        group: &Self::Group,
+        group: &MlsGroup<C>,
         now: Timestamp,
         commit: &Bytes,
-    ) -> Result<Trial<Self::Group>, EngineError> {
-        let message = decode(commit)?;
-        if !matches!(message.description(), MlsMessageDescription::PrivateProtocolMessage { .. }) {
-            return Err(EngineError::Forbidden("a handshake message in the clear"));
-        }
-        // A failed attempt burns the message's key: the group itself is never the one that tries.
-        let mut group = group.0.clone();
-        let received =
-            group.process_incoming_message_with_time(message, mls_time(now)).map_err(|e| match e {
-                MlsError::CantProcessMessageFromSelf => EngineError::Own,
-                other => invalid(other),
-            })?;
+    ) -> Result<Trial<MlsGroup<C>>, EngineError> {
+        let group = &group.0;
+        let message = private(commit, ContentType::Commit)?;
+        let (next, received) = self.process(group, now, &message)?;
         let ReceivedMessage::Commit(commit) = received else { return Err(EngineError::Malformed) };
-        let (epoch, removes_me) = match &commit.effect {
-            CommitEffect::NewEpoch(epoch) => (epoch, false),
-            CommitEffect::Removed { new_epoch, .. } => (new_epoch, true),
-            CommitEffect::ReInit(_) => return Err(EngineError::Forbidden("ReInit")),
+        if commit.is_external {
+            return Err(EngineError::Forbidden("an external commit"));
+        }
+        let (epoch, stays) = match &commit.effect {
+            CommitEffect::NewEpoch(epoch) => (epoch, true),
+            CommitEffect::Removed { new_epoch, .. } => (new_epoch, false),
+            CommitEffect::ReInit(_) => return Err(EngineError::Forbidden("a reinitialization")),
         };
-        let mut removed = Vec::new();
-        let mut adds = Vec::new();
-        for info in epoch.applied_proposals() {
-            match &info.proposal {
-                Proposal::Remove(remove) => removed.push(remove.to_remove()),
-                Proposal::Add(add) => adds.push(add.key_package()),
-                _ => return Err(EngineError::Forbidden("a proposal that is neither Add nor Remove")),
-            }
+        let removed = removed(epoch);
+        let mut kept: BTreeSet<u32> = group.roster().members_iter().map(|m| m.index).collect();
+        removed.iter().for_each(|leaf| {
+            kept.remove(leaf);
+        });
+        let author = commit.committer;
+        if !stays {
+            let added = self.added_without_us(group, epoch, &kept)?;
+            return Ok(Trial { author, removed, added, next: None });
         }
-        if removes_me {
-            return Ok(Trial { author: commit.committer, removed, added: Vec::new(), next: None });
+        // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
+        // does, which is not where all there is are adds.
+        if leaf_key::<C>(group, author)? == leaf_key::<C>(&next, author)? {
+            return Err(EngineError::Forbidden("a commit without a path"));
         }
-        let added = self.added(&group, &adds)?;
-        Ok(Trial { author: commit.committer, removed, added, next: Some(self.next(group)?) })
+        let added = self.added(&next, &kept)?;
+        Ok(Trial { author, removed, added, next: Some(self.next(next)?) })
     }
 
     fn build(
         &self,
-        group: &Self::Group,
+        group: &MlsGroup<C>,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Result<Built<Self::Group>, EngineError> {
-        let mut group = group.0.clone();
-        let mut messages = Vec::with_capacity(adds.len());
-        for add in adds {
-            messages.push(decode(add)?);
-        }
-        let mut builder = group.commit_builder().commit_time(mls_time(now));
+    ) -> Result<Built<MlsGroup<C>>, EngineError> {
+        let mut next = group.0.clone();
+        let mut recipients = BTreeMap::new();
+        let mut builder = next.commit_builder().commit_time(mls_time(now));
         for leaf in removes {
             builder = builder.remove_member(*leaf).map_err(invalid)?;
         }
-        for message in &messages {
-            builder = builder.add_member(message.clone()).map_err(invalid)?;
+        for bytes in adds {
+            let message = parse(bytes)?;
+            let identity = message.as_key_package().ok_or(EngineError::Malformed)?.signing_identity();
+            let sender = self.fingerprint(identity)?;
+            recipients.insert(self.primitives.key_package_ref(&message)?, sender);
+            builder = builder.add_member(message).map_err(invalid)?;
         }
         let (output, secrets) = builder.build_detached().map_err(invalid)?;
-        // mls-rs does not check what a detached commit is applied to; here it is the very clone it was
-        // built on, and the result is a state of its own.
-        group.apply_detached_commit(secrets).map_err(invalid)?;
-        let key_packages: Vec<&KeyPackage> = messages.iter().filter_map(MlsMessage::as_key_package).collect();
-        let mut welcomes = Vec::with_capacity(key_packages.len());
-        for key_package in &key_packages {
-            let reference = self.reference(key_package)?;
-            let welcome = output
-                .welcome_messages
-                .iter()
-                .find(|w| w.welcome_key_package_references().iter().any(|r| r[..] == reference[..]))
-                .ok_or(EngineError::Malformed)?;
-            let sender = self.fingerprint(&key_package.signing_identity().signature_key)?;
-            welcomes.push((sender, encode(welcome)?));
+        // Applied on the very clone it was built on: the secrets fit no other state, and mls-rs
+        // would not notice.
+        next.apply_detached_commit(secrets).map_err(provider)?;
+
+        let mut welcomes = Vec::with_capacity(output.welcome_messages.len());
+        for welcome in &output.welcome_messages {
+            let reference = match welcome.welcome_key_package_references().as_slice() {
+                [one] => one.to_vec(),
+                _ => return Err(EngineError::Unsupported("a Welcome for more than one")),
+            };
+            let recipient = recipients
+                .remove(&reference)
+                .ok_or(EngineError::Unsupported("a Welcome for nobody we added"))?;
+            welcomes.push((recipient, welcome.to_bytes().map_err(provider)?.into()));
         }
-        let added = self.added(&group, &key_packages)?;
-        Ok(Built { commit: encode(&output.commit_message)?, welcomes, added, next: self.next(group)? })
+        if !recipients.is_empty() {
+            return Err(EngineError::Unsupported("an add without a Welcome"));
+        }
+        let mut kept: BTreeSet<u32> = group.0.roster().members_iter().map(|m| m.index).collect();
+        removes.iter().for_each(|leaf| {
+            kept.remove(leaf);
+        });
+        Ok(Built {
+            commit: output.commit_message.to_bytes().map_err(provider)?.into(),
+            welcomes,
+            added: self.added(&next, &kept)?,
+            next: self.next(next)?,
+        })
     }
 
-    fn propose_leave(&self, group: &Self::Group, _now: Timestamp) -> Result<Bytes, EngineError> {
-        let mut group = group.0.clone();
-        let leaf = group.current_member_index();
-        encode(&group.propose_remove(leaf, Vec::new()).map_err(provider)?)
+    fn propose_leave(&self, group: &MlsGroup<C>, _now: Timestamp) -> Result<Bytes, EngineError> {
+        let mut clone = group.0.clone();
+        let own = clone.current_member_index();
+        let message = clone.propose_remove(own, Vec::new()).map_err(provider)?;
+        message.to_bytes().map(Bytes::from).map_err(provider)
     }
 
-    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
-        let message = decode(message)?;
-        let mut group = group.0.clone();
-        let received = group.process_incoming_message_with_time(message, mls_time(now)).map_err(invalid)?;
-        let ReceivedMessage::Proposal(proposal) = received else { return Err(EngineError::Malformed) };
-        match (&proposal.sender, &proposal.proposal) {
-            (ProposalSender::Member(sender), Proposal::Remove(remove)) if remove.to_remove() == *sender => {
-                Ok(*sender)
-            }
-            _ => Err(EngineError::Forbidden("a proposal that is not a member's own removal")),
+    fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
+        let message = private(message, ContentType::Proposal)?;
+        let (_, received) = self.process(&group.0, now, &message)?;
+        let ReceivedMessage::Proposal(received) = received else { return Err(EngineError::Malformed) };
+        match (received.sender, &received.proposal) {
+            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),
+            _ => Err(EngineError::Invalid("not a wish of a member to leave".into())),
         }
     }
 
     fn export_secret(
         &self,
-        group: &Self::Group,
+        group: &MlsGroup<C>,
         label: &[u8],
         context: &[u8],
         len: usize,
@@ -506,99 +632,125 @@ impl<C: MlsConfig + 'static, P: CryptoProvider + Clone> Engine for MlsEngine<C, 
         Ok(Secret::new(secret.to_vec()))
     }
 
-    fn epoch_authenticator(&self, group: &Self::Group) -> Result<Bytes, EngineError> {
-        let secret = group.0.epoch_authenticator().map_err(provider)?;
-        Ok(Bytes::copy_from_slice(&secret))
+    fn epoch_authenticator(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
+        Ok(Bytes::copy_from_slice(&group.0.epoch_authenticator().map_err(provider)?))
     }
 
-    fn save(&self, group: &Self::Group) -> Result<Bytes, EngineError> {
-        let mut group = group.0.clone();
-        group.write_to_storage().map_err(provider)?;
-        let id = group.group_id();
-        let state = self.groups.state(id).map_err(|e| EngineError::Provider(boxed(e)))?;
-        self.groups.delete_group(id);
-        let state = state.ok_or(EngineError::Malformed)?;
-        let mut bytes = Vec::with_capacity(id.len().saturating_add(state.len()).saturating_add(2));
-        // A group name is at most 255 bytes.
-        bytes.extend_from_slice(&(id.len() as u16).to_be_bytes());
-        bytes.extend_from_slice(id);
-        bytes.extend_from_slice(&state);
-        Ok(bytes.into())
+    fn save(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
+        let _guard = self.slots();
+        group.0.clone().write_to_storage().map_err(provider)?;
+        let state = self.states.take().ok_or(EngineError::Unsupported("a group of another engine"))?;
+        let id_len = u16::try_from(state.id.len()).map_err(|_| EngineError::Unsupported("group id"))?;
+        let mut out = Vec::with_capacity(3 + state.id.len() + state.data.len());
+        out.put_u8(SAVE_VERSION);
+        out.put_u16(id_len);
+        out.put_slice(&state.id);
+        out.put_slice(&state.data);
+        Ok(out.into())
     }
 
-    fn load(&self, bytes: &Bytes) -> Result<Self::Group, EngineError> {
-        let (len, rest) = bytes.split_first_chunk::<2>().ok_or(EngineError::Malformed)?;
-        let (id, state) =
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*len))).ok_or(EngineError::Malformed)?;
-        let stored = GroupState { id: id.to_vec(), data: state.to_vec().into() };
-        let mut groups = self.groups.clone();
-        groups.write(stored, Vec::new(), Vec::new()).map_err(|e| EngineError::Provider(boxed(e)))?;
+    fn load(&self, bytes: &Bytes) -> Result<MlsGroup<C>, EngineError> {
+        let Some((&[version, high, low], rest)) = bytes.split_first_chunk::<3>() else {
+            return Err(EngineError::Malformed);
+        };
+        if version != SAVE_VERSION {
+            return Err(EngineError::Malformed);
+        }
+        let id_len = usize::from(u16::from_be_bytes([high, low]));
+        let (id, data) = rest.split_at_checked(id_len).ok_or(EngineError::Malformed)?;
+        let _guard = self.slots();
+        self.states.put(id.to_vec(), data.to_vec());
         let group = self.client.load_group(id);
-        self.groups.delete_group(id);
-        group.map(MlsGroup).map_err(|_| EngineError::Malformed)
+        self.states.take();
+        let group = group.map_err(|_| EngineError::Malformed)?;
+        if group.group_id() != id {
+            return Err(EngineError::Malformed);
+        }
+        Ok(MlsGroup(group))
     }
 }
 
-fn mls_time(now: Timestamp) -> MlsTime {
-    MlsTime::from(now.as_secs())
+const SAVE_VERSION: u8 = 1;
+
+fn mls_time(t: Timestamp) -> MlsTime {
+    MlsTime::from(t.as_secs())
 }
 
-fn sha256(crypto: &impl CryptoProvider, data: &[u8]) -> Result<[u8; 32], EngineError> {
-    let suite = [CipherSuite::CURVE25519_AES128, CipherSuite::P256_AES128]
-        .into_iter()
-        .find_map(|suite| crypto.cipher_suite_provider(suite))
-        .ok_or(EngineError::Unsupported("no cipher suite with SHA-256"))?;
-    let hash = suite.hash(data).map_err(|e| EngineError::Provider(boxed(e)))?;
-    hash.try_into().map_err(|_| EngineError::Unsupported("a SHA-256 of another length"))
+/// From `earlier` to `later`; zero if they are the other way round (`MlsTime - MlsTime` would panic).
+fn gap(earlier: MlsTime, later: MlsTime) -> Duration {
+    Duration::from_secs(later.seconds_since_epoch().saturating_sub(earlier.seconds_since_epoch()))
 }
 
-fn leaf_extensions(sequence: u64) -> ExtensionList {
-    let mut extensions = ExtensionList::new();
-    extensions.set(Extension::new(SEQUENCE_EXTENSION.into(), sequence.to_be_bytes().to_vec()));
-    extensions
+fn into_any(error: impl mls_rs::error::IntoAnyError) -> mls_rs::error::AnyError {
+    error.into_any_error()
 }
 
-fn sequence(extensions: &ExtensionList) -> Option<u64> {
-    let extension = extensions.get(SEQUENCE_EXTENSION.into())?;
-    extension.extension_data().try_into().ok().map(u64::from_be_bytes)
+fn parse(message: &[u8]) -> Result<MlsMessage, EngineError> {
+    MlsMessage::from_bytes(message).map_err(|_| EngineError::Malformed)
 }
 
-fn group_params(context: &GroupContext) -> Result<Option<GroupParams>, EngineError> {
-    context
-        .extensions
-        .get(PARAMS_EXTENSION.into())
-        .map(|extension| {
-            params::decode(extension.extension_data()).map_err(|e| EngineError::Invalid(Box::new(e)))
-        })
-        .transpose()
+/// A PrivateMessage with content of the type `wanted`.
+fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage, EngineError> {
+    let message = parse(message)?;
+    match message.description() {
+        MlsMessageDescription::PrivateProtocolMessage { content_type, .. } if content_type == wanted => {}
+        MlsMessageDescription::PublicProtocolMessage { .. } => {
+            return Err(EngineError::Forbidden("a handshake message that is not encrypted"));
+        }
+        _ => return Err(EngineError::Malformed),
+    }
+    Ok(message)
 }
 
+fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
+    let mut list = ExtensionList::new();
+    list.set(Extension::new(ExtensionType::new(kind), data));
+    list
+}
+
+fn sequence_extension(sequence: u64) -> ExtensionList {
+    extension(SEQUENCE_EXTENSION, sequence.to_be_bytes().to_vec())
+}
+
+fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, EngineError> {
+    let Some(found) = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION)) else { return Ok(None) };
+    let bytes = found.extension_data.as_slice().try_into().map_err(|_| EngineError::Malformed)?;
+    Ok(Some(u64::from_be_bytes(bytes)))
+}
+
+fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, EngineError> {
+    let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
+    found.map(|e| params::decode(&e.extension_data)).transpose()
+}
+
+/// The type and the content of the one vector that a credential of any type consists of.
 fn credential(identity: &SigningIdentity) -> Result<Credential, EngineError> {
-    let mut bytes = identity.credential.mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
-    // RFC 9420 section 5.3: u16 type, then the type's own content as it stands.
-    let content = bytes.split_off(2.min(bytes.len()));
-    Ok(Credential { kind: identity.credential.credential_type().raw_value(), data: content.into() })
+    let bytes = identity.credential.mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    let data: Vec<u8> =
+        mls_rs::mls_rs_codec::byte_vec::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
+    Ok(Credential { kind: identity.credential.credential_type().raw_value(), data: data.into() })
 }
 
-/// An MLSMessage that fills its bytes to the last (RFC 9420 section 6).
-fn decode(bytes: &Bytes) -> Result<MlsMessage, EngineError> {
-    let mut rest = &bytes[..];
-    let message = MlsMessage::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
-    if rest.is_empty() { Ok(message) } else { Err(EngineError::Malformed) }
+/// The leaf of a KeyPackage, which mls-rs keeps to itself: it comes after version, cipher suite and
+/// init key (RFC 9420 section 10).
+fn leaf_node(key_package: &[u8]) -> Result<LeafNode, EngineError> {
+    let mut rest = key_package.get(4..).unwrap_or_default();
+    HpkePublicKey::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
+    LeafNode::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)
 }
 
-fn encode(message: &MlsMessage) -> Result<Bytes, EngineError> {
-    message.to_bytes().map(Bytes::from).map_err(provider)
+fn leaf_key<C: MlsConfig>(group: &Inner<C>, leaf: u32) -> Result<HpkePublicKey, EngineError> {
+    let index = LeafIndex::try_from(leaf).map_err(invalid)?;
+    let tree = group.export_tree();
+    let leaf = tree.get_leaf(index).map_err(invalid)?;
+    leaf.map(|l| l.public_key.clone()).ok_or(EngineError::Malformed)
 }
 
-fn boxed(error: impl IntoAnyError) -> Box<dyn std::error::Error + Send + Sync> {
-    Box::new(error.into_any_error())
-}
-
-fn invalid(error: MlsError) -> EngineError {
-    EngineError::Invalid(Box::new(error))
-}
-
-fn provider(error: MlsError) -> EngineError {
-    EngineError::Provider(Box::new(error))
+fn removed(epoch: &NewEpoch) -> Vec<u32> {
+    let leaf = |p: &Proposal| match p {
+        Proposal::Remove(remove) => Some(remove.to_remove()),
+        _ => None,
+    };
+    epoch.applied_proposals.iter().filter_map(|p| leaf(&p.proposal)).collect()
 }

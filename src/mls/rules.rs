@@ -1,35 +1,41 @@
-//! What a commit may hold: members' adds and removes, by value, with a path. Nothing else.
-//!
-//! mls-rs follows RFC 9420 and so accepts more: an external commit by any stranger with a GroupInfo,
-//! ReInit, proposals by reference. A group that is ordered slot by slot can do without, and each is a
-//! way to fork, freeze or enter it (`reliability.md` section 4).
+//! The strict rules: what this crate lets into a commit, sent or received.
 
 use mls_rs::MlsRules;
 use mls_rs::client_builder::PaddingMode;
 use mls_rs::error::IntoAnyError;
 use mls_rs::group::{GroupContext, Roster};
-use mls_rs::mls_rules::{CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle};
+use mls_rs::mls_rules::{
+    CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalSource,
+};
 
-/// The rules of this crate's groups.
+/// Only Add and Remove, by value, by a member; with a path, encrypted, one Welcome per joiner.
+///
+/// A whitelist: what mls-rs learns to carry later, or carries because another crate turned on one
+/// of its features (`psk`, `custom_proposal`), stays out.
 #[derive(Clone, Debug)]
 pub struct StrictRules {
-    /// A throw-away group for looking at KeyPackages needs no path.
-    pub(super) path: bool,
+    padding: PaddingMode,
 }
 
-/// A commit that the rules forbid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("forbidden in this group: {0}")]
-pub struct Forbidden(&'static str);
+impl StrictRules {
+    pub(super) fn new(padding: PaddingMode) -> Self {
+        Self { padding }
+    }
+}
 
-impl IntoAnyError for Forbidden {
+/// Which rule a commit broke.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub(super) &'static str);
+
+impl IntoAnyError for Broken {
     fn into_dyn_error(self) -> Result<Box<dyn std::error::Error + Send + Sync>, Self> {
         Ok(Box::new(self))
     }
 }
 
 impl MlsRules for StrictRules {
-    type Error = Forbidden;
+    type Error = Broken;
 
     fn filter_proposals(
         &self,
@@ -38,18 +44,20 @@ impl MlsRules for StrictRules {
         _: &Roster<'_>,
         _: &GroupContext,
         proposals: ProposalBundle,
-    ) -> Result<ProposalBundle, Forbidden> {
-        if matches!(source, CommitSource::NewMember(_)) {
-            return Err(Forbidden("external commit"));
+    ) -> Result<ProposalBundle, Broken> {
+        match source {
+            CommitSource::ExistingMember(_) => {}
+            // Whoever gets hold of a GroupInfo could otherwise let itself in.
+            CommitSource::NewMember(_) => return Err(Broken("an external commit")),
         }
-        let adds = proposals.add_proposals();
-        let removes = proposals.remove_proposals();
-        if proposals.length() != adds.len().saturating_add(removes.len()) {
-            return Err(Forbidden("a proposal that is neither Add nor Remove"));
+        let by_value = |source: &ProposalSource| matches!(source, ProposalSource::ByValue);
+        if !proposals.add_proposals().iter().all(|p| by_value(&p.source))
+            || !proposals.remove_proposals().iter().all(|p| by_value(&p.source))
+        {
+            return Err(Broken("a proposal by reference"));
         }
-        let by_value = adds.iter().all(|p| p.is_by_value()) && removes.iter().all(|p| p.is_by_value());
-        if !by_value {
-            return Err(Forbidden("a proposal by reference"));
+        if proposals.length() != proposals.add_proposals().len() + proposals.remove_proposals().len() {
+            return Err(Broken("a proposal other than Add and Remove"));
         }
         Ok(proposals)
     }
@@ -59,16 +67,16 @@ impl MlsRules for StrictRules {
         _: &Roster<'_>,
         _: &GroupContext,
         _: &ProposalBundle,
-    ) -> Result<CommitOptions, Forbidden> {
+    ) -> Result<CommitOptions, Broken> {
         Ok(CommitOptions::new()
-            .with_path_required(self.path)
+            .with_path_required(true)
             .with_ratchet_tree_extension(true)
             .with_single_welcome_message(false)
             .with_allow_external_commit(false))
     }
 
-    fn encryption_options(&self, _: &Roster<'_>, _: &GroupContext) -> Result<EncryptionOptions, Forbidden> {
-        // Otherwise relays would read the roster from every commit.
-        Ok(EncryptionOptions::new(true, PaddingMode::StepFunction))
+    fn encryption_options(&self, _: &Roster<'_>, _: &GroupContext) -> Result<EncryptionOptions, Broken> {
+        // Unencrypted, every relay could read the roster.
+        Ok(EncryptionOptions::new(true, self.padding))
     }
 }

@@ -1,0 +1,57 @@
+//! The few primitives the engine itself calls, behind one object: an [`mls_rs::Client`] does not
+//! give its crypto provider back.
+
+use mls_rs::crypto::SignaturePublicKey;
+use mls_rs::error::IntoAnyError;
+use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
+
+use super::error::invalid;
+use crate::engine::EngineError;
+
+pub(super) trait Primitives: Send + Sync {
+    fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
+    fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
+    fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, EngineError>;
+}
+
+/// The suites, looked up once: a provider may build one from scratch on every call.
+pub(super) struct Suites<S> {
+    sha256: S,
+    ed25519: Option<S>,
+    group: S,
+}
+
+impl<S: CipherSuiteProvider> Suites<S> {
+    pub(super) fn new<P>(provider: &P, group: CipherSuite) -> Result<Self, EngineError>
+    where
+        P: CryptoProvider<CipherSuiteProvider = S>,
+    {
+        let suite = |s| provider.cipher_suite_provider(s);
+        Ok(Self {
+            sha256: suite(CipherSuite::CURVE25519_AES128)
+                .or_else(|| suite(CipherSuite::P256_AES128))
+                .ok_or(EngineError::Unsupported("no cipher suite with SHA-256"))?,
+            ed25519: suite(CipherSuite::CURVE25519_AES128).or_else(|| suite(CipherSuite::CURVE25519_CHACHA)),
+            group: suite(group)
+                .ok_or(EngineError::Unsupported("the crypto provider lacks the client's cipher suite"))?,
+        })
+    }
+}
+
+impl<S: CipherSuiteProvider> Primitives for Suites<S> {
+    fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
+        let digest =
+            self.sha256.hash(data).map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))?;
+        digest.try_into().map_err(|_| EngineError::Unsupported("a SHA-256 that is not 32 bytes"))
+    }
+
+    fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        let key = SignaturePublicKey::new_slice(key);
+        self.ed25519.as_ref().is_some_and(|s| s.verify(&key, signature, message).is_ok())
+    }
+
+    fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, EngineError> {
+        let reference = message.key_package_reference(&self.group).map_err(invalid)?;
+        reference.map(|r| r.to_vec()).ok_or(EngineError::Malformed)
+    }
+}
