@@ -13,7 +13,6 @@
 
 mod crypto;
 mod error;
-mod params;
 mod rules;
 mod storage;
 
@@ -50,6 +49,7 @@ use self::error::{invalid, provider};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::Secret;
+use crate::codec::params;
 use crate::engine::{
     Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
     Next, OwnKeyPackage, Trial, WelcomeInfo,
@@ -427,7 +427,12 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         params: &GroupParams,
         sequence: u64,
     ) -> Result<MlsGroup<C>, EngineError> {
-        let params = extension(PARAMS_EXTENSION, params::encode(params));
+        // Members that know only the draft can be in a group without our extension alone.
+        let params = if *params == GroupParams::draft() {
+            ExtensionList::new()
+        } else {
+            extension(PARAMS_EXTENSION, params::encode(params))
+        };
         self.client
             .create_group_with_id(
                 group.as_bytes().to_vec(),
@@ -720,7 +725,7 @@ fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, EngineError> {
 
 fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, EngineError> {
     let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
-    found.map(|e| params::decode(&e.extension_data)).transpose()
+    found.map(|e| params::decode(&e.extension_data)).transpose().map_err(|e| EngineError::Invalid(Box::new(e)))
 }
 
 /// The type and the content of the one vector that a credential of any type consists of.

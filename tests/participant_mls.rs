@@ -8,11 +8,11 @@ use moq_mls::action::{Hold, Notice};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
-use moq_mls::{Command, Misuse, Object, Phase, Timestamp};
+use moq_mls::{Command, Misuse, Object, Phase};
 use support::engines::{basic, basic_client, engine};
 use support::{World, config};
 
-fn life<P: CryptoProvider + Clone + 'static>(crypto: P) {
+fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone>(crypto: P) {
     let mut world = World::new();
     let everyone: Vec<usize> =
         (0..5).map(|i| world.add(basic(&format!("member-{i}"), crypto.clone()), config())).collect();
@@ -81,7 +81,7 @@ fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     let mut world = World::new();
     let client = basic_client("m2", RustCryptoProvider::default());
     let engine_of =
-        |client| MlsEngine::new(client, RustCryptoProvider::default(), Timestamp::default()).unwrap();
+        |client| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
     let removed_engine = engine_of(&client);
     for (i, engine) in [engine("m0"), engine("m1"), engine_of(&client)].into_iter().enumerate() {
         world.add(engine, config());

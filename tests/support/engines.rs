@@ -5,22 +5,27 @@ use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::Timestamp;
 use moq_mls::mls::MlsEngine;
 
 pub const SUITE: CipherSuite = CipherSuite::CURVE25519_AES128;
 
 /// An embedder can name its client's configuration, and so the engine.
 pub type BasicConfig<P> = WithIdentityProvider<BasicIdentityProvider, WithCryptoProvider<P, BaseConfig>>;
-pub type BasicEngine<P> = MlsEngine<BasicConfig<P>, P>;
+pub type BasicEngine<P> = MlsEngine<BasicConfig<P>>;
 pub type TestEngine = BasicEngine<RustCryptoProvider>;
 
 /// A device of the person `name`, with a key of its own.
-pub fn basic<P: CryptoProvider + Clone + 'static>(name: &str, crypto: P) -> BasicEngine<P> {
-    MlsEngine::new(&basic_client(name, crypto.clone()), crypto, Timestamp::from_secs(1_700_000_000)).unwrap()
+pub fn basic<P>(name: &str, crypto: P) -> BasicEngine<P>
+where
+    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone,
+{
+    MlsEngine::new(&basic_client(name, crypto.clone()), &crypto).unwrap()
 }
 
-pub fn basic_client<P: CryptoProvider + Clone + 'static>(name: &str, crypto: P) -> Client<BasicConfig<P>> {
+pub fn basic_client<P>(name: &str, crypto: P) -> Client<BasicConfig<P>>
+where
+    P: CryptoProvider + Clone,
+{
     let suite = crypto.cipher_suite_provider(SUITE).unwrap();
     let (secret, public) = suite.signature_key_generate().unwrap();
     let identity =
