@@ -725,7 +725,10 @@ fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, EngineError> {
 
 fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, EngineError> {
     let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
-    found.map(|e| params::decode(&e.extension_data)).transpose().map_err(|e| EngineError::Invalid(Box::new(e)))
+    found
+        .map(|e| params::decode(&e.extension_data))
+        .transpose()
+        .map_err(|e| EngineError::Invalid(Box::new(e)))
 }
 
 /// The type and the content of the one vector that a credential of any type consists of.

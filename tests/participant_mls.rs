@@ -80,8 +80,7 @@ fn second_device_of_an_identity_does_not_evict_the_first() {
 fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     let mut world = World::new();
     let client = basic_client("m2", RustCryptoProvider::default());
-    let engine_of =
-        |client| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
+    let engine_of = |client| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
     let removed_engine = engine_of(&client);
     for (i, engine) in [engine("m0"), engine("m1"), engine_of(&client)].into_iter().enumerate() {
         world.add(engine, config());
