@@ -1,1 +1,57 @@
-//! Stub.
+//! What the messages of draft section 4.2 mean: who subscribed to which namespace, which subscription is
+//! which track, and what a relay does between the two sides. Sans-IO, like everything here.
+//!
+//! - [`Subscriber`] asks for namespaces and tracks and says which track an object belongs to.
+//! - [`Publisher`] announces, answers, tells each new track once to each who asked, and addresses objects.
+//! - [`Relay`] sits between any number of sessions, with a bounded cache.
+//!
+//! **Subscribe IDs.** On a session both sides name subscriptions: the subscriber in SUBSCRIBE, the
+//! publisher in NAMESPACE_INFO. So that an object's Subscribe ID means one of them, those of a SUBSCRIBE
+//! are even and those of a NAMESPACE_INFO are odd (ours; the draft leaves it open).
+//!
+//! **Flat names.** A namespace on this wire is one byte string, which can be cut into fields in many
+//! ways. The subscriber knows which fields it asked for; the relay compares bytes, and only exactly.
+
+mod publisher;
+mod relay;
+mod subscriber;
+
+pub use self::publisher::Publisher;
+pub use self::relay::{Output, Relay, RelayConfig};
+pub use self::subscriber::{Answer, Subscriber};
+
+/// Why a message of the peer does not fit what went before. The state is unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// An answer, or a track, for a request that is not open.
+    #[error("no such request")]
+    UnknownRequest,
+    /// A NAMESPACE_INFO for a track outside the namespace that was asked for.
+    #[error("a track outside the namespace asked for")]
+    WrongNamespace,
+    /// A Subscribe ID that already stands for something else, or has the wrong parity.
+    #[error("the Subscribe ID is taken or not the peer's to give")]
+    BadId,
+    /// An object or message for a subscription that is not open.
+    #[error("no such subscription")]
+    UnknownSubscription,
+    /// An object whose alias is not its subscription's.
+    #[error("the alias is not the subscription's")]
+    WrongAlias,
+    /// More subscriptions than this side keeps.
+    #[error("too many subscriptions")]
+    TooMany,
+    /// A message that this side never receives.
+    #[error("a message for the other side")]
+    Unexpected,
+}
+
+/// Most subscriptions of one session, in one direction.
+pub const MAX_SUBSCRIPTIONS: usize = 16_384;
+
+/// Status code of a SUBSCRIBE_NAMESPACE for a namespace that is not announced here.
+pub const STATUS_NOT_ANNOUNCED: std::num::NonZeroU64 = match std::num::NonZeroU64::new(0x4) {
+    Some(code) => code,
+    None => std::num::NonZeroU64::MIN,
+};
