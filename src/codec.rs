@@ -39,7 +39,7 @@ pub use self::subscribe_namespace::SubscribeNamespace;
 pub use self::subscribe_namespace_response::SubscribeNamespaceResponse;
 pub use self::subscribe_ok::SubscribeOk;
 pub use self::unsubscribe::Unsubscribe;
-use crate::tracks::{Location, MAX_FULL_TRACK_NAME};
+use crate::tracks::{FullTrackName, Location, MAX_FULL_TRACK_NAME};
 
 /// Message type of OBJECT_STREAM (draft-02 section 6.2).
 pub const OBJECT_STREAM: u64 = 0x0;
@@ -274,6 +274,22 @@ fn decode_bytes<B: Buf>(most: usize, field: &'static str, input: &mut B) -> Resu
     match len.checked_sub(input.remaining()) {
         None | Some(0) => Ok(input.copy_to_bytes(len)),
         Some(needed) => Err(DecodeError::Incomplete { needed }),
+    }
+}
+
+impl FullTrackName {
+    /// The full track name as Secure Objects puts it into key derivation: the number of namespace fields,
+    /// each field with its length, then the name with its length; numbers and lengths are varints.
+    pub fn to_serialized(&self) -> Bytes {
+        let fields = self.namespace.fields();
+        let mut out = BytesMut::new();
+        // Counts and lengths of names are far below what a varint can hold.
+        let _ = varint::encode(fields.len() as u64, "fields", &mut out);
+        for field in fields.iter().chain([&self.name]) {
+            let _ = varint::encode(field.len() as u64, "length", &mut out);
+            out.extend_from_slice(field);
+        }
+        out.freeze()
     }
 }
 

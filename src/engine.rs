@@ -148,6 +148,21 @@ pub trait Engine {
         len: usize,
     ) -> Result<Secret, EngineError>;
 
+    /// HKDF-Extract (RFC 5869) with the hash of the group's cipher suite.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError>;
+
+    /// HKDF-Expand (RFC 5869) with the hash of the group's cipher suite.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError>;
+
+    /// Nh: the output length of the hash of the group's cipher suite, bytes.
+    fn hash_len(&self) -> usize;
+
     /// The epoch authenticator (RFC 9420 section 8.7).
     ///
     /// # Errors

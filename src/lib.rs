@@ -6,6 +6,7 @@ pub mod counter;
 pub mod engine;
 mod error;
 pub mod event;
+pub mod keys;
 mod limits;
 pub mod mls;
 pub mod namespace;

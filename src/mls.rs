@@ -637,6 +637,18 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         Ok(Secret::new(secret.to_vec()))
     }
 
+    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        self.primitives.hkdf_extract(salt, ikm)
+    }
+
+    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
+        self.primitives.hkdf_expand(prk, info, len)
+    }
+
+    fn hash_len(&self) -> usize {
+        self.primitives.hash_len()
+    }
+
     fn epoch_authenticator(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
         Ok(Bytes::copy_from_slice(&group.0.epoch_authenticator().map_err(provider)?))
     }

@@ -1,3 +1,12 @@
-//! Stub.
+//! A world to try participants, and drivers of them, in (feature `testing`).
+//!
+//! [`network::Network`] is a relay, a counter service and any number of participants under a virtual
+//! clock, with faults drawn from a seed; every message crosses the real codecs as bytes.
+//! [`session::Session`] is its driver, and a pattern for yours. [`seeded_crypto`] makes real MLS
+//! repeatable. **None of it is for production.**
 
+pub mod log;
+pub mod network;
+pub mod rng;
 pub mod seeded_crypto;
+pub mod session;
