@@ -7,6 +7,8 @@
 //! How to read the timeline: virtual time, participant, its epoch, then `>` a wish of its user, `^`
 //! something published, `?` a question to the counter service, `!` news for its user.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The participant over real MLS, with the providers and credentials that embedders bring.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use mls_rs::CryptoProvider;

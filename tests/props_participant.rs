@@ -1,5 +1,7 @@
 //! Random lives of up to 12 participants over real MLS: whoever is in agrees, whoever is out cannot.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use moq_mls::action::Notice;

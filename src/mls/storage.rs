@@ -15,7 +15,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The one KeyPackage that the running call is about.
 #[derive(Clone, Default)]
-pub struct KeyPackageSlot(Arc<Mutex<Option<(Vec<u8>, KeyPackageData)>>>);
+pub struct KeyPackageSlot(Arc<Mutex<Option<Entry>>>);
+
+/// A KeyPackageRef and what belongs to it.
+type Entry = (Vec<u8>, KeyPackageData);
 
 impl KeyPackageSlot {
     pub(super) fn put(&self, reference: Vec<u8>, data: KeyPackageData) {

@@ -363,12 +363,14 @@ impl<E: Engine> Network<E> {
                 self.traffic.bytes_published = self.traffic.bytes_published.saturating_add(bytes as u64);
                 let kind = self.peers.get(who).and_then(|p| p.tracks.classify(&object.track));
                 let at = object.location;
+                let epoch = self.peer(who).and_then(Participant::epoch);
                 let name = match kind {
                     Some(TrackKind::Commit(_)) if at.object % 2 == 0 => {
                         self.traffic.commits = self.traffic.commits.saturating_add(1);
                         "Commit"
                     }
                     Some(TrackKind::Commit(_)) => "Receipt",
+                    Some(TrackKind::KeyPackage(_)) if epoch.is_some() => "Leave",
                     Some(TrackKind::KeyPackage(_)) => "KeyPackage",
                     Some(TrackKind::Welcome(_)) => "Welcome",
                     Some(TrackKind::Tree(_)) | None => "Object",

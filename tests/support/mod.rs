@@ -1,5 +1,7 @@
 //! A perfect little world for participants: objects and answers pass as values, in order, at once.
 //! The simulated network of `moq_mls::testing` is the real thing; this one is for single steps.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(dead_code, unreachable_pub)]
 
 pub mod engines;
