@@ -1,0 +1,251 @@
+//! The whole life of a group over the Engine trait, for each provider and credential type.
+
+mod mls_support;
+
+use bytes::Bytes;
+use mls_rs::client_builder::MlsConfig;
+use mls_rs_crypto_awslc::AwsLcCryptoProvider;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use mls_support::*;
+use moq_mls::SafetyMode;
+use moq_mls::engine::{Engine, EngineError, GroupParams, MessageKind};
+use moq_mls::mls::MlsEngine;
+use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
+use moq_mls::tracks::CommitTrackPolicy;
+
+fn agree<C: MlsConfig>(parties: &[&Party<C>]) {
+    let (first, rest) = parties.split_first().unwrap();
+    for p in rest {
+        assert_eq!(p.context_hash(), first.context_hash());
+        assert_eq!(p.exported(), first.exported());
+        assert_eq!(
+            p.engine.epoch_authenticator(p.group()).unwrap(),
+            first.engine.epoch_authenticator(first.group()).unwrap()
+        );
+        assert_eq!(p.engine.roster(p.group()).unwrap(), first.engine.roster(first.group()).unwrap());
+    }
+}
+
+/// Everything a group goes through.
+fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
+    let params = GroupParams {
+        mode: SafetyMode::Advisory,
+        commit_tracks: CommitTrackPolicy::PerSender,
+        tree_objects: false,
+        service_key_hash: Some([7; 32]),
+    };
+    let mut a = Party::new(engine("a"));
+    let mut rest: Vec<_> = ["b", "c", "d", "e"].iter().map(|n| Party::new(engine(n))).collect();
+
+    // Create.
+    a.create(&params);
+    let view = a.engine.view(a.group()).unwrap();
+    assert_eq!((view.epoch, view.leaf, view.members), (0, 0, 1));
+    assert_eq!(view.group_id, group_name().as_bytes());
+    assert_eq!(view.params.as_ref(), Some(&params));
+
+    // A batch of joiners, in an order that is not that of their ids.
+    let adds: Vec<Bytes> = rest.iter_mut().rev().map(Party::key_package).collect();
+    for (message, p) in adds.iter().rev().zip(&rest) {
+        assert_eq!(p.engine.classify(message).unwrap(), MessageKind::KeyPackage);
+        let info = a.engine.inspect_key_package(NOW, message).unwrap();
+        let own = p.key.as_ref().unwrap();
+        assert_eq!((&info.sender, info.sequence), (&p.id(), Some(own.sequence)));
+        assert_eq!((&info.reference, info.expires), (&own.reference, own.expires));
+        assert_eq!((info.expires, info.credential.kind), (NOW.after(hours(24)), kind));
+    }
+    let before = a.context_hash();
+    let built = a.build(&adds, &[]);
+    assert_eq!(a.context_hash(), before, "build must not touch the group");
+    assert_eq!(built.added.len(), 4);
+    a.adopt(&built);
+    for p in &mut rest {
+        let own = p.key.clone().unwrap();
+        let (_, welcome) = built.welcomes.iter().find(|(to, _)| *to == p.id()).unwrap();
+        assert_eq!(p.engine.classify(welcome).unwrap(), MessageKind::Welcome);
+        let info = p.engine.examine_welcome(welcome, std::slice::from_ref(&own)).unwrap();
+        assert_eq!((info.epoch, info.has_tree), (1, true));
+        assert_eq!((&info.group_id, &info.reference), (group_name().as_bytes(), &own.reference));
+        assert_eq!((info.context_hash, info.params.as_ref()), (built.next.context_hash, Some(&params)));
+        p.join(&built.welcomes);
+    }
+    agree(&[&a, &rest[0], &rest[1], &rest[2], &rest[3]]);
+    for m in a.engine.roster(a.group()).unwrap() {
+        assert_eq!(m.sequence, Some(u64::from(m.leaf != 0)));
+        assert!(a.engine.credential_valid(a.group(), &m, NOW));
+    }
+
+    // Add one and remove another in the same commit, made by a joiner.
+    let [mut b, mut c, mut d, e] = <[_; 4]>::try_from(rest).ok().unwrap();
+    let mut f = Party::new(engine("f"));
+    let built = b.build(&[f.key_package()], &[e.leaf()]);
+    let kind = b.engine.classify(&built.commit).unwrap();
+    assert_eq!(kind, MessageKind::Commit { group_id: group_name().as_bytes().clone(), epoch: 1 });
+    let trial = a.engine.trial(a.group(), NOW, &built.commit).unwrap();
+    assert_eq!((trial.author, &trial.removed, &trial.added), (b.leaf(), &vec![e.leaf()], &built.added));
+    let next = trial.next.unwrap();
+    assert_eq!(next.context_hash, built.next.context_hash);
+    assert_eq!(trial.added[0].sender, f.id());
+    a.group = Some(next.group);
+    let gone = e.engine.trial(e.group(), NOW, &built.commit).unwrap();
+    assert!(gone.next.is_none());
+    assert_eq!((gone.author, gone.removed, gone.added), (b.leaf(), vec![e.leaf()], built.added.clone()));
+    c.follow(&built.commit);
+    d.follow(&built.commit);
+    b.adopt(&built);
+    f.join(&built.welcomes);
+    agree(&[&a, &b, &c, &d, &f]);
+    assert_ne!(e.exported(), a.exported());
+
+    // Rejoin: the same SenderId removed and added in one commit.
+    let stale = c.leaf();
+    let again = c.key_package();
+    let built = a.build(&[again], &[stale]);
+    let trial = c.engine.trial(c.group(), NOW, &built.commit).unwrap();
+    assert!(trial.next.is_none());
+    assert_eq!(trial.added, built.added, "the old state knows that it is the one rejoining");
+    for p in [&mut b, &mut d, &mut f] {
+        p.follow(&built.commit);
+    }
+    a.adopt(&built);
+    c.join(&built.welcomes);
+    agree(&[&a, &b, &c, &d, &f]);
+    let roster = a.engine.roster(a.group()).unwrap();
+    let member = roster.iter().find(|m| m.sender == c.id()).unwrap();
+    assert_eq!(member.sequence, Some(2));
+
+    // An update; sequences stay through the new leaf.
+    let built = d.build(&[], &[]);
+    assert!(built.welcomes.is_empty());
+    for p in [&mut a, &mut b, &mut c, &mut f] {
+        p.follow(&built.commit);
+    }
+    assert!(matches!(d.engine.trial(d.group(), NOW, &built.commit), Err(EngineError::Own)));
+    d.adopt(&built);
+    agree(&[&a, &b, &c, &d, &f]);
+    assert_eq!(
+        a.engine.roster(a.group()).unwrap().iter().map(|m| m.sequence).collect::<Vec<_>>(),
+        roster.iter().map(|m| m.sequence).collect::<Vec<_>>()
+    );
+
+    // Save, load, continue.
+    let saved = b.engine.save(b.group()).unwrap();
+    assert_eq!(saved, b.engine.save(b.group()).unwrap());
+    b.group = Some(b.engine.load(&saved).unwrap());
+    agree(&[&a, &b]);
+    let built = b.build(&[], &[]);
+    // The outbox: the next state is saved before the commit is published.
+    let outbox = b.engine.save(&built.next.group).unwrap();
+    for p in [&mut a, &mut c, &mut d, &mut f] {
+        p.follow(&built.commit);
+    }
+    b.group = Some(b.engine.load(&outbox).unwrap());
+    agree(&[&a, &b, &c, &d, &f]);
+
+    // Leave: a request, opened by everyone else, and a commit.
+    let request = f.engine.propose_leave(f.group(), NOW).unwrap();
+    assert!(matches!(a.engine.classify(&request).unwrap(), MessageKind::Proposal { epoch: 5, .. }));
+    assert_eq!(a.engine.open_leave(a.group(), NOW, &request).unwrap(), f.leaf());
+    assert_eq!(a.engine.open_leave(a.group(), NOW, &request).unwrap(), f.leaf());
+    assert!(matches!(f.engine.open_leave(f.group(), NOW, &request), Err(EngineError::Own)));
+    let built = a.build(&[], &[f.leaf()]);
+    assert!(f.engine.trial(f.group(), NOW, &built.commit).unwrap().next.is_none());
+    for p in [&mut b, &mut c, &mut d] {
+        p.follow(&built.commit);
+    }
+    a.adopt(&built);
+    agree(&[&a, &b, &c, &d]);
+    assert_ne!(f.exported(), a.exported());
+}
+
+#[test]
+fn life_rustcrypto_basic() {
+    life(1, |name| basic(&RustCryptoProvider::new(), name));
+}
+
+#[test]
+fn life_awslc_basic() {
+    life(1, |name| basic(&AwsLcCryptoProvider::new(), name));
+}
+
+#[test]
+fn life_rustcrypto_x509() {
+    let authority = Authority::new();
+    life(2, |name| authority.engine(&RustCryptoProvider::new(), name, 9));
+}
+
+#[test]
+fn life_awslc_x509() {
+    let authority = Authority::new();
+    life(2, |name| authority.engine(&AwsLcCryptoProvider::new(), name, 9));
+}
+
+#[test]
+fn life_seeded() {
+    life(1, |name| seeded_engine(name, 1));
+}
+
+#[test]
+fn an_expired_certificate_is_refused() {
+    let authority = Authority::new();
+    let crypto = RustCryptoProvider::new();
+    let mut a = Party::new(authority.engine(&crypto, "a", 9));
+    let mut b = Party::new(authority.engine(&crypto, "b", 6));
+    let mut late = Party::new(authority.engine(&crypto, "late", 4));
+    let mut stranger = Party::new(Authority::new().engine(&crypto, "stranger", 9));
+    a.create(&GroupParams::default());
+
+    for p in [&mut late, &mut stranger] {
+        let message = p.key_package();
+        assert!(matches!(a.engine.inspect_key_package(NOW, &message), Err(EngineError::Invalid(_))));
+        assert!(matches!(a.engine.build(a.group(), NOW, &[message], &[]), Err(EngineError::Invalid(_))));
+    }
+
+    let built = a.build(&[b.key_package()], &[]);
+    a.adopt(&built);
+    let june = NOW.after(hours(24 * 21));
+    let (_, welcome) = &built.welcomes[0];
+    let key = b.key.clone().unwrap();
+    assert!(b.engine.join(june, welcome, &key, None).is_err(), "one's own certificate counts too");
+    b.join(&built.welcomes);
+    let roster = a.engine.roster(a.group()).unwrap();
+    let valid = |now| roster.iter().map(|m| a.engine.credential_valid(a.group(), m, now)).collect::<Vec<_>>();
+    assert_eq!(valid(NOW), [true, true]);
+    assert_eq!(valid(june), [true, false]);
+
+    // Its commits are refused from then on.
+    let update = b.engine.build(b.group(), NOW, &[], &[]).unwrap();
+    assert!(a.engine.trial(a.group(), NOW, &update.commit).is_ok());
+    assert!(matches!(a.engine.trial(a.group(), june, &update.commit), Err(EngineError::Invalid(_))));
+}
+
+#[test]
+fn an_embedder_can_name_the_types() {
+    struct App {
+        engine: SeededEngine,
+        group: <SeededEngine as Engine>::Group,
+    }
+    fn send<T: Send>(_: &T) {}
+    let mut engine = seeded_engine("a", 1);
+    let group = engine.create(NOW, &group_name(), &GroupParams::default(), 0).unwrap();
+    let app = App { engine, group };
+    send(&app);
+    assert_eq!(format!("{:?}", app.group), "MlsGroup { group_id: call-7, epoch: 0, .. }");
+    assert!(format!("{:?}", app.engine).starts_with("MlsEngine { sender: SenderId("));
+}
+
+#[test]
+fn receipts_are_verified_with_ed25519() {
+    use mls_rs::{CipherSuiteProvider, CryptoProvider};
+    let suite = RustCryptoProvider::new().cipher_suite_provider(SUITE).unwrap();
+    let (secret, public) = suite.signature_key_generate().unwrap();
+    let signature = suite.sign(&secret, b"receipt").unwrap();
+    let engine = seeded_engine("a", 1);
+    assert!(engine.verify_receipt(&public, b"receipt", &signature));
+    assert!(!engine.verify_receipt(&public, b"another", &signature));
+    assert!(!engine.verify_receipt(b"short", b"receipt", &signature));
+    assert_eq!(
+        hex::encode(engine.sha256(b"abc").unwrap()),
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+}
