@@ -335,4 +335,6 @@ pub enum Timer {
     Publish,
     /// Check credentials.
     Credentials,
+    /// Ask the counter whether the group went on unheard.
+    Audit,
 }

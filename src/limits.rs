@@ -90,6 +90,9 @@ pub struct Timers {
     pub retry_later: (Duration, Duration),
     /// A leave request that nobody commits is given up after this.
     pub leave: Duration,
+    /// A member that has heard nothing for this long, plus up to half as much jitter, asks the counter
+    /// whether the group went on without it.
+    pub audit: Duration,
     /// How often credentials are checked for expiry.
     pub credential_check: Duration,
 }
@@ -108,6 +111,7 @@ impl Default for Timers {
             backoff: (Duration::from_millis(100), Duration::from_secs(10)),
             retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
             leave: Duration::from_secs(30),
+            audit: Duration::from_secs(20),
             credential_check: Duration::from_secs(60),
         }
     }

@@ -405,7 +405,7 @@ impl<E: Engine> Participant<E> {
             Timer::Turn => self.on_turn(),
             Timer::Request => self.on_request_timer(),
             Timer::Confirm => self.on_confirm_timer(),
-            Timer::ReadBack => self.publish_outbox(),
+            Timer::ReadBack => self.on_read_back_timer(),
             Timer::Fetch => self.fetch_missing(),
             Timer::JoinRetry => return self.on_join_retry(),
             Timer::JoinDeadline => self.on_join_deadline(),
@@ -414,6 +414,7 @@ impl<E: Engine> Participant<E> {
             Timer::Subscribe => self.subscribe_again(),
             Timer::Publish => self.publish_again(),
             Timer::Credentials => self.check_credentials(),
+            Timer::Audit => self.audit(),
         }
         Ok(())
     }

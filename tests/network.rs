@@ -171,3 +171,16 @@ fn junk_from_a_stranger_changes_nothing() {
     net.run_for(Duration::from_secs(5));
     assert_eq!(settle(&mut net, &[0, 1, 2]), epoch + 1);
 }
+
+/// More of the same, for a release build: `cargo test --release --test network -- --ignored`.
+#[test]
+#[ignore = "minutes in a debug build; CI runs it in release"]
+fn many_lives_with_faults() {
+    for seed in 1000..1300 {
+        let mut config = config();
+        if seed % 2 == 0 {
+            config.commit_tracks = CommitTrackPolicy::PerSender;
+        }
+        life(seed, &config, true);
+    }
+}

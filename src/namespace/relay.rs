@@ -193,9 +193,9 @@ impl<S: Ord + Clone> Relay<S> {
             .sessions
             .iter()
             .filter(|(s, _)| *s != from)
-            .flat_map(|(_, s)| s.upstream.values())
-            .filter(|(_, name)| name.0 == namespace)
-            .map(|(_, name)| name.clone())
+            .flat_map(|(_, s)| s.told())
+            .filter(|name| name.0 == namespace)
+            .cloned()
             .chain(self.cache.keys().filter(|name| name.0 == namespace).cloned())
             .collect();
         for name in known {
@@ -209,7 +209,7 @@ impl<S: Ord + Clone> Relay<S> {
         let Some(session) = self.sessions.get_mut(to) else { return };
         let asked = session.requests.iter().find(|(_, namespace)| **namespace == name.0);
         let Some(request) = asked.map(|(id, _)| *id) else { return };
-        let own = session.upstream.values().any(|(_, upstream)| upstream == name);
+        let own = session.told().any(|told| told == name);
         let told = session.downstream.values().any(|d| d.request.is_some() && d.name == *name);
         if own || told || session.downstream.len() >= MAX_SUBSCRIPTIONS {
             return;
@@ -337,6 +337,11 @@ impl<S: Ord + Clone> Relay<S> {
 }
 
 impl Session {
+    /// The tracks that this session said it publishes. What the relay asked for by itself proves nothing.
+    fn told(&self) -> impl Iterator<Item = &Name> {
+        self.upstream.iter().filter(|(id, _)| *id % 2 == 1).map(|(_, (_, name))| name)
+    }
+
     fn ask_namespace(&mut self, namespace: &Bytes) -> Option<Output> {
         if self.asked.values().any(|asked| asked == namespace) {
             return None;

@@ -95,6 +95,12 @@ impl<E: Engine> Participant<E> {
             }
             return Ok(());
         }
+        if val == member.epoch {
+            return match reply {
+                Ok(LockReply::CounterError(state)) => self.on_audit(&state),
+                Ok(_) | Err(_) => Ok(()),
+            };
+        }
         if val != member.slot() || member.step != Step::Locking {
             // An answer for a slot that is decided by now; a lock that fell to us lapses.
             return Ok(());
@@ -120,7 +126,7 @@ impl<E: Engine> Participant<E> {
     }
 
     /// The counter does not stand at our slot.
-    fn on_counter(&mut self, state: &CounterState) -> Result<(), Error> {
+    pub(crate) fn on_counter(&mut self, state: &CounterState) -> Result<(), Error> {
         let Some(member) = self.member_mut() else { return Ok(()) };
         let slot = member.slot();
         if state.current.saturating_sub(slot) > self.config.limits.counter_lead {
@@ -311,6 +317,16 @@ impl<E: Engine> Participant<E> {
         let commit = outbox.commit.clone();
         self.publish(track, Location { group: epoch, object }, commit);
         self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
+    }
+
+    /// One's own commit did not come back: the publish was lost, or only its echo was.
+    pub(crate) fn on_read_back_timer(&mut self) {
+        let Some(member) = self.member() else { return };
+        if matches!(member.step, Step::Publishing { .. }) {
+            let epoch = member.epoch;
+            self.publish_outbox();
+            self.fetch(self.tracks.commit(&self.me), epoch..=epoch);
+        }
     }
 
     /// One's own commit came back: only now may its slot be pinned, for others can find it.

@@ -361,6 +361,7 @@ impl<E: Engine> Participant<E> {
         {
             self.deadlines.clear(timer);
         }
+        self.schedule_audit();
         self.stats.epochs = self.stats.epochs.saturating_add(1);
         self.later.forget_before(epoch);
         self.settle(&removed, &change.added);

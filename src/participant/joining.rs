@@ -152,7 +152,11 @@ impl<E: Engine> Participant<E> {
                 joining.counter = Some(state.current);
                 if state.current > epoch {
                     return match (state.pin, state.pin_forgotten) {
-                        (Some(pin), _) => self.open_gate(epoch, pin),
+                        (Some(pin), _) => {
+                            self.open_gate(epoch, pin)?;
+                            // The group may have gone on since: then what it did is missing or on its way.
+                            self.on_audit(&state)
+                        }
                         (None, true) => {
                             joining.welcomes.retain(|(_, info)| info.epoch != epoch);
                             self.fresh_key_package()
@@ -267,6 +271,7 @@ impl<E: Engine> Participant<E> {
             expired: std::collections::BTreeSet::new(),
         }));
         self.deadlines.clear_phase();
+        self.schedule_audit();
         self.deadlines.set(Timer::Credentials, self.now.after(self.config.timers.credential_check));
         Ok(())
     }

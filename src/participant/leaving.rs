@@ -29,6 +29,7 @@ impl<E: Engine> Participant<E> {
             self.leaving = Some(Leaving::default());
             self.deadlines.clear(Timer::Turn);
             self.deadlines.set(Timer::Leave, self.now.after(self.config.timers.leave));
+            self.schedule_audit();
             self.ask_to_leave()?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::action::{Notice, RejoinReason, Timer};
+use crate::counter::CounterState;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::participant::{Participant, State};
@@ -20,6 +21,44 @@ impl<E: Engine> Participant<E> {
             let track = self.tracks.welcome(&recipient);
             self.publish(track, Location { group, object: WELCOME_OBJECT }, welcome);
         }
+    }
+
+    pub(crate) fn schedule_audit(&mut self) {
+        // A leaver that is behind asks in the wrong epoch, and has little time to find out.
+        let often = self.config.timers.leave / 8;
+        let period = if self.leaving.is_some() {
+            self.config.timers.audit.min(often)
+        } else {
+            self.config.timers.audit
+        };
+        let wait = period + self.jitter.up_to(period / 2);
+        self.deadlines.set(Timer::Audit, self.now.after(wait));
+    }
+
+    /// A group that is quiet and a group whose last commit was lost look the same from inside. Asking for
+    /// the value of the present epoch, which is used, takes no lock and reads the counter.
+    pub(crate) fn audit(&mut self) {
+        self.schedule_audit();
+        let Some(member) = self.member() else { return };
+        if member.is_idle() && member.decided.is_none() && member.candidates.is_empty() {
+            let epoch = member.epoch;
+            self.ask_lock(epoch);
+        }
+    }
+
+    /// What the counter said to an audit, or to a question about a slot that was decided meanwhile.
+    pub(crate) fn on_audit(&mut self, state: &CounterState) -> Result<(), Error> {
+        let Some(member) = self.member() else { return Ok(()) };
+        let slot = member.slot();
+        if !member.is_idle() || state.current == slot {
+            return Ok(());
+        }
+        if state.current > slot {
+            // The commit may be on its way; when it is not here by then, ask which one it is.
+            self.deadlines.bring_forward(Timer::Confirm, self.now.after(self.config.timers.confirm));
+            return Ok(());
+        }
+        self.on_counter(state)
     }
 
     /// Leaves the present state behind and asks to be let in again: a fresh KeyPackage, whose sender's
