@@ -233,6 +233,8 @@ pub enum RejoinReason {
     PinForgotten,
     /// A fork was detected.
     Fork,
+    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf.
+    Replaced,
 }
 
 /// What is wrong with the counter service.

@@ -175,6 +175,10 @@ pub struct Participant<E: Engine> {
     jitter: Jitter,
     /// Own KeyPackages that may still be welcomed, oldest first.
     keys: Vec<OwnKeyPackage>,
+    /// Until when KeyPackages newer than the one joined by are kept: see [`joining`].
+    spare_keys_until: Option<Timestamp>,
+    /// Welcomes that came at a time when none was looked for, and may be needed yet.
+    early_welcomes: Vec<Bytes>,
     /// The next unused object id on one's own KeyPackage track.
     next_sequence: u64,
     joiners: Joiners,
@@ -211,6 +215,8 @@ impl<E: Engine> Participant<E> {
             requests: Requests::default(),
             deadlines: Deadlines::default(),
             keys: Vec::new(),
+            spare_keys_until: None,
+            early_welcomes: Vec::new(),
             next_sequence: 0,
             joiners: Joiners::default(),
             wishes: Wishes::default(),
@@ -414,7 +420,7 @@ impl<E: Engine> Participant<E> {
             Timer::Subscribe => self.subscribe_again(),
             Timer::Publish => self.publish_again(),
             Timer::Credentials => self.check_credentials(),
-            Timer::Audit => self.audit(),
+            Timer::Audit => self.audit()?,
         }
         Ok(())
     }

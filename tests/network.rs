@@ -49,7 +49,7 @@ fn life(seed: u64, config: &Config, faults: bool) -> Network<SeededEngine> {
     settle(&mut net, &[0, 1, 2, 3, 4, 5, 6]);
     net.command(1, Command::Update).unwrap();
     net.run_for(Duration::from_secs(10));
-    net.command(2, Command::Leave).unwrap();
+    net.command(2, Command::Leave).unwrap_or_else(|e| panic!("{e}\n{}", net.log().to_text()));
     settle(&mut net, &[0, 1, 3, 4, 5, 6]);
     let gone = net.peer(3).unwrap().sender_id().clone();
     net.command(4, Command::Remove(gone)).unwrap();
@@ -181,6 +181,7 @@ fn many_lives_with_faults() {
         if seed % 2 == 0 {
             config.commit_tracks = CommitTrackPolicy::PerSender;
         }
+        println!("seed {seed}");
         life(seed, &config, true);
     }
 }

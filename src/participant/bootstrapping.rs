@@ -26,8 +26,6 @@ pub(crate) struct Bootstrap<G> {
     pub(crate) attempts: u32,
     /// Something lies on the Commit track: the group exists, whatever the service says.
     pub(crate) commits_seen: bool,
-    /// Welcomes that came before it was known that one joins.
-    pub(crate) welcomes: Vec<Bytes>,
     /// The service's fault was reported.
     pub(crate) reported: bool,
 }
@@ -40,7 +38,6 @@ impl<G> Default for Bootstrap<G> {
             lock_id: None,
             attempts: 0,
             commits_seen: false,
-            welcomes: Vec::new(),
             reported: false,
         }
     }
@@ -259,12 +256,11 @@ impl<E: Engine> Participant<E> {
     }
 
     pub(crate) fn start_joining(&mut self, counter: Option<u64>) {
-        let welcomes = self.bootstrap_state().map(|b| std::mem::take(&mut b.welcomes)).unwrap_or_default();
         self.state = State::Joining(Box::new(Joining::new(counter)));
         self.deadlines.clear(Timer::Request);
         self.deadlines.set(Timer::JoinRetry, self.now.after(self.config.timers.join_retry));
         self.deadlines.bring_forward(Timer::JoinDeadline, self.now.after(self.config.timers.join_deadline));
-        for welcome in welcomes {
+        for welcome in std::mem::take(&mut self.early_welcomes) {
             // A failure here is the Welcome's, not ours: it was counted.
             let _ = self.consider_welcome(welcome);
         }

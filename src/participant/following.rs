@@ -313,11 +313,14 @@ impl<E: Engine> Participant<E> {
         let change = Change { committer: Some(trial.author), removed: trial.removed, added: trial.added };
         match trial.next {
             Some(next) => self.enter_epoch(next, None, change, pin, Vec::new()),
-            None => self.on_removed(),
+            None => self.on_removed(&change.added),
         }
     }
 
-    fn on_removed(&mut self) -> Result<(), Error> {
+    fn on_removed(&mut self, added: &[Member]) -> Result<(), Error> {
+        if self.leaving.is_none() && added.iter().any(|m| m.sender == self.me) {
+            return self.wait_for_welcome();
+        }
         let epoch = self.member().map_or(0, |m| m.slot());
         let notice = if self.leaving.is_some() { Notice::Left } else { Notice::Removed { epoch } };
         self.end(notice)

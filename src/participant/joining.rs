@@ -1,5 +1,10 @@
 //! One's own way in (draft section 6.3.1): a Welcome is examined first, and joined by only once the
 //! service confirms that the commit it belongs to won its slot.
+//!
+//! A joiner that waits long publishes a fresh KeyPackage, and may then be let in by the Welcome to its
+//! first one after all. To the others the second looks like the wish of a member that lost its state,
+//! and they replace its leaf. So the keys of newer KeyPackages are kept for a while after joining, and a
+//! member that is removed and added in one commit waits for the Welcome instead of giving up.
 
 use bytes::Bytes;
 
@@ -56,19 +61,31 @@ impl<E: Engine> Participant<E> {
             self.fault(None, Fault::NotMls);
             return Ok(());
         }
-        let most = self.config.limits.welcomes;
-        match &mut self.state {
-            State::Bootstrapping(bootstrap) => {
-                if bootstrap.welcomes.len() < most {
-                    bootstrap.welcomes.push(object.payload);
-                } else {
-                    self.fault(None, Fault::TooMany);
-                }
+        match &self.state {
+            State::Bootstrapping(_) => {
+                self.keep_welcome(object.payload);
                 Ok(())
             }
             State::Joining(_) => self.consider_welcome(object.payload),
-            // A member needs no Welcome: an old one replayed must not move it.
-            State::New | State::Member(_) | State::Ended => Ok(()),
+            // An old Welcome replayed must not move a member: only one to a key still held is kept.
+            State::Member(_) => {
+                if !self.keys.is_empty() && self.engine.examine_welcome(&object.payload, &self.keys).is_ok() {
+                    self.keep_welcome(object.payload);
+                }
+                Ok(())
+            }
+            State::New | State::Ended => Ok(()),
+        }
+    }
+
+    fn keep_welcome(&mut self, welcome: Bytes) {
+        if self.early_welcomes.contains(&welcome) {
+            return;
+        }
+        if self.early_welcomes.len() < self.config.limits.welcomes {
+            self.early_welcomes.push(welcome);
+        } else {
+            self.fault(None, Fault::TooMany);
         }
     }
 
@@ -232,7 +249,8 @@ impl<E: Engine> Participant<E> {
             }
         };
         // Erased together with the join becoming durable: the same Welcome never opens twice.
-        self.keys.clear();
+        self.keys.retain(|other| other.sequence > key.sequence);
+        self.spare_keys_until = Some(self.now.after(self.config.timers.join_deadline));
         self.become_member(group, saved, pin)?;
         self.joiners.leave_early_to_others(&self.config.limits);
         self.persist()?;

@@ -23,6 +23,28 @@ impl<E: Engine> Participant<E> {
         }
     }
 
+    /// The same commit took one's leaf and added a KeyPackage of one's own: the way on is its Welcome.
+    pub(crate) fn wait_for_welcome(&mut self) -> Result<(), Error> {
+        let counter = self.member().map(|m| m.slot());
+        self.stats.rejoins = self.stats.rejoins.saturating_add(1);
+        self.deadlines.clear_phase();
+        self.start_joining(counter);
+        self.notify(Notice::Rejoining(RejoinReason::Replaced));
+        if self.keys.is_empty() { self.fresh_key_package() } else { self.persist() }
+    }
+
+    /// Newer KeyPackages than the one joined by have had their time.
+    fn drop_spare_keys(&mut self) -> Result<(), Error> {
+        if self.spare_keys_until.take_if(|until| *until <= self.now).is_some() {
+            self.early_welcomes.clear();
+            if !self.keys.is_empty() {
+                self.keys.clear();
+                self.persist()?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn schedule_audit(&mut self) {
         // A leaver that is behind asks in the wrong epoch, and has little time to find out.
         let often = self.config.timers.leave / 8;
@@ -37,13 +59,15 @@ impl<E: Engine> Participant<E> {
 
     /// A group that is quiet and a group whose last commit was lost look the same from inside. Asking for
     /// the value of the present epoch, which is used, takes no lock and reads the counter.
-    pub(crate) fn audit(&mut self) {
+    pub(crate) fn audit(&mut self) -> Result<(), Error> {
         self.schedule_audit();
-        let Some(member) = self.member() else { return };
+        self.drop_spare_keys()?;
+        let Some(member) = self.member() else { return Ok(()) };
         if member.is_idle() && member.decided.is_none() && member.candidates.is_empty() {
             let epoch = member.epoch;
             self.ask_lock(epoch);
         }
+        Ok(())
     }
 
     /// What the counter said to an audit, or to a question about a slot that was decided meanwhile.

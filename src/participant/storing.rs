@@ -148,6 +148,7 @@ impl<E: Engine> Participant<E> {
         if from.bool()? {
             this.leaving = Some(Leaving::default());
         }
+        this.spare_keys_until = Some(this.now.after(this.config.timers.join_deadline));
         match from.u8()? {
             tag::NEW => {}
             tag::BOOTSTRAPPING => this.read_bootstrap(&mut from)?,

@@ -37,6 +37,8 @@ pub struct World<E: Engine> {
     sequence: u64,
     /// Longest delay of an event and the seed of its draw; none: everything at once and in order.
     pub delay: Option<(u64, u64)>,
+    /// A participant, and how many of its actions are done before it stops dead.
+    pub stop_after: Option<(usize, usize)>,
 }
 
 pub fn group() -> GroupName {
@@ -58,6 +60,7 @@ impl<E: Engine> World<E> {
             tokens: 0,
             sequence: 0,
             delay: None,
+            stop_after: None,
         }
     }
 
@@ -126,6 +129,14 @@ impl<E: Engine> World<E> {
 
     fn act(&mut self, who: usize, action: Action) {
         let now = self.now;
+        if let Some((stopped, left)) = &mut self.stop_after
+            && *stopped == who
+        {
+            if *left == 0 {
+                return;
+            }
+            *left -= 1;
+        }
         match action {
             Action::Persist(snapshot) => self.peers[who].durable = Some(snapshot),
             Action::Announce { .. } | Action::Unsubscribe { .. } => {}
@@ -183,7 +194,9 @@ impl<E: Engine> World<E> {
                     self.act(who, action);
                 }
                 let inbox = &mut self.peers[who].inbox;
-                if let Some(entry) = inbox.first_entry().filter(|e| e.key().0 <= self.now) {
+                if self.stop_after.is_some_and(|(stopped, left)| stopped == who && left == 0) {
+                    inbox.clear();
+                } else if let Some(entry) = inbox.first_entry().filter(|e| e.key().0 <= self.now) {
                     busy = true;
                     let event = entry.remove();
                     self.peers[who].machine.handle(self.now, event).unwrap();
