@@ -1,7 +1,6 @@
 //! What a group can do, in this crate's words: the seam between the state machine and MLS.
 //!
-//! [`mls::MlsEngine`](crate::mls::MlsEngine) implements it over mls-rs; the testing feature has a
-//! symbolic one that a model checker can hash. An engine holds the member's long-lived keys; all
+//! [`mls::MlsEngine`](crate::mls::MlsEngine) implements it over mls-rs. An engine holds the member's long-lived keys; all
 //! state of one group at one epoch is a value, [`Engine::Group`], which the machine clones, tries
 //! and throws away. Nothing here reads a clock.
 

@@ -1,15 +1,18 @@
 //! Bytes that must not show up in a log or outlive their use.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-/// Secret bytes: redacted in `Debug`, wiped when dropped as far as safe Rust can.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Secret(Vec<u8>);
+use zeroize::Zeroizing;
+
+/// Secret bytes: redacted in `Debug`, overwritten when dropped.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Takes the bytes.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 
     /// The bytes, for the one who needs them.
@@ -28,11 +31,9 @@ impl Secret {
     }
 }
 
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        // Keeps the store above from being dropped as dead.
-        std::hint::black_box(&self.0);
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 

@@ -1,0 +1,68 @@
+//! The participant with X.509 credentials: a call among certificate holders, and a certificate that ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod mls_support;
+mod support;
+
+use std::time::Duration;
+
+use mls_rs::CryptoProvider;
+use mls_support::{Authority, NOW};
+use moq_mls::action::Notice;
+use moq_mls::{Command, Phase};
+use support::{World, config};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn life<P>(crypto: &P)
+where
+    P: CryptoProvider + Clone,
+    P::CipherSuiteProvider: 'static,
+{
+    let authority = Authority::new();
+    let mut world = World::new();
+    world.now = NOW;
+    let mut config = config();
+    config.timers.credential_check = DAY;
+    config.timers.audit = DAY;
+    // It is 18 May: the third certificate ends with the month.
+    for (name, until) in [("alice", 12), ("bob", 12), ("carol", 6)] {
+        world.add(authority.engine(crypto, name, until), config.clone());
+    }
+    // Somebody with a certificate of another authority.
+    let stranger = world.add(Authority::new().engine(crypto, "mallory", 12), config.clone());
+    for who in 0..4 {
+        world.command(who, Command::Join);
+        world.run(3000);
+    }
+    world.agree(&[0, 1, 2]);
+    assert_ne!(world.peers[stranger].machine.phase(), Phase::Member, "nobody vouches for it");
+    world.command(stranger, Command::Leave);
+    let kinds: Vec<u16> = world.peers[0].machine.members().map(|m| m.credential.kind).collect();
+    assert_eq!(kinds, [2, 2, 2]);
+
+    let carol = world.id(2);
+    let expired = |n: &Notice| *n == Notice::CredentialExpired { sender: carol.clone() };
+    world.run(10 * 86_400_000);
+    assert!(!world.heard(0, expired), "28 May");
+    world.run(10 * 86_400_000);
+    for who in 0..3 {
+        let told = world.peers[who].notices.iter().filter(|n| expired(n)).count();
+        assert_eq!(told, 1, "7 June, told once");
+    }
+    // What to do about it is the embedder's to say.
+    world.command(1, Command::Gone(carol.clone()));
+    world.run(3000);
+    world.agree(&[0, 1]);
+}
+
+#[test]
+fn rustcrypto_x509() {
+    life(&mls_rs_crypto_rustcrypto::RustCryptoProvider::default());
+}
+
+#[test]
+fn awslc_x509() {
+    life(&mls_rs_crypto_awslc::AwsLcCryptoProvider::default());
+}
