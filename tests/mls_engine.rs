@@ -1,5 +1,7 @@
 //! The whole life of a group over the Engine trait, for each provider and credential type.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod mls_support;
 
 use bytes::Bytes;
