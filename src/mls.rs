@@ -16,6 +16,8 @@ mod error;
 mod params;
 mod rules;
 mod storage;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
