@@ -15,6 +15,8 @@ mod crypto;
 mod error;
 mod rules;
 mod storage;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -83,11 +85,14 @@ pub type EngineConfig<C> = WithMlsRules<
 type Inner<C> = mls_rs::Group<EngineConfig<C>>;
 
 /// One member's state of one group at one epoch. Its clones are independent.
-pub struct MlsGroup<C: MlsConfig>(Inner<C>);
+//
+// The last field must not depend on `C`: rustc 1.95, asked at every call whether `&MlsGroup<C>` can be
+// unsized by its last field, otherwise never comes back from a concrete `C`.
+pub struct MlsGroup<C: MlsConfig>(Inner<C>, ());
 
 impl<C: MlsConfig> Clone for MlsGroup<C> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), ())
     }
 }
 
@@ -124,10 +129,10 @@ pub struct MlsEngine<C: MlsConfig> {
     states: GroupStateSlot,
     suite: CipherSuite,
     sender: SenderId,
-    /// Held by every call that goes through one of the slots.
-    slots: Mutex<()>,
     /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
     scratch: OnceLock<Inner<C>>,
+    /// Held by every call that goes through one of the slots. Last: see `MlsGroup`.
+    slots: Mutex<()>,
 }
 
 impl<C: MlsConfig> fmt::Debug for MlsEngine<C> {
@@ -240,7 +245,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             group.write_to_storage().map_err(provider)?;
             self.states.take();
         }
-        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup(group) })
+        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup(group, ()) })
     }
 
     /// Processes `message` on a clone. A KeyPackage that it adds may have expired since, or come
@@ -440,7 +445,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                 sequence_extension(sequence),
                 Some(mls_time(now)),
             )
-            .map(MlsGroup)
+            .map(|group| MlsGroup(group, ()))
             .map_err(provider)
     }
 
@@ -479,7 +484,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         for identity in group.roster().member_identities_iter() {
             self.validate_credential(&group, identity, now)?;
         }
-        Ok(MlsGroup(group))
+        Ok(MlsGroup(group, ()))
     }
 
     fn view(&self, group: &MlsGroup<C>) -> Result<GroupView, EngineError> {
@@ -683,7 +688,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         if group.group_id() != id {
             return Err(EngineError::Malformed);
         }
-        Ok(MlsGroup(group))
+        Ok(MlsGroup(group, ()))
     }
 }
 

@@ -17,10 +17,13 @@ use moq_mls::tracks::{
 
 const RELAY: &str = "Relay";
 
+/// A name, both sides of a session, and what arrived.
+type End = (&'static str, Subscriber, Publisher, Vec<(FullTrackName, Location, Bytes)>);
+
 /// Endpoints around a relay; every message crosses the codec as bytes and is written down.
 struct Net {
     relay: Relay<&'static str>,
-    ends: Vec<(&'static str, Subscriber, Publisher, Vec<(FullTrackName, Location, Bytes)>)>,
+    ends: Vec<End>,
     queue: VecDeque<(&'static str, &'static str, Output)>,
     flow: Vec<String>,
 }
@@ -35,10 +38,7 @@ impl Net {
         Self { relay, ends, queue: VecDeque::new(), flow: Vec::new() }
     }
 
-    fn end(
-        &mut self,
-        name: &str,
-    ) -> &mut (&'static str, Subscriber, Publisher, Vec<(FullTrackName, Location, Bytes)>) {
+    fn end(&mut self, name: &str) -> &mut End {
         self.ends.iter_mut().find(|e| e.0 == name).unwrap()
     }
 
