@@ -22,6 +22,7 @@ struct Scripted {
 }
 
 #[derive(Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)]
 enum Asked {
     Lock(LockRequestId, u64),
     Increment(IncrementRequestId, IncrementRequest),
