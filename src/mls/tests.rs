@@ -5,7 +5,10 @@ use mls_rs::GroupStateStorage;
 use mls_rs_core::group::{EpochRecord, GroupState};
 
 use super::*;
+use crate::codec::params;
+use crate::engine::{Engine, GroupParams};
 use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
+use crate::tracks::GroupName;
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
