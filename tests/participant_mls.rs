@@ -10,7 +10,7 @@ use moq_mls::action::{Hold, Notice};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
-use moq_mls::{Command, Misuse, Object, Phase};
+use moq_mls::{Admission, Command, Misuse, Object, Phase};
 use support::engines::{basic, basic_client, engine};
 use support::{World, config};
 
@@ -278,4 +278,97 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(restore(engine_of(), config(), &Snapshot::from_bytes(flipped)).is_err());
     }
+}
+
+#[test]
+fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        let mut config = config();
+        config.admission = Admission::Ask;
+        world.add(engine(name), config);
+    }
+    world.command(0, Command::Join);
+    world.run(1000);
+    for who in [1, 2] {
+        world.command(who, Command::Join);
+    }
+    world.run(5000);
+    assert_eq!(world.agree(&[0]), 0);
+    let (yes, no) = (world.id(1), world.id(2));
+    for sender in [&yes, &no] {
+        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender: s, hold: Hold::Policy, .. } if s == sender);
+        assert!(world.heard(0, asked));
+    }
+    world.command(0, Command::Admit { sender: yes, replacing: None });
+    world.command(0, Command::Refuse(no));
+    world.run(30_000);
+    world.agree(&[0, 1]);
+    assert_eq!(world.peers[2].machine.phase(), Phase::Joining);
+}
+
+#[test]
+fn a_group_with_other_parameters_is_a_typed_mismatch() {
+    let mut world = World::new();
+    world.add(engine("a"), config());
+    let mut other = config();
+    other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
+    world.add(engine("b"), other);
+    world.command(0, Command::Join);
+    world.run(1000);
+    world.command(1, Command::Join);
+    world.run(20_000);
+    let told = |n: &Notice| {
+        matches!(n, Notice::ParamsMismatch { group: Some(params) }
+        if params.commit_tracks == moq_mls::tracks::CommitTrackPolicy::Shared)
+    };
+    assert!(world.heard(1, told));
+    assert_eq!(world.peers[1].machine.phase(), Phase::Joining);
+    // It asks no more; the embedder of the other says what to do about its leaf.
+    let asked = world.peers[1].machine.stats().key_packages;
+    world.run(60_000);
+    assert_eq!(world.peers[1].machine.stats().key_packages, asked);
+    let leaf = world.id(1);
+    world.command(0, Command::Gone(leaf));
+    world.run(3000);
+    world.agree(&[0]);
+}
+
+#[test]
+fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        let mut config = config();
+        config.mode = moq_mls::SafetyMode::Advisory;
+        world.add(engine(name), config);
+    }
+    world.command(0, Command::Join);
+    world.run(1000);
+    world.command(1, Command::Join);
+    world.run(3000);
+    let epoch = world.agree(&[0, 1]);
+    // Each is told that the other holds something else: exactly one of them moves.
+    for (who, other) in [(0, 1), (1, 0)] {
+        let peer = world.id(other);
+        let authenticator = bytes::Bytes::from_static(b"another");
+        let event = moq_mls::Event::PeerAuthenticator { peer, epoch, authenticator };
+        let now = world.now;
+        world.peers[who].machine.handle(now, event).unwrap();
+    }
+    world.settle();
+    for who in 0..2 {
+        assert!(world.heard(who, |n| matches!(n, Notice::ForkDetected { .. })));
+    }
+    let moved = (0..2).filter(|who| world.peers[*who].machine.phase() == Phase::Joining).count();
+    assert_eq!(moved, 1);
+    world.run(20_000);
+    assert!(world.agree(&[0, 1]) > epoch);
+    // The truth is no fork.
+    let authenticator = world.peers[0].machine.epoch_authenticator().unwrap();
+    let (peer, epoch, now) = (world.id(0), world.peers[1].machine.epoch().unwrap(), world.now);
+    let event = moq_mls::Event::PeerAuthenticator { peer, epoch, authenticator };
+    let before = world.peers[1].notices.len();
+    world.peers[1].machine.handle(now, event).unwrap();
+    world.settle();
+    assert_eq!(world.peers[1].notices.len(), before);
 }

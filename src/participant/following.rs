@@ -239,7 +239,7 @@ impl<E: Engine> Participant<E> {
     /// The slot is decided: apply the commit that `pin` names, or go and find it.
     pub(crate) fn decide(&mut self, pin: Pin) -> Result<(), Error> {
         let Some(member) = self.member_mut() else { return Ok(()) };
-        member.halted = false;
+        member.halted = None;
         if member.outbox.as_ref().is_some_and(|o| o.pin == pin) {
             return self.apply_outbox();
         }
