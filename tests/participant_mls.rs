@@ -372,3 +372,63 @@ fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
     world.settle();
     assert_eq!(world.peers[1].notices.len(), before);
 }
+
+#[test]
+fn with_receipts_members_confirm_without_asking_the_counter() {
+    let mut world = World::new();
+    let key = world.sign_receipts();
+    for name in ["a", "b", "c"] {
+        let mut config = config();
+        config.service_key = Some(key.clone());
+        world.add(engine(name), config);
+        let who = world.peers.len() - 1;
+        world.command(who, Command::Join);
+        world.run(3000);
+    }
+    let epoch = world.agree(&[0, 1, 2]);
+    let asked = |world: &World<_>, who: usize| world.peers[who].machine.stats().lock_requests;
+    let before: Vec<u64> = (0..3).map(|who| asked(&world, who)).collect();
+    world.command(0, Command::Update);
+    world.run(2000);
+    assert_eq!(world.agree(&[0, 1, 2]), epoch + 1);
+    assert_eq!(asked(&world, 0), before[0] + 1, "the committer's lock");
+    for who in [1, 2] {
+        assert_eq!(asked(&world, who), before[who], "nobody else asks");
+        assert!(world.peers[who].machine.stats().receipts_used >= 1);
+    }
+}
+
+#[test]
+fn a_forged_receipt_confirms_nothing() {
+    let mut world = World::new();
+    let key = world.sign_receipts();
+    for name in ["a", "b"] {
+        let mut config = config();
+        config.service_key = Some(key.clone());
+        world.add(engine(name), config);
+        let who = world.peers.len() - 1;
+        world.command(who, Command::Join);
+        world.run(3000);
+    }
+    let epoch = world.agree(&[0, 1]);
+    // A commit that its author never takes to the counter, with a receipt of its own making.
+    let tracks = world.peers[0].machine.tracks().clone();
+    let track = tracks.commit(&world.id(0));
+    world.stop_after = Some((0, 4));
+    world.command(0, Command::Update);
+    world.run(150);
+    let at = Location { group: epoch, object: 1 };
+    world.publish(Object { track: track.clone(), location: at, payload: vec![7; 64].into() });
+    world.settle();
+    assert_eq!(world.peers[1].machine.epoch(), Some(epoch));
+    assert_eq!(world.peers[1].machine.stats().receipts_used, 0);
+    // It asks instead, and finishes what the author began.
+    world.run(5000);
+    let helped = world.peers[1].machine.stats().helped;
+    let published = world.objects[&track].contains_key(&Location { group: epoch, object: 0 });
+    assert_eq!(
+        (helped, world.peers[1].machine.epoch()),
+        if published { (1, Some(epoch + 1)) } else { (0, Some(epoch)) }
+    );
+    assert!(published, "the test means to stop the author between publish and increment");
+}
