@@ -48,6 +48,7 @@ fn run(name: &str, vector: &Value) {
                 }
             }
             "member" => assert_eq!(world.peers[peer(1)].machine.phase(), Phase::Member, "{name}"),
+            "epoch" => assert_eq!(world.peers[peer(1)].machine.epoch(), Some(number(2)), "{name}"),
             "asked" => {
                 let who = world.id(peer(2));
                 let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender, .. } if *sender == who);
