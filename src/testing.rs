@@ -10,3 +10,4 @@ pub mod network;
 pub mod rng;
 pub mod seeded_crypto;
 pub mod session;
+pub mod symbolic;
