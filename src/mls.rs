@@ -1,4 +1,4 @@
-//! [`Engine`] over mls-rs: the only place that names it.
+//! [`Engine`](crate::engine::Engine) over mls-rs: the only place that names it.
 //!
 //! The embedder builds an [`mls_rs::Client`] with its crypto provider, its identity provider and its
 //! signing identity. [`MlsEngine`] takes what it needs of it and puts storage, rules, lifetimes and
@@ -12,50 +12,45 @@
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
 
 mod crypto;
+mod engine;
 mod error;
+mod message;
 mod rules;
 mod storage;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use mls_rs::client_builder::{
     MakeConfig, MlsConfig, PaddingMode, WithGroupStateStorage, WithKeyPackageRepo, WithMlsRules, WithPskStore,
 };
-use mls_rs::crypto::HpkePublicKey;
 use mls_rs::error::MlsError;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{
-    CommitEffect, ContentType, ExportedTree, LeafIndex, LeafNode, LeafNodeSource, NewEpoch, ProposalSender,
-    ReceivedMessage,
-};
+use mls_rs::group::{NewEpoch, ReceivedMessage};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
 use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
 use mls_rs::time::MlsTime;
 use mls_rs::{
-    CipherSuite, Client, CryptoProvider, Extension, ExtensionList, IdentityProvider, MlsMessage,
-    MlsMessageDescription,
+    CipherSuite, Client, CryptoProvider, ExtensionList, IdentityProvider, MlsMessage, MlsMessageDescription,
 };
 use mls_rs_core::identity::MemberValidationContext;
 
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
+use self::message::{credential, gap, into_any, leaf_node, mls_time, parse, sequence};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
-use crate::Secret;
-use crate::codec::params;
-use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
-    Next, OwnKeyPackage, Trial, WelcomeInfo,
-};
+use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
 use crate::time::Timestamp;
-use crate::tracks::{GroupName, SenderId};
+use crate::tracks::SenderId;
 
 /// The leaf extension with the object id of the KeyPackage the leaf came from, 8 bytes big endian
 /// (ours; private use, RFC 9420 section 17.3).
@@ -83,11 +78,14 @@ pub type EngineConfig<C> = WithMlsRules<
 type Inner<C> = mls_rs::Group<EngineConfig<C>>;
 
 /// One member's state of one group at one epoch. Its clones are independent.
-pub struct MlsGroup<C: MlsConfig>(Inner<C>);
+//
+// The last field must not depend on `C`: rustc 1.95, asked at every call whether `&MlsGroup<C>` can be
+// unsized by its last field, otherwise never comes back from a concrete `C`.
+pub struct MlsGroup<C: MlsConfig>(Inner<C>, ());
 
 impl<C: MlsConfig> Clone for MlsGroup<C> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), ())
     }
 }
 
@@ -116,7 +114,7 @@ impl Default for Options {
     }
 }
 
-/// [`Engine`] over mls-rs. `C` is the configuration of the embedder's own [`mls_rs::Client`].
+/// [`Engine`](crate::engine::Engine) over mls-rs. `C` is the configuration of the embedder's own [`mls_rs::Client`].
 pub struct MlsEngine<C: MlsConfig> {
     client: Client<EngineConfig<C>>,
     primitives: Box<dyn Primitives>,
@@ -124,10 +122,10 @@ pub struct MlsEngine<C: MlsConfig> {
     states: GroupStateSlot,
     suite: CipherSuite,
     sender: SenderId,
-    /// Held by every call that goes through one of the slots.
-    slots: Mutex<()>,
     /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
     scratch: OnceLock<Inner<C>>,
+    /// Held by every call that goes through one of the slots. Last: see `MlsGroup`.
+    slots: Mutex<()>,
 }
 
 impl<C: MlsConfig> fmt::Debug for MlsEngine<C> {
@@ -240,7 +238,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             group.write_to_storage().map_err(provider)?;
             self.states.take();
         }
-        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup(group) })
+        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup(group, ()) })
     }
 
     /// Processes `message` on a clone. A KeyPackage that it adds may have expired since, or come
@@ -343,434 +341,4 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.key_packages.take();
         result
     }
-}
-
-impl<C: MlsConfig> Engine for MlsEngine<C> {
-    type Group = MlsGroup<C>;
-
-    fn sender_id(&self) -> &SenderId {
-        &self.sender
-    }
-
-    fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
-        self.primitives.sha256(data)
-    }
-
-    fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        self.primitives.verify_ed25519(service_key, message, signature)
-    }
-
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
-        let begins = mls_time(now).seconds_since_epoch().saturating_sub(CLOCK_SKEW.as_secs());
-        let _guard = self.slots();
-        let message = self
-            .client
-            .generate_key_package_message(
-                ExtensionList::new(),
-                sequence_extension(sequence),
-                Some(MlsTime::from(begins)),
-            )
-            .map_err(provider)?;
-        let (reference, data) =
-            self.key_packages.take().ok_or(EngineError::Unsupported("mls-rs stored no KeyPackage"))?;
-        Ok(OwnKeyPackage {
-            sequence,
-            message: message.to_bytes().map_err(provider)?.into(),
-            reference: reference.into(),
-            expires: Timestamp::from_secs(data.expiration),
-            secret: Secret::new(data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?),
-        })
-    }
-
-    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError> {
-        let parsed = parse(message)?;
-        let key_package = parsed.as_key_package().ok_or(EngineError::Malformed)?;
-        if key_package.cipher_suite() != self.suite {
-            return Err(EngineError::Unsupported("cipher suite"));
-        }
-        // MLSMessage is version, wire format, KeyPackage.
-        let leaf = leaf_node(message.get(4..).unwrap_or_default())?;
-        let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source else {
-            return Err(EngineError::Malformed);
-        };
-        if lifetime.not_after < lifetime.not_before {
-            return Err(EngineError::Malformed);
-        }
-        if gap(lifetime.not_before, lifetime.not_after) > MAX_LIFETIME {
-            return Err(EngineError::Invalid("a KeyPackage that lives for more than seven days".into()));
-        }
-        let sequence = sequence(&leaf.extensions)?;
-        let params = ExtensionType::new(PARAMS_EXTENSION);
-        if sequence.is_some() && !leaf.capabilities.extensions.contains(&params) {
-            return Err(EngineError::Unsupported("our leaf extension without our group extension"));
-        }
-        let identity = key_package.signing_identity();
-        let info = KeyPackageInfo {
-            sender: self.fingerprint(identity)?,
-            identity: self.identity(identity, &ExtensionList::new())?,
-            credential: credential(identity)?,
-            reference: self.primitives.key_package_ref(&parsed)?.into(),
-            sequence,
-            expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
-        };
-        match self.scratch(now)?.process_incoming_message_with_time(parsed, mls_time(now)) {
-            Ok(ReceivedMessage::KeyPackage(_)) => Ok(info),
-            Ok(_) => Err(EngineError::Malformed),
-            Err(e) => Err(invalid(e)),
-        }
-    }
-
-    fn create(
-        &mut self,
-        now: Timestamp,
-        group: &GroupName,
-        params: &GroupParams,
-        sequence: u64,
-    ) -> Result<MlsGroup<C>, EngineError> {
-        // Members that know only the draft can be in a group without our extension alone.
-        let params = if *params == GroupParams::draft() {
-            ExtensionList::new()
-        } else {
-            extension(PARAMS_EXTENSION, params::encode(params))
-        };
-        self.client
-            .create_group_with_id(
-                group.as_bytes().to_vec(),
-                params,
-                sequence_extension(sequence),
-                Some(mls_time(now)),
-            )
-            .map(MlsGroup)
-            .map_err(provider)
-    }
-
-    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
-        self.with_welcomed(welcome, keys, |message, key| {
-            let info = self.client.examine_welcome_message(message).map_err(invalid)?;
-            let context = info.group_context();
-            Ok(WelcomeInfo {
-                group_id: Bytes::copy_from_slice(&context.group_id),
-                epoch: context.epoch,
-                context_hash: self.context_hash(context)?,
-                reference: key.reference.clone(),
-                params: group_params(&context.extensions)?,
-                has_tree: info.extensions().has_extension(ExtensionType::RATCHET_TREE),
-            })
-        })
-    }
-
-    fn join(
-        &mut self,
-        now: Timestamp,
-        welcome: &Bytes,
-        key: &OwnKeyPackage,
-        tree: Option<&Bytes>,
-    ) -> Result<MlsGroup<C>, EngineError> {
-        let tree = tree
-            .map(|bytes| ExportedTree::mls_decode_exhaustive(bytes).map_err(|_| EngineError::Malformed))
-            .transpose()?;
-        let group = self.with_welcomed(welcome, std::slice::from_ref(key), |message, _| {
-            // No time here: a member that has not committed since it joined still has the leaf of
-            // its KeyPackage, and must not close the group to newcomers when that expires. (mls-rs
-            // reads no clock instead.) Credentials are checked below.
-            self.client.join_group(tree, message, None).map(|(group, _)| group).map_err(invalid)
-        })?;
-        group_params(&group.context().extensions)?;
-        for identity in group.roster().member_identities_iter() {
-            self.validate_credential(&group, identity, now)?;
-        }
-        Ok(MlsGroup(group))
-    }
-
-    fn view(&self, group: &MlsGroup<C>) -> Result<GroupView, EngineError> {
-        let group = &group.0;
-        Ok(GroupView {
-            group_id: Bytes::copy_from_slice(group.group_id()),
-            epoch: group.current_epoch(),
-            context_hash: self.context_hash(group.context())?,
-            leaf: group.current_member_index(),
-            members: group.roster().member_identities_iter().count(),
-            params: group_params(&group.context().extensions)?,
-        })
-    }
-
-    fn roster(&self, group: &MlsGroup<C>) -> Result<Vec<Member>, EngineError> {
-        group.0.roster().members_iter().map(|m| self.member(&group.0, &m)).collect()
-    }
-
-    fn credential_valid(&self, group: &MlsGroup<C>, member: &Member, now: Timestamp) -> bool {
-        let Some(held) = group.0.member_at_index(member.leaf) else { return false };
-        self.fingerprint(&held.signing_identity).is_ok_and(|sender| sender == member.sender)
-            && self.validate_credential(&group.0, &held.signing_identity, now).is_ok()
-    }
-
-    fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
-        Ok(match parse(message)?.description() {
-            MlsMessageDescription::KeyPackage => MessageKind::KeyPackage,
-            MlsMessageDescription::Welcome { .. } => MessageKind::Welcome,
-            MlsMessageDescription::PrivateProtocolMessage { group_id, epoch_id, content_type }
-            | MlsMessageDescription::PublicProtocolMessage { group_id, epoch_id, content_type, .. } => {
-                let group_id = Bytes::copy_from_slice(group_id);
-                match content_type {
-                    ContentType::Commit => MessageKind::Commit { group_id, epoch: epoch_id },
-                    ContentType::Proposal => MessageKind::Proposal { group_id, epoch: epoch_id },
-                    ContentType::Application => MessageKind::Other,
-                }
-            }
-            MlsMessageDescription::GroupInfo => MessageKind::Other,
-        })
-    }
-
-    fn trial(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        commit: &Bytes,
-    ) -> Result<Trial<MlsGroup<C>>, EngineError> {
-        let group = &group.0;
-        let message = private(commit, ContentType::Commit)?;
-        let (next, received) = self.process(group, now, &message)?;
-        let ReceivedMessage::Commit(commit) = received else { return Err(EngineError::Malformed) };
-        if commit.is_external {
-            return Err(EngineError::Forbidden("an external commit"));
-        }
-        let (epoch, stays) = match &commit.effect {
-            CommitEffect::NewEpoch(epoch) => (epoch, true),
-            CommitEffect::Removed { new_epoch, .. } => (new_epoch, false),
-            CommitEffect::ReInit(_) => return Err(EngineError::Forbidden("a reinitialization")),
-        };
-        let removed = removed(epoch);
-        let mut kept: BTreeSet<u32> = group.roster().members_iter().map(|m| m.index).collect();
-        removed.iter().for_each(|leaf| {
-            kept.remove(leaf);
-        });
-        let author = commit.committer;
-        if !stays {
-            let added = self.added_without_us(group, epoch, &kept)?;
-            return Ok(Trial { author, removed, added, next: None });
-        }
-        // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
-        // does, which is not where all there is are adds.
-        if leaf_key::<C>(group, author)? == leaf_key::<C>(&next, author)? {
-            return Err(EngineError::Forbidden("a commit without a path"));
-        }
-        let added = self.added(&next, &kept)?;
-        Ok(Trial { author, removed, added, next: Some(self.next(next)?) })
-    }
-
-    fn build(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        adds: &[Bytes],
-        removes: &[u32],
-    ) -> Result<Built<MlsGroup<C>>, EngineError> {
-        let mut next = group.0.clone();
-        let mut recipients = BTreeMap::new();
-        let mut builder = next.commit_builder().commit_time(mls_time(now));
-        for leaf in removes {
-            builder = builder.remove_member(*leaf).map_err(invalid)?;
-        }
-        for bytes in adds {
-            let message = parse(bytes)?;
-            let identity = message.as_key_package().ok_or(EngineError::Malformed)?.signing_identity();
-            let sender = self.fingerprint(identity)?;
-            recipients.insert(self.primitives.key_package_ref(&message)?, sender);
-            builder = builder.add_member(message).map_err(invalid)?;
-        }
-        let (output, secrets) = builder.build_detached().map_err(invalid)?;
-        // Applied on the very clone it was built on: the secrets fit no other state, and mls-rs
-        // would not notice.
-        next.apply_detached_commit(secrets).map_err(provider)?;
-
-        let mut welcomes = Vec::with_capacity(output.welcome_messages.len());
-        for welcome in &output.welcome_messages {
-            let reference = match welcome.welcome_key_package_references().as_slice() {
-                [one] => one.to_vec(),
-                _ => return Err(EngineError::Unsupported("a Welcome for more than one")),
-            };
-            let recipient = recipients
-                .remove(&reference)
-                .ok_or(EngineError::Unsupported("a Welcome for nobody we added"))?;
-            welcomes.push((recipient, welcome.to_bytes().map_err(provider)?.into()));
-        }
-        if !recipients.is_empty() {
-            return Err(EngineError::Unsupported("an add without a Welcome"));
-        }
-        let mut kept: BTreeSet<u32> = group.0.roster().members_iter().map(|m| m.index).collect();
-        removes.iter().for_each(|leaf| {
-            kept.remove(leaf);
-        });
-        Ok(Built {
-            commit: output.commit_message.to_bytes().map_err(provider)?.into(),
-            welcomes,
-            added: self.added(&next, &kept)?,
-            next: self.next(next)?,
-        })
-    }
-
-    fn propose_leave(&self, group: &MlsGroup<C>, _now: Timestamp) -> Result<Bytes, EngineError> {
-        let mut clone = group.0.clone();
-        let own = clone.current_member_index();
-        let message = clone.propose_remove(own, Vec::new()).map_err(provider)?;
-        message.to_bytes().map(Bytes::from).map_err(provider)
-    }
-
-    fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
-        let message = private(message, ContentType::Proposal)?;
-        let (_, received) = self.process(&group.0, now, &message)?;
-        let ReceivedMessage::Proposal(received) = received else { return Err(EngineError::Malformed) };
-        match (received.sender, &received.proposal) {
-            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),
-            _ => Err(EngineError::Invalid("not a wish of a member to leave".into())),
-        }
-    }
-
-    fn export_secret(
-        &self,
-        group: &MlsGroup<C>,
-        label: &[u8],
-        context: &[u8],
-        len: usize,
-    ) -> Result<Secret, EngineError> {
-        let secret = group.0.export_secret(label, context, len).map_err(provider)?;
-        Ok(Secret::new(secret.to_vec()))
-    }
-
-    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
-        self.primitives.hkdf_extract(salt, ikm)
-    }
-
-    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
-        self.primitives.hkdf_expand(prk, info, len)
-    }
-
-    fn hash_len(&self) -> usize {
-        self.primitives.hash_len()
-    }
-
-    fn epoch_authenticator(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
-        Ok(Bytes::copy_from_slice(&group.0.epoch_authenticator().map_err(provider)?))
-    }
-
-    fn save(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
-        let _guard = self.slots();
-        group.0.clone().write_to_storage().map_err(provider)?;
-        let state = self.states.take().ok_or(EngineError::Unsupported("a group of another engine"))?;
-        let id_len = u16::try_from(state.id.len()).map_err(|_| EngineError::Unsupported("group id"))?;
-        let mut out = Vec::with_capacity(3 + state.id.len() + state.data.len());
-        out.put_u8(SAVE_VERSION);
-        out.put_u16(id_len);
-        out.put_slice(&state.id);
-        out.put_slice(&state.data);
-        Ok(out.into())
-    }
-
-    fn load(&self, bytes: &Bytes) -> Result<MlsGroup<C>, EngineError> {
-        let Some((&[version, high, low], rest)) = bytes.split_first_chunk::<3>() else {
-            return Err(EngineError::Malformed);
-        };
-        if version != SAVE_VERSION {
-            return Err(EngineError::Malformed);
-        }
-        let id_len = usize::from(u16::from_be_bytes([high, low]));
-        let (id, data) = rest.split_at_checked(id_len).ok_or(EngineError::Malformed)?;
-        let _guard = self.slots();
-        self.states.put(id.to_vec(), data.to_vec());
-        let group = self.client.load_group(id);
-        self.states.take();
-        let group = group.map_err(|_| EngineError::Malformed)?;
-        if group.group_id() != id {
-            return Err(EngineError::Malformed);
-        }
-        Ok(MlsGroup(group))
-    }
-}
-
-const SAVE_VERSION: u8 = 1;
-
-fn mls_time(t: Timestamp) -> MlsTime {
-    MlsTime::from(t.as_secs())
-}
-
-/// From `earlier` to `later`; zero if they are the other way round (`MlsTime - MlsTime` would panic).
-fn gap(earlier: MlsTime, later: MlsTime) -> Duration {
-    Duration::from_secs(later.seconds_since_epoch().saturating_sub(earlier.seconds_since_epoch()))
-}
-
-fn into_any(error: impl mls_rs::error::IntoAnyError) -> mls_rs::error::AnyError {
-    error.into_any_error()
-}
-
-fn parse(message: &[u8]) -> Result<MlsMessage, EngineError> {
-    MlsMessage::from_bytes(message).map_err(|_| EngineError::Malformed)
-}
-
-/// A PrivateMessage with content of the type `wanted`.
-fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage, EngineError> {
-    let message = parse(message)?;
-    match message.description() {
-        MlsMessageDescription::PrivateProtocolMessage { content_type, .. } if content_type == wanted => {}
-        MlsMessageDescription::PublicProtocolMessage { .. } => {
-            return Err(EngineError::Forbidden("a handshake message that is not encrypted"));
-        }
-        _ => return Err(EngineError::Malformed),
-    }
-    Ok(message)
-}
-
-fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
-    let mut list = ExtensionList::new();
-    list.set(Extension::new(ExtensionType::new(kind), data));
-    list
-}
-
-fn sequence_extension(sequence: u64) -> ExtensionList {
-    extension(SEQUENCE_EXTENSION, sequence.to_be_bytes().to_vec())
-}
-
-fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, EngineError> {
-    let Some(found) = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION)) else { return Ok(None) };
-    let bytes = found.extension_data.as_slice().try_into().map_err(|_| EngineError::Malformed)?;
-    Ok(Some(u64::from_be_bytes(bytes)))
-}
-
-fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, EngineError> {
-    let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
-    found
-        .map(|e| params::decode(&e.extension_data))
-        .transpose()
-        .map_err(|e| EngineError::Invalid(Box::new(e)))
-}
-
-/// The type and the content of the one vector that a credential of any type consists of.
-fn credential(identity: &SigningIdentity) -> Result<Credential, EngineError> {
-    let bytes = identity.credential.mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    let data: Vec<u8> =
-        mls_rs::mls_rs_codec::byte_vec::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
-    Ok(Credential { kind: identity.credential.credential_type().raw_value(), data: data.into() })
-}
-
-/// The leaf of a KeyPackage, which mls-rs keeps to itself: it comes after version, cipher suite and
-/// init key (RFC 9420 section 10).
-fn leaf_node(key_package: &[u8]) -> Result<LeafNode, EngineError> {
-    let mut rest = key_package.get(4..).unwrap_or_default();
-    HpkePublicKey::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
-    LeafNode::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)
-}
-
-fn leaf_key<C: MlsConfig>(group: &Inner<C>, leaf: u32) -> Result<HpkePublicKey, EngineError> {
-    let index = LeafIndex::try_from(leaf).map_err(invalid)?;
-    let tree = group.export_tree();
-    let leaf = tree.get_leaf(index).map_err(invalid)?;
-    leaf.map(|l| l.public_key.clone()).ok_or(EngineError::Malformed)
-}
-
-fn removed(epoch: &NewEpoch) -> Vec<u32> {
-    let leaf = |p: &Proposal| match p {
-        Proposal::Remove(remove) => Some(remove.to_remove()),
-        _ => None,
-    };
-    epoch.applied_proposals.iter().filter_map(|p| leaf(&p.proposal)).collect()
 }

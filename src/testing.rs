@@ -5,6 +5,7 @@
 //! [`session::Session`] is its driver, and a pattern for yours. [`seeded_crypto`] makes real MLS
 //! repeatable. **None of it is for production.**
 
+pub mod faults;
 pub mod log;
 pub mod network;
 pub mod rng;

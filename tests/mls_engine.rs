@@ -1,4 +1,5 @@
 //! The whole life of a group over the Engine trait, for each provider and credential type.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod mls_support;
 

@@ -17,10 +17,13 @@ use moq_mls::tracks::{
 
 const RELAY: &str = "Relay";
 
+/// A name, both sides of a session, and what arrived.
+type End = (&'static str, Subscriber, Publisher, Vec<(FullTrackName, Location, Bytes)>);
+
 /// Endpoints around a relay; every message crosses the codec as bytes and is written down.
 struct Net {
     relay: Relay<&'static str>,
-    ends: Vec<(&'static str, Subscriber, Publisher, Vec<(FullTrackName, Location, Bytes)>)>,
+    ends: Vec<End>,
     queue: VecDeque<(&'static str, &'static str, Output)>,
     flow: Vec<String>,
 }
@@ -35,10 +38,7 @@ impl Net {
         Self { relay, ends, queue: VecDeque::new(), flow: Vec::new() }
     }
 
-    fn end(
-        &mut self,
-        name: &str,
-    ) -> &mut (&'static str, Subscriber, Publisher, Vec<(FullTrackName, Location, Bytes)>) {
+    fn end(&mut self, name: &str) -> &mut End {
         self.ends.iter_mut().find(|e| e.0 == name).unwrap()
     }
 
@@ -149,11 +149,15 @@ fn the_figure_of_section_6_1() {
     }
     let (_, request) = net.end("Member").1.subscribe_namespace(namespace);
     net.send("Member", [request]);
-    // The figure tells both tracks before the first object; each is told as its first object is published.
-    for (joiner, name, payload) in [
+    let joiners = [
         ("Joiner1", "joiner1", &b"j1, payload=KeyPackage"[..]),
         ("Joiner2", "joiner2", b"j2, payload=KeyPackage"),
-    ] {
+    ];
+    for (joiner, name, _) in joiners {
+        let infos = net.end(joiner).2.start(&tracks().key_package(&sender(name)));
+        net.send(joiner, infos);
+    }
+    for (joiner, name, payload) in joiners {
         net.publish(joiner, &tracks().key_package(&sender(name)), FIRST, payload);
     }
 
@@ -167,12 +171,12 @@ fn the_figure_of_section_6_1() {
             "Relay -> Joiner1: Subscribe_Namespace(mls-grp1keypackages)",
             "Relay -> Joiner2: Subscribe_Namespace(mls-grp1keypackages)",
             "Joiner1 -> Relay: Namespace_Info(namespace=mls-grp1keypackages, name=joiner1)",
-            "Joiner1 -> Relay: Object j1, payload=KeyPackage",
             "Relay -> Member: Namespace_Info(namespace=mls-grp1keypackages, name=joiner1)",
-            "Relay -> Member: Object j1, payload=KeyPackage",
             "Joiner2 -> Relay: Namespace_Info(namespace=mls-grp1keypackages, name=joiner2)",
-            "Joiner2 -> Relay: Object j2, payload=KeyPackage",
             "Relay -> Member: Namespace_Info(namespace=mls-grp1keypackages, name=joiner2)",
+            "Joiner1 -> Relay: Object j1, payload=KeyPackage",
+            "Relay -> Member: Object j1, payload=KeyPackage",
+            "Joiner2 -> Relay: Object j2, payload=KeyPackage",
             "Relay -> Member: Object j2, payload=KeyPackage",
         ]
     );

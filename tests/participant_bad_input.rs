@@ -377,3 +377,23 @@ fn a_refused_joiner_stays_out() {
     bad.world.command(0, Command::Admit { sender: id, replacing: None });
     bad.goes_on();
 }
+
+#[test]
+fn mls_messages_of_the_wrong_kind_for_their_track() {
+    let mut bad = Bad::new();
+    let tracks = bad.tracks();
+    let epoch = bad.world.agree(&[0, 1]);
+    let (_, key_package) = key_package("x", 0, &bad);
+    let welcome = bad.world.objects[&tracks.welcome(&bad.world.id(1))].values().next().unwrap().clone();
+    bad.give(MEMBER, tracks.key_package(&somebody()), 0, 0, welcome.clone());
+    bad.give(MEMBER, tracks.commit(&somebody()), epoch, 0, key_package.clone());
+    bad.give(MEMBER, tracks.commit(&somebody()), epoch, 2, welcome);
+    assert_eq!(bad.world.faults(MEMBER, Fault::NotMls), 3);
+    bad.world.command(JOINER, Command::Join);
+    let mine = tracks.welcome(&bad.world.id(JOINER));
+    bad.give(JOINER, mine.clone(), 1, 0, key_package);
+    // A message type that MLS does not have.
+    bad.give(JOINER, mine, 1, 0, vec![0, 1, 0x7f, 0xff, 1, 2, 3]);
+    assert_eq!(bad.world.faults(JOINER, Fault::NotMls), 2);
+    bad.goes_on();
+}

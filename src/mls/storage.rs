@@ -15,17 +15,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The one KeyPackage that the running call is about.
 #[derive(Clone, Default)]
-pub struct KeyPackageSlot(Arc<Mutex<Option<Entry>>>);
+pub struct KeyPackageSlot(Arc<Mutex<Option<Keyed>>>);
 
-/// A KeyPackageRef and what belongs to it.
-type Entry = (Vec<u8>, KeyPackageData);
+/// Under its KeyPackageRef.
+type Keyed = (Vec<u8>, KeyPackageData);
 
 impl KeyPackageSlot {
     pub(super) fn put(&self, reference: Vec<u8>, data: KeyPackageData) {
         *lock(&self.0) = Some((reference, data));
     }
 
-    pub(super) fn take(&self) -> Option<(Vec<u8>, KeyPackageData)> {
+    pub(super) fn take(&self) -> Option<Keyed> {
         lock(&self.0).take()
     }
 }

@@ -10,7 +10,7 @@ use crate::codec::{
     SubscribeNamespaceResponse, SubscribeOk, Unsubscribe,
 };
 use crate::event::Object;
-use crate::tracks::{Location, TrackNamespace};
+use crate::tracks::{FullTrackName, Location, TrackNamespace};
 
 /// Flat namespace and track name.
 type Name = (Bytes, Bytes);
@@ -152,6 +152,20 @@ impl Publisher {
         Ok(())
     }
 
+    /// Says that a track is about to be published: a NAMESPACE_INFO for each request that covers it and
+    /// was not told yet. [`publish`](Self::publish) does the same if nobody did before.
+    pub fn start(&mut self, track: &FullTrackName) -> Vec<ControlMessage> {
+        let name = (track.namespace.to_flat(), track.name.clone());
+        self.tracks.entry(name.clone()).or_default();
+        self.tell_all(&name)
+    }
+
+    fn tell_all(&mut self, name: &Name) -> Vec<ControlMessage> {
+        let asked: Vec<u64> =
+            self.requests.iter().filter(|(_, namespace)| **namespace == name.0).map(|(id, _)| *id).collect();
+        asked.into_iter().filter_map(|request| self.tell(request, name)).collect()
+    }
+
     /// Publishes an object: the NAMESPACE_INFOs to send first, if its track is new, and the object for each
     /// subscription.
     pub fn publish(&mut self, object: &Object) -> (Vec<ControlMessage>, Vec<ObjectStream>) {
@@ -161,9 +175,7 @@ impl Publisher {
         while kept.len() > self.keep.max(1) {
             kept.pop_first();
         }
-        let asked: Vec<u64> =
-            self.requests.iter().filter(|(_, namespace)| **namespace == name.0).map(|(id, _)| *id).collect();
-        let control = asked.into_iter().filter_map(|request| self.tell(request, &name)).collect();
+        let control = self.tell_all(&name);
         let objects = self
             .subscriptions
             .iter()

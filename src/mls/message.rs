@@ -1,0 +1,105 @@
+//! Messages, times and extensions between mls-rs's types and this crate's.
+
+use std::time::Duration;
+
+use mls_rs::client_builder::MlsConfig;
+use mls_rs::crypto::HpkePublicKey;
+use mls_rs::extension::ExtensionType;
+use mls_rs::group::proposal::Proposal;
+use mls_rs::group::{ContentType, LeafIndex, LeafNode, NewEpoch};
+use mls_rs::identity::SigningIdentity;
+use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
+use mls_rs::time::MlsTime;
+use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
+
+use super::error::invalid;
+use super::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use crate::codec::params;
+use crate::engine::{Credential, EngineError, GroupParams};
+use crate::time::Timestamp;
+
+pub(super) fn mls_time(t: Timestamp) -> MlsTime {
+    MlsTime::from(t.as_secs())
+}
+
+/// From `earlier` to `later`; zero if they are the other way round (`MlsTime - MlsTime` would panic).
+pub(super) fn gap(earlier: MlsTime, later: MlsTime) -> Duration {
+    Duration::from_secs(later.seconds_since_epoch().saturating_sub(earlier.seconds_since_epoch()))
+}
+
+pub(super) fn into_any(error: impl mls_rs::error::IntoAnyError) -> mls_rs::error::AnyError {
+    error.into_any_error()
+}
+
+pub(super) fn parse(message: &[u8]) -> Result<MlsMessage, EngineError> {
+    MlsMessage::from_bytes(message).map_err(|_| EngineError::Malformed)
+}
+
+/// A PrivateMessage with content of the type `wanted`.
+pub(super) fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage, EngineError> {
+    let message = parse(message)?;
+    match message.description() {
+        MlsMessageDescription::PrivateProtocolMessage { content_type, .. } if content_type == wanted => {}
+        MlsMessageDescription::PublicProtocolMessage { .. } => {
+            return Err(EngineError::Forbidden("a handshake message that is not encrypted"));
+        }
+        _ => return Err(EngineError::Malformed),
+    }
+    Ok(message)
+}
+
+pub(super) fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
+    let mut list = ExtensionList::new();
+    list.set(Extension::new(ExtensionType::new(kind), data));
+    list
+}
+
+pub(super) fn sequence_extension(sequence: u64) -> ExtensionList {
+    extension(SEQUENCE_EXTENSION, sequence.to_be_bytes().to_vec())
+}
+
+pub(super) fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, EngineError> {
+    let Some(found) = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION)) else { return Ok(None) };
+    let bytes = found.extension_data.as_slice().try_into().map_err(|_| EngineError::Malformed)?;
+    Ok(Some(u64::from_be_bytes(bytes)))
+}
+
+pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, EngineError> {
+    let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
+    found
+        .map(|e| params::decode(&e.extension_data))
+        .transpose()
+        .map_err(|e| EngineError::Invalid(Box::new(e)))
+}
+
+/// The type and the content of the one vector that a credential of any type consists of.
+pub(super) fn credential(identity: &SigningIdentity) -> Result<Credential, EngineError> {
+    let bytes = identity.credential.mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    let data: Vec<u8> =
+        mls_rs::mls_rs_codec::byte_vec::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
+    Ok(Credential { kind: identity.credential.credential_type().raw_value(), data: data.into() })
+}
+
+/// The leaf of a KeyPackage, which mls-rs keeps to itself: it comes after version, cipher suite and
+/// init key (RFC 9420 section 10).
+pub(super) fn leaf_node(key_package: &[u8]) -> Result<LeafNode, EngineError> {
+    let mut rest = key_package.get(4..).unwrap_or_default();
+    HpkePublicKey::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
+    LeafNode::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)
+}
+
+pub(super) fn leaf_key<C: MlsConfig>(group: &Inner<C>, leaf: u32) -> Result<HpkePublicKey, EngineError> {
+    let index = LeafIndex::try_from(leaf).map_err(invalid)?;
+    let tree = group.export_tree();
+    let leaf = tree.get_leaf(index).map_err(invalid)?;
+    leaf.map(|l| l.public_key.clone()).ok_or(EngineError::Malformed)
+}
+
+pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {
+    let leaf = |p: &Proposal| match p {
+        Proposal::Remove(remove) => Some(remove.to_remove()),
+        _ => None,
+    };
+    epoch.applied_proposals.iter().filter_map(|p| leaf(&p.proposal)).collect()
+}

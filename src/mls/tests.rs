@@ -1,0 +1,82 @@
+//! What needs a look inside the engine.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use mls_rs::GroupStateStorage;
+use mls_rs_core::group::{EpochRecord, GroupState};
+
+use super::*;
+use crate::codec::params;
+use crate::engine::{Engine, GroupParams};
+use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
+use crate::tracks::GroupName;
+
+const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
+
+fn group(engine: &mut MlsEngine<SeededConfig>) -> MlsGroup<SeededConfig> {
+    let name = GroupName::try_from("g").unwrap();
+    engine.create(NOW, &name, &GroupParams::default(), 0).unwrap()
+}
+
+#[test]
+fn nothing_stays_in_the_slots() {
+    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
+    let empty = |e: &MlsEngine<SeededConfig>| {
+        assert!(e.key_packages.take().is_none());
+        assert!(e.states.take().is_none());
+    };
+    let key = b.generate_key_package(NOW, 1).unwrap();
+    empty(&b);
+    let other = b.generate_key_package(NOW, 2).unwrap();
+    let group = group(&mut a);
+    let built = a.build(&group, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
+    empty(&a);
+    let (_, welcome) = &built.welcomes[0];
+    b.examine_welcome(welcome, &[other.clone(), key.clone()]).unwrap();
+    empty(&b);
+    let mixed = OwnKeyPackage { secret: other.secret.clone(), ..key.clone() };
+    assert!(b.examine_welcome(welcome, std::slice::from_ref(&mixed)).is_err());
+    assert!(b.join(NOW, welcome, &mixed, None).is_err());
+    empty(&b);
+    let joined = b.join(NOW, welcome, &key, None).unwrap();
+    empty(&b);
+    let saved = b.save(&joined).unwrap();
+    empty(&b);
+    b.load(&saved).unwrap();
+    b.load(&saved.slice(..saved.len() / 2)).unwrap_err();
+    empty(&b);
+}
+
+#[test]
+fn the_rules_refuse_a_commit_of_a_stranger() {
+    let mut a = seeded_engine("a", 1);
+    let mut group = group(&mut a).0;
+    let info = group.group_info_message_allowing_ext_commit(true).unwrap();
+    let stranger = seeded_client("x", 1).0.to_builder(Some(mls_time(NOW)));
+    let stranger = stranger.extension_type(ExtensionType::new(PARAMS_EXTENSION)).build();
+    let (_, commit) = stranger.commit_external(info).unwrap();
+    let refused = group.process_incoming_message_with_time(commit, mls_time(NOW)).map_err(invalid);
+    assert!(matches!(refused, Err(EngineError::Forbidden("an external commit"))), "{refused:?}");
+}
+
+#[test]
+fn prior_epochs_are_flushed_where_mls_rs_keeps_them() {
+    let state = || GroupState { id: vec![1], data: vec![2].into() };
+    let mut slot = GroupStateSlot::default();
+    assert!(slot.must_flush());
+    slot.write(state(), Vec::new(), Vec::new()).unwrap();
+    assert!(!slot.must_flush());
+    slot.write(state(), vec![EpochRecord::new(1, vec![3].into())], Vec::new()).unwrap();
+    assert!(slot.must_flush());
+    assert!(slot.epoch(&[1], 1).unwrap().is_none());
+}
+
+#[test]
+fn params_round_trip_and_refuse_junk() {
+    for hash in [None, Some([9; 32])] {
+        let params = GroupParams { tree_objects: true, service_key_hash: hash, ..Default::default() };
+        let bytes = params::encode(&params);
+        assert_eq!(params::decode(&bytes).unwrap(), params);
+        (0..bytes.len()).for_each(|cut| assert!(params::decode(&bytes[..cut]).is_err()));
+        assert!(params::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+}

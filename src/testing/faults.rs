@@ -1,0 +1,70 @@
+//! How a simulated network is made, and what goes wrong in it.
+
+use std::time::Duration;
+
+use crate::counter::service::ServiceConfig;
+use crate::namespace::RelayConfig;
+use crate::time::Timestamp;
+
+/// What goes wrong, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Faults {
+    /// How long anything takes on its way, least and most.
+    pub latency: (Duration, Duration),
+    /// Objects from the relay that never arrive, in permille. The relay still has them.
+    pub lost_objects: u16,
+    /// Objects from the relay that arrive twice, in permille.
+    pub repeated_objects: u16,
+    /// Objects from the relay that are overtaken by others, in permille.
+    pub late_objects: u16,
+    /// HTTP requests that never reach the service, in permille.
+    pub lost_requests: u16,
+    /// HTTP answers that are lost after the request had its effect, in permille.
+    pub lost_replies: u16,
+    /// When a driver gives up waiting for an HTTP answer.
+    pub http_timeout: Duration,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            latency: (Duration::from_millis(5), Duration::from_millis(20)),
+            lost_objects: 0,
+            repeated_objects: 0,
+            late_objects: 0,
+            lost_requests: 0,
+            lost_replies: 0,
+            http_timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How a network is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NetworkConfig {
+    /// Decides every draw.
+    pub seed: u64,
+    /// Virtual time at the start.
+    pub start: Timestamp,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// The relay's cache.
+    pub relay: RelayConfig,
+    /// The counter service.
+    pub counter: ServiceConfig,
+}
+
+impl NetworkConfig {
+    /// No faults but latency.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            start: Timestamp::from_secs(1_700_000_000),
+            faults: Faults::default(),
+            relay: RelayConfig::default(),
+            counter: ServiceConfig::default(),
+        }
+    }
+}

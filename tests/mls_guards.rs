@@ -1,0 +1,641 @@
+//! What mls-rs lets through and the engine must not; each test fails without its guard.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod mls_support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mls_rs::client_builder::{
+    BaseConfig, ClientBuilder, PaddingMode, WithCryptoProvider, WithIdentityProvider, WithMlsRules,
+};
+use mls_rs::error::IntoAnyError;
+use mls_rs::extension::ExtensionType;
+use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
+use mls_rs::identity::{CredentialType, SigningIdentity};
+use mls_rs::mls_rs_codec::MlsDecode;
+use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
+use mls_rs::storage_provider::KeyPackageData;
+use mls_rs::time::MlsTime;
+use mls_rs::{
+    CipherSuiteProvider, Client, CryptoProvider, Extension, ExtensionList, Group, IdentityProvider,
+    MlsMessage,
+};
+use mls_rs_core::identity::MemberValidationContext;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use mls_support::*;
+use moq_mls::engine::{Engine, EngineError, GroupParams};
+use moq_mls::mls::{MlsEngine, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use moq_mls::testing::seeded_crypto::{SeededConfig, seeded_engine};
+
+type Seeded = Party<SeededConfig>;
+
+fn seeded(name: &str) -> Seeded {
+    Party::new(seeded_engine(name, 1))
+}
+
+/// A creator and `names`, in one group.
+fn group_of(names: &[&str]) -> Vec<Seeded> {
+    let mut parties: Vec<_> = names.iter().map(|n| seeded(n)).collect();
+    assemble(&mut parties);
+    parties
+}
+
+/// A member over bare mls-rs that keeps none of our rules.
+struct Rogue {
+    client: Client<RogueConfig>,
+    group: Option<Group<RogueConfig>>,
+}
+
+type RogueConfig = WithMlsRules<
+    DefaultMlsRules,
+    WithIdentityProvider<BasicIdentityProvider, WithCryptoProvider<RustCryptoProvider, BaseConfig>>,
+>;
+
+fn rogue_with(encrypt: bool, tree: bool, lifetime: Duration) -> Rogue {
+    let crypto = RustCryptoProvider::new();
+    let (secret, public) = crypto.cipher_suite_provider(SUITE).unwrap().signature_key_generate().unwrap();
+    let credential = BasicCredential::new(b"rogue".to_vec()).into_credential();
+    let rules = DefaultMlsRules::new()
+        .with_commit_options(
+            CommitOptions::new().with_ratchet_tree_extension(tree).with_allow_external_commit(true),
+        )
+        .with_encryption_options(EncryptionOptions::new(encrypt, PaddingMode::None));
+    let client = ClientBuilder::new()
+        .crypto_provider(crypto)
+        .identity_provider(BasicIdentityProvider::new())
+        .mls_rules(rules)
+        .key_package_lifetime(lifetime)
+        .extension_types([ExtensionType::new(SEQUENCE_EXTENSION), ExtensionType::new(PARAMS_EXTENSION)])
+        .signing_identity(SigningIdentity::new(credential, public), secret, SUITE)
+        .build();
+    Rogue { client, group: None }
+}
+
+fn rogue(encrypt: bool) -> Rogue {
+    rogue_with(encrypt, true, hours(24))
+}
+
+fn at(t: moq_mls::Timestamp) -> MlsTime {
+    MlsTime::from(t.as_secs())
+}
+
+fn bytes(message: &MlsMessage) -> Bytes {
+    message.to_bytes().unwrap().into()
+}
+
+impl Rogue {
+    fn key_package(&self, from: moq_mls::Timestamp) -> Bytes {
+        let none = ExtensionList::new();
+        bytes(&self.client.generate_key_package_message(none.clone(), none, Some(at(from))).unwrap())
+    }
+
+    fn let_in(&mut self, by: &mut Seeded, others: &mut [Seeded]) {
+        let built = by.build(&[self.key_package(NOW)], &[]);
+        by.adopt(&built);
+        others.iter_mut().for_each(|p| p.follow(&built.commit));
+        let welcome = MlsMessage::from_bytes(&built.welcomes[0].1).unwrap();
+        self.group = Some(self.client.join_group(None, &welcome, Some(at(NOW))).unwrap().0);
+    }
+
+    fn group(&mut self) -> &mut Group<RogueConfig> {
+        self.group.as_mut().unwrap()
+    }
+}
+
+fn forbidden<T>(result: Result<T, EngineError>) -> &'static str {
+    match result {
+        Err(EngineError::Forbidden(rule)) => rule,
+        Err(e) => panic!("{e:?}"),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[test]
+fn an_external_commit_is_refused() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut insider = rogue(true);
+    insider.let_in(&mut a, &mut []);
+    let info = insider.group().group_info_message_allowing_ext_commit(true).unwrap();
+    let stranger = {
+        let crypto = RustCryptoProvider::new();
+        let (secret, public) = crypto.cipher_suite_provider(SUITE).unwrap().signature_key_generate().unwrap();
+        Client::builder()
+            .crypto_provider(crypto)
+            .identity_provider(BasicIdentityProvider::new())
+            .extension_types([ExtensionType::new(PARAMS_EXTENSION)])
+            .signing_identity(
+                SigningIdentity::new(BasicCredential::new(b"x".to_vec()).into_credential(), public),
+                secret,
+                SUITE,
+            )
+            .build()
+    };
+    let (_, commit) = stranger.commit_external(info).unwrap();
+    // Never encrypted, so refused for that; the rule behind it has a test beside the rules.
+    let refused = a.engine.trial(a.group(), NOW, &bytes(&commit));
+    assert_eq!(forbidden(refused), "a handshake message that is not encrypted");
+}
+
+#[test]
+fn only_adds_and_removes_are_followed() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rogue = rogue(true);
+    rogue.let_in(&mut a, &mut []);
+    let other = || "a proposal other than Add and Remove";
+
+    let group = rogue.group().clone();
+    let (mut g1, mut g2, mut g3) = (group.clone(), group.clone(), group.clone());
+    let reinit = g1.commit_builder().reinit(None, group.protocol_version(), SUITE, ExtensionList::new());
+    let commit = reinit.unwrap().commit_time(at(NOW)).build().unwrap().commit_message;
+    assert_eq!(forbidden(a.engine.trial(a.group(), NOW, &bytes(&commit))), other());
+
+    let mut list = ExtensionList::new();
+    list.set(Extension::new(ExtensionType::new(PARAMS_EXTENSION), vec![1, 0, 0, 0, 0]));
+    let context = g2.commit_builder().set_group_context_ext(list).unwrap().commit_time(at(NOW)).build();
+    let commit = context.unwrap().commit_message;
+    assert_eq!(forbidden(a.engine.trial(a.group(), NOW, &bytes(&commit))), other());
+
+    // By reference: nobody caches what the commit refers to.
+    let mut proposer = group.clone();
+    proposer.propose_update(Vec::new()).unwrap();
+    let victim = a.leaf();
+    proposer.propose_remove(victim, Vec::new()).unwrap();
+    let commit = proposer.commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
+    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).is_err());
+
+    // A plain update is fine: the rogue's commits fail for what is in them only.
+    let commit = g3.commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
+    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).is_ok());
+}
+
+#[test]
+fn a_commit_without_a_path_is_refused() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rogue = rogue(true);
+    rogue.let_in(&mut a, &mut []);
+    let joiner = MlsMessage::from_bytes(&seeded("b").key_package()).unwrap();
+    let output =
+        rogue.group().commit_builder().add_member(joiner).unwrap().commit_time(at(NOW)).build().unwrap();
+    assert!(!output.contains_update_path, "mls-rs alone makes and takes such a commit");
+    let refused = a.engine.trial(a.group(), NOW, &bytes(&output.commit_message));
+    assert_eq!(forbidden(refused), "a commit without a path");
+}
+
+#[test]
+fn an_unencrypted_handshake_message_is_refused() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rogue = rogue(false);
+    rogue.let_in(&mut a, &mut []);
+    let rule = "a handshake message that is not encrypted";
+    let leaf = rogue.group().current_member_index();
+    let leave = rogue.group().clone().propose_remove(leaf, Vec::new()).unwrap();
+    assert_eq!(forbidden(a.engine.open_leave(a.group(), NOW, &bytes(&leave))), rule);
+    let commit = rogue.group().commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
+    assert_eq!(forbidden(a.engine.trial(a.group(), NOW, &bytes(&commit))), rule);
+}
+
+#[test]
+fn nobody_asks_for_another_to_leave() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rogue = rogue(true);
+    rogue.let_in(&mut a, &mut []);
+    let victim = a.leaf();
+    let request = rogue.group().clone().propose_remove(victim, Vec::new()).unwrap();
+    assert!(matches!(a.engine.open_leave(a.group(), NOW, &bytes(&request)), Err(EngineError::Invalid(_))));
+    let update = rogue.group().clone().propose_update(Vec::new()).unwrap();
+    assert!(matches!(a.engine.open_leave(a.group(), NOW, &bytes(&update)), Err(EngineError::Invalid(_))));
+}
+
+#[test]
+fn handshake_messages_are_encrypted_and_padded() {
+    let name = "a-name-one-would-recognize";
+    let make = |padding| {
+        let mut options = Options::default();
+        options.padding = padding;
+        let mut a = Party::new(basic_with(&RustCryptoProvider::new(), "a", options));
+        a.create(&GroupParams::default());
+        let built = a.build(&[seeded(name).key_package()], &[]);
+        let leave = a.engine.propose_leave(&built.next.group, NOW).unwrap();
+        (built.commit, leave)
+    };
+    let (commit, leave) = make(PaddingMode::StepFunction);
+    for message in [&commit, &leave] {
+        // MLSMessage: version 1, wire format 2 is PrivateMessage.
+        assert_eq!(message[..4], [0, 1, 0, 2]);
+        assert!(!message.windows(name.len()).any(|w| w == name.as_bytes()));
+    }
+    let (bare_commit, bare_leave) = make(PaddingMode::None);
+    assert!(commit.len() > bare_commit.len());
+    assert!(leave.len() > bare_leave.len());
+}
+
+#[test]
+fn key_packages_live_for_a_day_from_the_time_passed_in() {
+    let a = seeded("a");
+    let mut b = seeded("b");
+    let message = b.key_package();
+    let inspect = |t| a.engine.inspect_key_package(t, &message);
+    assert_eq!(inspect(NOW).unwrap().expires, NOW.after(hours(24)));
+    assert_eq!(b.key.as_ref().unwrap().expires, NOW.after(hours(24)));
+    assert!(inspect(NOW.after(hours(24))).is_ok());
+    assert!(matches!(inspect(NOW.after(hours(25))), Err(EngineError::Expired)));
+    // A reader's clock may be behind the maker's.
+    let earlier = |secs| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
+    assert!(inspect(earlier(3600)).is_ok());
+    assert!(matches!(inspect(earlier(3601)), Err(EngineError::Expired)));
+
+    let crypto = RustCryptoProvider::new();
+    let mut options = Options::default();
+    options.key_package_lifetime = hours(2);
+    let mut short = basic_with(&crypto, "c", options.clone());
+    assert_eq!(short.generate_key_package(NOW, 1).unwrap().expires, NOW.after(hours(2)));
+    options.key_package_lifetime = hours(24 * 7);
+    let refused = MlsEngine::with_options(&basic_client(&crypto, "c"), &crypto, options);
+    assert!(matches!(refused, Err(EngineError::Unsupported(_))));
+}
+
+#[test]
+fn a_key_package_that_hardly_expires_is_refused() {
+    let a = seeded("a");
+    let week = rogue_with(true, true, hours(24 * 7)).key_package(NOW);
+    assert!(a.engine.inspect_key_package(NOW, &week).is_ok());
+    for lifetime in [hours(24 * 7 + 1), hours(24 * 365)] {
+        let message = rogue_with(true, true, lifetime).key_package(NOW);
+        assert!(matches!(a.engine.inspect_key_package(NOW, &message), Err(EngineError::Invalid(_))));
+    }
+}
+
+#[test]
+fn a_key_package_that_was_tampered_with_is_refused() {
+    let a = seeded("a");
+    let message = seeded("b").key_package();
+    for i in 0..message.len() {
+        let mut bad = message.to_vec();
+        bad[i] ^= 1;
+        assert!(a.engine.inspect_key_package(NOW, &bad.into()).is_err(), "byte {i}");
+        assert!(a.engine.inspect_key_package(NOW, &message.slice(..i)).is_err());
+    }
+    let mut long = message.to_vec();
+    long.push(0);
+    assert!(matches!(a.engine.inspect_key_package(NOW, &long.clone().into()), Err(EngineError::Malformed)));
+    assert!(matches!(a.engine.classify(&long.into()), Err(EngineError::Malformed)));
+}
+
+#[test]
+fn a_peer_that_knows_only_the_draft_has_no_sequence() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rogue = rogue(true);
+    assert_eq!(a.engine.inspect_key_package(NOW, &rogue.key_package(NOW)).unwrap().sequence, None);
+    rogue.let_in(&mut a, &mut []);
+    let roster = a.engine.roster(a.group()).unwrap();
+    assert_eq!(roster.iter().map(|m| m.sequence).collect::<Vec<_>>(), [Some(0), None]);
+    // Whatever it puts into its leaf later, the roster stays readable.
+    let mut junk = ExtensionList::new();
+    junk.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), b"junk".to_vec()));
+    let commit = rogue.group().commit_builder().set_leaf_node_extensions(junk).commit_time(at(NOW));
+    a.follow(&bytes(&commit.build().unwrap().commit_message));
+    let roster = a.engine.roster(a.group()).unwrap();
+    assert_eq!(roster.iter().map(|m| m.sequence).collect::<Vec<_>>(), [Some(0), None]);
+}
+
+/// An identity provider that can be made to fail.
+#[derive(Clone)]
+struct Flaky(Arc<AtomicBool>);
+
+#[derive(Debug)]
+struct Down;
+impl IntoAnyError for Down {}
+
+impl IdentityProvider for Flaky {
+    type Error = Down;
+    fn validate_member(
+        &self,
+        _: &SigningIdentity,
+        _: Option<MlsTime>,
+        _: MemberValidationContext<'_>,
+    ) -> Result<(), Down> {
+        if self.0.load(Ordering::SeqCst) { Err(Down) } else { Ok(()) }
+    }
+    fn validate_external_sender(
+        &self,
+        _: &SigningIdentity,
+        _: Option<MlsTime>,
+        _: Option<&ExtensionList>,
+    ) -> Result<(), Down> {
+        Err(Down)
+    }
+    fn identity(&self, s: &SigningIdentity, e: &ExtensionList) -> Result<Vec<u8>, Down> {
+        BasicIdentityProvider::new().identity(s, e).map_err(|_| Down)
+    }
+    fn valid_successor(
+        &self,
+        _: &SigningIdentity,
+        _: &SigningIdentity,
+        _: &ExtensionList,
+    ) -> Result<bool, Down> {
+        Ok(true)
+    }
+    fn supported_types(&self) -> Vec<CredentialType> {
+        vec![CredentialType::BASIC]
+    }
+}
+
+#[test]
+fn a_trial_that_failed_can_be_repeated() {
+    let down = Arc::new(AtomicBool::new(false));
+    let crypto = RustCryptoProvider::new();
+    let mut flaky = {
+        let (secret, public) = crypto.cipher_suite_provider(SUITE).unwrap().signature_key_generate().unwrap();
+        let credential = BasicCredential::new(b"flaky".to_vec()).into_credential();
+        let client = Client::builder()
+            .crypto_provider(crypto.clone())
+            .identity_provider(Flaky(down.clone()))
+            .signing_identity(SigningIdentity::new(credential, public), secret, SUITE)
+            .build();
+        Party::new(MlsEngine::new(&client, &crypto).unwrap())
+    };
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let built = a.build(&[flaky.key_package()], &[]);
+    a.adopt(&built);
+    flaky.join(&built.welcomes);
+
+    let built = a.build(&[seeded("b").key_package()], &[]);
+    down.store(true, Ordering::SeqCst);
+    assert!(flaky.engine.trial(flaky.group(), NOW, &built.commit).is_err());
+    down.store(false, Ordering::SeqCst);
+    let trial = flaky.engine.trial(flaky.group(), NOW, &built.commit).unwrap();
+    assert_eq!(trial.next.unwrap().context_hash, built.next.context_hash);
+}
+
+#[test]
+fn a_commit_leads_only_from_its_own_epoch() {
+    let mut parties = group_of(&["a", "b", "c"]);
+    let [a, b, c] = &mut parties[..] else { unreachable!() };
+    // Two candidates for one epoch: both work, on clones, and differ.
+    let (from_a, from_b) = (a.build(&[], &[]), b.build(&[], &[]));
+    let (ta, tb) = (
+        c.engine.trial(c.group(), NOW, &from_a.commit).unwrap(),
+        c.engine.trial(c.group(), NOW, &from_b.commit).unwrap(),
+    );
+    assert_ne!(ta.next.as_ref().unwrap().context_hash, tb.next.unwrap().context_hash);
+    // Once one is adopted, the other leads nowhere; nor does the first again.
+    c.group = ta.next.map(|n| n.group);
+    a.adopt(&from_a);
+    b.follow(&from_a.commit);
+    for late in [&from_a.commit, &from_b.commit] {
+        assert!(matches!(c.engine.trial(c.group(), NOW, late), Err(EngineError::Invalid(_))));
+    }
+    // What b built before is a value of the old epoch: it cannot be applied to what b has now.
+    assert_eq!(b.engine.view(b.group()).unwrap().epoch, 2);
+    assert_ne!(b.context_hash(), from_b.next.context_hash);
+}
+
+#[test]
+fn a_welcome_needs_its_keys() {
+    let mut a = seeded("a");
+    let mut b = seeded("b");
+    a.create(&GroupParams::default());
+    let built = a.build(&[b.key_package()], &[]);
+    let (_, welcome) = &built.welcomes[0];
+    let key = b.key.take().unwrap();
+    b.key_package();
+    let other = b.key.take().unwrap();
+    b.group = Some(b.engine.join(NOW, welcome, &key, None).unwrap());
+    // The engine kept nothing, in the join or since the KeyPackage was made.
+    assert!(matches!(b.engine.examine_welcome(welcome, &[]), Err(EngineError::NotForMe)));
+    assert!(matches!(
+        b.engine.examine_welcome(welcome, std::slice::from_ref(&other)),
+        Err(EngineError::NotForMe)
+    ));
+    assert!(matches!(b.engine.join(NOW, welcome, &other, None), Err(EngineError::NotForMe)));
+    // Among several keys the right one is found.
+    assert_eq!(b.engine.examine_welcome(welcome, &[other, key.clone()]).unwrap().reference, key.reference);
+}
+
+#[test]
+fn one_bad_key_package_fails_the_build() {
+    let mut parties = group_of(&["a", "b"]);
+    let expired = {
+        let mut c = seeded("c");
+        let t = moq_mls::Timestamp::from_secs(NOW.as_secs() - 2 * 24 * 3600);
+        c.engine.generate_key_package(t, 1).unwrap().message
+    };
+    let duplicate = parties[1].key_package();
+    let good = seeded("d").key_package();
+    let a = &parties[0];
+    let before = a.engine.save(a.group()).unwrap();
+    assert!(matches!(
+        a.engine.build(a.group(), NOW, &[good.clone(), expired], &[]),
+        Err(EngineError::Expired)
+    ));
+    assert!(matches!(
+        a.engine.build(a.group(), NOW, &[good.clone(), duplicate], &[]),
+        Err(EngineError::Invalid(_))
+    ));
+    assert!(a.engine.build(a.group(), NOW, std::slice::from_ref(&good), &[9]).is_err());
+    assert!(a.engine.build(a.group(), NOW, &[], &[a.leaf()]).is_err());
+    assert_eq!(a.engine.save(a.group()).unwrap(), before);
+    assert_eq!(a.build(&[good], &[]).added.len(), 1);
+}
+
+#[test]
+fn welcomes_find_their_recipients() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rest: Vec<_> = (0..40).map(|i| seeded(&format!("m{i}"))).collect();
+    let mut adds: Vec<Bytes> = rest.iter_mut().map(Party::key_package).collect();
+    // Any order but that of the parties.
+    adds.sort_by_key(|m| m.iter().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(*b))));
+    let built = a.build(&adds, &[]);
+    a.adopt(&built);
+    assert_eq!(built.welcomes.len(), 40);
+    for p in &mut rest {
+        p.join(&built.welcomes);
+        assert_eq!(p.context_hash(), a.context_hash());
+        let own = built.added.iter().find(|m| m.sender == p.id()).unwrap();
+        assert_eq!(own.leaf, p.leaf());
+    }
+}
+
+#[test]
+fn leaves_freed_by_a_commit_are_filled_from_the_left() {
+    // What a removed member is told about the added ones it cannot read from mls-rs.
+    let mut parties = group_of(&["a", "b", "c", "d", "e"]);
+    let (b, d) = (parties[1].leaf(), parties[3].leaf());
+    let adds: Vec<Bytes> = ["x", "y", "z"].iter().map(|n| seeded(n).key_package()).collect();
+    let built = parties[0].build(&adds, &[d, b]);
+    let sorted = |mut members: Vec<moq_mls::engine::Member>| {
+        members.sort_by_key(|m| m.leaf);
+        members
+    };
+    for i in [1, 2, 3, 4] {
+        let p = &mut parties[i];
+        let trial = p.engine.trial(p.group(), NOW, &built.commit).unwrap();
+        assert_eq!(sorted(trial.added), sorted(built.added.clone()));
+        assert_eq!(trial.next.is_none(), i == 1 || i == 3);
+    }
+}
+
+#[test]
+fn a_saved_group_forgets() {
+    let mut parties = group_of(&["a", "b"]);
+    let [a, b] = &mut parties[..] else { unreachable!() };
+    let contains = |saved: &Bytes, secret: &[u8]| saved.windows(secret.len()).any(|w| w == secret);
+    let authenticator = |p: &Seeded| p.engine.epoch_authenticator(p.group()).unwrap();
+    let old = authenticator(a);
+    assert!(contains(&a.engine.save(a.group()).unwrap(), &old));
+    let size = a.engine.save(a.group()).unwrap().len();
+    for _ in 0..10 {
+        let built = b.build(&[], &[]);
+        b.adopt(&built);
+        a.follow(&built.commit);
+        let built = a.build(&[], &[]);
+        a.adopt(&built);
+        b.follow(&built.commit);
+    }
+    for p in [&*a, &*b] {
+        let saved = p.engine.save(p.group()).unwrap();
+        assert!(contains(&saved, &authenticator(p)));
+        assert!(!contains(&saved, &old));
+        assert!(saved.len() < size + 512, "{size} grew to {}", saved.len());
+    }
+
+    // The init key dies with the join.
+    let mut c = seeded("c");
+    let built = a.build(&[c.key_package()], &[]);
+    let data = KeyPackageData::mls_decode(&mut c.key.as_ref().unwrap().secret.as_bytes()).unwrap();
+    c.join(&built.welcomes);
+    let saved = c.engine.save(c.group()).unwrap();
+    assert!(contains(&saved, &data.leaf_node_key));
+    assert!(!contains(&saved, &data.init_key));
+}
+
+#[test]
+fn a_damaged_save_is_refused() {
+    let parties = group_of(&["a", "b"]);
+    let a = &parties[0];
+    let saved = a.engine.save(a.group()).unwrap();
+    assert!(a.engine.load(&saved).is_ok());
+    for cut in 0..saved.len() {
+        assert!(matches!(a.engine.load(&saved.slice(..cut)), Err(EngineError::Malformed)), "{cut}");
+    }
+    assert!(a.engine.load(&Bytes::from_static(b"\x02\0\0")).is_err());
+}
+
+#[test]
+fn junk_is_refused_without_harm() {
+    let parties = group_of(&["a", "b"]);
+    let [a, b] = &parties[..] else { unreachable!() };
+    let commit = a.build(&[], &[]).commit;
+    for i in 0..commit.len() {
+        let mut bad = commit.to_vec();
+        bad[i] ^= 0x40;
+        let bad = Bytes::from(bad);
+        assert!(b.engine.trial(b.group(), NOW, &bad).is_err(), "byte {i}");
+        assert!(b.engine.trial(b.group(), NOW, &commit.slice(..i)).is_err());
+        assert!(b.engine.classify(&commit.slice(..i)).is_err());
+        let _ = b.engine.classify(&bad);
+        assert!(b.engine.open_leave(b.group(), NOW, &bad).is_err());
+        assert!(b.engine.examine_welcome(&bad, &[]).is_err());
+    }
+    assert!(b.engine.trial(b.group(), NOW, &commit).is_ok());
+}
+
+#[test]
+fn a_late_member_still_follows() {
+    let mut parties = group_of(&["a", "b"]);
+    let [a, b] = &mut parties[..] else { unreachable!() };
+    // Added in the last second of its lifetime.
+    let mut c = seeded("c");
+    let message = c.key_package();
+    let last = NOW.after(hours(24));
+    let built = a.engine.build(a.group(), last, &[message], &[]).unwrap();
+    let trial = |t| b.engine.trial(b.group(), t, &built.commit);
+    assert!(trial(last.after(Duration::from_secs(1))).is_ok());
+    assert!(trial(last.after(hours(24))).is_ok());
+    assert!(matches!(trial(last.after(hours(25))), Err(EngineError::Expired)));
+    // A clock that is behind by up to an hour more than the KeyPackage allows for.
+    let back = |secs: u64| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
+    assert!(trial(back(2 * 3600)).is_ok());
+    assert!(matches!(trial(back(2 * 3600 + 1)), Err(EngineError::Expired)));
+}
+
+#[test]
+fn a_silent_member_does_not_close_the_group() {
+    // b never commits: its leaf is still that of its KeyPackage, long expired.
+    let mut parties = group_of(&["a", "b"]);
+    let a = &mut parties[0];
+    let later = NOW.after(hours(24 * 30));
+    let mut c = seeded("c");
+    let key = c.engine.generate_key_package(later, 1).unwrap();
+    let built = a.engine.build(a.group(), later, std::slice::from_ref(&key.message), &[]).unwrap();
+    let joined = c.engine.join(later, &built.welcomes[0].1, &key, None).unwrap();
+    assert_eq!(c.engine.view(&joined).unwrap().members, 3);
+}
+
+#[test]
+fn a_tree_can_come_apart() {
+    let mut a = seeded("a");
+    a.create(&GroupParams::default());
+    let mut rogue = rogue_with(true, false, hours(24));
+    rogue.let_in(&mut a, &mut []);
+    let mut b = seeded("b");
+    let joiner = MlsMessage::from_bytes(&b.key_package()).unwrap();
+    let group = rogue.group();
+    let wrong: Bytes = group.export_tree().to_bytes().unwrap().into();
+    let output = group.commit_builder().add_member(joiner).unwrap().commit_time(at(NOW)).build().unwrap();
+    let welcome = bytes(&output.welcome_messages[0]);
+    let tree: Bytes = output.ratchet_tree.unwrap().to_bytes().unwrap().into();
+    let key = b.key.clone().unwrap();
+    assert!(!b.engine.examine_welcome(&welcome, std::slice::from_ref(&key)).unwrap().has_tree);
+    let mut join = |tree: Option<&Bytes>| b.engine.join(NOW, &welcome, &key, tree);
+    assert!(matches!(join(None), Err(EngineError::Invalid(_))));
+    assert!(matches!(join(Some(&wrong)), Err(EngineError::Invalid(_))));
+    assert!(matches!(join(Some(&tree.slice(..9))), Err(EngineError::Malformed)));
+    assert!(join(Some(&tree)).is_ok());
+}
+
+/// Everything a small group puts on the wire or into storage.
+fn transcript(seed: u64) -> Vec<Bytes> {
+    let mut out = Vec::new();
+    let mut parties: Vec<_> =
+        ["a", "b", "c", "d"].iter().map(|n| Party::new(seeded_engine(n, seed))).collect();
+    let (a, rest) = parties.split_first_mut().unwrap();
+    a.create(&GroupParams::default());
+    let adds: Vec<Bytes> = rest.iter_mut().map(Party::key_package).collect();
+    adds.iter().for_each(|m| assert!(a.engine.inspect_key_package(NOW, m).is_ok()));
+    let built = a.build(&adds, &[]);
+    out.extend(adds);
+    out.push(built.commit.clone());
+    out.extend(built.welcomes.iter().map(|(_, w)| w.clone()));
+    a.adopt(&built);
+    rest.iter_mut().for_each(|p| p.join(&built.welcomes));
+    let [b, c, d] = rest else { unreachable!() };
+    out.push(d.engine.propose_leave(d.group(), NOW).unwrap());
+    let again = c.key_package();
+    let built = b.build(&[again], &[c.leaf(), d.leaf()]);
+    a.follow(&built.commit);
+    b.adopt(&built);
+    out.push(built.commit.clone());
+    out.extend(built.welcomes.iter().map(|(_, w)| w.clone()));
+    out.extend([&*a, &*b].iter().map(|p| p.engine.save(p.group()).unwrap()));
+    out
+}
+
+#[test]
+fn seeded_runs_are_the_same_byte_for_byte() {
+    let first = transcript(7);
+    assert_eq!(first, transcript(7));
+    let other = transcript(8);
+    assert!(first.iter().zip(&other).all(|(x, y)| x != y));
+}
