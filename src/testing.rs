@@ -3,7 +3,8 @@
 //! [`network::Network`] is a relay, a counter service and any number of participants under a virtual
 //! clock, with faults drawn from a seed; every message crosses the real codecs as bytes.
 //! [`session::Session`] is its driver, and a pattern for yours. [`seeded_crypto`] makes real MLS
-//! repeatable. **None of it is for production.**
+//! repeatable; [`symbolic`] does without cryptography and is hundreds of times faster. **None of it is
+//! for production.**
 
 pub mod faults;
 pub mod log;
@@ -11,3 +12,5 @@ pub mod network;
 pub mod rng;
 pub mod seeded_crypto;
 pub mod session;
+pub mod stranger;
+pub mod symbolic;

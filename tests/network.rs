@@ -185,3 +185,346 @@ fn many_lives_with_faults() {
         life(seed, &config, true);
     }
 }
+
+/// The same world without cryptography: fast enough for every boundary and very many seeds.
+mod symbolic {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use moq_mls::action::{Fault, Notice, Refusal, ServiceFault};
+    use moq_mls::engine::Engine;
+    use moq_mls::testing::network::{Faults, Network, NetworkConfig, Receipts};
+    use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts, forged_commit, junk};
+    use moq_mls::tracks::{CommitTrackPolicy, Location};
+    use moq_mls::{Command, Config, Object, Phase};
+
+    use super::config;
+
+    type Net = Network<SymbolicEngine>;
+
+    fn engine(who: usize, life: u64) -> SymbolicEngine {
+        SymbolicEngine::new(&format!("u{who}")).unwrap().incarnation(life)
+    }
+
+    fn network(setup: NetworkConfig, participants: usize, config: &Config) -> Net {
+        let mut net = Network::new(setup);
+        for who in 0..participants {
+            net.add(engine(who, 0), config.clone()).unwrap();
+        }
+        net
+    }
+
+    fn rough(faults: &mut Faults) {
+        faults.lost_objects = 100;
+        faults.repeated_objects = 100;
+        faults.late_objects = 200;
+        faults.refused_requests = 50;
+        faults.lost_requests = 100;
+        faults.lost_replies = 100;
+    }
+
+    fn smooth(faults: &mut Faults) {
+        *faults = Faults::default();
+    }
+
+    /// Runs until these agree, and looks at every step that nobody ever disagrees on an epoch.
+    #[track_caller]
+    fn settle(net: &mut Net, members: &[usize]) -> u64 {
+        let mut epochs: BTreeMap<u64, [u8; 32]> = BTreeMap::new();
+        let end = net.now().after(Duration::from_secs(300));
+        while net.agreement(members).is_err() {
+            assert!(net.now() < end && net.step(), "{:?}\n{}", net.agreement(members), net.log().to_text());
+            for who in 0..net.len() {
+                let Some(peer) = net.peer(who) else { continue };
+                if let (Some(epoch), Some(context)) = (peer.epoch(), peer.context_hash()) {
+                    let known = epochs.entry(epoch).or_insert(context);
+                    assert_eq!(*known, context, "AgreementOnEpoch {epoch}, p{who}\n{}", net.log().to_text());
+                }
+            }
+        }
+        assert!(net.failures().is_empty(), "{:?}\n{}", net.failures(), net.log().to_text());
+        net.agreement(members).unwrap().epoch
+    }
+
+    fn joined(setup: NetworkConfig, participants: usize, config: &Config) -> Net {
+        let mut net = network(setup, participants, config);
+        for who in 0..participants {
+            net.command(who, Command::Join).unwrap();
+        }
+        settle(&mut net, &(0..participants).collect::<Vec<_>>());
+        net
+    }
+
+    fn per_sender() -> Config {
+        let mut config = config();
+        config.commit_tracks = CommitTrackPolicy::PerSender;
+        config
+    }
+
+    /// Everyone joins under faults, all sorts of things happen at once, and then the faults stop.
+    fn storm(seed: u64) -> Net {
+        let mut setup = NetworkConfig::new(seed);
+        rough(&mut setup.faults);
+        if seed.is_multiple_of(3) {
+            setup.counter.lease = Duration::from_millis(30);
+        }
+        let config = if seed.is_multiple_of(2) { config() } else { per_sender() };
+        let mut net = network(setup, 6, &config);
+        for who in 0..6 {
+            net.command(who, Command::Join).unwrap();
+            net.run_for(Duration::from_millis(seed % 7 * 40));
+        }
+        let everyone = [0, 1, 2, 3, 4, 5];
+        settle(&mut net, &everyone);
+        net.crash_after(1, seed % 11);
+        net.partition(2, Duration::from_millis(500 + seed % 5 * 1000));
+        for who in [0, 2, 3] {
+            net.command(who, Command::Update).unwrap();
+        }
+        let gone = net.peer(4).unwrap().sender_id().clone();
+        net.command(3, Command::Remove(gone)).unwrap();
+        net.command(5, Command::Leave).unwrap();
+        net.run_for(Duration::from_secs(seed % 4));
+        net.crash(1);
+        net.run_for(Duration::from_secs(seed % 3));
+        net.restart(1, engine(1, 1)).unwrap();
+        net.run_for(Duration::from_secs(5));
+        smooth(net.faults_mut());
+        settle(&mut net, &[0, 1, 2, 3]);
+        net
+    }
+
+    #[test]
+    fn storms_pass() {
+        for seed in 0..60 {
+            storm(seed);
+        }
+    }
+
+    /// `SEEDS=80000 cargo test --release --test network -- --ignored many_storms`
+    #[test]
+    #[ignore = "as many seeds as one likes; CI runs some in release"]
+    fn many_storms_pass() {
+        let seeds = std::env::var("SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
+        for seed in 100_000..100_000 + seeds {
+            let result = std::panic::catch_unwind(|| drop(storm(seed)));
+            assert!(result.is_ok(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn one_seed_one_run_down_to_the_bytes() {
+        let run = |seed| {
+            let net = storm(seed);
+            (net.log().digest(), net.log().to_text(), net.traffic())
+        };
+        assert_eq!(run(1), run(1));
+        assert_ne!(run(1).0, run(2).0);
+    }
+
+    /// A committer is killed after each of its actions in turn. Either it never comes back and the others
+    /// go on without it, or it comes back from what was durable.
+    fn crash_at_each_boundary(config: &Config, comes_back: bool, last_words: u16) {
+        for actions in 0..40 {
+            let mut net = joined(NetworkConfig::new(actions), 4, config);
+            net.faults_mut().last_words = last_words;
+            net.command(1, Command::Update).unwrap();
+            net.crash_after(1, actions);
+            if actions > 0 {
+                net.add(engine(4, 0), config.clone()).unwrap();
+                net.command(4, Command::Join).unwrap();
+            }
+            net.run_for(Duration::from_secs(10));
+            let done = net.peer(1).is_some();
+            net.crash(1);
+            let mut left = vec![0, 2, 3];
+            left.extend((actions > 0).then_some(4));
+            if comes_back {
+                net.restart(1, engine(1, 1)).unwrap();
+                left.insert(1, 1);
+            } else {
+                let gone = engine(1, 0).sender_id().clone();
+                net.command(0, Command::Gone(gone)).unwrap();
+            }
+            settle(&mut net, &left);
+            if done {
+                assert!(actions > 5, "the commit has more actions than that");
+                return;
+            }
+        }
+        panic!("the commit never ended");
+    }
+
+    #[test]
+    fn a_committer_dies_at_each_boundary() {
+        for config in [config(), per_sender()] {
+            for last_words in [0, 1000] {
+                crash_at_each_boundary(&config, false, last_words);
+            }
+        }
+    }
+
+    #[test]
+    fn a_committer_restarts_at_each_boundary() {
+        for config in [config(), per_sender()] {
+            for last_words in [0, 1000] {
+                crash_at_each_boundary(&config, true, last_words);
+            }
+        }
+    }
+
+    /// The first participant dies at each boundary on its way to create the group, before or after anyone
+    /// else came; it comes back, and there is one group.
+    #[test]
+    fn a_creator_restarts_at_each_boundary() {
+        for actions in 0..40 {
+            let mut net = network(NetworkConfig::new(actions), 3, &config());
+            net.crash_after(0, actions + 1);
+            net.command(0, Command::Join).unwrap();
+            net.run_for(Duration::from_secs(5));
+            let done = net.peer(0).is_some();
+            net.crash(0);
+            net.command(1, Command::Join).unwrap();
+            net.run_for(Duration::from_secs(5));
+            net.restart(0, engine(0, 1)).unwrap();
+            if net.peer(0).unwrap().phase() == Phase::New {
+                net.command(0, Command::Join).unwrap();
+            }
+            net.command(2, Command::Join).unwrap();
+            settle(&mut net, &[0, 1, 2]);
+            if done {
+                return;
+            }
+        }
+        panic!("the group was never created");
+    }
+
+    #[test]
+    fn a_member_that_was_cut_off_catches_up() {
+        for seconds in [1, 5, 20, 60] {
+            let mut net = joined(NetworkConfig::new(seconds), 4, &config());
+            net.partition(2, Duration::from_secs(seconds));
+            for _ in 0..3 {
+                net.command(0, Command::Update).unwrap();
+                net.run_for(Duration::from_secs(seconds) / 4);
+            }
+            // Its own wish waits, or is carried into whichever epoch is then.
+            net.command(2, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(seconds) / 4);
+            let before = settle(&mut net, &[0, 1, 2, 3]);
+            net.command(1, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(5));
+            assert!(settle(&mut net, &[0, 1, 2, 3]) > before);
+        }
+    }
+
+    #[test]
+    fn a_relay_that_forgot_everything_costs_nobody_the_group() {
+        let mut setup = NetworkConfig::new(1);
+        setup.relay.cache = 1;
+        let mut net = joined(setup, 5, &config());
+        net.partition(4, Duration::from_secs(20));
+        for _ in 0..3 {
+            net.command(0, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(3));
+        }
+        net.evict_relay();
+        net.run_for(Duration::from_secs(60));
+        settle(&mut net, &[0, 1, 2, 3, 4]);
+        assert!(net.notices(4).iter().any(|(_, n)| matches!(n, Notice::Rejoining(_))));
+    }
+
+    #[test]
+    fn a_service_that_lost_its_counters_stops_commits_and_forks_nobody() {
+        let mut net = joined(NetworkConfig::new(2), 3, &config());
+        let before = settle(&mut net, &[0, 1, 2]);
+        net.reset_counter();
+        net.command(1, Command::Update).unwrap();
+        // A newcomer must not be led to found the group once more.
+        net.add(engine(3, 0), config()).unwrap();
+        net.command(3, Command::Join).unwrap();
+        net.run_for(Duration::from_secs(30));
+        assert_eq!(net.agreement(&[0, 1, 2]).unwrap().epoch, before);
+        let regressed = |n: &Notice| matches!(n, Notice::ServiceFault(ServiceFault::Regressed { .. }));
+        assert!(net.notices(1).iter().any(|(_, n)| regressed(n)), "{}", net.log().to_text());
+        let lost = |n: &Notice| matches!(n, Notice::ServiceFault(ServiceFault::LostGroup));
+        assert!(net.notices(3).iter().any(|(_, n)| lost(n)), "{}", net.log().to_text());
+        assert_ne!(net.peer(3).unwrap().phase(), Phase::Member);
+    }
+
+    #[test]
+    fn a_stranger_at_the_relay_can_only_be_counted() {
+        for config in [config(), per_sender()] {
+            let mut net = joined(NetworkConfig::new(3), 3, &config);
+            let epoch = settle(&mut net, &[0, 1, 2]);
+            let tracks = net.peer(0).unwrap().tracks().clone();
+            let stranger = engine(99, 0).sender_id().clone();
+            let mut bad = engine(98, 0);
+            let poisoned = bad.poisoned_key_package(net.now(), 0).message;
+            let replayed = engine(97, 0).generate_key_package(net.now(), 0).unwrap().message;
+            let objects = [
+                (tracks.commit(&stranger), epoch, 0, junk(50)),
+                (tracks.commit(&stranger), epoch, 2, forged_commit(tracks.group(), epoch)),
+                (tracks.commit(&stranger), epoch + 1, 0, forged_commit(tracks.group(), epoch)),
+                (tracks.commit(&stranger), epoch, 1, junk(10)),
+                (tracks.key_package(bad.sender_id()), 0, 0, poisoned),
+                (tracks.key_package(&stranger), 0, 0, replayed.clone()),
+                (tracks.key_package(engine(97, 0).sender_id()), 0, 5, replayed),
+                (tracks.key_package(&stranger), 0, 1, Bytes::new()),
+                (tracks.welcome(net.peer(1).unwrap().sender_id()), epoch, 0, junk(9)),
+            ];
+            for (track, group, object, payload) in objects {
+                let location = Location { group, object };
+                net.publish_as_stranger(&Object { track, location, payload });
+            }
+            net.run_for(Duration::from_secs(10));
+            for who in 0..3 {
+                let faults = &net.peer(who).unwrap().stats().faults;
+                for fault in [Fault::NotMls, Fault::Invalid, Fault::WrongSender, Fault::BadLocation] {
+                    assert!(faults.contains_key(&fault), "{fault:?} in {faults:?}");
+                }
+            }
+            let refused = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::BadKeyPackage, .. });
+            assert!((0..3).any(|who| net.notices(who).iter().any(|(_, n)| refused(n))));
+            // And the call goes on: someone comes, who finds the junk at the relay too.
+            net.add(engine(3, 0), config).unwrap();
+            net.command(3, Command::Join).unwrap();
+            net.command(2, Command::Update).unwrap();
+            settle(&mut net, &[0, 1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn receipts_spare_the_counter_the_questions() {
+        let mut config = config();
+        config.service_key = Some(Bytes::from_static(b"service key"));
+        let mut setup = NetworkConfig::new(4);
+        setup.receipts = Receipts::by(SymbolicReceipts("service key".into()));
+        let mut net = joined(setup, 5, &config);
+        let before = net.traffic().lock_requests;
+        for _ in 0..4 {
+            net.command(0, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(5));
+        }
+        settle(&mut net, &[0, 1, 2, 3, 4]);
+        assert!((1..5).all(|who| net.peer(who).unwrap().stats().receipts_used >= 4));
+        assert_eq!(net.traffic().lock_requests - before, 4, "the committer's locks and no reads");
+    }
+
+    #[test]
+    fn a_timeline_can_be_watched() {
+        let mut net = network(NetworkConfig::new(5), 2, &config());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let lines = seen.clone();
+        net.observe(move |entry| lines.lock().unwrap().push(entry.to_string() + "\n"));
+        net.command(0, Command::Join).unwrap();
+        net.run_for(Duration::from_secs(1));
+        assert_eq!(seen.lock().unwrap().concat(), net.log().to_text());
+        let told = net.take_notices(0);
+        assert!(told.iter().any(|(_, n)| *n == Notice::Joined { epoch: 0 }));
+        assert!(net.notices(0).is_empty());
+        assert!(net.counter().iter().all(|(_, counter)| counter.next() == 1));
+    }
+}

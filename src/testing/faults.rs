@@ -1,8 +1,12 @@
 //! How a simulated network is made, and what goes wrong in it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::counter::service::ServiceConfig;
+use bytes::Bytes;
+
+use crate::counter::service::{ReceiptSigner, ServiceConfig};
 use crate::namespace::RelayConfig;
 use crate::time::Timestamp;
 
@@ -18,10 +22,14 @@ pub struct Faults {
     pub repeated_objects: u16,
     /// Objects from the relay that are overtaken by others, in permille.
     pub late_objects: u16,
+    /// HTTP requests whose connection is refused, in permille: the driver knows that nothing was sent.
+    pub refused_requests: u16,
     /// HTTP requests that never reach the service, in permille.
     pub lost_requests: u16,
     /// HTTP answers that are lost after the request had its effect, in permille.
     pub lost_replies: u16,
+    /// How often what a participant had sent when it was killed still arrives, in permille.
+    pub last_words: u16,
     /// When a driver gives up waiting for an HTTP answer.
     pub http_timeout: Duration,
 }
@@ -33,8 +41,10 @@ impl Default for Faults {
             lost_objects: 0,
             repeated_objects: 0,
             late_objects: 0,
+            refused_requests: 0,
             lost_requests: 0,
             lost_replies: 0,
+            last_words: 500,
             http_timeout: Duration::from_secs(1),
         }
     }
@@ -54,6 +64,8 @@ pub struct NetworkConfig {
     pub relay: RelayConfig,
     /// The counter service.
     pub counter: ServiceConfig,
+    /// What the counter service signs receipts with.
+    pub receipts: Receipts,
 }
 
 impl NetworkConfig {
@@ -65,6 +77,30 @@ impl NetworkConfig {
             faults: Faults::default(),
             relay: RelayConfig::default(),
             counter: ServiceConfig::default(),
+            receipts: Receipts::default(),
         }
+    }
+}
+
+/// The signer of the counter service; none unless one is given.
+#[derive(Clone, Default)]
+pub struct Receipts(Option<Arc<dyn ReceiptSigner + Send + Sync>>);
+
+impl Receipts {
+    /// Receipts by `signer`.
+    pub fn by(signer: impl ReceiptSigner + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(signer)))
+    }
+}
+
+impl ReceiptSigner for Receipts {
+    fn sign(&self, message: &[u8]) -> Option<Bytes> {
+        self.0.as_ref()?.sign(message)
+    }
+}
+
+impl fmt::Debug for Receipts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Receipts" } else { "no receipts" })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::symbolic::mix64;
 use crate::time::Timestamp;
 
 /// One line: when, who, what. No secrets: payloads show as their lengths.
@@ -57,23 +58,37 @@ impl fmt::Display for Entry {
     }
 }
 
-/// All lines so far.
+/// All lines so far, and a running digest of everything that was delivered between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Log(Vec<Entry>);
+pub struct Log {
+    entries: Vec<Entry>,
+    delivered: u64,
+}
 
 impl Log {
     /// Adds a line.
     pub fn push(&mut self, entry: Entry) {
-        self.0.push(entry);
+        self.entries.push(entry);
+    }
+
+    /// Takes bytes that were delivered at `at` to `who` into the digest. No line tells of them.
+    pub fn delivered(&mut self, at: Timestamp, who: usize, bytes: &[u8]) {
+        let when = [self.delivered, at.as_millis(), who as u64].map(u64::to_be_bytes);
+        self.delivered = mix64("delivered", &[when.as_flattened(), bytes]);
     }
 
     /// The lines.
     pub fn entries(&self) -> &[Entry] {
-        &self.0
+        &self.entries
     }
 
     /// One line of text for each.
     pub fn to_text(&self) -> String {
-        self.0.iter().map(|entry| format!("{entry}\n")).collect()
+        self.entries.iter().map(|entry| format!("{entry}\n")).collect()
+    }
+
+    /// Equal for two runs in which every line and every delivered byte was the same, at the same times.
+    pub fn digest(&self) -> u64 {
+        mix64("log", &[self.to_text().as_bytes(), &self.delivered.to_be_bytes()])
     }
 }

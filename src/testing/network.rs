@@ -1,21 +1,22 @@
 //! A relay, a counter service and participants under a virtual clock, with faults drawn from a seed.
 //!
 //! One seed, one run: the same calls make the same [`log`](Network::log) byte for byte, with an engine
-//! that is deterministic ([`seeded_crypto`](super::seeded_crypto)).
+//! that is deterministic ([`seeded_crypto`](super::seeded_crypto), [`symbolic`](super::symbolic)).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use super::faults::{Faults, NetworkConfig};
+pub use super::faults::{Faults, NetworkConfig, Receipts};
 use super::log::{Entry, Log, What};
 use super::rng::Rng;
 use super::session::{Done, HttpId, Incoming, Outgoing, Session, Step, read_request};
+use super::stranger::Stranger;
 use crate::action::Notice;
-use crate::codec::{ControlDecoder, Decode, Encode, ObjectStream};
+use crate::codec::{ControlDecoder, ControlMessage, Decode, Encode, ObjectStream};
 use crate::counter::http::HttpResponse;
-use crate::counter::service::CounterService;
+use crate::counter::service::{CounterService, ServiceConfig};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Command, Event, Failure, Object};
@@ -74,8 +75,17 @@ struct Peer<E: Engine> {
     /// The last arrival on each direction's control stream: it keeps its order.
     last_up: Timestamp,
     last_down: Timestamp,
+    /// Until when the peer is cut off.
+    cut_until: Timestamp,
+    /// How many actions it still does before it is killed.
+    actions_left: Option<u64>,
     notices: Vec<(Timestamp, Notice)>,
 }
+
+/// The relay session of the [`Stranger`].
+const STRANGER: usize = usize::MAX;
+
+type Observer = Box<dyn FnMut(&Entry) + Send>;
 
 /// The simulated world.
 pub struct Network<E: Engine> {
@@ -85,9 +95,13 @@ pub struct Network<E: Engine> {
     queue: BTreeMap<(Timestamp, u64), Parcel>,
     sequence: u64,
     relay: Relay<usize>,
-    counter: CounterService,
+    counter: CounterService<Receipts>,
+    counter_config: ServiceConfig,
+    receipts: Receipts,
     peers: Vec<Peer<E>>,
+    stranger: Option<Stranger>,
     log: Log,
+    observer: Option<Observer>,
     traffic: Traffic,
     failures: Vec<(usize, String)>,
 }
@@ -102,9 +116,13 @@ impl<E: Engine> Network<E> {
             queue: BTreeMap::new(),
             sequence: 0,
             relay: Relay::new(config.relay),
-            counter: CounterService::new(config.counter),
+            counter: CounterService::with_signer(config.counter, config.receipts.clone()),
+            counter_config: config.counter,
+            receipts: config.receipts,
             peers: Vec::new(),
+            stranger: None,
             log: Log::default(),
+            observer: None,
             traffic: Traffic::default(),
             failures: Vec::new(),
         }
@@ -164,9 +182,33 @@ impl<E: Engine> Network<E> {
         self.peers.get(who).map_or(&[], |peer| &peer.notices)
     }
 
+    /// As [`notices`](Self::notices), and forgets them.
+    pub fn take_notices(&mut self, who: usize) -> Vec<(Timestamp, Notice)> {
+        self.peers.get_mut(who).map(|peer| std::mem::take(&mut peer.notices)).unwrap_or_default()
+    }
+
+    /// Calls `observer` with each line of the log from now on, as it is written: for a timeline.
+    pub fn observe(&mut self, observer: impl FnMut(&Entry) + Send + 'static) {
+        self.observer = Some(Box::new(observer));
+    }
+
+    /// The relay, as it is.
+    pub fn relay(&self) -> &Relay<usize> {
+        &self.relay
+    }
+
+    /// The counter service, as it is.
+    pub fn counter(&self) -> &CounterService<Receipts> {
+        &self.counter
+    }
+
     fn entry(&mut self, who: usize, what: What, bytes: usize) {
         let epoch = self.peer(who).and_then(Participant::epoch);
-        self.log.push(Entry { at: self.now, who, epoch, what, bytes });
+        let entry = Entry { at: self.now, who, epoch, what, bytes };
+        if let Some(observer) = &mut self.observer {
+            observer(&entry);
+        }
+        self.log.push(entry);
     }
 
     /// Gives a participant a command.
@@ -183,17 +225,103 @@ impl<E: Engine> Network<E> {
         Ok(())
     }
 
-    /// Kills a participant: everything that was not durable is gone.
+    /// Kills a participant: everything that was not durable is gone. What it had sent arrives or not.
     pub fn crash(&mut self, who: usize) {
         self.entry(who, What::Process("crash".into()), 0);
+        let arrives = self.rng.chance(self.faults.last_words);
+        self.drain_uplink(who, arrives);
         if let Some(peer) = self.peers.get_mut(who) {
             if let Some(session) = peer.session.take() {
                 peer.durable = session.durable().cloned();
             }
             peer.life = peer.life.wrapping_add(1);
+            peer.actions_left = None;
             peer.uplink = ControlDecoder::new();
             self.relay.close(&who);
         }
+    }
+
+    /// Kills a participant once it has done `actions` more of its actions: at each boundary between two
+    /// actions in turn, if called with 0, 1, 2 and so on.
+    pub fn crash_after(&mut self, who: usize, actions: u64) {
+        if let Some(peer) = self.peers.get_mut(who) {
+            peer.actions_left = Some(actions);
+        }
+        if actions == 0 {
+            self.crash(who);
+        }
+    }
+
+    /// Takes from the queue what `who` has sent to the relay, and delivers it, or not.
+    fn drain_uplink(&mut self, who: usize, deliver: bool) {
+        let Some(life) = self.peers.get(who).map(|p| p.life) else { return };
+        let sent = |p: &Parcel| matches!(p, Parcel::ToRelay(from, of, _) if *from == who && *of == life);
+        let keys: Vec<_> = self.queue.iter().filter(|(_, p)| sent(p)).map(|(key, _)| *key).collect();
+        for key in keys {
+            let parcel = self.queue.remove(&key);
+            if let Some(parcel) = parcel.filter(|_| deliver) {
+                self.deliver(parcel);
+            }
+        }
+    }
+
+    /// Cuts a participant off for a while, from now on. Requests to the counter service and objects from
+    /// the relay are lost, and its own messages to the relay wait, as a transport would repeat them.
+    pub fn partition(&mut self, who: usize, time: Duration) {
+        self.entry(who, What::Process(format!("cut off for {} ms", time.as_millis())), 0);
+        let until = self.now.after(time);
+        if let Some(peer) = self.peers.get_mut(who) {
+            peer.cut_until = until;
+        }
+    }
+
+    fn is_cut(&self, who: usize) -> bool {
+        self.peers.get(who).is_some_and(|p| self.now < p.cut_until)
+    }
+
+    /// Restarts the counter service with nothing in it: it has lost every slot and pin.
+    pub fn reset_counter(&mut self) {
+        self.counter = CounterService::with_signer(self.counter_config, self.receipts.clone());
+    }
+
+    /// Empties the relay's cache, as if it had restarted.
+    pub fn evict_relay(&mut self) {
+        self.relay.evict();
+    }
+
+    /// Publishes an object by somebody who is no participant and may use the relay like anyone: it lies
+    /// in the cache, goes to all who asked for its track, and can be fetched.
+    pub fn publish_as_stranger(&mut self, object: &Object) {
+        if self.stranger.is_none() {
+            self.relay.open(STRANGER);
+        }
+        let out = self.stranger.get_or_insert_default().publish(object);
+        self.carry_stranger(out);
+    }
+
+    /// The stranger sits next to the relay: what it sends is there at once.
+    fn carry_stranger(&mut self, out: Vec<Outgoing>) {
+        for outgoing in out {
+            let answer = match outgoing {
+                Outgoing::Control(mut bytes) => {
+                    ControlMessage::decode(&mut bytes).map(|m| self.relay.control(&STRANGER, m))
+                }
+                Outgoing::Object(mut bytes) => {
+                    ObjectStream::decode(&mut bytes).map(|o| self.relay.object(&STRANGER, o))
+                }
+                Outgoing::Http(..) => continue,
+            };
+            if let Ok(Ok(outputs)) = answer {
+                self.fan_out(outputs);
+            }
+        }
+    }
+
+    fn answer_stranger(&mut self, output: Output) {
+        let Output::Control(message) = output else { return };
+        let (Some(stranger), Ok(bytes)) = (&mut self.stranger, message.to_bytes()) else { return };
+        let out = stranger.receive(Incoming::Control(bytes));
+        self.carry_stranger(out);
     }
 
     /// Starts a crashed participant again from what was durable, or from nothing if nothing was.
@@ -246,6 +374,8 @@ impl<E: Engine> Network<E> {
             uplink: ControlDecoder::new(),
             last_up: self.now,
             last_down: self.now,
+            cut_until: self.now,
+            actions_left: None,
             notices: Vec::new(),
         });
         who
@@ -283,6 +413,13 @@ impl<E: Engine> Network<E> {
                         self.note(who, done);
                     }
                     self.carry(who, out);
+                    let left = self.peers.get_mut(who).and_then(|p| p.actions_left.as_mut());
+                    if let Some(left) = left {
+                        *left = left.saturating_sub(1);
+                        if *left == 0 {
+                            return self.crash(who);
+                        }
+                    }
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -342,7 +479,11 @@ impl<E: Engine> Network<E> {
             let Some(life) = self.peers.get(who).map(|p| p.life) else { return };
             match outgoing {
                 Outgoing::Http(id, bytes) => {
-                    if self.rng.chance(self.faults.lost_requests) {
+                    let refused = self.faults.refused_requests;
+                    if refused > 0 && self.rng.chance(refused) {
+                        let reply = Incoming::Http(id, Err(Failure::NotSent));
+                        self.send(wait, Parcel::ToPeer(who, life, reply));
+                    } else if self.rng.chance(self.faults.lost_requests) || self.is_cut(who) {
                         let reply = Incoming::Http(id, Err(Failure::Unknown));
                         self.send(self.faults.http_timeout, Parcel::ToPeer(who, life, reply));
                     } else {
@@ -356,10 +497,9 @@ impl<E: Engine> Network<E> {
                     };
                     self.traffic.wire_bytes = self.traffic.wire_bytes.saturating_add(len as u64);
                     // In order: an object must not overtake the NAMESPACE_INFO that names its track.
-                    let at = self.peers.get(who).map_or(self.now, |p| p.last_up).max(self.now.after(wait));
-                    if let Some(peer) = self.peers.get_mut(who) {
-                        peer.last_up = at;
-                    }
+                    let Some(peer) = self.peers.get_mut(who) else { return };
+                    let at = peer.last_up.max(peer.cut_until).max(self.now.after(wait));
+                    peer.last_up = at;
                     self.send_at(at, Parcel::ToRelay(who, life, outgoing));
                 }
             }
@@ -368,10 +508,15 @@ impl<E: Engine> Network<E> {
 
     fn fan_out(&mut self, outputs: Vec<(usize, Output)>) {
         for (to, output) in outputs {
+            if to == STRANGER {
+                self.answer_stranger(output);
+                continue;
+            }
             let wait = self.latency();
+            let cut = self.is_cut(to);
             let Some(peer) = self.peers.get_mut(to) else { continue };
             let life = peer.life;
-            let at = peer.last_down.max(self.now.after(wait));
+            let at = peer.last_down.max(peer.cut_until).max(self.now.after(wait));
             match output {
                 Output::Control(message) => {
                     peer.last_down = at;
@@ -384,11 +529,11 @@ impl<E: Engine> Network<E> {
                     let Ok(bytes) = stream.to_bytes() else { continue };
                     self.traffic.wire_bytes = self.traffic.wire_bytes.saturating_add(bytes.len() as u64);
                     let parcel = |bytes| Parcel::ToPeer(to, life, Incoming::Object(bytes));
-                    if self.rng.chance(self.faults.repeated_objects) {
+                    if self.rng.chance(self.faults.repeated_objects) && !cut {
                         let again = at.after(self.latency());
                         self.send_at(again, parcel(bytes.clone()));
                     }
-                    if self.rng.chance(self.faults.lost_objects) {
+                    if self.rng.chance(self.faults.lost_objects) || cut {
                         continue;
                     }
                     let late = self.rng.chance(self.faults.late_objects);
@@ -405,6 +550,7 @@ impl<E: Engine> Network<E> {
                 let now = self.now;
                 let Some(peer) = self.peers.get_mut(who).filter(|p| p.life == life) else { return };
                 let Some(session) = &mut peer.session else { return };
+                self.log.delivered(now, who, incoming.bytes());
                 match session.receive(now, incoming) {
                     Ok(out) => self.carry(who, out),
                     Err(error) => self.failures.push((who, error.to_string())),
@@ -434,7 +580,7 @@ impl<E: Engine> Network<E> {
                     read_request(&bytes).map(|request| self.counter.respond(self.now, &request, token));
                 let bytes = reply.as_ref().and_then(|r: &HttpResponse| r.to_bytes().ok());
                 let wait = self.latency();
-                match bytes.filter(|_| !self.rng.chance(self.faults.lost_replies)) {
+                match bytes.filter(|_| !self.rng.chance(self.faults.lost_replies) && !self.is_cut(who)) {
                     Some(bytes) => self.send(wait, Parcel::ToPeer(who, life, Incoming::Http(id, Ok(bytes)))),
                     None => {
                         let lost = Incoming::Http(id, Err(Failure::Unknown));
@@ -522,7 +668,7 @@ impl<E: Engine> Network<E> {
     }
 
     /// Whether exactly these participants are the members, at one epoch, with one authenticator and one
-    /// roster.
+    /// roster, leaf by leaf.
     ///
     /// # Errors
     /// What differs, in words.
@@ -538,7 +684,15 @@ impl<E: Engine> Network<E> {
             }
             match &agreed {
                 None => agreed = Some((this, *who)),
-                Some((that, _)) if *that == this => {}
+                Some((that, other)) if *that == this => {
+                    let same = self.peer(*other).is_some_and(|other| other.members().eq(peer.members()));
+                    if !same {
+                        return Err(format!("p{who} and p{other} differ in the roster of epoch {epoch}"));
+                    }
+                }
+                Some((that, other)) if that.epoch == epoch => {
+                    return Err(format!("p{who} and p{other} differ in epoch {epoch}: a fork"));
+                }
                 Some((that, other)) => {
                     return Err(format!("p{who} is at epoch {epoch}, p{other} at {}", that.epoch));
                 }

@@ -48,6 +48,16 @@ pub enum Incoming {
     Http(HttpId, Result<Bytes, Failure>),
 }
 
+impl Incoming {
+    /// The bytes of it; none where an answer is missing.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Control(bytes) | Self::Object(bytes) | Self::Http(_, Ok(bytes)) => bytes,
+            Self::Http(_, Err(_)) => &[],
+        }
+    }
+}
+
 /// Names an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HttpId {

@@ -1,0 +1,336 @@
+//! What symbolic messages say.
+
+use bytes::Bytes;
+
+use super::mix::{mix, mix64};
+use super::wire::{Kind, Reader, Writer};
+use crate::engine::{Credential, EngineError, Member};
+use crate::time::Timestamp;
+use crate::tracks::SenderId;
+
+pub(super) fn invalid(why: &'static str) -> EngineError {
+    EngineError::Invalid(why.into())
+}
+
+/// A member's place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Leaf {
+    pub(super) sender: SenderId,
+    pub(super) identity: Bytes,
+    pub(super) sequence: Option<u64>,
+    /// The public init key of the KeyPackage it came by.
+    pub(super) init: u64,
+}
+
+impl Leaf {
+    fn write(&self, out: &mut Writer) {
+        out.bytes(self.sender.as_bytes());
+        out.bytes(&self.identity);
+        out.option(self.sequence, Writer::u64);
+        out.u64(self.init);
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self {
+            sender: SenderId::new(from.bytes()?).map_err(|_| EngineError::Malformed)?,
+            identity: from.bytes()?,
+            sequence: from.option(Reader::u64)?,
+            init: from.u64()?,
+        })
+    }
+
+    pub(super) fn credential(&self) -> Credential {
+        Credential { kind: 1, data: self.identity.clone() }
+    }
+
+    pub(super) fn member(&self, leaf: u32) -> Member {
+        Member {
+            leaf,
+            sender: self.sender.clone(),
+            identity: self.identity.clone(),
+            credential: self.credential(),
+            sequence: self.sequence,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyPackage {
+    pub(super) leaf: Leaf,
+    pub(super) expires: Timestamp,
+    pub(super) poisoned: bool,
+}
+
+impl KeyPackage {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Kind::KeyPackage);
+        self.leaf.write(&mut out);
+        out.u64(self.expires.as_millis());
+        out.flag(self.poisoned);
+        out.finish()
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        let leaf = Leaf::read(from)?;
+        let expires = Timestamp::from_millis(from.u64()?);
+        Ok(Self { leaf, expires, poisoned: from.flag()? })
+    }
+
+    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+        let mut from = Reader::open_as(message, Kind::KeyPackage)?;
+        let this = Self::read(&mut from)?;
+        from.end()?;
+        Ok(this)
+    }
+
+    pub(super) fn reference(message: &Bytes) -> Bytes {
+        let hash = mix("reference", &[message]);
+        Bytes::copy_from_slice(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
+    }
+}
+
+/// The public init key that belongs to a private one.
+pub(super) fn public(secret: &[u8]) -> u64 {
+    mix64("init key", &[secret])
+}
+
+/// The header that every handshake message shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) group_id: Bytes,
+    pub(super) epoch: u64,
+}
+
+impl Header {
+    fn write(&self, out: &mut Writer) {
+        out.bytes(&self.group_id);
+        out.u64(self.epoch);
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self { group_id: from.bytes()?, epoch: from.u64()? })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Commit {
+    pub(super) header: Header,
+    /// The context of the very state it was built on: another one cannot open it.
+    pub(super) parent: [u8; 32],
+    pub(super) author: u32,
+    /// What makes two commits of one content two commits: the author's incarnation and a count.
+    pub(super) nonce: (u64, u64),
+    pub(super) faulty: bool,
+    pub(super) removes: Vec<u32>,
+    pub(super) adds: Vec<Bytes>,
+}
+
+impl Commit {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Kind::Commit);
+        self.header.write(&mut out);
+        out.hash(&self.parent);
+        out.u32(self.author);
+        out.u64(self.nonce.0);
+        out.u64(self.nonce.1);
+        out.flag(self.faulty);
+        out.list(self.removes.iter(), |out, leaf| out.u32(*leaf));
+        out.list(self.adds.iter(), |out, add| out.bytes(add));
+        out.finish()
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self {
+            header: Header::read(from)?,
+            parent: from.hash()?,
+            author: from.u32()?,
+            nonce: (from.u64()?, from.u64()?),
+            faulty: from.flag()?,
+            removes: from.list(Reader::u32)?,
+            adds: from.list(Reader::bytes)?,
+        })
+    }
+
+    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+        let mut from = Reader::open_as(message, Kind::Commit)?;
+        let this = Self::read(&mut from)?;
+        from.end()?;
+        Ok(this)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Leave {
+    pub(super) header: Header,
+    pub(super) parent: [u8; 32],
+    pub(super) leaf: u32,
+}
+
+impl Leave {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Kind::Leave);
+        self.header.write(&mut out);
+        out.hash(&self.parent);
+        out.u32(self.leaf);
+        out.finish()
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self { header: Header::read(from)?, parent: from.hash()?, leaf: from.u32()? })
+    }
+
+    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+        let mut from = Reader::open_as(message, Kind::Leave)?;
+        let this = Self::read(&mut from)?;
+        from.end()?;
+        Ok(this)
+    }
+}
+
+/// The whole group, for who holds the private init key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Welcome {
+    pub(super) reference: Bytes,
+    pub(super) init: u64,
+    pub(super) state: State,
+}
+
+impl Welcome {
+    pub(super) fn encode(reference: &Bytes, init: u64, state: &State) -> Bytes {
+        let mut out = Writer::new(Kind::Welcome);
+        out.bytes(reference);
+        out.u64(init);
+        state.write(&mut out);
+        out.finish()
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self { reference: from.bytes()?, init: from.u64()?, state: State::read(from)? })
+    }
+
+    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+        let mut from = Reader::open_as(message, Kind::Welcome)?;
+        let this = Self::read(&mut from)?;
+        from.end()?;
+        Ok(this)
+    }
+}
+
+/// What all members of one epoch share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct State {
+    pub(super) group_id: Bytes,
+    pub(super) epoch: u64,
+    /// Everything that happened so far, mixed: two states are one if their contexts are.
+    pub(super) context: [u8; 32],
+    /// As in the GroupContext extension.
+    pub(super) params: Option<Bytes>,
+    /// The last one is never blank.
+    pub(super) leaves: Vec<Option<Leaf>>,
+}
+
+impl State {
+    fn write(&self, out: &mut Writer) {
+        out.bytes(&self.group_id);
+        out.u64(self.epoch);
+        out.hash(&self.context);
+        out.option(self.params.as_ref(), |out, params| out.bytes(params));
+        out.list(self.leaves.iter(), |out, leaf| out.option(leaf.as_ref(), |out, leaf| leaf.write(out)));
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self {
+            group_id: from.bytes()?,
+            epoch: from.u64()?,
+            context: from.hash()?,
+            params: from.option(Reader::bytes)?,
+            leaves: from.list(|from| from.option(Leaf::read))?,
+        })
+    }
+
+    pub(super) fn save(&self, own: u32) -> Bytes {
+        let mut out = Writer::new(Kind::Saved);
+        out.u32(own);
+        self.write(&mut out);
+        out.finish()
+    }
+
+    pub(super) fn load(bytes: &Bytes) -> Result<(u32, Self), EngineError> {
+        let mut from = Reader::open_as(bytes, Kind::Saved)?;
+        let (own, state) = (from.u32()?, Self::read(&mut from)?);
+        from.end()?;
+        Ok((own, state))
+    }
+
+    pub(super) fn header(&self) -> Header {
+        Header { group_id: self.group_id.clone(), epoch: self.epoch }
+    }
+
+    pub(super) fn at(&self, leaf: u32) -> Option<&Leaf> {
+        usize::try_from(leaf).ok().and_then(|leaf| self.leaves.get(leaf))?.as_ref()
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = (u32, &Leaf)> {
+        (0_u32..).zip(&self.leaves).filter_map(|(leaf, member)| Some((leaf, member.as_ref()?)))
+    }
+
+    /// That a handshake message was made in this very state.
+    pub(super) fn check(&self, header: &Header, parent: &[u8; 32]) -> Result<(), EngineError> {
+        if header.group_id != self.group_id {
+            Err(invalid("of another group"))
+        } else if header.epoch != self.epoch {
+            Err(invalid("of another epoch"))
+        } else if *parent != self.context {
+            Err(invalid("of another state of this epoch"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The state after `commit`, whose bytes are `message`, and the leaves that it fills. `judge` may
+    /// refuse a KeyPackage.
+    pub(super) fn after(
+        &self,
+        commit: &Commit,
+        message: &Bytes,
+        judge: impl Fn(&KeyPackage) -> Result<(), EngineError>,
+    ) -> Result<(Self, Vec<u32>), EngineError> {
+        let epoch = self.epoch.checked_add(1).ok_or(invalid("no epoch comes after this"))?;
+        let mut leaves = self.leaves.clone();
+        for leaf in &commit.removes {
+            if *leaf == commit.author {
+                return Err(invalid("a committer that removes itself"));
+            }
+            let place = usize::try_from(*leaf).ok().and_then(|leaf| leaves.get_mut(leaf));
+            place.and_then(Option::take).ok_or(invalid("nobody is at that leaf"))?;
+        }
+        let mut added = Vec::with_capacity(commit.adds.len());
+        // Adds fill blanks from the left, so the search goes on where it stopped.
+        let mut free = 0;
+        for message in &commit.adds {
+            let new = KeyPackage::decode(message)?;
+            judge(&new)?;
+            if new.poisoned {
+                return Err(invalid("a KeyPackage that nobody can add"));
+            }
+            if leaves.iter().flatten().any(|member| member.sender == new.leaf.sender) {
+                return Err(invalid("a member already"));
+            }
+            while leaves.get(free).is_some_and(Option::is_some) {
+                free += 1;
+            }
+            match leaves.get_mut(free) {
+                Some(blank) => *blank = Some(new.leaf),
+                None => leaves.push(Some(new.leaf)),
+            }
+            added.push(u32::try_from(free).map_err(|_| invalid("too many leaves"))?);
+        }
+        while leaves.last().is_some_and(Option::is_none) {
+            leaves.pop();
+        }
+        let context = mix("context", &[&self.context, message]);
+        let state =
+            Self { group_id: self.group_id.clone(), epoch, context, params: self.params.clone(), leaves };
+        Ok((state, added))
+    }
+}

@@ -1,0 +1,399 @@
+//! The symbolic engine keeps the contract of `Engine`: who can open what, whose commit leads where, and
+//! what is refused. What the real engine does is shown in `mls_engine.rs`.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moq_mls::counter::service::ReceiptSigner;
+use moq_mls::engine::{Engine, EngineError, GroupParams, MessageKind, OwnKeyPackage};
+use moq_mls::testing::symbolic::{
+    SymbolicEngine, SymbolicGroup, SymbolicReceipts, forged_commit, junk, mix, other_message,
+};
+use moq_mls::tracks::GroupName;
+use moq_mls::{Secret, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+fn room() -> GroupName {
+    GroupName::try_from("room").unwrap()
+}
+
+fn engine(name: &str) -> SymbolicEngine {
+    SymbolicEngine::new(name).unwrap()
+}
+
+/// A group of these members, made by the first; each with its engine.
+fn group(names: &[&str]) -> Vec<(SymbolicEngine, SymbolicGroup)> {
+    let mut creator = engine(names[0]);
+    let alone = creator.create(NOW, &room(), &GroupParams::default(), 0).unwrap();
+    let mut members = vec![(creator, alone)];
+    let mut joiners: Vec<SymbolicEngine> = names[1..].iter().map(|name| engine(name)).collect();
+    let keys: Vec<OwnKeyPackage> =
+        joiners.iter_mut().map(|j| j.generate_key_package(NOW, 0).unwrap()).collect();
+    if joiners.is_empty() {
+        return members;
+    }
+    let adds: Vec<Bytes> = keys.iter().map(|key| key.message.clone()).collect();
+    let built = members[0].0.build(&members[0].1, NOW, &adds, &[]).unwrap();
+    for ((mut joiner, key), (to, welcome)) in joiners.into_iter().zip(&keys).zip(&built.welcomes) {
+        assert_eq!(to, joiner.sender_id());
+        let group = joiner.join(NOW, welcome, key, None).unwrap();
+        members.push((joiner, group));
+    }
+    members[0].1 = built.next.group;
+    members
+}
+
+fn names(engine: &SymbolicEngine, group: &SymbolicGroup) -> Vec<(u32, String)> {
+    let roster = engine.roster(group).unwrap();
+    roster.into_iter().map(|m| (m.leaf, m.sender.to_string())).collect()
+}
+
+#[track_caller]
+fn agree(members: &[(SymbolicEngine, SymbolicGroup)]) {
+    for (engine, group) in members {
+        let (first, their) = &members[0];
+        assert_eq!(engine.view(group).unwrap().context_hash, first.view(their).unwrap().context_hash);
+        assert_eq!(engine.epoch_authenticator(group).unwrap(), first.epoch_authenticator(their).unwrap());
+        assert_eq!(engine.roster(group).unwrap(), first.roster(their).unwrap());
+        assert_eq!(
+            engine.export_secret(group, b"label", b"context", 40).unwrap(),
+            first.export_secret(their, b"label", b"context", 40).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_created_group_has_one_member_and_carries_its_parameters() {
+    let mut a = engine("a");
+    let params = GroupParams { service_key_hash: Some([7; 32]), ..GroupParams::default() };
+    let group = a.create(NOW, &room(), &params, 5).unwrap();
+    let view = a.view(&group).unwrap();
+    assert_eq!((view.epoch, view.leaf, view.members), (0, 0, 1));
+    assert_eq!((view.group_id, view.params), (Bytes::from_static(b"room"), Some(params)));
+    assert_eq!(a.roster(&group).unwrap()[0].sequence, Some(5));
+    // What only knows the draft finds no parameters.
+    let draft = a.create(NOW, &room(), &GroupParams::draft(), 0).unwrap();
+    assert_eq!(a.view(&draft).unwrap().params, None);
+    // Created twice, two groups; also in another life.
+    let again = a.create(NOW, &room(), &GroupParams::draft(), 0).unwrap();
+    assert_ne!(draft.context_hash(), again.context_hash());
+    let context = |life| {
+        let mut a = engine("a").incarnation(life);
+        *a.create(NOW, &room(), &GroupParams::draft(), 0).unwrap().context_hash()
+    };
+    assert_eq!(context(1), context(1));
+    assert_ne!(context(0), context(1));
+}
+
+#[test]
+fn key_packages_say_who_they_are_of_and_until_when() {
+    let mut a = engine("a2").of("alice").lifetime(Duration::from_secs(60));
+    let key = a.generate_key_package(NOW, 3).unwrap();
+    assert_eq!((key.sequence, key.expires), (3, NOW.after(Duration::from_secs(60))));
+    let mut b = engine("b");
+    let info = b.inspect_key_package(NOW, &key.message).unwrap();
+    assert_eq!((&info.sender, &info.identity[..]), (a.sender_id(), &b"alice"[..]));
+    assert_eq!((info.sequence, info.reference, info.expires), (Some(3), key.reference.clone(), key.expires));
+    assert_eq!(info.credential.data, "alice");
+    let late = key.expires.after(Duration::from_millis(1));
+    assert!(matches!(b.inspect_key_package(late, &key.message), Err(EngineError::Expired)));
+    assert_eq!(b.inspect_key_package(NOW, &a.draft_key_package(NOW).message).unwrap().sequence, None);
+    b.distrust("alice");
+    assert!(matches!(b.inspect_key_package(NOW, &key.message), Err(EngineError::Invalid(_))));
+    // The same once more is another one: no init key twice.
+    let again = a.generate_key_package(NOW, 3).unwrap();
+    assert_ne!((again.message, again.reference, again.secret), (key.message, key.reference, key.secret));
+}
+
+#[test]
+fn members_agree_through_adds_removes_and_updates() {
+    let mut members = group(&["a", "b", "c"]);
+    agree(&members);
+    let before = members.clone();
+    let built = members[1].0.build(&members[1].1, NOW, &[], &[2]).unwrap();
+    let (c, in_c) = members.pop().unwrap();
+    let trial = c.trial(&in_c, NOW, &built.commit).unwrap();
+    assert!(trial.next.is_none() && trial.removed == [2]);
+    let trial = members[0].0.trial(&members[0].1, NOW, &built.commit).unwrap();
+    assert_eq!((trial.author, &trial.removed[..], &trial.added[..]), (1, &[2][..], &[][..]));
+    // Nothing happened to the groups it was built and tried on (RFC 9420 section 14).
+    assert!(members.iter().zip(&before).all(|((_, now), (_, then))| now == then));
+    let next = trial.next.unwrap();
+    assert_eq!(next.context_hash, built.next.context_hash);
+    assert_eq!(next.context_hash, members[0].0.view(&next.group).unwrap().context_hash);
+    members[0].1 = next.group;
+    members[1].1 = built.next.group;
+    agree(&members);
+    let built = members[0].0.build(&members[0].1, NOW, &[], &[]).unwrap();
+    members[1].1 = members[1].0.trial(&members[1].1, NOW, &built.commit).unwrap().next.unwrap().group;
+    members[0].1 = built.next.group;
+    agree(&members);
+    assert_eq!(members[0].0.view(&members[0].1).unwrap().epoch, 3);
+}
+
+#[test]
+fn commits_of_one_epoch_are_exclusive_and_never_the_same_bytes() {
+    let members = group(&["a", "b", "c"]);
+    let ((a, in_a), (b, in_b), (c, in_c)) = (&members[0], &members[1], &members[2]);
+    let one = a.build(in_a, NOW, &[], &[]).unwrap();
+    let two = a.build(in_a, NOW, &[], &[]).unwrap();
+    let rival = b.build(in_b, NOW, &[], &[]).unwrap();
+    let other_life = a.clone().incarnation(1).build(in_a, NOW, &[], &[]).unwrap();
+    let all: BTreeSet<Bytes> = [&one, &two, &rival, &other_life].map(|b| b.commit.clone()).into();
+    assert_eq!(all.len(), 4);
+    let contexts: BTreeSet<[u8; 32]> = [&one, &two, &rival].map(|b| b.next.context_hash).into();
+    assert_eq!(contexts.len(), 3);
+    // Whoever followed one cannot follow another.
+    let next = c.trial(in_c, NOW, &one.commit).unwrap().next.unwrap().group;
+    for late in [&two, &rival, &one] {
+        assert!(matches!(c.trial(&next, NOW, &late.commit), Err(EngineError::Invalid(_))));
+    }
+    // Nor can the two sides of a fork follow each other.
+    let side = b.build(&rival.next.group, NOW, &[], &[]).unwrap();
+    assert!(matches!(c.trial(&next, NOW, &side.commit), Err(EngineError::Invalid(_))));
+    // One's own comes back as one's own.
+    assert!(matches!(a.trial(in_a, NOW, &one.commit), Err(EngineError::Own)));
+    // An engine in the same state makes the same bytes.
+    assert_eq!(group(&["a", "b", "c"])[0].0.build(in_a, NOW, &[], &[]).unwrap().commit, one.commit);
+}
+
+#[test]
+fn a_welcome_opens_for_its_key_package_alone() {
+    let (mut b, mut c) = (engine("b"), engine("c"));
+    let (a, alone) = group(&["a"]).remove(0);
+    let (of_b, of_c) = (b.generate_key_package(NOW, 0).unwrap(), c.generate_key_package(NOW, 0).unwrap());
+    let spare = b.generate_key_package(NOW, 1).unwrap();
+    let built = a.build(&alone, NOW, &[of_b.message.clone(), of_c.message.clone()], &[]).unwrap();
+    let (_, welcome) = &built.welcomes[0];
+    let info = b.examine_welcome(welcome, &[spare.clone(), of_b.clone()]).unwrap();
+    assert_eq!((info.epoch, &info.group_id[..], info.has_tree), (1, &b"room"[..], true));
+    assert_eq!((info.context_hash, info.reference), (built.next.context_hash, of_b.reference.clone()));
+    assert_eq!(info.params, Some(GroupParams::default()));
+    assert!(matches!(b.examine_welcome(welcome, std::slice::from_ref(&spare)), Err(EngineError::NotForMe)));
+    assert!(matches!(c.examine_welcome(welcome, std::slice::from_ref(&of_c)), Err(EngineError::NotForMe)));
+    assert!(matches!(b.join(NOW, welcome, &spare, None), Err(EngineError::NotForMe)));
+    let stolen = OwnKeyPackage { secret: Secret::new(vec![0; 32]), ..of_b.clone() };
+    assert!(matches!(c.join(NOW, welcome, &stolen, None), Err(EngineError::Invalid(_))));
+    assert!(matches!(c.join(NOW, welcome, &of_b, None), Err(EngineError::Invalid(_))), "not c's leaf");
+    let joined = b.join(NOW, welcome, &of_b, None).unwrap();
+    assert_eq!(b.view(&joined).unwrap().leaf, 1);
+    agree(&[(a, built.next.group), (b, joined)]);
+}
+
+#[test]
+fn adds_fill_blank_leaves_from_the_left() {
+    let members = group(&["a", "b", "c", "d"]);
+    let (d, in_d) = &members[3];
+    let built = d.build(in_d, NOW, &[], &[0, 2]).unwrap();
+    let (d, in_d) = (d, built.next.group);
+    assert_eq!(names(d, &in_d), [(1, "b".into()), (3, "d".into())]);
+    let keys: Vec<Bytes> =
+        ["x", "y", "z"].map(|n| engine(n).generate_key_package(NOW, 0).unwrap().message).into();
+    let built = d.build(&in_d, NOW, &keys, &[1]).unwrap();
+    let leaves: Vec<u32> = built.added.iter().map(|m| m.leaf).collect();
+    assert_eq!(leaves, [0, 1, 2], "a leaf freed by the same commit is free");
+    // Whoever is removed still learns who came, and where.
+    let (b, in_b) = (&members[1].0, &members[1].1);
+    let first = members[3].0.clone().build(&members[3].1, NOW, &keys[..1], &[1]).unwrap();
+    let trial = b.trial(in_b, NOW, &first.commit).unwrap();
+    assert!(trial.next.is_none());
+    assert_eq!(trial.added, first.added);
+}
+
+#[test]
+fn what_cannot_be_committed_fails_the_whole_call() {
+    let members = group(&["a", "b", "c"]);
+    let (a, in_a) = &members[0];
+    let refused = |adds: &[Bytes], removes: &[u32]| a.build(in_a, NOW, adds, removes).err();
+    let mut b = engine("b").incarnation(1);
+    let again = b.generate_key_package(NOW, 1).unwrap().message;
+    let mut x = engine("x");
+    let good = x.generate_key_package(NOW, 0).unwrap();
+    let other = x.generate_key_package(NOW, 1).unwrap().message;
+    let poisoned = engine("y").poisoned_key_package(NOW, 0);
+    assert_eq!(a.inspect_key_package(NOW, &poisoned.message).unwrap().reference, poisoned.reference);
+    let invalid = |error| matches!(error, Some(EngineError::Invalid(_)));
+    assert!(invalid(refused(std::slice::from_ref(&again), &[])), "a member already");
+    assert!(invalid(refused(&[good.message.clone(), other], &[])), "one sender twice");
+    assert!(invalid(refused(&[good.message.clone(), poisoned.message], &[])));
+    assert!(invalid(refused(&[], &[0])), "itself");
+    assert!(invalid(refused(&[], &[7])), "nobody");
+    assert!(invalid(refused(&[], &[1, 1])), "twice");
+    assert!(matches!(refused(&[junk(30)], &[]), Some(EngineError::Malformed)));
+    let late = good.expires.after(Duration::from_secs(1));
+    assert!(matches!(
+        a.build(in_a, late, std::slice::from_ref(&good.message), &[]),
+        Err(EngineError::Expired)
+    ));
+    // A member comes back: its stale leaf goes in the same commit, and its stale copy learns that.
+    let built = a.build(in_a, NOW, std::slice::from_ref(&again), &[1]).unwrap();
+    assert_eq!(names(a, &built.next.group), [(0, "a".into()), (1, "b".into()), (2, "c".into())]);
+    assert!(members[1].0.trial(&members[1].1, NOW, &built.commit).unwrap().next.is_none());
+    let trial = members[2].0.trial(&members[2].1, NOW, &built.commit).unwrap();
+    assert_eq!(trial.added[0].sequence, Some(1));
+    // Two devices of one person are two members.
+    let device = engine("b2").of("b").generate_key_package(NOW, 0).unwrap();
+    assert!(a.build(in_a, NOW, &[device.message], &[]).is_ok());
+}
+
+#[test]
+fn commits_that_are_not_for_this_state_change_nothing() {
+    let members = group(&["a", "b"]);
+    let (a, in_a) = &members[0];
+    let (b, in_b) = &members[1];
+    let invalid = |commit: &Bytes| matches!(a.trial(in_a, NOW, commit), Err(EngineError::Invalid(_)));
+    let forged = forged_commit(&room(), 1);
+    let header = MessageKind::Commit { group_id: "room".into(), epoch: 1 };
+    assert_eq!(a.classify(&forged).unwrap(), header);
+    assert!(invalid(&forged));
+    let elsewhere =
+        engine("z").create(NOW, &GroupName::try_from("lobby").unwrap(), &GroupParams::default(), 0).unwrap();
+    assert!(invalid(&engine("z").build(&elsewhere, NOW, &[], &[]).unwrap().commit), "another group");
+    let built = b.build(in_b, NOW, &[], &[]).unwrap();
+    assert!(invalid(&b.build(&built.next.group, NOW, &[], &[]).unwrap().commit), "a later epoch");
+    assert!(matches!(a.trial(in_a, NOW, &junk(100)), Err(EngineError::Malformed)));
+    let misplaced = engine("x").generate_key_package(NOW, 0).unwrap().message;
+    assert!(matches!(a.trial(in_a, NOW, &misplaced), Err(EngineError::Malformed)));
+    // Every flipped bit is seen, and every truncation.
+    for at in 0..built.commit.len() {
+        let mut flipped = built.commit.to_vec();
+        flipped[at] ^= 0x10;
+        assert!(a.trial(in_a, NOW, &flipped.into()).is_err(), "byte {at}");
+        assert!(a.trial(in_a, NOW, &built.commit.slice(..at)).is_err());
+    }
+    // A commit that only its author can process.
+    let faulty = b.build_faulty(in_b, NOW, &[], &[]).unwrap();
+    assert!(invalid(&faulty.commit));
+    // An identity that one member trusts and the other does not.
+    let mut strict = a.clone();
+    strict.distrust("x");
+    let key = engine("x").generate_key_package(NOW, 0).unwrap();
+    let built = b.build(in_b, NOW, &[key.message], &[]).unwrap();
+    assert!(a.trial(in_a, NOW, &built.commit).is_ok());
+    assert!(strict.trial(in_a, NOW, &built.commit).is_err());
+    let member = &built.added[0];
+    assert!(a.credential_valid(&built.next.group, member, NOW));
+    assert!(!strict.credential_valid(&built.next.group, member, NOW));
+    // The last epoch has no successor: nothing overflows.
+    assert!(a.trial(in_a, NOW, &forged_commit(&room(), u64::MAX)).is_err());
+}
+
+#[test]
+fn a_wish_to_leave_is_opened_in_its_epoch_by_others() {
+    let members = group(&["a", "b"]);
+    let ((a, in_a), (b, in_b)) = (&members[0], &members[1]);
+    let wish = b.propose_leave(in_b, NOW).unwrap();
+    assert_eq!(a.classify(&wish).unwrap(), MessageKind::Proposal { group_id: "room".into(), epoch: 1 });
+    assert_eq!(a.open_leave(in_a, NOW, &wish).unwrap(), 1);
+    assert!(matches!(b.open_leave(in_b, NOW, &wish), Err(EngineError::Own)));
+    let next = a.build(in_a, NOW, &[], &[]).unwrap().next.group;
+    assert!(matches!(a.open_leave(&next, NOW, &wish), Err(EngineError::Invalid(_))));
+    assert!(matches!(a.open_leave(in_a, NOW, &junk(60)), Err(EngineError::Malformed)));
+    assert!(matches!(a.open_leave(in_a, NOW, &forged_commit(&room(), 1)), Err(EngineError::Malformed)));
+}
+
+#[test]
+fn kinds_are_told_apart_without_a_key() {
+    let members = group(&["a", "b"]);
+    let (a, in_a) = &members[0];
+    let key = engine("x").generate_key_package(NOW, 0).unwrap();
+    let built = a.build(in_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
+    let stranger = engine("s");
+    assert_eq!(stranger.classify(&key.message).unwrap(), MessageKind::KeyPackage);
+    assert_eq!(stranger.classify(&built.welcomes[0].1).unwrap(), MessageKind::Welcome);
+    assert_eq!(stranger.classify(&other_message()).unwrap(), MessageKind::Other);
+    for len in 0..64 {
+        assert!(matches!(stranger.classify(&junk(len)), Err(EngineError::Malformed)));
+    }
+    let mut longer = key.message.to_vec();
+    longer.push(0);
+    assert!(matches!(stranger.classify(&longer.into()), Err(EngineError::Malformed)));
+    assert!(matches!(stranger.classify(&a.save(in_a).unwrap()), Err(EngineError::Malformed)));
+}
+
+#[test]
+fn saved_and_loaded_is_the_same_value() {
+    let members = group(&["a", "b", "c"]);
+    for (engine, group) in &members {
+        let saved = engine.save(group).unwrap();
+        let loaded = engine.load(&saved).unwrap();
+        assert_eq!(loaded, *group);
+        let hash = |g: &SymbolicGroup| {
+            let mut hasher = DefaultHasher::new();
+            g.hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(&loaded), hash(group));
+        for len in 0..saved.len() {
+            assert!(matches!(engine.load(&saved.slice(..len)), Err(EngineError::Malformed)));
+        }
+    }
+    assert_eq!(members.iter().map(|(_, g)| g.clone()).collect::<BTreeSet<_>>().len(), 3);
+    assert!(format!("{:?}", members[1].1).starts_with("room@1#1 [a b c] "));
+}
+
+#[test]
+fn secrets_depend_on_everything() {
+    let members = group(&["a", "b"]);
+    let (a, in_a) = &members[0];
+    let next = a.build(in_a, NOW, &[], &[]).unwrap().next.group;
+    let secret = |group, label: &str, context: &str, len| {
+        a.export_secret(group, label.as_bytes(), context.as_bytes(), len).unwrap().as_bytes().to_vec()
+    };
+    let all: BTreeSet<Vec<u8>> = [
+        secret(in_a, "l", "c", 32),
+        secret(in_a, "lc", "", 32),
+        secret(in_a, "", "lc", 32),
+        secret(in_a, "l", "d", 32),
+        secret(&next, "l", "c", 32),
+        a.epoch_authenticator(in_a).unwrap().to_vec(),
+        a.hkdf_extract(b"s", b"k").unwrap().as_bytes().to_vec(),
+        a.hkdf_extract(b"k", b"s").unwrap().as_bytes().to_vec(),
+        a.hkdf_expand(b"s", b"k", 32).unwrap().as_bytes().to_vec(),
+    ]
+    .into();
+    assert_eq!(all.len(), 9);
+    assert_eq!(secret(in_a, "l", "c", 100).len(), 100);
+    assert_eq!(a.hash_len(), 32);
+}
+
+#[test]
+fn receipts_are_the_services_for_this_message() {
+    let service = SymbolicReceipts("key".into());
+    let receipt = service.sign(b"message").unwrap();
+    let a = engine("a");
+    assert!(a.verify_receipt(b"key", b"message", &receipt));
+    assert!(!a.verify_receipt(b"other", b"message", &receipt));
+    assert!(!a.verify_receipt(b"key", b"massage", &receipt));
+    assert!(!a.verify_receipt(b"key", b"message", &receipt[..31]));
+}
+
+#[test]
+fn mixing_tells_short_inputs_apart() {
+    let mut seen = BTreeSet::new();
+    for a in 0..=255_u8 {
+        for b in 0..=255_u8 {
+            assert!(seen.insert(mix("t", &[&[a, b]])));
+            assert!(seen.insert(mix("t", &[&[a], &[b]])));
+        }
+        assert!(seen.insert(mix("t", &[&[a]])));
+        assert!(seen.insert(mix("t", &[&vec![0; usize::from(a) + 3]])));
+    }
+    assert_ne!(mix("a", &[b"b"]), mix("", &[b"a", b"b"]));
+    // Half of all bits turn with each bit.
+    let flips = |x: [u8; 32], y: [u8; 32]| x.iter().zip(y).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>();
+    for bit in 0..64 {
+        let n = flips(mix("t", &[&0_u64.to_be_bytes()]), mix("t", &[&(1_u64 << bit).to_be_bytes()]));
+        assert!((85..171).contains(&n), "bit {bit}: {n} of 256");
+    }
+}
+
+#[test]
+fn an_engine_can_go_anywhere() {
+    fn anywhere<T: Clone + Eq + Ord + Hash + Send + Sync + 'static>() {}
+    anywhere::<SymbolicEngine>();
+    anywhere::<SymbolicGroup>();
+}
