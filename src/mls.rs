@@ -55,7 +55,7 @@ use crate::tracks::SenderId;
 /// The leaf extension with the object id of the KeyPackage the leaf came from, 8 bytes big endian
 /// (ours; private use, RFC 9420 section 17.3).
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
-/// The GroupContext extension with the [`GroupParams`] (ours; private use).
+/// The GroupContext extension with the [`GroupParams`](crate::engine::GroupParams) (ours; private use).
 pub const PARAMS_EXTENSION: u16 = 0xF0A1;
 
 /// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
