@@ -12,6 +12,7 @@
 //! **Flat names.** A namespace on this wire is one byte string, which can be cut into fields in many
 //! ways. The subscriber knows which fields it asked for; the relay compares bytes, and only exactly.
 
+mod kept;
 mod publisher;
 mod relay;
 mod subscriber;

@@ -267,10 +267,10 @@ mod symbolic {
     fn storm(seed: u64) -> Net {
         let mut setup = NetworkConfig::new(seed);
         rough(&mut setup.faults);
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             setup.counter.lease = Duration::from_millis(30);
         }
-        let config = if seed % 2 == 0 { config() } else { per_sender() };
+        let config = if seed.is_multiple_of(2) { config() } else { per_sender() };
         let mut net = network(setup, 6, &config);
         for who in 0..6 {
             net.command(who, Command::Join).unwrap();

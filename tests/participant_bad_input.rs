@@ -397,3 +397,21 @@ fn mls_messages_of_the_wrong_kind_for_their_track() {
     assert_eq!(bad.world.faults(JOINER, Fault::NotMls), 2);
     bad.goes_on();
 }
+
+#[test]
+fn a_flood_of_empty_commits_is_bounded() {
+    let mut bad = Bad::new();
+    bad.world.peers[JOINER].deaf = true;
+    bad.world.command(JOINER, Command::Join);
+    let commits = bad.tracks().commit(&somebody());
+    let before = bad.world.log.len();
+    for group in 1000..40_000 {
+        bad.give(JOINER, commits.clone(), group, 0, Bytes::new());
+    }
+    // Of 39,000 objects, the 4 MiB hold 16,384; the oldest make room and none is a fault.
+    assert_eq!(bad.world.log.len(), before);
+    bad.give(JOINER, commits, 500, 0, Bytes::new());
+    bad.counted(JOINER, Fault::TooMany);
+    bad.world.peers[JOINER].deaf = false;
+    bad.goes_on();
+}

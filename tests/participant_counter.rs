@@ -31,8 +31,14 @@ enum Asked {
 impl Scripted {
     /// At epoch 0, alone, with an update wanted.
     fn new() -> Self {
+        Self::with(SafetyMode::Pinned)
+    }
+
+    fn with(mode: SafetyMode) -> Self {
         let mut world = World::new();
-        world.add(engine("a"), config());
+        let mut config = config();
+        config.mode = mode;
+        world.add(engine("a"), config);
         world.command(0, Command::Join);
         world.run(1000);
         let mut peer = world.peers.remove(0);
@@ -191,11 +197,45 @@ fn a_service_without_pins_is_named_and_nothing_is_applied() {
 }
 
 #[test]
-fn another_lineage_is_named() {
+fn another_lineage_is_named_once_and_asked_again() {
     let mut s = Scripted::new();
+    for _ in 0..3 {
+        let (id, _) = s.increment();
+        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(1, None))) });
+        s.faulted(ServiceFault::LineageMismatch);
+    }
+    assert_eq!(s.machine.stats().commits_built, 1, "never a second commit for one slot");
+}
+
+/// A committer died between publish and increment: the counter is one behind the group, for ever, if
+/// nobody makes up for it.
+#[test]
+fn in_advisory_mode_a_counter_that_fell_behind_is_pushed_on() {
+    let mut s = Scripted::with(SafetyMode::Advisory);
+    let asked = s.lock_reply(Ok(LockReply::CounterError(state(0, None))));
+    let [Asked::Lock(id, 0)] = asked[..] else { panic!("{asked:?}") };
+    let ok = || LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
+    let asked = s.event(Event::LockReply { id, reply: Ok(ok()) });
+    let [Asked::Increment(id, request)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((request.val, request.pin), (None, None));
+    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(1, None))) });
+    // Now the update itself.
+    let Asked::Lock(id, 1) = s.next().1 else { panic!() };
+    let asked = s.event(Event::LockReply { id, reply: Ok(ok()) });
+    let [Asked::Increment(id, _)] = &asked[..] else { panic!("{asked:?}") };
+    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(2, None))) });
+    assert_eq!(s.machine.epoch(), Some(1));
+}
+
+#[test]
+fn in_advisory_mode_a_lost_answer_is_told_from_a_lost_race() {
+    let mut s = Scripted::with(SafetyMode::Advisory);
     let (id, _) = s.increment();
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(1, None))) });
-    s.faulted(ServiceFault::LineageMismatch);
+    s.event(Event::IncrementReply { id, reply: Err(Failure::Unknown) });
+    let Asked::Increment(id, _) = s.next().1 else { panic!() };
+    // The counter went on, and nobody else's commit is there: it was ours.
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, None))) });
+    assert_eq!(s.machine.epoch(), Some(1));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use moq_mls::action::{Hold, Notice};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
-use moq_mls::{Command, Misuse, Object, Phase};
+use moq_mls::{Admission, Command, Misuse, Object, Phase};
 use support::engines::{basic, basic_client, engine};
 use support::{World, config};
 
@@ -134,83 +134,6 @@ fn commands_that_make_no_sense_are_misuse_and_change_nothing() {
     assert_eq!(world.agree(&[0]), 0);
 }
 
-/// Found by simulation (seed 1053): a joiner that asked twice was let in by the first Welcome, then
-/// replaced for its second KeyPackage, and took that for a removal.
-#[test]
-fn a_member_replaced_for_its_own_second_key_package_comes_back() {
-    let mut world = World::new();
-    for name in ["a", "b", "c"] {
-        world.add(engine(name), config());
-    }
-    world.command(0, Command::Join);
-    world.command(1, Command::Join);
-    world.run(3000);
-    // The joiner hears nothing, and asks again after its timer.
-    world.peers[2].deaf = true;
-    world.command(2, Command::Join);
-    world.run(5000);
-    world.peers[0].deaf = true;
-    world.peers[1].deaf = true;
-    world.run(10_000);
-    let tracks = world.peers[0].machine.tracks().clone();
-    let joiner = world.id(2);
-    let asked = world.objects[&tracks.key_package(&joiner)].clone();
-    assert_eq!(asked.len(), 2, "two KeyPackages\n{}", world.log.join("\n"));
-    // Now the first Welcome arrives, and only then the others see the second KeyPackage.
-    for peer in &mut world.peers {
-        peer.deaf = false;
-    }
-    let deliver = |world: &mut World<_>, who: usize, track: &moq_mls::tracks::FullTrackName| {
-        for (location, payload) in world.objects[track].clone() {
-            let object = Object { track: track.clone(), location, payload };
-            let now = world.now;
-            world.peers[who].machine.handle(now, moq_mls::Event::Object(object)).unwrap();
-            world.settle();
-        }
-    };
-    deliver(&mut world, 2, &tracks.welcome(&joiner));
-    assert_eq!(world.peers[2].machine.phase(), Phase::Member);
-    deliver(&mut world, 0, &tracks.key_package(&joiner));
-    world.run(5000);
-    assert!(world.heard(2, |n| matches!(n, Notice::Rejoining(moq_mls::action::RejoinReason::Replaced))));
-    world.agree(&[0, 1, 2]);
-    assert!(!world.heard(2, |n| matches!(n, Notice::Removed { .. })));
-}
-
-/// Found by simulation (seed 10): the last commit before a silence was lost on its way.
-#[test]
-fn a_member_that_misses_the_last_commit_of_a_quiet_group_finds_out() {
-    let mut world = World::new();
-    for (i, name) in ["a", "b"].into_iter().enumerate() {
-        world.add(engine(name), config());
-        world.command(i, Command::Join);
-        world.run(3000);
-    }
-    world.peers[1].deaf = true;
-    world.command(0, Command::Update);
-    world.run(3000);
-    world.peers[1].deaf = false;
-    assert_ne!(world.peers[0].machine.epoch(), world.peers[1].machine.epoch());
-    world.run(60_000);
-    world.agree(&[0, 1]);
-}
-
-/// Found by simulation (seed 30): the commit reached the relay, and its echo was lost.
-#[test]
-fn a_commit_whose_echo_is_lost_is_read_back_by_fetching() {
-    let mut world = World::new();
-    for (i, name) in ["a", "b"].into_iter().enumerate() {
-        world.add(engine(name), config());
-        world.command(i, Command::Join);
-        world.run(3000);
-    }
-    world.peers[0].deaf = true;
-    world.peers[1].deaf = true;
-    world.command(0, Command::Update);
-    world.run(10_000);
-    assert_eq!(world.peers[0].machine.epoch(), Some(2));
-}
-
 #[test]
 fn a_participant_goes_on_after_a_restart_at_any_action() {
     let client = basic_client("b", RustCryptoProvider::default());
@@ -278,4 +201,157 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(restore(engine_of(), config(), &Snapshot::from_bytes(flipped)).is_err());
     }
+}
+
+#[test]
+fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        let mut config = config();
+        config.admission = Admission::Ask;
+        world.add(engine(name), config);
+    }
+    world.command(0, Command::Join);
+    world.run(1000);
+    for who in [1, 2] {
+        world.command(who, Command::Join);
+    }
+    world.run(5000);
+    assert_eq!(world.agree(&[0]), 0);
+    let (yes, no) = (world.id(1), world.id(2));
+    for sender in [&yes, &no] {
+        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender: s, hold: Hold::Policy, .. } if s == sender);
+        assert!(world.heard(0, asked));
+    }
+    world.command(0, Command::Admit { sender: yes, replacing: None });
+    world.command(0, Command::Refuse(no));
+    world.run(30_000);
+    world.agree(&[0, 1]);
+    assert_eq!(world.peers[2].machine.phase(), Phase::Joining);
+}
+
+#[test]
+fn a_group_with_other_parameters_is_a_typed_mismatch() {
+    let mut world = World::new();
+    world.add(engine("a"), config());
+    let mut other = config();
+    other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
+    world.add(engine("b"), other);
+    world.command(0, Command::Join);
+    world.run(1000);
+    world.command(1, Command::Join);
+    world.run(20_000);
+    let told = |n: &Notice| {
+        matches!(n, Notice::ParamsMismatch { group: Some(params) }
+        if params.commit_tracks == moq_mls::tracks::CommitTrackPolicy::Shared)
+    };
+    assert!(world.heard(1, told));
+    assert_eq!(world.peers[1].machine.phase(), Phase::Joining);
+    // It asks no more; the embedder of the other says what to do about its leaf.
+    let asked = world.peers[1].machine.stats().key_packages;
+    world.run(60_000);
+    assert_eq!(world.peers[1].machine.stats().key_packages, asked);
+    let leaf = world.id(1);
+    world.command(0, Command::Gone(leaf));
+    world.run(3000);
+    world.agree(&[0]);
+}
+
+#[test]
+fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        let mut config = config();
+        config.mode = moq_mls::SafetyMode::Advisory;
+        world.add(engine(name), config);
+    }
+    world.command(0, Command::Join);
+    world.run(1000);
+    world.command(1, Command::Join);
+    world.run(3000);
+    let epoch = world.agree(&[0, 1]);
+    // Each is told that the other holds something else: exactly one of them moves.
+    for (who, other) in [(0, 1), (1, 0)] {
+        let peer = world.id(other);
+        let authenticator = bytes::Bytes::from_static(b"another");
+        let event = moq_mls::Event::PeerAuthenticator { peer, epoch, authenticator };
+        let now = world.now;
+        world.peers[who].machine.handle(now, event).unwrap();
+    }
+    world.settle();
+    for who in 0..2 {
+        assert!(world.heard(who, |n| matches!(n, Notice::ForkDetected { .. })));
+    }
+    let moved = (0..2).filter(|who| world.peers[*who].machine.phase() == Phase::Joining).count();
+    assert_eq!(moved, 1);
+    world.run(20_000);
+    assert!(world.agree(&[0, 1]) > epoch);
+    // The truth is no fork.
+    let authenticator = world.peers[0].machine.epoch_authenticator().unwrap();
+    let (peer, epoch, now) = (world.id(0), world.peers[1].machine.epoch().unwrap(), world.now);
+    let event = moq_mls::Event::PeerAuthenticator { peer, epoch, authenticator };
+    let before = world.peers[1].notices.len();
+    world.peers[1].machine.handle(now, event).unwrap();
+    world.settle();
+    assert_eq!(world.peers[1].notices.len(), before);
+}
+
+#[test]
+fn with_receipts_members_confirm_without_asking_the_counter() {
+    let mut world = World::new();
+    let key = world.sign_receipts();
+    for name in ["a", "b", "c"] {
+        let mut config = config();
+        config.service_key = Some(key.clone());
+        world.add(engine(name), config);
+        let who = world.peers.len() - 1;
+        world.command(who, Command::Join);
+        world.run(3000);
+    }
+    let epoch = world.agree(&[0, 1, 2]);
+    let asked = |world: &World<_>, who: usize| world.peers[who].machine.stats().lock_requests;
+    let before: Vec<u64> = (0..3).map(|who| asked(&world, who)).collect();
+    world.command(0, Command::Update);
+    world.run(2000);
+    assert_eq!(world.agree(&[0, 1, 2]), epoch + 1);
+    assert_eq!(asked(&world, 0), before[0] + 1, "the committer's lock");
+    for who in [1, 2] {
+        assert_eq!(asked(&world, who), before[who], "nobody else asks");
+        assert!(world.peers[who].machine.stats().receipts_used >= 1);
+    }
+}
+
+#[test]
+fn a_forged_receipt_confirms_nothing() {
+    let mut world = World::new();
+    let key = world.sign_receipts();
+    for name in ["a", "b"] {
+        let mut config = config();
+        config.service_key = Some(key.clone());
+        world.add(engine(name), config);
+        let who = world.peers.len() - 1;
+        world.command(who, Command::Join);
+        world.run(3000);
+    }
+    let epoch = world.agree(&[0, 1]);
+    // A commit that its author never takes to the counter, with a receipt of its own making.
+    let tracks = world.peers[0].machine.tracks().clone();
+    let track = tracks.commit(&world.id(0));
+    world.stop_after = Some((0, 4));
+    world.command(0, Command::Update);
+    world.run(150);
+    let at = Location { group: epoch, object: 1 };
+    world.publish(Object { track: track.clone(), location: at, payload: vec![7; 64].into() });
+    world.settle();
+    assert_eq!(world.peers[1].machine.epoch(), Some(epoch));
+    assert_eq!(world.peers[1].machine.stats().receipts_used, 0);
+    // It asks instead, and finishes what the author began.
+    world.run(5000);
+    let helped = world.peers[1].machine.stats().helped;
+    let published = world.objects[&track].contains_key(&Location { group: epoch, object: 0 });
+    assert_eq!(
+        (helped, world.peers[1].machine.epoch()),
+        if published { (1, Some(epoch + 1)) } else { (0, Some(epoch)) }
+    );
+    assert!(published, "the test means to stop the author between publish and increment");
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::kept::Kept;
 use super::{MAX_SUBSCRIPTIONS, NamespaceError, STATUS_NOT_ANNOUNCED};
 use crate::codec::{
     Announce, ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeNamespace,
@@ -25,7 +26,7 @@ pub struct Publisher {
     requests: BTreeMap<u64, Bytes>,
     subscriptions: BTreeMap<u64, Wanted>,
     next_info: u64,
-    tracks: BTreeMap<Name, BTreeMap<Location, Bytes>>,
+    tracks: BTreeMap<Name, Kept>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -104,9 +105,9 @@ impl Publisher {
 
     fn replay(&self, subscribe_id: u64) -> Vec<ObjectStream> {
         let Some(wanted) = self.subscriptions.get(&subscribe_id) else { return Vec::new() };
-        let kept = self.tracks.get(&wanted.name).into_iter().flatten();
+        let kept = self.tracks.get(&wanted.name).into_iter().flat_map(Kept::iter);
         kept.filter(|(at, _)| at.group >= wanted.from)
-            .map(|(at, payload)| stream(subscribe_id, wanted.alias, *at, payload.clone()))
+            .map(|(at, payload)| stream(subscribe_id, wanted.alias, at, payload))
             .collect()
     }
 
@@ -131,7 +132,7 @@ impl Publisher {
         }
         let (Filter::From { group: from } | Filter::Range { first: from, .. }) = subscribe.filter;
         let name = (subscribe.namespace, subscribe.name);
-        let largest = self.tracks.get(&name).and_then(|t| t.keys().next_back()).copied();
+        let largest = self.tracks.get(&name).and_then(Kept::last);
         self.subscriptions.insert(id, Wanted { name, alias: subscribe.track_alias, from, request: None });
         Ok((vec![SubscribeOk { subscribe_id: id, expires: 0, largest }.into()], self.replay(id)))
     }
@@ -171,10 +172,7 @@ impl Publisher {
     pub fn publish(&mut self, object: &Object) -> (Vec<ControlMessage>, Vec<ObjectStream>) {
         let name = (object.track.namespace.to_flat(), object.track.name.clone());
         let kept = self.tracks.entry(name.clone()).or_default();
-        kept.insert(object.location, object.payload.clone());
-        while kept.len() > self.keep.max(1) {
-            kept.pop_first();
-        }
+        kept.put(object.location, object.payload.clone(), self.keep);
         let control = self.tell_all(&name);
         let objects = self
             .subscriptions

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::kept::Kept;
 use super::{MAX_SUBSCRIPTIONS, NamespaceError};
 use crate::codec::{
     AnnounceOk, ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeDone,
@@ -46,7 +47,7 @@ impl Default for RelayConfig {
 pub struct Relay<S> {
     config: RelayConfig,
     sessions: BTreeMap<S, Session>,
-    cache: BTreeMap<Name, BTreeMap<Location, Bytes>>,
+    cache: BTreeMap<Name, Kept>,
     conflicts: u64,
 }
 
@@ -108,6 +109,9 @@ impl<S: Ord + Clone> Relay<S> {
         match message {
             ControlMessage::Announce(announce) => {
                 let namespace = announce.namespace;
+                if session.announced.len() >= MAX_SUBSCRIPTIONS {
+                    return Err(NamespaceError::TooMany);
+                }
                 session.announced.insert(namespace.clone());
                 out.push((from.clone(), AnnounceOk { namespace: namespace.clone() }.into()));
                 self.pull(from, &namespace, &mut out);
@@ -222,8 +226,8 @@ impl<S: Ord + Clone> Relay<S> {
         let info =
             NamespaceInfo { track_alias: id, subscribe_id: id, namespace, name: track, request_id: request };
         out.push((to.clone(), Output::Control(info.into())));
-        for (at, payload) in self.cache.get(name).into_iter().flatten() {
-            out.push((to.clone(), object(id, id, *at, payload.clone())));
+        for (at, payload) in self.cache.get(name).into_iter().flat_map(Kept::iter) {
+            out.push((to.clone(), object(id, id, at, payload)));
         }
     }
 
@@ -278,14 +282,14 @@ impl<S: Ord + Clone> Relay<S> {
             session.downstream.insert(id, down);
         }
         let kept = self.cache.get(&name);
-        let largest = kept.and_then(|k| k.keys().next_back()).copied();
+        let largest = kept.and_then(Kept::last);
         let ok = SubscribeOk { subscribe_id: id, expires: 0, largest };
         out.push((from.clone(), Output::Control(ok.into())));
         let mut sent = None;
-        for (at, payload) in kept.into_iter().flatten() {
+        for (at, payload) in kept.into_iter().flat_map(Kept::iter) {
             if (first..=last.unwrap_or(u64::MAX)).contains(&at.group) {
-                out.push((from.clone(), object(id, alias, *at, payload.clone())));
-                sent = Some(*at);
+                out.push((from.clone(), object(id, alias, at, payload)));
+                sent = Some(at);
             }
         }
         if last.is_some() {
@@ -319,10 +323,7 @@ impl<S: Ord + Clone> Relay<S> {
             self.conflicts = self.conflicts.saturating_add(u64::from(*there != stream.payload));
             return Ok(Vec::new());
         }
-        kept.insert(at, stream.payload.clone());
-        while kept.len() > self.config.cache.max(1) {
-            kept.pop_first();
-        }
+        kept.put(at, stream.payload.clone(), self.config.cache);
         let mut out = Vec::new();
         for (to, session) in &self.sessions {
             for (id, down) in &session.downstream {

@@ -80,8 +80,7 @@ impl<E: Engine> Participant<E> {
     /// Nothing is committed until the service recovers; it is probed with a growing back-off.
     fn halt(&mut self, fault: ServiceFault) {
         let Some(member) = self.member_mut() else { return };
-        let first = !std::mem::replace(&mut member.halted, true);
-        if first {
+        if member.halted.replace(fault) != Some(fault) {
             self.notify(Notice::ServiceFault(fault));
         }
         self.back_off();
@@ -106,10 +105,7 @@ impl<E: Engine> Participant<E> {
             return Ok(());
         }
         match reply {
-            Ok(LockReply::Ok { lock_id, .. }) => {
-                member.halted = false;
-                self.on_locked(lock_id)?;
-            }
+            Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(lock_id)?,
             Ok(LockReply::Conflict { retry_later }) => {
                 member.step = Step::Idle;
                 let wait = self.retry_after(retry_later);
@@ -172,6 +168,8 @@ impl<E: Engine> Participant<E> {
         }
         if member.outbox.is_none() && !self.build_outbox()? {
             if let Some(member) = self.member_mut() {
+                // The service stands where it should, and there is nothing to do.
+                member.halted = None;
                 member.step = Step::Idle;
             }
             return Ok(());

@@ -33,7 +33,7 @@ impl Later {
         if here.len() >= limits.commits_per_epoch {
             return false;
         }
-        self.bytes = self.bytes.saturating_add(object.payload.len());
+        self.bytes = self.bytes.saturating_add(cost(&object));
         here.push((from, object));
         while self.bytes > limits.future_bytes {
             let victim = if member { self.objects.last_key_value() } else { self.objects.first_key_value() };
@@ -46,7 +46,7 @@ impl Later {
     fn take(&mut self, epoch: u64) -> Vec<(Option<SenderId>, Object)> {
         let objects = self.objects.remove(&epoch).unwrap_or_default();
         for (_, object) in &objects {
-            self.bytes = self.bytes.saturating_sub(object.payload.len());
+            self.bytes = self.bytes.saturating_sub(cost(object));
         }
         objects
     }
@@ -56,6 +56,11 @@ impl Later {
             self.take(first);
         }
     }
+}
+
+/// What an object counts for against the limit: empty ones take room too.
+fn cost(object: &Object) -> usize {
+    object.payload.len().saturating_add(256)
 }
 
 /// What a commit changes, for the roster and the notices.
@@ -239,7 +244,7 @@ impl<E: Engine> Participant<E> {
     /// The slot is decided: apply the commit that `pin` names, or go and find it.
     pub(crate) fn decide(&mut self, pin: Pin) -> Result<(), Error> {
         let Some(member) = self.member_mut() else { return Ok(()) };
-        member.halted = false;
+        member.halted = None;
         if member.outbox.as_ref().is_some_and(|o| o.pin == pin) {
             return self.apply_outbox();
         }

@@ -283,7 +283,7 @@ impl<E: Engine> Participant<E> {
             outbox: None,
             step: Step::Idle,
             decided: None,
-            halted: false,
+            halted: None,
             attempts: 0,
             welcomes: Vec::new(),
             expired: std::collections::BTreeSet::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::action::FetchId;
+use crate::action::{FetchId, ServiceFault};
 use crate::counter::Pin;
 use crate::engine::{Member, Next, Trial};
 use crate::participant::roster::Roster;
@@ -32,8 +32,8 @@ pub(crate) struct Membership<G> {
     pub(crate) step: Step,
     /// The slot's pin, known while its commit is still missing: catching up.
     pub(crate) decided: Option<Pin>,
-    /// The service cannot be worked with; decided commits still apply.
-    pub(crate) halted: bool,
+    /// The service cannot be worked with, and this was told; decided commits still apply.
+    pub(crate) halted: Option<ServiceFault>,
     /// Failed tries at this slot, for the back-off.
     pub(crate) attempts: u32,
     /// Welcomes of one's own last commit, published by now or about to be.

@@ -88,7 +88,7 @@ impl<E: Engine> Participant<E> {
         }
         let Some(member) = self.member() else { return };
         // A candidate or an undecided commit of one's own decides the slot first.
-        let busy = !member.is_idle() || member.halted || member.decided.is_some();
+        let busy = !member.is_idle() || member.halted.is_some() || member.decided.is_some();
         if busy || !member.candidates.is_empty() {
             return;
         }

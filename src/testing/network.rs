@@ -296,11 +296,11 @@ impl<E: Engine> Network<E> {
             self.relay.open(STRANGER);
         }
         let out = self.stranger.get_or_insert_default().publish(object);
-        self.from_stranger(out);
+        self.carry_stranger(out);
     }
 
     /// The stranger sits next to the relay: what it sends is there at once.
-    fn from_stranger(&mut self, out: Vec<Outgoing>) {
+    fn carry_stranger(&mut self, out: Vec<Outgoing>) {
         for outgoing in out {
             let answer = match outgoing {
                 Outgoing::Control(mut bytes) => {
@@ -317,11 +317,11 @@ impl<E: Engine> Network<E> {
         }
     }
 
-    fn to_stranger(&mut self, output: Output) {
+    fn answer_stranger(&mut self, output: Output) {
         let Output::Control(message) = output else { return };
         let (Some(stranger), Ok(bytes)) = (&mut self.stranger, message.to_bytes()) else { return };
         let out = stranger.receive(Incoming::Control(bytes));
-        self.from_stranger(out);
+        self.carry_stranger(out);
     }
 
     /// Starts a crashed participant again from what was durable, or from nothing if nothing was.
@@ -509,7 +509,7 @@ impl<E: Engine> Network<E> {
     fn fan_out(&mut self, outputs: Vec<(usize, Output)>) {
         for (to, output) in outputs {
             if to == STRANGER {
-                self.to_stranger(output);
+                self.answer_stranger(output);
                 continue;
             }
             let wait = self.latency();

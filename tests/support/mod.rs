@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use mls_rs::crypto::SignatureSecretKey;
+use mls_rs::{CipherSuiteProvider, CryptoProvider};
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Action, Fault, Notice};
-use moq_mls::counter::service::{CounterService, ServiceConfig};
+use moq_mls::counter::service::{CounterService, ReceiptSigner, ServiceConfig};
 use moq_mls::engine::Engine;
 use moq_mls::snapshot::Snapshot;
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
@@ -30,7 +33,7 @@ pub struct Peer<E: Engine> {
 pub struct World<E: Engine> {
     pub now: Timestamp,
     pub peers: Vec<Peer<E>>,
-    pub service: CounterService,
+    pub service: CounterService<Signer>,
     pub objects: BTreeMap<FullTrackName, BTreeMap<Location, Bytes>>,
     pub log: Vec<String>,
     tokens: u64,
@@ -39,6 +42,16 @@ pub struct World<E: Engine> {
     pub delay: Option<(u64, u64)>,
     /// A participant, and how many of its actions are done before it stops dead.
     pub stop_after: Option<(usize, usize)>,
+}
+
+/// Signs receipts, if it has a key.
+pub struct Signer(Option<SignatureSecretKey>);
+
+impl ReceiptSigner for Signer {
+    fn sign(&self, message: &[u8]) -> Option<Bytes> {
+        let suite = RustCryptoProvider::default().cipher_suite_provider(engines::SUITE).unwrap();
+        self.0.as_ref().map(|key| suite.sign(key, message).unwrap().into())
+    }
 }
 
 pub fn group() -> GroupName {
@@ -54,7 +67,7 @@ impl<E: Engine> World<E> {
         Self {
             now: Timestamp::from_secs(1_700_000_000),
             peers: Vec::new(),
-            service: CounterService::new(ServiceConfig::default()),
+            service: CounterService::with_signer(ServiceConfig::default(), Signer(None)),
             objects: BTreeMap::new(),
             log: Vec::new(),
             tokens: 0,
@@ -62,6 +75,14 @@ impl<E: Engine> World<E> {
             delay: None,
             stop_after: None,
         }
+    }
+
+    /// Lets the counter service sign receipts from now on; its public key.
+    pub fn sign_receipts(&mut self) -> Bytes {
+        let suite = RustCryptoProvider::default().cipher_suite_provider(engines::SUITE).unwrap();
+        let (secret, public) = suite.signature_key_generate().unwrap();
+        self.service = CounterService::with_signer(ServiceConfig::default(), Signer(Some(secret)));
+        Bytes::copy_from_slice(&public)
     }
 
     pub fn add(&mut self, engine: E, config: Config) -> usize {

@@ -1,0 +1,79 @@
+//! Failures that were found once, step by step from `vectors/regressions`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::path::Path;
+
+use moq_mls::action::Notice;
+use moq_mls::{Command, Event, Object, Phase};
+use serde_json::Value;
+use support::engines::{TestEngine, engine};
+use support::{World, config};
+
+fn run(name: &str, vector: &Value) {
+    let mut world: World<TestEngine> = World::new();
+    for i in 0..vector["participants"].as_u64().unwrap() as usize {
+        let identity = vector["names"][i].as_str().map_or_else(|| format!("p{i}"), str::to_owned);
+        world.add(engine(&identity), config());
+    }
+    for step in vector["steps"].as_array().unwrap() {
+        let number = |i: usize| step[i].as_u64().unwrap_or_else(|| panic!("{name}: {step}"));
+        let peer = |i: usize| number(i) as usize;
+        match step[0].as_str().unwrap() {
+            "join" => world.command(peer(1), Command::Join),
+            "update" => world.command(peer(1), Command::Update),
+            "leave" => world.command(peer(1), Command::Leave),
+            "remove" => {
+                let gone = world.id(peer(2));
+                world.command(peer(1), Command::Remove(gone));
+            }
+            "run" => world.run(number(1)),
+            "deaf" => world.peers[peer(1)].deaf = true,
+            "hear" => world.peers[peer(1)].deaf = false,
+            "give" => {
+                let tracks = world.peers[0].machine.tracks().clone();
+                let of = world.id(peer(3));
+                let track = match step[2].as_str().unwrap() {
+                    "welcome" => tracks.welcome(&of),
+                    "key packages" => tracks.key_package(&of),
+                    other => panic!("{name}: no track {other}"),
+                };
+                for (location, payload) in world.objects[&track].clone() {
+                    let object = Object { track: track.clone(), location, payload };
+                    let now = world.now;
+                    world.peers[peer(1)].machine.handle(now, Event::Object(object)).unwrap();
+                    world.settle();
+                }
+            }
+            "member" => assert_eq!(world.peers[peer(1)].machine.phase(), Phase::Member, "{name}"),
+            "epoch" => assert_eq!(world.peers[peer(1)].machine.epoch(), Some(number(2)), "{name}"),
+            "asked" => {
+                let who = world.id(peer(2));
+                let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender, .. } if *sender == who);
+                assert!(world.heard(peer(1), asked), "{name}");
+            }
+            "agree" => {
+                let members: Vec<usize> = (1..step.as_array().unwrap().len()).map(peer).collect();
+                world.agree(&members);
+            }
+            other => panic!("{name}: no step {other}"),
+        }
+    }
+}
+
+#[test]
+fn every_failure_that_was_found_stays_mended() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/regressions");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name.ends_with(".json"), "{name} is run by nobody");
+        run(&name, &serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap());
+        files += 1;
+    }
+    assert!(files >= 4);
+    println!("figure regression_files {files} files");
+}
