@@ -3,7 +3,7 @@
 //! [`network::Network`] is a relay, a counter service and any number of participants under a virtual
 //! clock, with faults drawn from a seed; every message crosses the real codecs as bytes.
 //! [`session::Session`] is its driver, and a pattern for yours. [`seeded_crypto`] makes real MLS
-//! repeatable; [`symbolic`] does without cryptography and costs far less. **None of it is
+//! repeatable; [`symbolic`] does without cryptography, for very many runs. **None of it is
 //! for production.**
 
 pub mod faults;

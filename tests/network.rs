@@ -350,6 +350,9 @@ mod symbolic {
                 net.command(0, Command::Gone(gone)).unwrap();
             }
             settle(&mut net, &left);
+            // Whatever was durable is enough to go on with: nobody loses the group for a restart.
+            let rejoined = |who| net.notices(who).iter().any(|(_, n)| matches!(n, Notice::Rejoining(_)));
+            assert!(!left.iter().any(|who| rejoined(*who)), "after {actions}\n{}", net.log().to_text());
             if done {
                 assert!(actions > 5, "the commit has more actions than that");
                 return;
