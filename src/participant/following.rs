@@ -323,7 +323,7 @@ impl<E: Engine> Participant<E> {
     }
 
     fn on_removed(&mut self, added: &[Member]) -> Result<(), Error> {
-        if self.leaving.is_none() && added.iter().any(|m| m.sender == self.me) {
+        if added.iter().any(|m| m.sender == self.me) {
             return self.wait_for_welcome();
         }
         let epoch = self.member().map_or(0, |m| m.slot());
@@ -386,7 +386,9 @@ impl<E: Engine> Participant<E> {
         let State::Member(member) = &self.state else { return };
         for gone in removed {
             let back = added.iter().any(|m| m.sender == gone.sender);
-            let wish = self.wishes.removals.remove(&gone.sender);
+            // Who came back in the same commit was not put out: a wish to bar it stands.
+            let stands = back && self.wishes.removals.get(&gone.sender) == Some(&true);
+            let wish = if stands { Some(true) } else { self.wishes.removals.remove(&gone.sender) };
             let left = self.wishes.leavers.remove(&gone.sender);
             let replaced = added.iter().any(|m| m.identity == gone.identity);
             // What it joined by is spent, and must not be taken for a new wish to join.

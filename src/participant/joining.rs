@@ -257,6 +257,8 @@ impl<E: Engine> Participant<E> {
         self.notify(Notice::Joined { epoch: info.epoch });
         self.notify(Notice::Epoch { epoch: info.epoch, committer: None });
         self.replay_later()?;
+        // Let in once more on the way out.
+        self.ask_to_leave()?;
         Ok(true)
     }
 
