@@ -10,7 +10,7 @@ use moq_mls::action::{Hold, Notice};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
-use moq_mls::{Admission, Command, Misuse, Object, Phase};
+use moq_mls::{Admission, Command, Event, Misuse, Object, Phase, Timestamp};
 use support::engines::{basic, basic_client, engine};
 use support::{World, config};
 
@@ -71,8 +71,17 @@ fn second_device_of_an_identity_does_not_evict_the_first() {
     assert!(world.heard(0, asked) && world.heard(1, asked), "{}", world.log.join("\n"));
 
     // The embedder decides: the second device takes the first one's place.
+    // Also for the KeyPackage that comes just after its word.
     world.command(1, Command::Admit { sender: second.clone(), replacing: Some(first.clone()) });
-    world.run(20_000);
+    let track = world.peers[0].machine.tracks().key_package(&second);
+    let newest = world.objects[&track].keys().next_back().unwrap().object;
+    world.peers[2]
+        .machine
+        .handle(Timestamp::from_millis(world.now.as_millis() + 20_000), Event::Timer)
+        .unwrap();
+    world.settle();
+    assert_eq!(world.objects[&track].keys().next_back().unwrap().object, newest + 1);
+    world.run(40_000);
     world.agree(&[1, 2]);
     assert!(world.heard(1, |n| *n == Notice::MemberReplaced { old: first.clone(), new: second.clone() }));
     assert_eq!(world.peers[0].machine.phase(), Phase::Ended);

@@ -106,7 +106,8 @@ impl<E: Engine> Participant<E> {
             return;
         }
         let hold = self.hold(&info);
-        self.put_in_room(Waiting { message, info, object, hold, replacing: None });
+        let replacing = self.joiners.admitted.get(&sender).cloned().flatten();
+        self.put_in_room(Waiting { message, info, object, hold, replacing });
     }
 
     /// Whether a KeyPackage must wait for the embedder, and why.
@@ -114,6 +115,10 @@ impl<E: Engine> Participant<E> {
         let member = self.member()?;
         if member.roster.of(&info.sender).is_some() {
             // A member that comes back: remove and add in one commit.
+            return None;
+        }
+        if self.joiners.admitted.contains_key(&info.sender) {
+            // The embedder's word holds for every KeyPackage of this sender, not only for the one it saw.
             return None;
         }
         if self.joiners.barred.contains(&info.sender) {
@@ -124,8 +129,7 @@ impl<E: Engine> Participant<E> {
             // A second device must not evict the first.
             return Some(Hold::SameIdentity { member: namesake.clone() });
         }
-        let asks = self.config.admission == Admission::Ask && !self.joiners.admitted.contains(&info.sender);
-        asks.then_some(Hold::Policy)
+        (self.config.admission == Admission::Ask).then_some(Hold::Policy)
     }
 
     fn put_in_room(&mut self, waiting: Waiting) {
@@ -144,7 +148,7 @@ impl<E: Engine> Participant<E> {
         self.joiners.barred.remove(&sender);
         self.joiners.refused.remove(&sender);
         if self.joiners.admitted.len() < self.config.limits.remembered_senders {
-            self.joiners.admitted.insert(sender.clone());
+            self.joiners.admitted.insert(sender.clone(), replacing.clone());
         }
         if let Some(waiting) = self.joiners.get_mut(&sender) {
             waiting.hold = None;

@@ -36,8 +36,8 @@ pub(crate) struct Joiners {
     early: BTreeMap<SenderId, (u64, Bytes)>,
     /// Removed by somebody's wish; only the embedder lets them back.
     pub(crate) barred: BTreeSet<SenderId>,
-    /// Admitted by name although the policy asks.
-    pub(crate) admitted: BTreeSet<SenderId>,
+    /// Admitted by name, and whom each takes the place of.
+    pub(crate) admitted: BTreeMap<SenderId, Option<SenderId>>,
     /// Refused by name.
     pub(crate) refused: BTreeSet<SenderId>,
 }

@@ -71,7 +71,10 @@ impl<E: Engine> Participant<E> {
             out.list(set.iter(), |out, sender| out.bytes(sender.as_bytes()));
         };
         senders(&mut out, &self.joiners.barred);
-        senders(&mut out, &self.joiners.admitted);
+        out.list(self.joiners.admitted.iter(), |out, (sender, replacing)| {
+            out.bytes(sender.as_bytes());
+            out.option(replacing.as_ref(), |out, other| out.bytes(other.as_bytes()));
+        });
         senders(&mut out, &self.joiners.refused);
         // Without it, every KeyPackage that the relay replays after a restart would look fresh.
         out.list(self.joiners.newest.iter(), |out, (sender, object)| {
@@ -140,7 +143,8 @@ impl<E: Engine> Participant<E> {
             })
         })?;
         this.joiners.barred = from.list(sender)?.into_iter().collect();
-        this.joiners.admitted = from.list(sender)?.into_iter().collect();
+        this.joiners.admitted =
+            from.list(|from| Ok((sender(from)?, from.option(sender)?)))?.into_iter().collect();
         this.joiners.refused = from.list(sender)?.into_iter().collect();
         this.joiners.newest = from.list(|from| Ok((sender(from)?, from.u64()?)))?.into_iter().collect();
         this.wishes.removals = from.list(|from| Ok((sender(from)?, from.bool()?)))?.into_iter().collect();
