@@ -296,6 +296,13 @@ mod symbolic {
         net
     }
 
+    /// One that came back by a Welcome took a leaf that wanted to leave before for the one there now, and
+    /// removed somebody who had asked for nothing.
+    #[test]
+    fn a_rejoiner_forgets_which_leaves_wanted_out() {
+        storm(36_290);
+    }
+
     #[test]
     fn storms_pass() {
         for seed in 0..60 {

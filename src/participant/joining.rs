@@ -269,6 +269,8 @@ impl<E: Engine> Participant<E> {
         saved: Bytes,
         pin: Option<Pin>,
     ) -> Result<(), Error> {
+        // Leaves of an epoch before are others' leaves by now.
+        self.wishes.leaves.clear();
         let view = self.engine.view(&group)?;
         let roster = Roster::new(self.engine.roster(&group)?);
         self.state = State::Member(Box::new(Membership {
