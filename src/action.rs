@@ -291,8 +291,6 @@ pub enum Fault {
     Invalid,
     /// The KeyPackage's key is not the one its track is named after.
     WrongSender,
-    /// A KeyPackage or leave request that is older than what is known.
-    Stale,
     /// A Welcome that no key of ours opens.
     NotForMe,
     /// Of another group.

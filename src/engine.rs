@@ -1,8 +1,8 @@
 //! What a group can do, in this crate's words: the seam between the state machine and MLS.
 //!
-//! [`mls::MlsEngine`](crate::mls::MlsEngine) implements it over mls-rs. An engine holds the member's long-lived keys; all
-//! state of one group at one epoch is a value, [`Engine::Group`], which the machine clones, tries
-//! and throws away. Nothing here reads a clock.
+//! [`mls::MlsEngine`](crate::mls::MlsEngine) implements it over mls-rs. An engine holds the member's
+//! long-lived keys; all state of one group at one epoch is a value, [`Engine::Group`], which the
+//! machine clones, tries and throws away. Nothing here reads a clock.
 
 use std::fmt;
 

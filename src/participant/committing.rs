@@ -13,8 +13,11 @@ use crate::event::Failure;
 use crate::participant::Participant;
 use crate::participant::membership::{Outbox, Step};
 use crate::participant::requests::Asked;
-use crate::participant::turn::Work;
-use crate::tracks::{COMMIT_OBJECT, CommitTrackPolicy, Location, SenderId, commit_fallback_object};
+use crate::participant::turn::{Add, Work};
+use crate::tracks::{COMMIT_OBJECT, CommitTrackPolicy, Location, commit_fallback_object};
+
+/// A commit and the leaves that it empties.
+type Emptying<G> = (Built<G>, Vec<u32>);
 
 impl<E: Engine> Participant<E> {
     /// One's turn has come: ask for the lock if there is still something to do.
@@ -202,8 +205,7 @@ impl<E: Engine> Participant<E> {
         if work.is_empty() {
             return Ok(false);
         }
-        let removed = work.removes.iter().copied().collect();
-        let Some(built) = self.build(work)? else { return Ok(false) };
+        let Some((built, removed)) = self.build(&work)? else { return Ok(false) };
         let hash = self.engine.sha256(&built.commit)?;
         let saved = self.engine.save(&built.next.group)?;
         let Some(member) = self.member_mut() else { return Ok(false) };
@@ -226,51 +228,50 @@ impl<E: Engine> Participant<E> {
         Ok(true)
     }
 
-    /// Builds a commit; KeyPackages that cannot be committed are dropped one by one, never the batch.
-    fn build(&mut self, work: Work) -> Result<Option<Built<E::Group>>, Error> {
+    /// Builds a commit, and says which leaves it empties. KeyPackages that cannot be committed are dropped
+    /// one by one, never the batch.
+    fn build(&mut self, work: &Work) -> Result<Option<Emptying<E::Group>>, Error> {
         let Some(member) = self.member() else { return Ok(None) };
-        let removes: Vec<u32> = work.removes.iter().copied().collect();
-        let messages = |adds: &[(SenderId, Bytes)]| adds.iter().map(|(_, m)| m.clone()).collect::<Vec<_>>();
-        let adds = work.adds;
-        if let Ok(built) = self.engine.build(&member.group, self.now, &messages(&adds), &removes) {
+        let attempt = |adds: &[Add]| {
+            let mut removes = work.removes.clone();
+            removes.extend(adds.iter().flat_map(|add| &add.takes));
+            let removes: Vec<u32> = removes.into_iter().collect();
+            let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
+            self.engine.build(&member.group, self.now, &messages, &removes).map(|built| (built, removes))
+        };
+        if let Ok(built) = attempt(&work.adds) {
             return Ok(Some(built));
         }
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         // Halving finds the bad ones without a group clone for each good one.
-        let mut parts = vec![adds];
-        while let Some(mut part) = parts.pop() {
+        let mut parts = vec![&work.adds[..]];
+        while let Some(part) = parts.pop() {
             if part.is_empty() {
                 continue;
             }
-            if self.engine.build(&member.group, self.now, &messages(&part), &removes).is_ok() {
-                good.extend(part);
-            } else if part.len() == 1 {
-                bad.extend(part);
+            if attempt(part).is_ok() {
+                good.extend_from_slice(part);
+            } else if let [one] = part {
+                bad.push(one.sender.clone());
             } else {
-                let half = part.split_off(part.len() / 2);
-                parts.push(half);
-                parts.push(part);
+                let (left, right) = part.split_at(part.len() / 2);
+                parts.extend([right, left]);
             }
         }
+        // Some may each be good and not go together: then one at a time.
         let mut built = None;
-        // Two KeyPackages may each be good and not go together: then one at a time.
         for adds in [&good[..], good.get(..1).unwrap_or_default()] {
-            if adds.is_empty() && removes.is_empty() && !work.update {
-                continue;
-            }
-            built = self.engine.build(&member.group, self.now, &messages(adds), &removes).ok();
-            if built.is_some() {
-                break;
+            if built.is_none() && !adds.is_empty() {
+                built = attempt(adds).ok();
             }
         }
-        for (sender, _) in bad {
+        if built.is_none() && (work.update || !work.removes.is_empty()) {
+            // If not even the plain commit can be built, our own state is failing.
+            built = Some(attempt(&[])?);
+        }
+        for sender in bad {
             self.joiners.take(&sender);
             self.notify(Notice::Refused { sender, why: Refusal::BadKeyPackage });
-        }
-        if built.is_none() && good.is_empty() && (work.update || !removes.is_empty()) {
-            // Not even the plain commit can be built: that is our own state failing.
-            let Some(member) = self.member() else { return Ok(None) };
-            return Ok(Some(self.engine.build(&member.group, self.now, &[], &removes)?));
         }
         Ok(built)
     }

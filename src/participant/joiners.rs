@@ -112,7 +112,7 @@ impl Joiners {
         self.waiting.get_mut(sender)
     }
 
-    /// Those who may be committed now, the longest known object first being of no matter: by SenderId.
+    /// Those who may be committed now, in the order of their SenderIds.
     pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values().filter(|w| w.hold.is_none())
     }

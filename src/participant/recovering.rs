@@ -25,11 +25,7 @@ impl<E: Engine> Participant<E> {
 
     /// The same commit took one's leaf and added a KeyPackage of one's own: the way on is its Welcome.
     pub(crate) fn wait_for_welcome(&mut self) -> Result<(), Error> {
-        let counter = self.member().map(|m| m.slot());
-        self.stats.rejoins = self.stats.rejoins.saturating_add(1);
-        self.deadlines.clear_phase();
-        self.start_joining(counter);
-        self.notify(Notice::Rejoining(RejoinReason::Replaced));
+        self.leave_state_behind(RejoinReason::Replaced);
         if self.keys.is_empty() { self.fresh_key_package() } else { self.persist() }
     }
 
@@ -88,17 +84,23 @@ impl<E: Engine> Participant<E> {
     /// Leaves the present state behind and asks to be let in again: a fresh KeyPackage, whose sender's
     /// stale leaf goes in the same commit.
     pub(crate) fn rejoin(&mut self, reason: RejoinReason) -> Result<(), Error> {
-        let State::Member(member) = &self.state else { return Ok(()) };
-        let counter = member.slot();
+        if self.member().is_none() {
+            return Ok(());
+        }
         if self.leaving.is_some() {
             // On the way out anyway.
             return self.end(Notice::LeaveUnheard);
         }
+        self.leave_state_behind(reason);
+        self.fresh_key_package()
+    }
+
+    fn leave_state_behind(&mut self, reason: RejoinReason) {
+        let counter = self.member().map(|m| m.slot());
         self.stats.rejoins = self.stats.rejoins.saturating_add(1);
         self.deadlines.clear_phase();
-        self.start_joining(Some(counter));
+        self.start_joining(counter);
         self.notify(Notice::Rejoining(reason));
-        self.fresh_key_package()
     }
 
     /// A peer's view of an epoch, from the application's own channel.

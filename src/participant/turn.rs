@@ -34,9 +34,17 @@ pub(crate) struct Wishes {
 
 /// One commit's content.
 pub(crate) struct Work {
-    pub(crate) adds: Vec<(SenderId, Bytes)>,
+    pub(crate) adds: Vec<Add>,
     pub(crate) removes: BTreeSet<u32>,
     pub(crate) update: bool,
+}
+
+/// Somebody to add, and the leaves that go because it comes: without the add, they stay.
+#[derive(Clone)]
+pub(crate) struct Add {
+    pub(crate) sender: SenderId,
+    pub(crate) message: Bytes,
+    pub(crate) takes: Vec<u32>,
 }
 
 impl Work {
@@ -120,8 +128,9 @@ impl<E: Engine> Participant<E> {
             // A stale leaf of the same sender goes in the same commit, and so does a replaced device.
             let stale = member.roster.of(sender);
             let replaced = waiting.replacing.as_ref().and_then(|other| member.roster.of(other));
-            work.removes.extend(stale.into_iter().chain(replaced).map(|m| m.leaf));
-            work.adds.push((sender.clone(), waiting.message.clone()));
+            let takes = stale.into_iter().chain(replaced).map(|m| m.leaf).filter(|l| *l != member.leaf);
+            let (sender, message) = (sender.clone(), waiting.message.clone());
+            work.adds.push(Add { sender, message, takes: takes.collect() });
         }
         work.removes.remove(&member.leaf);
         work
