@@ -415,3 +415,23 @@ fn a_flood_of_empty_commits_is_bounded() {
     bad.world.peers[JOINER].deaf = false;
     bad.goes_on();
 }
+
+#[test]
+fn a_member_whose_fresh_key_package_cannot_be_committed_stays_in() {
+    use moq_mls::testing::symbolic::SymbolicEngine;
+    let mut world = World::new();
+    for (who, name) in ["a", "b", "c"].into_iter().enumerate() {
+        world.add(SymbolicEngine::new(name).unwrap(), config());
+        world.command(who, Command::Join);
+        world.run(3000);
+    }
+    let epoch = world.agree(&[0, 1, 2]);
+    let mut engine = SymbolicEngine::new("c").unwrap();
+    let poisoned = engine.poisoned_key_package(world.now, 9);
+    let track = world.peers[0].machine.tracks().key_package(&world.id(2));
+    world.publish(Object { track, location: Location { group: 0, object: 9 }, payload: poisoned.message });
+    world.run(5000);
+    assert_eq!(world.agree(&[0, 1, 2]), epoch);
+    let refused = Notice::Refused { sender: world.id(2), why: Refusal::BadKeyPackage };
+    assert!(world.heard(0, |n| *n == refused));
+}
