@@ -253,14 +253,21 @@ impl<E: Engine> Participant<E> {
         })
     }
 
-    /// Takes in what happened at `now`. A time before one already seen counts as that one.
+    /// Takes in what happened at `now`. If it is before one already seen, the clock was set back: everything
+    /// that is due later is due as much earlier.
     ///
     /// # Errors
     /// [`Error::Misuse`] leaves the participant as it was. [`Error::Ended`] after a leave or a
     /// removal. [`Error::Engine`] means that one's own state failed: restore the last snapshot.
     /// Faults of others are never errors but [`Notice`]s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
-        self.now = self.now.max(now);
+        if now < self.now {
+            // The clock was set back. What was to happen in a second still is, not in an hour and a second.
+            let back = self.now.since(now);
+            self.deadlines.bring_all_forward(back);
+            self.spare_keys_until = self.spare_keys_until.map(|until| until.before(back));
+        }
+        self.now = now;
         if self.actions.len() >= self.config.limits.actions {
             return Err(Misuse::Undrained.into());
         }
@@ -284,7 +291,10 @@ impl<E: Engine> Participant<E> {
             Event::Timer => {}
         }
         for timer in self.deadlines.take_due(self.now) {
-            self.on_timer(timer)?;
+            // One may have been the end: what is due with it must not set anything again.
+            if !matches!(self.state, State::Ended) {
+                self.on_timer(timer)?;
+            }
         }
         self.schedule_turn();
         Ok(())

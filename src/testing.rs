@@ -6,11 +6,14 @@
 //! repeatable; [`symbolic`] does without cryptography, for very many runs. **None of it is
 //! for production.**
 
+pub mod choices;
 pub mod faults;
 pub mod log;
 pub mod network;
 pub mod rng;
 pub mod seeded_crypto;
 pub mod session;
+pub mod simulation;
 pub mod stranger;
 pub mod symbolic;
+pub mod witness;

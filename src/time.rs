@@ -39,6 +39,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(by)))
     }
 
+    /// This time minus `by`, at least the Unix epoch.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(by)))
+    }
+
     /// How long after `earlier` this is; zero if it is not.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

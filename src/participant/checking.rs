@@ -134,8 +134,8 @@ impl<E: Engine> Participant<E> {
             State::Joining(joining) => joining.forget_attempts(),
             State::Member(member) => {
                 member.attempts = 0;
-                // What counts is whether something lies there.
-                member.looked_at = member.looked_at.min(1);
+                // A bound far beyond any world that is checked.
+                member.looked_at = 0;
                 if let Step::Looking { fetch, .. } = &mut member.step {
                     new(fetch);
                 }

@@ -15,7 +15,7 @@ use crate::participant::membership::{Outbox, Step};
 use crate::participant::requests::Asked;
 use crate::participant::turn::{Add, Work};
 use crate::participant::{Participant, SafetyMode};
-use crate::tracks::{COMMIT_OBJECT, CommitTrackPolicy, Location, WELCOME_OBJECT, commit_fallback_object};
+use crate::tracks::{COMMIT_OBJECT, Location, WELCOME_OBJECT, commit_fallback_object};
 
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
@@ -365,11 +365,10 @@ impl<E: Engine> Participant<E> {
         }
     }
 
-    /// The object id for one's own commit. Where junk holds object 0, which can never change, it is the place
-    /// that is ours by our leaf.
+    /// The object id for one's own commit. Where somebody else's bytes hold object 0, which can never change,
+    /// it is the place that is ours by our leaf.
     pub(crate) fn commit_place(&self) -> u64 {
-        let shared = self.tracks.policy() == CommitTrackPolicy::Shared;
-        let taken = self.member().filter(|m| shared && m.looked_at > 0);
+        let taken = self.member().filter(|m| m.place_taken);
         taken.and_then(|m| commit_fallback_object(m.leaf)).unwrap_or(COMMIT_OBJECT)
     }
 
@@ -384,7 +383,9 @@ impl<E: Engine> Participant<E> {
         }
         let epoch = member.epoch;
         let Some(outbox) = &mut member.outbox else { return };
-        let object = *outbox.object.get_or_insert(place);
+        // The place may turn out to be taken after one's own bytes were sent to it.
+        let object = outbox.object.filter(|at| *at != COMMIT_OBJECT).unwrap_or(place);
+        outbox.object = Some(object);
         outbox.sent = true;
         let commit = outbox.commit.clone();
         let welcomes = if early { outbox.welcomes.clone() } else { Vec::new() };
@@ -409,13 +410,13 @@ impl<E: Engine> Participant<E> {
         }
     }
 
-    /// One's own commit did not come back: the publish was lost, or only its echo was.
+    /// One's own commit did not come back: the publish was lost, or only its echo was, or its place is taken.
+    /// The slot may be decided by now, so the way on is the one from the start.
     pub(crate) fn on_read_back_timer(&mut self) {
-        let Some(member) = self.member() else { return };
+        let Some(member) = self.member_mut() else { return };
         if matches!(member.step, Step::Publishing { .. }) {
-            let epoch = member.epoch;
-            self.publish_outbox();
-            self.fetch(self.tracks.commit(&self.me), epoch..=epoch);
+            member.step = Step::Idle;
+            self.ask_slot();
         } else if let Some(unheard) = &member.unheard {
             let epoch = unheard.location.group;
             self.publish_unheard();

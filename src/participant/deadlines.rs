@@ -21,6 +21,11 @@ impl Deadlines {
         *entry = (*entry).min(at);
     }
 
+    /// The clock was set back by so much.
+    pub(crate) fn bring_all_forward(&mut self, by: Duration) {
+        self.0.values_mut().for_each(|at| *at = at.before(by));
+    }
+
     pub(crate) fn clear(&mut self, timer: Timer) {
         self.0.remove(&timer);
     }

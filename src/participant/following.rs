@@ -15,7 +15,7 @@ use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Candidate, Membership, Step, Unheard};
 use crate::participant::turn::Wishes;
 use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::{Location, SenderId};
+use crate::tracks::{COMMIT_OBJECT, Location, SenderId};
 
 /// Commit objects of epochs not reached yet, or of a group not joined yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -139,10 +139,14 @@ impl<E: Engine> Participant<E> {
 
     fn try_commit(&mut self, from: Option<SenderId>, id: u64, bytes: Bytes) -> Result<(), Error> {
         let hash = self.engine.sha256(&bytes)?;
+        let me = self.me.clone();
         let (most_looks, most_held) = (self.config.limits.commits_per_epoch, self.config.limits.candidates);
         let Some(member) = self.member_mut() else { return Ok(()) };
         if member.outbox.as_ref().is_some_and(|o| o.pin.commit_hash() == hash) {
             return self.on_own_commit_seen();
+        }
+        if id == COMMIT_OBJECT && from.as_ref().is_none_or(|from| *from == me) {
+            member.place_taken = true;
         }
         if let Some(candidate) = member.candidate(&hash).and_then(|i| member.candidates.get_mut(i)) {
             candidate.objects.insert(id);
@@ -387,6 +391,7 @@ impl<E: Engine> Participant<E> {
         member.candidates.clear();
         member.receipts.clear();
         member.looked_at = 0;
+        member.place_taken = false;
         member.outbox = None;
         member.step = Step::Idle;
         member.decided = None;

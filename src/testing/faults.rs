@@ -66,6 +66,10 @@ pub struct NetworkConfig {
     pub counter: ServiceConfig,
     /// What the counter service signs receipts with.
     pub receipts: Receipts,
+    /// Draws that were kept, in place of those that follow from the seed.
+    pub choices: Option<Vec<u16>>,
+    /// The counter service is broken: it does not look at `prev`.
+    pub ignores_prev: bool,
 }
 
 impl NetworkConfig {
@@ -78,6 +82,8 @@ impl NetworkConfig {
             relay: RelayConfig::default(),
             counter: ServiceConfig::default(),
             receipts: Receipts::default(),
+            choices: None,
+            ignores_prev: false,
         }
     }
 }

@@ -8,23 +8,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::choices::Choices;
 pub use super::faults::{Faults, NetworkConfig, Receipts};
 use super::log::{Entry, Log, What};
 use super::rng::Rng;
-use super::session::{Done, HttpId, Incoming, Outgoing, Session, Step, read_request};
+use super::session::{HttpId, Incoming, Outgoing, Session};
 use super::stranger::Stranger;
+use super::witness::Witness;
 use crate::action::Notice;
 use crate::codec::{ControlDecoder, ControlMessage, Decode, Encode, ObjectStream};
-use crate::counter::http::HttpResponse;
 use crate::counter::service::{CounterService, ServiceConfig};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::event::{Command, Event, Failure, Object};
+use crate::event::{Command, Event, Object};
 use crate::namespace::{Output, Relay};
 use crate::participant::{Config, Participant};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
-use crate::tracks::{GroupTracks, TrackKind};
+use crate::tracks::GroupTracks;
+
+mod carrying;
+mod watching;
 
 /// What went over the network so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +84,8 @@ struct Peer<E: Engine> {
     /// How many actions it still does before it is killed.
     actions_left: Option<u64>,
     notices: Vec<(Timestamp, Notice)>,
+    /// How far its clock is ahead of virtual time, milliseconds.
+    ahead: i64,
 }
 
 /// The relay session of the [`Stranger`].
@@ -90,7 +96,8 @@ type Observer = Box<dyn FnMut(&Entry) + Send>;
 /// The simulated world.
 pub struct Network<E: Engine> {
     now: Timestamp,
-    rng: Rng,
+    choices: Choices,
+    tokens: Rng,
     faults: Faults,
     queue: BTreeMap<(Timestamp, u64), Parcel>,
     sequence: u64,
@@ -103,6 +110,8 @@ pub struct Network<E: Engine> {
     log: Log,
     observer: Option<Observer>,
     traffic: Traffic,
+    witness: Option<Witness>,
+    ignores_prev: bool,
     failures: Vec<(usize, String)>,
 }
 
@@ -111,7 +120,11 @@ impl<E: Engine> Network<E> {
     pub fn new(config: NetworkConfig) -> Self {
         Self {
             now: config.start,
-            rng: Rng::new(config.seed),
+            tokens: Rng::new(config.seed ^ 0x746f_6b65_6e73),
+            choices: match &config.choices {
+                Some(list) => Choices::given(list),
+                None => Choices::seeded(config.seed),
+            },
             faults: config.faults,
             queue: BTreeMap::new(),
             sequence: 0,
@@ -124,6 +137,8 @@ impl<E: Engine> Network<E> {
             log: Log::default(),
             observer: None,
             traffic: Traffic::default(),
+            witness: None,
+            ignores_prev: config.ignores_prev,
             failures: Vec::new(),
         }
     }
@@ -172,11 +187,6 @@ impl<E: Engine> Network<E> {
         &self.failures
     }
 
-    /// A participant; `None` while it is down or if there is none of that number.
-    pub fn peer(&self, who: usize) -> Option<&Participant<E>> {
-        self.peers.get(who)?.session.as_ref().map(Session::participant)
-    }
-
     /// What a participant was told so far.
     pub fn notices(&self, who: usize) -> &[(Timestamp, Notice)] {
         self.peers.get(who).map_or(&[], |peer| &peer.notices)
@@ -217,7 +227,7 @@ impl<E: Engine> Network<E> {
     /// Those of [`Participant::handle`]; a participant that is down takes no command and says nothing.
     pub fn command(&mut self, who: usize, command: Command) -> Result<(), Error> {
         self.entry(who, What::Command(format!("{command:?}")), 0);
-        let now = self.now;
+        let now = self.clock(who);
         if let Some(session) = self.peers.get_mut(who).and_then(|p| p.session.as_mut()) {
             session.handle(now, command)?;
         }
@@ -228,7 +238,7 @@ impl<E: Engine> Network<E> {
     /// Kills a participant: everything that was not durable is gone. What it had sent arrives or not.
     pub fn crash(&mut self, who: usize) {
         self.entry(who, What::Process("crash".into()), 0);
-        let arrives = self.rng.chance(self.faults.last_words);
+        let arrives = self.choices.chance(self.faults.last_words);
         self.drain_uplink(who, arrives);
         if let Some(peer) = self.peers.get_mut(who) {
             if let Some(session) = peer.session.take() {
@@ -275,12 +285,41 @@ impl<E: Engine> Network<E> {
         }
     }
 
+    /// Sets a participant's clock ahead of the others', or back.
+    pub fn set_clock(&mut self, who: usize, ahead_ms: i64) {
+        self.entry(who, What::Process(format!("clock {ahead_ms} ms ahead")), 0);
+        if let Some(peer) = self.peers.get_mut(who) {
+            peer.ahead = ahead_ms;
+        }
+        // A driver sleeps for a while, not until a time of day: it wakes up, whatever its clock says.
+        let now = self.clock(who);
+        if let Some(Err(error)) =
+            self.peers.get_mut(who).and_then(|p| p.session.as_mut()).map(|s| s.handle(now, Event::Timer))
+        {
+            self.failures.push((who, error.to_string()));
+        }
+        self.pump(who);
+    }
+
+    /// What time a participant takes it to be.
+    fn clock(&self, who: usize) -> Timestamp {
+        shifted(self.now, self.peers.get(who).map_or(0, |p| p.ahead))
+    }
+
+    /// Every draw that was made so far: with them instead of a seed, the same happens again.
+    pub fn choices(&self) -> &[u16] {
+        self.choices.made()
+    }
+
     fn is_cut(&self, who: usize) -> bool {
         self.peers.get(who).is_some_and(|p| self.now < p.cut_until)
     }
 
     /// Restarts the counter service with nothing in it: it has lost every slot and pin.
     pub fn reset_counter(&mut self) {
+        if let Some(witness) = &mut self.witness {
+            witness.service_lost_its_state();
+        }
         self.counter = CounterService::with_signer(self.counter_config, self.receipts.clone());
     }
 
@@ -306,9 +345,10 @@ impl<E: Engine> Network<E> {
                 Outgoing::Control(mut bytes) => {
                     ControlMessage::decode(&mut bytes).map(|m| self.relay.control(&STRANGER, m))
                 }
-                Outgoing::Object(mut bytes) => {
-                    ObjectStream::decode(&mut bytes).map(|o| self.relay.object(&STRANGER, o))
-                }
+                Outgoing::Object(mut bytes) => ObjectStream::decode(&mut bytes).map(|stream| {
+                    self.look_at_relay(&stream.payload);
+                    self.relay.object(&STRANGER, stream)
+                }),
                 Outgoing::Http(..) => continue,
             };
             if let Ok(Ok(outputs)) = answer {
@@ -329,7 +369,7 @@ impl<E: Engine> Network<E> {
     /// # Errors
     /// Those of [`Participant::restore`].
     pub fn restart(&mut self, who: usize, engine: E) -> Result<(), Error> {
-        let now = self.now;
+        let now = self.clock(who);
         let Some(peer) = self.peers.get_mut(who) else { return Ok(()) };
         let session = match peer.durable.take() {
             Some(durable) => {
@@ -377,6 +417,7 @@ impl<E: Engine> Network<E> {
             cut_until: self.now,
             actions_left: None,
             notices: Vec::new(),
+            ahead: 0,
         });
         who
     }
@@ -387,236 +428,12 @@ impl<E: Engine> Network<E> {
         self.send(Duration::ZERO, Parcel::Inject(parcels));
     }
 
-    fn send(&mut self, wait: Duration, parcel: Parcel) -> Timestamp {
-        let at = self.now.after(wait);
-        self.send_at(at, parcel);
-        at
-    }
-
-    fn send_at(&mut self, at: Timestamp, parcel: Parcel) {
-        self.sequence = self.sequence.wrapping_add(1);
-        self.queue.insert((at, self.sequence), parcel);
-    }
-
-    fn latency(&mut self) -> Duration {
-        self.rng.between(self.faults.latency)
-    }
-
-    /// Does all that a participant wants done now.
-    fn pump(&mut self, who: usize) {
-        loop {
-            let now = self.now;
-            let Some(session) = self.peers.get_mut(who).and_then(|p| p.session.as_mut()) else { return };
-            match session.do_next(now) {
-                Ok(Some(Step { out, done })) => {
-                    if let Some(done) = done {
-                        self.note(who, done);
-                    }
-                    self.carry(who, out);
-                    let left = self.peers.get_mut(who).and_then(|p| p.actions_left.as_mut());
-                    if let Some(left) = left {
-                        *left = left.saturating_sub(1);
-                        if *left == 0 {
-                            return self.crash(who);
-                        }
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    self.failures.push((who, error.to_string()));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn note(&mut self, who: usize, done: Done) {
-        match done {
-            Done::Published(object) => {
-                let bytes = object.payload.len();
-                self.traffic.objects = self.traffic.objects.saturating_add(1);
-                self.traffic.bytes_published = self.traffic.bytes_published.saturating_add(bytes as u64);
-                let kind = self.peers.get(who).and_then(|p| p.tracks.classify(&object.track));
-                let at = object.location;
-                let epoch = self.peer(who).and_then(Participant::epoch);
-                let name = match kind {
-                    Some(TrackKind::Commit(_)) if at.object % 2 == 0 => {
-                        self.traffic.commits = self.traffic.commits.saturating_add(1);
-                        "Commit"
-                    }
-                    Some(TrackKind::Commit(_)) => "Receipt",
-                    Some(TrackKind::KeyPackage(_)) if epoch.is_some() => "Leave",
-                    Some(TrackKind::KeyPackage(_)) => "KeyPackage",
-                    Some(TrackKind::Welcome(_)) => "Welcome",
-                    Some(TrackKind::Tree(_)) | None => "Object",
-                };
-                self.entry(who, What::Published(format!("{name} {}/{}", at.group, at.object)), bytes);
-            }
-            Done::Asked(id, text) => {
-                match id {
-                    HttpId::Lock(_) => {
-                        self.traffic.lock_requests = self.traffic.lock_requests.saturating_add(1);
-                    }
-                    HttpId::Increment(_) => {
-                        self.traffic.increments = self.traffic.increments.saturating_add(1);
-                    }
-                }
-                self.entry(who, What::Asked(text), 0);
-            }
-            Done::Told(notice) => {
-                self.entry(who, What::Notice(format!("{notice:?}")), 0);
-                let now = self.now;
-                if let Some(peer) = self.peers.get_mut(who) {
-                    peer.notices.push((now, notice));
-                }
-            }
-        }
-    }
-
-    fn carry(&mut self, who: usize, out: Vec<Outgoing>) {
-        for outgoing in out {
-            let wait = self.latency();
-            let Some(life) = self.peers.get(who).map(|p| p.life) else { return };
-            match outgoing {
-                Outgoing::Http(id, bytes) => {
-                    let refused = self.faults.refused_requests;
-                    if refused > 0 && self.rng.chance(refused) {
-                        let reply = Incoming::Http(id, Err(Failure::NotSent));
-                        self.send(wait, Parcel::ToPeer(who, life, reply));
-                    } else if self.rng.chance(self.faults.lost_requests) || self.is_cut(who) {
-                        let reply = Incoming::Http(id, Err(Failure::Unknown));
-                        self.send(self.faults.http_timeout, Parcel::ToPeer(who, life, reply));
-                    } else {
-                        self.send(wait, Parcel::ToCounter(who, life, id, bytes));
-                    }
-                }
-                Outgoing::Control(_) | Outgoing::Object(_) => {
-                    let len = match &outgoing {
-                        Outgoing::Control(b) | Outgoing::Object(b) => b.len(),
-                        Outgoing::Http(..) => 0,
-                    };
-                    self.traffic.wire_bytes = self.traffic.wire_bytes.saturating_add(len as u64);
-                    // In order: an object must not overtake the NAMESPACE_INFO that names its track.
-                    let Some(peer) = self.peers.get_mut(who) else { return };
-                    let at = peer.last_up.max(peer.cut_until).max(self.now.after(wait));
-                    peer.last_up = at;
-                    self.send_at(at, Parcel::ToRelay(who, life, outgoing));
-                }
-            }
-        }
-    }
-
-    fn fan_out(&mut self, outputs: Vec<(usize, Output)>) {
-        for (to, output) in outputs {
-            if to == STRANGER {
-                self.answer_stranger(output);
-                continue;
-            }
-            let wait = self.latency();
-            let cut = self.is_cut(to);
-            let Some(peer) = self.peers.get_mut(to) else { continue };
-            let life = peer.life;
-            let at = peer.last_down.max(peer.cut_until).max(self.now.after(wait));
-            match output {
-                Output::Control(message) => {
-                    peer.last_down = at;
-                    let Ok(bytes) = message.to_bytes() else { continue };
-                    self.traffic.wire_bytes = self.traffic.wire_bytes.saturating_add(bytes.len() as u64);
-                    self.send_at(at, Parcel::ToPeer(to, life, Incoming::Control(bytes)));
-                }
-                Output::Object(stream) => {
-                    peer.last_down = at;
-                    let Ok(bytes) = stream.to_bytes() else { continue };
-                    self.traffic.wire_bytes = self.traffic.wire_bytes.saturating_add(bytes.len() as u64);
-                    let parcel = |bytes| Parcel::ToPeer(to, life, Incoming::Object(bytes));
-                    if self.rng.chance(self.faults.repeated_objects) && !cut {
-                        let again = at.after(self.latency());
-                        self.send_at(again, parcel(bytes.clone()));
-                    }
-                    if self.rng.chance(self.faults.lost_objects) || cut {
-                        continue;
-                    }
-                    let late = self.rng.chance(self.faults.late_objects);
-                    let more = if late { self.latency().saturating_mul(20) } else { Duration::ZERO };
-                    self.send_at(at.after(more), parcel(bytes));
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, parcel: Parcel) {
-        match parcel {
-            Parcel::ToPeer(who, life, incoming) => {
-                let now = self.now;
-                let Some(peer) = self.peers.get_mut(who).filter(|p| p.life == life) else { return };
-                let Some(session) = &mut peer.session else { return };
-                self.log.delivered(now, who, incoming.bytes());
-                match session.receive(now, incoming) {
-                    Ok(out) => self.carry(who, out),
-                    Err(error) => self.failures.push((who, error.to_string())),
-                }
-                self.pump(who);
-            }
-            Parcel::ToRelay(who, life, outgoing) => {
-                if self.peers.get(who).is_none_or(|p| p.life != life) {
-                    return;
-                }
-                match outgoing {
-                    Outgoing::Control(bytes) => self.relay_control(who, &bytes),
-                    Outgoing::Object(mut bytes) => {
-                        let stream = ObjectStream::decode(&mut bytes);
-                        if let Ok(out) =
-                            stream.map_err(drop).and_then(|s| self.relay.object(&who, s).map_err(drop))
-                        {
-                            self.fan_out(out);
-                        }
-                    }
-                    Outgoing::Http(..) => {}
-                }
-            }
-            Parcel::ToCounter(who, life, id, bytes) => {
-                let token = Bytes::from(self.rng.next_u64().to_be_bytes().to_vec());
-                let reply =
-                    read_request(&bytes).map(|request| self.counter.respond(self.now, &request, token));
-                let bytes = reply.as_ref().and_then(|r: &HttpResponse| r.to_bytes().ok());
-                let wait = self.latency();
-                match bytes.filter(|_| !self.rng.chance(self.faults.lost_replies) && !self.is_cut(who)) {
-                    Some(bytes) => self.send(wait, Parcel::ToPeer(who, life, Incoming::Http(id, Ok(bytes)))),
-                    None => {
-                        let lost = Incoming::Http(id, Err(Failure::Unknown));
-                        self.send(self.faults.http_timeout, Parcel::ToPeer(who, life, lost))
-                    }
-                };
-            }
-            Parcel::Inject(objects) => {
-                for (who, object) in objects {
-                    let now = self.now;
-                    let session = self.peers.get_mut(who).and_then(|p| p.session.as_mut());
-                    if let Some(Err(error)) = session.map(|s| s.handle(now, Event::Object(object))) {
-                        self.failures.push((who, error.to_string()));
-                    }
-                    self.pump(who);
-                }
-            }
-        }
-    }
-
-    fn relay_control(&mut self, who: usize, bytes: &Bytes) {
-        let Some(peer) = self.peers.get_mut(who) else { return };
-        peer.uplink.push(bytes);
-        loop {
-            let Some(peer) = self.peers.get_mut(who) else { return };
-            let Ok(Some(message)) = peer.uplink.next_message() else { return };
-            if let Ok(out) = self.relay.control(&who, message) {
-                self.fan_out(out);
-            }
-        }
-    }
-
     /// The next moment at which something happens.
     pub fn next_at(&self) -> Option<Timestamp> {
-        let timeouts = self.peers.iter().filter_map(|p| p.session.as_ref());
-        let timeouts = timeouts.filter_map(|s| s.participant().poll_timeout()).map(|(at, _)| at);
+        let timeouts = self.peers.iter().filter_map(|p| {
+            let (at, _) = p.session.as_ref()?.participant().poll_timeout()?;
+            Some(shifted(at, p.ahead.saturating_neg()))
+        });
         timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).min()
     }
 
@@ -630,7 +447,7 @@ impl<E: Engine> Network<E> {
             return true;
         }
         for who in 0..self.peers.len() {
-            let now = self.now;
+            let now = self.clock(who);
             let Some(session) = self.peers.get_mut(who).and_then(|p| p.session.as_mut()) else { continue };
             if session.participant().poll_timeout().is_some_and(|(at, _)| at <= now) {
                 if let Err(error) = session.handle(now, Event::Timer) {
@@ -666,38 +483,8 @@ impl<E: Engine> Network<E> {
             self.step();
         }
     }
+}
 
-    /// Whether exactly these participants are the members, at one epoch, with one authenticator and one
-    /// roster, leaf by leaf.
-    ///
-    /// # Errors
-    /// What differs, in words.
-    pub fn agreement(&self, members: &[usize]) -> Result<Agreement, String> {
-        let mut agreed: Option<(Agreement, usize)> = None;
-        for who in members {
-            let peer = self.peer(*who).ok_or_else(|| format!("p{who} is down"))?;
-            let epoch = peer.epoch().ok_or_else(|| format!("p{who} is {:?}", peer.phase()))?;
-            let authenticator = peer.epoch_authenticator().map_err(|e| format!("p{who}: {e}"))?;
-            let this = Agreement { epoch, members: peer.members().count(), authenticator };
-            if this.members != members.len() {
-                return Err(format!("p{who} counts {} members, not {}", this.members, members.len()));
-            }
-            match &agreed {
-                None => agreed = Some((this, *who)),
-                Some((that, other)) if *that == this => {
-                    let same = self.peer(*other).is_some_and(|other| other.members().eq(peer.members()));
-                    if !same {
-                        return Err(format!("p{who} and p{other} differ in the roster of epoch {epoch}"));
-                    }
-                }
-                Some((that, other)) if that.epoch == epoch => {
-                    return Err(format!("p{who} and p{other} differ in epoch {epoch}: a fork"));
-                }
-                Some((that, other)) => {
-                    return Err(format!("p{who} is at epoch {epoch}, p{other} at {}", that.epoch));
-                }
-            }
-        }
-        agreed.map(|(agreement, _)| agreement).ok_or_else(|| "nobody".to_owned())
-    }
+fn shifted(at: Timestamp, by: i64) -> Timestamp {
+    Timestamp::from_millis(at.as_millis().saturating_add_signed(by))
 }

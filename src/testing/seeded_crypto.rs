@@ -57,6 +57,17 @@ pub fn seeded_engine(name: &str, seed: u64) -> SeededEngine {
     MlsEngine::new(&client, &crypto).expect("the suite has SHA-256")
 }
 
+/// As [`seeded_engine`], in a later life of the same participant: the same signature key, and other draws, as
+/// a system's generator would give after a restart. Life 0 is the first. **Never for production.**
+#[expect(clippy::expect_used, reason = "a test helper; fails only if the suite above is taken away")]
+pub fn seeded_engine_again(name: &str, seed: u64, life: u64) -> SeededEngine {
+    let (client, crypto) = seeded_client(name, seed);
+    if life > 0 {
+        crypto.0.restart(life);
+    }
+    MlsEngine::new(&client, &crypto).expect("the suite has SHA-256")
+}
+
 /// RustCrypto with a seeded generator in place of the system's. **Never for production.**
 ///
 /// Its clones draw from one stream: a provider is one participant.
@@ -106,6 +117,14 @@ impl Draws {
             z ^ (z >> 31)
         });
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Another stream, which follows from this one and `life`.
+    fn restart(&self, life: u64) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [first, ..] = *state;
+        let fresh = Self::new(first ^ life.rotate_left(17));
+        *state = *fresh.0.lock().unwrap_or_else(PoisonError::into_inner);
     }
 
     fn fill(&self, out: &mut [u8]) {

@@ -573,7 +573,8 @@ impl World {
             if self.budget.restarts > 0 {
                 acts.push(Act::Restart(who));
             }
-            if self.budget.rogues > 0 && row.rogue == Some(who as usize) {
+            let early = machine.epoch().is_some_and(|e| e < row.last());
+            if self.budget.rogues > 0 && row.rogue == Some(who as usize) && early {
                 acts.push(Act::Rogue(who));
             }
         }

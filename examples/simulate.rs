@@ -1,0 +1,242 @@
+//! Whole lives of groups under faults, seed by seed, each step held against the invariants.
+//!
+//! `cargo run --release --example simulate -- --seeds 1000 [--members 6] [--faults storm] [--engine mls]`
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moq_mls::Timestamp;
+use moq_mls::engine::Engine;
+use moq_mls::testing::simulation::{Kit, MUTANTS, Outcome, Profile, Scenario, run, shrink};
+use moq_mls::testing::witness::Violation;
+
+const HELP: &str = "\
+simulate: groups under faults, every step held against the invariants
+
+  --seeds N         scenarios to run (default 1000)
+  --first S         the first seed (default 0)
+  --members M       most participants at the start (default 6)
+  --faults PROFILE  calm, loss, counter, partition, crash, abandon, relay, clock, byzantine, reset, storm,
+                    or all, which take turns (default all)
+  --engine E        symbolic (default) or mls: real MLS with seeded draws
+  --mutants         look for deliberate bugs instead, within N seeds each
+  --trace SEED      run one seed of one profile and print all that happened
+  --keep DIR        where failures are written as explicit steps (default vectors/regressions)
+
+Each seed that fails is named with its profile; the exit code is 1 if any does.";
+
+#[derive(Clone)]
+struct Options {
+    seeds: u64,
+    first: u64,
+    members: usize,
+    profile: Option<Profile>,
+    mls: bool,
+    mutants: bool,
+    trace: Option<u64>,
+    keep: String,
+}
+
+fn options() -> Result<Option<Options>, String> {
+    let keep = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/regressions").to_owned();
+    let mut options = Options {
+        seeds: 1000,
+        first: 0,
+        members: 6,
+        profile: None,
+        mls: false,
+        mutants: false,
+        trace: None,
+        keep,
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        let number = |text: String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
+        match arg.as_str() {
+            "--seeds" => options.seeds = number(value()?)?,
+            "--first" => options.first = number(value()?)?,
+            "--members" => options.members = usize::try_from(number(value()?)?).map_err(|e| e.to_string())?,
+            "--faults" => {
+                let name = value()?;
+                options.profile = if name == "all" { None } else { Some(name.parse()?) };
+            }
+            "--engine" => {
+                options.mls = match value()?.as_str() {
+                    "mls" => true,
+                    "symbolic" => false,
+                    other => return Err(format!("no engine {other}")),
+                };
+            }
+            "--mutants" => options.mutants = true,
+            "--trace" => options.trace = Some(number(value()?)?),
+            "--keep" => options.keep = value()?,
+            "--help" | "-h" => return Ok(None),
+            other => return Err(format!("no option {other}; --help names them")),
+        }
+    }
+    Ok(Some(options))
+}
+
+/// What a number of runs came to.
+#[derive(Default)]
+struct Sums {
+    steps: AtomicU64,
+    orphaned: AtomicU64,
+    forks: AtomicU64,
+    wedges: AtomicU64,
+    lost_joiners: AtomicU64,
+    key_leaks: AtomicU64,
+    others: AtomicU64,
+    failed: Mutex<Vec<String>>,
+}
+
+impl Sums {
+    fn count(&self, invariant: &str) {
+        let counter = match invariant {
+            "AgreementOnEpoch" | "NoTwoCommitsPerEpoch" | "NoLineageFork" | "SingleGenesis" => &self.forks,
+            "EventuallyAllSameEpoch" | "NoWedge" | "LockEventuallyFree" => &self.wedges,
+            "NoLostJoiner" => &self.lost_joiners,
+            "RemovedCannotDerive" => &self.key_leaks,
+            _ => &self.others,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn scenario(options: &Options, seed: u64) -> Scenario {
+    let at = usize::try_from(seed % Profile::ALL.len() as u64).unwrap_or(0);
+    let turn = Profile::ALL.into_iter().cycle().nth(at).unwrap_or(Profile::Storm);
+    Scenario::generate(options.profile.unwrap_or(turn), seed, options.members)
+}
+
+fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
+    let mut scenario = scenario(options, seed);
+    scenario.receipts &= kit.receipts.is_some();
+    let panicked = || Outcome {
+        failure: Some(Violation {
+            invariant: "NoPanic",
+            at: Timestamp::from_millis(0),
+            who: 0,
+            detail: "it panicked".into(),
+        }),
+        ..Outcome::default()
+    };
+    let play = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&scenario, kit)));
+    let outcome = play().unwrap_or_else(|_| panicked());
+    sums.steps.fetch_add(outcome.steps, Ordering::Relaxed);
+    sums.orphaned.fetch_add(u64::from(outcome.orphaned), Ordering::Relaxed);
+    if seed.is_multiple_of(50) && outcome.failure.is_none() && run(&scenario, kit).digest != outcome.digest {
+        sums.count("Deterministic");
+        println!("FAILED seed {seed} profile {}: Deterministic: two runs differ", scenario.profile);
+    }
+    let Some(failure) = &outcome.failure else { return };
+    sums.count(failure.invariant);
+    println!("FAILED seed {seed} profile {}: {failure}", scenario.profile);
+    let Ok(mut failed) = sums.failed.lock() else { return };
+    if failed.len() < 5 {
+        let small = shrink(&scenario, &outcome, kit, 400);
+        let engine = if options.mls { "mls" } else { "symbolic" };
+        let name = format!("{}/{}-{}-{seed}.json", options.keep, failure.invariant, scenario.profile);
+        let what = format!("{} {}", failure.invariant, failure.detail);
+        match std::fs::write(&name, small.to_json(engine, &what)) {
+            Ok(()) => println!(
+                "  {} steps, {} draws: {name}",
+                small.steps.len(),
+                small.choices.map_or(0, |c| c.len())
+            ),
+            Err(error) => println!("  not kept: {error}"),
+        }
+    }
+    failed.push(failure.invariant.to_owned());
+}
+
+fn trace<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>) -> bool {
+    let mut scenario = scenario(options, seed);
+    scenario.receipts &= kit.receipts.is_some();
+    println!("{scenario:#?}");
+    let outcome = run(&scenario, kit);
+    println!("{}", outcome.tail);
+    match &outcome.failure {
+        Some(failure) => println!("FAILED {failure}"),
+        None => println!("nothing was wrong in {} steps", outcome.steps),
+    }
+    outcome.failure.is_none()
+}
+
+fn simulate(options: &Options) -> bool {
+    let sums = Sums::default();
+    let next = AtomicU64::new(options.first);
+    let end = options.first + options.seeds;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    if options.mls {
+                        one(options, seed, &Kit::mls(seed), &sums);
+                    } else {
+                        one(options, seed, &Kit::symbolic(), &sums);
+                    }
+                }
+            });
+        }
+    });
+    let figure = |name: &str, value: &AtomicU64, unit: &str| {
+        println!("figure {name} {} {unit}", value.load(Ordering::Relaxed));
+    };
+    println!("figure sim_seeds {} seeds", options.seeds);
+    figure("sim_steps", &sums.steps, "steps");
+    figure("sim_orphaned", &sums.orphaned, "seeds");
+    figure("sim_forks", &sums.forks, "seeds");
+    figure("sim_wedges", &sums.wedges, "seeds");
+    figure("sim_lost_joiners", &sums.lost_joiners, "seeds");
+    figure("sim_key_leaks", &sums.key_leaks, "seeds");
+    figure("sim_other_violations", &sums.others, "seeds");
+    let wrong = [&sums.forks, &sums.wedges, &sums.lost_joiners, &sums.key_leaks, &sums.others];
+    wrong.iter().all(|n| n.load(Ordering::Relaxed) == 0)
+}
+
+fn mutants(options: &Options) -> bool {
+    let kit = Kit::symbolic();
+    let mut caught = 0;
+    println!("{:<32} seeds  {:<28} profile", "deliberate bug", "found by");
+    for mutant in &MUTANTS {
+        match mutant.hunt(options.first, options.seeds, options.members, &kit) {
+            Some(found) => {
+                caught += 1;
+                let by = found.outcome.failure.map_or("", |f| f.invariant);
+                println!("{:<32} {:>5}  {by:<28} {}", mutant.name, found.runs, found.scenario.profile);
+            }
+            None => println!("{:<32} {:>5}  NOT FOUND", mutant.name, options.seeds),
+        }
+    }
+    println!("figure sim_mutants_caught {caught}/{} mutants", MUTANTS.len());
+    caught == MUTANTS.len()
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("simulate: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let fine = match (options.mutants, options.trace) {
+        (true, _) => mutants(&options),
+        (_, Some(seed)) if options.mls => trace(&options, seed, &Kit::mls(seed)),
+        (_, Some(seed)) => trace(&options, seed, &Kit::symbolic()),
+        _ => simulate(&options),
+    };
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

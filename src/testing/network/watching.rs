@@ -1,0 +1,130 @@
+//! What can be seen of a network from outside, and the witness that looks on.
+
+use crate::counter::service::Counter;
+use crate::engine::Engine;
+use crate::event::Object;
+use crate::participant::Participant;
+use crate::testing::session::Session;
+use crate::testing::witness::{Violation, Witness};
+use crate::tracks::SenderId;
+
+use super::{Agreement, Network};
+
+impl<E: Engine> Network<E> {
+    /// From now on every step is held against the invariants: see [`violations`](Self::violations).
+    pub fn watch(&mut self) {
+        self.witness.get_or_insert_default();
+    }
+
+    /// What was found broken so far; nothing if nobody [watches](Self::watch).
+    pub fn violations(&self) -> &[Violation] {
+        self.witness.as_ref().map_or(&[], Witness::violations)
+    }
+
+    /// Whether a member was seen in this state of the group without `sender` in it.
+    pub fn seen_without(&self, epoch: u64, context: &[u8; 32], sender: &SenderId) -> bool {
+        let members = self.witness.as_ref().and_then(|w| w.knows(epoch, context));
+        members.is_some_and(|members| !members.contains(sender))
+    }
+
+    /// Whether some member was seen, from `epoch` on, in a state of the group without `sender`.
+    pub fn was_without(&self, epoch: u64, sender: &SenderId) -> bool {
+        self.witness.as_ref().is_some_and(|w| w.was_without(epoch, sender))
+    }
+
+    /// Every object that a participant published since somebody watches.
+    pub fn published(&self) -> &[Object] {
+        self.witness.as_ref().map_or(&[], Witness::published)
+    }
+
+    pub(super) fn counter_of(&self, who: usize) -> Option<&Counter> {
+        let group = &self.peers.get(who)?.config.group;
+        self.counter.iter().find(|(id, _)| *id == group).map(|(_, counter)| counter)
+    }
+
+    /// The witness looks at one participant.
+    pub(super) fn look(&mut self, who: usize) {
+        let Some(mut witness) = self.witness.take() else { return };
+        if let Some((peer, participant)) = self.peers.get(who).zip(self.peer(who)) {
+            witness.look(self.now, who, peer.life, participant, self.counter_of(who));
+        }
+        self.witness = Some(witness);
+    }
+
+    pub(super) fn look_at_publish(&mut self, who: usize, object: &Object) {
+        let Some(mut witness) = self.witness.take() else { return };
+        let session = self.peers.get(who).and_then(|p| p.session.as_ref());
+        if let Some(session) = session {
+            let (participant, durable) = (session.participant(), session.durable());
+            witness.on_publish(self.now, who, participant, durable, self.counter_of(who), object);
+        }
+        self.witness = Some(witness);
+    }
+
+    /// Something is at the relay from now on.
+    pub(super) fn look_at_relay(&mut self, payload: &[u8]) {
+        if self.witness.is_none() {
+            return;
+        }
+        let engine = self.peers.iter().find_map(|p| p.session.as_ref()).map(|s| s.participant().engine());
+        let hash = engine.and_then(|engine| engine.sha256(payload).ok());
+        if let (Some(hash), Some(witness)) = (hash, &mut self.witness) {
+            witness.at_relay(hash);
+        }
+    }
+
+    /// The service handled a request of `who`; before, its counter stood at `before`.
+    pub(super) fn look_at_counter(&mut self, who: usize, before: u64) {
+        let Some(mut witness) = self.witness.take() else { return };
+        if let Some(counter) = self.counter_of(who)
+            && counter.next() > before
+        {
+            witness.on_slot(self.now, who, before, counter.slot(before));
+        }
+        self.witness = Some(witness);
+    }
+
+    /// The next value of the counter that `who` asks.
+    pub(super) fn counter_next(&self, who: usize) -> u64 {
+        self.counter_of(who).map_or(0, Counter::next)
+    }
+
+    /// A participant; `None` while it is down or if there is none of that number.
+    pub fn peer(&self, who: usize) -> Option<&Participant<E>> {
+        self.peers.get(who)?.session.as_ref().map(Session::participant)
+    }
+
+    /// Whether exactly these participants are the members, at one epoch, with one authenticator and one
+    /// roster, leaf by leaf.
+    ///
+    /// # Errors
+    /// What differs, in words.
+    pub fn agreement(&self, members: &[usize]) -> Result<Agreement, String> {
+        let mut agreed: Option<(Agreement, usize)> = None;
+        for who in members {
+            let peer = self.peer(*who).ok_or_else(|| format!("p{who} is down"))?;
+            let epoch = peer.epoch().ok_or_else(|| format!("p{who} is {:?}", peer.phase()))?;
+            let authenticator = peer.epoch_authenticator().map_err(|e| format!("p{who}: {e}"))?;
+            let this = Agreement { epoch, members: peer.members().count(), authenticator };
+            if this.members != members.len() {
+                return Err(format!("p{who} counts {} members, not {}", this.members, members.len()));
+            }
+            match &agreed {
+                None => agreed = Some((this, *who)),
+                Some((that, other)) if *that == this => {
+                    let same = self.peer(*other).is_some_and(|other| other.members().eq(peer.members()));
+                    if !same {
+                        return Err(format!("p{who} and p{other} differ in the roster of epoch {epoch}"));
+                    }
+                }
+                Some((that, other)) if that.epoch == epoch => {
+                    return Err(format!("p{who} and p{other} differ in epoch {epoch}: a fork"));
+                }
+                Some((that, other)) => {
+                    return Err(format!("p{who} is at epoch {epoch}, p{other} at {}", that.epoch));
+                }
+            }
+        }
+        agreed.map(|(agreement, _)| agreement).ok_or_else(|| "nobody".to_owned())
+    }
+}

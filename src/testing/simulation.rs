@@ -1,0 +1,565 @@
+//! Whole lives under faults, held against the invariants at every step, and against what everyone may expect
+//! once the faults stop.
+//!
+//! A [`Scenario`] says all of a run: who does what when, what may go wrong, and the seed (or the kept
+//! [`choices`](super::choices)) that decides what does. [`run`] is deterministic. Safety is the witness's
+//! business ([`witness`](super::witness)); liveness is judged in a second phase without faults:
+//!
+//! - **NoLostJoiner**: everyone who wants in, and is not kept out, is a member;
+//! - **EventuallyAllSameEpoch**: all members hold one epoch and one roster, which is exactly they;
+//! - **NoLostIntent**: whom a member that never died wanted out was out;
+//! - **NoWedge**: a further commit goes through; **LockEventuallyFree**: and the lock is not held after it;
+//! - **RemovedCannotDerive**, once more: a copy of a removed member's state, kept from before, gets nowhere.
+
+mod mutants;
+mod profiles;
+mod scenario;
+mod shrinking;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use self::mutants::{Caught, MUTANTS, Mutant};
+pub use self::profiles::Profile;
+pub use self::scenario::{Op, Scenario};
+pub use self::shrinking::shrink;
+use super::network::{Faults, Network, NetworkConfig, Receipts};
+use super::witness::Violation;
+use crate::action::Notice;
+use crate::engine::Engine;
+use crate::event::{Command, Object};
+use crate::participant::{Config, Participant, Phase, SafetyMode};
+use crate::snapshot::Snapshot;
+use crate::tracks::{GroupName, Location, SenderId, TrackKind};
+
+/// How long everyone has to agree once the faults stop, in virtual time.
+pub const PATIENCE: Duration = Duration::from_secs(400);
+
+/// Makes the engine of a participant, by its name and which of its lives it is.
+pub type Engines<E> = Box<dyn Fn(&str, u64) -> E>;
+
+/// What a simulation runs on.
+pub struct Kit<E: Engine> {
+    /// The engine of a participant, by name, in its first life (0) or a later one.
+    pub engine: Engines<E>,
+    /// The service's signer and its public key, for scenarios with receipts.
+    pub receipts: Option<(Receipts, Bytes)>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Steps of the network.
+    pub steps: u64,
+    /// The first thing that was wrong.
+    pub failure: Option<Violation>,
+    /// Digest of everything that happened.
+    pub digest: u64,
+    /// The draws, to run the same again without the seed.
+    pub choices: Vec<u16>,
+    /// The log's last lines, if something was wrong.
+    pub tail: String,
+    /// Nobody who lived held the group at the end, and everyone who waited was told.
+    pub orphaned: bool,
+}
+
+impl Kit<super::symbolic::SymbolicEngine> {
+    /// Without cryptography.
+    pub fn symbolic() -> Self {
+        use super::symbolic::{SymbolicEngine, SymbolicReceipts};
+        let key = Bytes::from_static(b"service key");
+        Self {
+            // Names of participants are short enough for every rule.
+            engine: Box::new(|name, life| match SymbolicEngine::new(name) {
+                Ok(engine) => engine.incarnation(life),
+                Err(_) => unreachable!("{name}"),
+            }),
+            receipts: Some((Receipts::by(SymbolicReceipts(key.clone())), key)),
+        }
+    }
+}
+
+impl Kit<super::seeded_crypto::SeededEngine> {
+    /// Over mls-rs, with draws that follow from `seed`.
+    pub fn mls(seed: u64) -> Self {
+        use super::seeded_crypto::seeded_engine_again;
+        Self { engine: Box::new(move |name, life| seeded_engine_again(name, seed, life)), receipts: None }
+    }
+}
+
+/// Runs a scenario to its end, or to the first thing that is wrong.
+pub fn run<E: Engine>(scenario: &Scenario, kit: &Kit<E>) -> Outcome {
+    let mut run = Run::new(scenario, kit);
+    let failure = run.play().err();
+    let tail = failure.as_ref().map(|_| {
+        let entries = run.net.log().entries();
+        let last = entries.len().saturating_sub(200);
+        entries.iter().skip(last).map(|e| format!("{e}\n")).collect()
+    });
+    Outcome {
+        steps: run.steps,
+        failure,
+        digest: run.net.log().digest(),
+        choices: run.net.choices().to_vec(),
+        tail: tail.unwrap_or_default(),
+        orphaned: run.orphaned,
+    }
+}
+
+struct Run<'a, E: Engine> {
+    scenario: &'a Scenario,
+    kit: &'a Kit<E>,
+    net: Network<E>,
+    config: Config,
+    steps: u64,
+    names: Vec<String>,
+    ids: Vec<SenderId>,
+    lives: BTreeMap<usize, u64>,
+    joined: BTreeSet<usize>,
+    /// Killed, and to be started again before everyone must agree.
+    down: BTreeSet<usize>,
+    /// Killed for good.
+    lost: BTreeSet<usize>,
+    /// Whom somebody wanted out, from which epoch on, and whether that one died since.
+    unwanted: BTreeMap<usize, (usize, u64, bool)>,
+    /// Who asked to leave and never died since.
+    leaving: BTreeSet<usize>,
+    stolen: Option<(usize, Snapshot)>,
+    reset: bool,
+    orphaned: bool,
+}
+
+type Judged = Result<(), Violation>;
+
+impl<'a, E: Engine> Run<'a, E> {
+    fn new(scenario: &'a Scenario, kit: &'a Kit<E>) -> Self {
+        let mut setup = NetworkConfig::new(scenario.seed);
+        setup.faults = scenario.faults.clone();
+        setup.counter.lease = scenario.lease;
+        setup.choices = scenario.choices.clone();
+        setup.ignores_prev = scenario.ignores_prev;
+        // The name is a constant of this crate's rules.
+        let group = GroupName::try_from("room").unwrap_or_else(|_| unreachable!());
+        let mut config = Config::new(group);
+        config.mode = scenario.mode;
+        config.commit_tracks = scenario.commit_tracks;
+        config.flaw = scenario.flaw;
+        if let (true, Some((signer, key))) = (scenario.receipts, &kit.receipts) {
+            setup.receipts = signer.clone();
+            config.service_key = Some(key.clone());
+        }
+        let mut net = Network::new(setup);
+        net.watch();
+        let mut run = Self {
+            scenario,
+            kit,
+            net,
+            config,
+            steps: 0,
+            names: Vec::new(),
+            ids: Vec::new(),
+            lives: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            down: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            unwanted: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            stolen: None,
+            reset: false,
+            orphaned: false,
+        };
+        for who in 0..scenario.participants {
+            run.add(format!("u{who}"));
+        }
+        run
+    }
+
+    fn add(&mut self, name: String) -> usize {
+        let engine = (self.kit.engine)(&name, 0);
+        self.ids.push(engine.sender_id().clone());
+        self.names.push(name);
+        self.net.add(engine, self.config.clone()).unwrap_or(usize::MAX)
+    }
+
+    fn fail(&self, invariant: &'static str, who: usize, detail: String) -> Judged {
+        Err(Violation { invariant, at: self.net.now(), who, detail })
+    }
+
+    /// Nothing may be wrong so far.
+    fn judge(&self) -> Judged {
+        if let Some(violation) = self.net.violations().first() {
+            return Err(violation.clone());
+        }
+        match self.net.failures().first() {
+            Some((who, error)) => self.fail("NoPanic", *who, error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn wait(&mut self, time: Duration) -> Judged {
+        let end = self.net.now().after(time);
+        while self.net.next_at().is_some_and(|at| at <= end) {
+            self.net.step();
+            self.steps = self.steps.saturating_add(1);
+            self.judge()?;
+        }
+        self.net.run_for(end.since(self.net.now()));
+        Ok(())
+    }
+
+    fn play(&mut self) -> Judged {
+        for op in &self.scenario.steps {
+            self.act(op)?;
+        }
+        self.calm()?;
+        self.agree()?;
+        if !self.orphaned && !self.reset {
+            self.go_on()?;
+            self.try_stolen()?;
+        }
+        Ok(())
+    }
+
+    fn name(&self, who: usize) -> &str {
+        self.names.get(who).map_or("", String::as_str)
+    }
+
+    fn member(&self, who: usize) -> Option<&Participant<E>> {
+        self.net.peer(who).filter(|p| p.phase() == Phase::Member)
+    }
+
+    /// A wish of the user; what the machine calls misuse at this moment is no failure.
+    fn command(&mut self, who: usize, command: Command) {
+        let _ = self.net.command(who, command);
+    }
+
+    fn act(&mut self, op: &Op) -> Judged {
+        match *op {
+            Op::Wait(ms) => return self.wait(Duration::from_millis(ms)),
+            Op::Join(who) => self.join(who),
+            Op::Update(who) => self.command(who, Command::Update),
+            Op::Leave(who) => {
+                if self.member(who).is_some() {
+                    self.keep_copy(who);
+                    self.command(who, Command::Leave);
+                    if !self.down.contains(&who) {
+                        self.leaving.insert(who);
+                    }
+                }
+            }
+            Op::Remove(by, whom) => self.remove(by, whom),
+            Op::Crash(who) => self.crash(who),
+            Op::CrashAfter(who, actions) => {
+                if self.net.peer(who).is_some() {
+                    self.down.insert(who);
+                    self.mark_dead(who);
+                    self.net.crash_after(who, actions);
+                }
+            }
+            Op::Restart(who) => self.restart(who),
+            Op::Abandon(who) if self.lost.contains(&who) => {}
+            Op::Abandon(who) => {
+                self.crash(who);
+                self.lost.insert(who);
+                self.down.remove(&who);
+                // The same person on a new device, with nothing of the old one.
+                let next = self.add(format!("{}+{}", self.name(who), self.names.len()));
+                self.join(next);
+            }
+            Op::Partition(who, ms) => self.net.partition(who, Duration::from_millis(ms)),
+            Op::Evict => self.net.evict_relay(),
+            Op::ResetCounter => {
+                self.reset = true;
+                self.net.reset_counter();
+            }
+            Op::Clock(who, ahead) => self.net.set_clock(who, ahead),
+            Op::Rogue(who) => self.rogue(who, false),
+            Op::Corrupt(who) => self.rogue(who, true),
+            Op::Junk(who) => self.junk(who),
+            Op::Replay(which) => self.replay(which),
+            Op::Impostor(who) => self.impostor(who),
+        }
+        self.judge()
+    }
+
+    fn join(&mut self, who: usize) {
+        if self.joined.insert(who) {
+            self.command(who, Command::Join);
+        }
+    }
+
+    fn keep_copy(&mut self, who: usize) {
+        if let (None, Some(copy)) = (&self.stolen, self.net.durable(who)) {
+            self.stolen = Some((who, copy));
+        }
+    }
+
+    fn remove(&mut self, by: usize, whom: usize) {
+        let Some(epoch) = self.member(by).and_then(Participant::epoch) else { return };
+        let Some(id) = self.ids.get(whom).cloned() else { return };
+        let is_in = self.member(by).is_some_and(|p| p.members().any(|m| m.sender == id));
+        if by == whom || !is_in {
+            return;
+        }
+        self.keep_copy(whom);
+        self.command(by, Command::Remove(id));
+        // It may be about to be killed.
+        let dies = self.down.contains(&by);
+        self.unwanted.insert(whom, (by, epoch, dies));
+    }
+
+    /// What it wished for may be forgotten.
+    fn mark_dead(&mut self, who: usize) {
+        self.leaving.remove(&who);
+        for (by, _, died) in self.unwanted.values_mut() {
+            *died = *died || *by == who;
+        }
+    }
+
+    fn crash(&mut self, who: usize) {
+        if self.net.peer(who).is_some() {
+            self.net.crash(who);
+            self.down.insert(who);
+            self.mark_dead(who);
+        }
+    }
+
+    fn restart(&mut self, who: usize) {
+        if self.lost.contains(&who) || !self.down.remove(&who) {
+            return;
+        }
+        self.net.crash(who);
+        let life = self.lives.entry(who).or_default();
+        *life = life.saturating_add(1);
+        let life = *life;
+        let engine = (self.kit.engine)(self.name(who), life);
+        // A snapshot that cannot be restored shows as a participant that never comes back.
+        let _ = self.net.restart(who, engine);
+        if self.joined.contains(&who) && self.net.peer(who).is_some_and(|p| p.phase() == Phase::New) {
+            self.command(who, Command::Join);
+        }
+    }
+
+    /// A member publishes a commit that it built without asking anybody.
+    fn rogue(&mut self, who: usize, broken: bool) {
+        let Some(member) = self.member(who) else { return };
+        let engine = (self.kit.engine)(self.name(who), 99);
+        let Some((mut location, payload)) = member.rogue_commit(&engine, self.net.now()) else { return };
+        location.object = location.object.saturating_add(2 * who as u64);
+        let track = member.tracks().commit(member.sender_id());
+        let mut payload = payload.to_vec();
+        if let (true, Some(last)) = (broken, payload.last_mut()) {
+            *last ^= 1;
+        }
+        self.net.publish_as_stranger(&Object { track, location, payload: payload.into() });
+    }
+
+    /// Bytes that say nothing where the next commit would go.
+    fn junk(&mut self, who: usize) {
+        let Some(member) = self.member(who) else { return };
+        let group = member.epoch().unwrap_or(0).saturating_add(1);
+        let track = member.tracks().commit(member.sender_id());
+        let payload = Bytes::from_static(b"no message of any kind");
+        self.net.publish_as_stranger(&Object { track, location: Location { group, object: 0 }, payload });
+    }
+
+    /// Something that was published once lies elsewhere too.
+    fn replay(&mut self, which: u64) {
+        let published = self.net.published();
+        let count = published.len() as u64;
+        let at = usize::try_from(which.checked_rem(count).unwrap_or(0)).unwrap_or(0);
+        let Some(mut object) = published.get(at).cloned() else { return };
+        let kind = self.net.peer(0).and_then(|p| p.tracks().classify(&object.track));
+        match kind {
+            Some(TrackKind::KeyPackage(_)) => {
+                object.location.object = object.location.object.saturating_add(7)
+            }
+            _ => object.location.group = object.location.group.saturating_add(1),
+        }
+        self.net.publish_as_stranger(&object);
+    }
+
+    /// Somebody's KeyPackage on another one's track.
+    fn impostor(&mut self, who: usize) {
+        let mut engine = (self.kit.engine)("mallory", 0);
+        let (Some(peer), Ok(key)) = (self.net.peer(who), engine.generate_key_package(self.net.now(), 50))
+        else {
+            return;
+        };
+        let track = peer.tracks().key_package(peer.sender_id());
+        let location = Location { group: 0, object: 50 };
+        self.net.publish_as_stranger(&Object { track, location, payload: key.message });
+    }
+
+    /// No more faults, and everyone who can come back does.
+    fn calm(&mut self) -> Judged {
+        *self.net.faults_mut() = Faults::default();
+        self.wait(Duration::from_secs(5))?;
+        for who in self.down.clone() {
+            self.restart(who);
+        }
+        self.judge()
+    }
+
+    /// Those who live, wanted in and have not ended.
+    fn here(&self) -> Vec<usize> {
+        let ended = |who: &usize| self.net.peer(*who).is_none_or(|p| p.phase() == Phase::Ended);
+        self.joined.iter().copied().filter(|who| !ended(who)).collect()
+    }
+
+    fn expected(&self) -> Vec<usize> {
+        // Whom somebody wanted out may be let in once more by one that did not see it.
+        let out = |who: &usize| self.unwanted.contains_key(who) && self.member(*who).is_none();
+        self.here().into_iter().filter(|who| !out(who)).collect()
+    }
+
+    /// Everyone comes to agree, or is told that it cannot be.
+    fn agree(&mut self) -> Judged {
+        let end = self.net.now().after(PATIENCE);
+        let mut round = 0_u64;
+        loop {
+            if self.is_settled()? {
+                return Ok(());
+            }
+            if self.net.now() >= end {
+                return self.not_settled();
+            }
+            self.wait(Duration::from_secs(1))?;
+            round = round.saturating_add(1);
+            if round.is_multiple_of(10) {
+                self.tell_who_is_gone();
+            }
+        }
+    }
+
+    /// The embedder's word: connections that have ended.
+    fn tell_who_is_gone(&mut self) {
+        let Some(by) = self.here().into_iter().find(|who| self.member(*who).is_some()) else { return };
+        let here: BTreeSet<&SenderId> = self.here().iter().filter_map(|who| self.ids.get(*who)).collect();
+        let members = self.member(by).map(|p| p.members().map(|m| m.sender.clone()).collect::<Vec<_>>());
+        let gone: Vec<SenderId> =
+            members.unwrap_or_default().into_iter().filter(|m| !here.contains(m)).collect();
+        for sender in gone {
+            self.command(by, Command::Gone(sender));
+        }
+    }
+
+    fn is_settled(&mut self) -> Result<bool, Violation> {
+        let expected = self.expected();
+        let holders = |who: &usize| {
+            self.net.peer(*who).is_some_and(|p| p.phase() == Phase::Member || p.inside().genesis.is_some())
+        };
+        let told = |who: &usize| {
+            self.net
+                .notices(*who)
+                .iter()
+                .any(|(_, n)| matches!(n, Notice::JoinStalled { .. } | Notice::ServiceFault(_)))
+        };
+        if !expected.iter().any(holders) && expected.iter().all(told) {
+            // Nobody who lives holds the group, and everyone knows that it stalls: a new generation.
+            self.orphaned = true;
+            return Ok(true);
+        }
+        if self.reset {
+            // The group stands still, whole; whoever asked the service was told.
+            return Ok(self.quiet_since_reset());
+        }
+        Ok(self.lost_intent().is_none() && self.net.agreement(&expected).is_ok())
+    }
+
+    /// After the service lost its state: nobody is asked for more than to stay whole.
+    fn quiet_since_reset(&self) -> bool {
+        let told = |n: &Notice| matches!(n, Notice::ServiceFault(_) | Notice::JoinStalled { .. });
+        self.here()
+            .iter()
+            .all(|who| self.member(*who).is_some() || self.net.notices(*who).iter().any(|(_, n)| told(n)))
+    }
+
+    /// A removal that nobody carried out, though whoever wanted it never died.
+    fn lost_intent(&self) -> Option<(usize, usize)> {
+        if let Some(who) = self.leaving.iter().find(|who| self.member(**who).is_some()) {
+            return Some((*who, *who));
+        }
+        self.unwanted.iter().find_map(|(whom, (by, epoch, died))| {
+            let still = self.member(*by).is_some();
+            let was_out =
+                self.ids.get(*whom).is_some_and(|id| self.net.was_without(epoch.saturating_add(1), id));
+            (still && !*died && !was_out).then_some((*by, *whom))
+        })
+    }
+
+    fn not_settled(&self) -> Judged {
+        if let Some((by, whom)) = self.lost_intent() {
+            return self.fail("NoLostIntent", by, format!("p{whom} was never removed"));
+        }
+        let expected = self.expected();
+        let waiting: Vec<usize> =
+            expected.iter().copied().filter(|who| self.member(*who).is_none()).collect();
+        let members: Vec<usize> =
+            expected.iter().copied().filter(|who| self.member(*who).is_some()).collect();
+        let agreement = self.net.agreement(&expected).err().unwrap_or_default();
+        let epochs: BTreeSet<_> = members
+            .iter()
+            .filter_map(|who| self.member(*who))
+            .map(|p| (p.epoch(), p.context_hash()))
+            .collect();
+        if let (Some(who), 1) = (waiting.first(), epochs.len()) {
+            return self.fail("NoLostJoiner", *who, agreement);
+        }
+        self.fail("EventuallyAllSameEpoch", expected.first().copied().unwrap_or(0), agreement)
+    }
+
+    /// The group takes another commit.
+    fn go_on(&mut self) -> Judged {
+        let Some(first) = self.expected().first().copied() else { return Ok(()) };
+        let Some(epoch) = self.member(first).and_then(Participant::epoch) else { return Ok(()) };
+        let mut round = 0_u64;
+        while !self.net.agreement(&self.expected()).is_ok_and(|a| a.epoch > epoch) {
+            // Whoever is on the way out takes no wishes, and may be the last.
+            let members = self.expected();
+            let Some(who) = members.get(usize::try_from(round / 100).unwrap_or(0) % members.len().max(1))
+            else {
+                return Ok(());
+            };
+            if round.is_multiple_of(100) {
+                self.command(*who, Command::Update);
+            }
+            if round > 600 {
+                let why = self.net.agreement(&members).err().unwrap_or("no new epoch".into());
+                return self.fail("NoWedge", *who, why);
+            }
+            self.wait(Duration::from_millis(100))?;
+            round = round.saturating_add(1);
+        }
+        self.wait(self.scenario.lease + Duration::from_secs(3))?;
+        let now = self.net.now();
+        let held = |c: &crate::counter::service::Counter| c.lock_held().is_some_and(|l| l.is_live(now));
+        if self.net.counter().iter().any(|(_, counter)| held(counter)) {
+            return self.fail("LockEventuallyFree", first, "the lock is still held".into());
+        }
+        Ok(())
+    }
+
+    /// The copy of a removed member's state tries to follow.
+    fn try_stolen(&mut self) -> Judged {
+        let Some((who, copy)) = self.stolen.take() else { return Ok(()) };
+        let is_out = self.net.peer(who).is_some_and(|p| p.phase() == Phase::Ended);
+        if !is_out || self.scenario.mode == SafetyMode::Advisory {
+            return Ok(());
+        }
+        let engine = (self.kit.engine)(self.name(who), 77);
+        let Ok(ghost) = self.net.add_restored(engine, self.config.clone(), copy) else { return Ok(()) };
+        self.wait(Duration::from_secs(25))?;
+        let Some(peer) = self.net.peer(ghost) else { return Ok(()) };
+        let holds = peer.epoch().zip(peer.context_hash());
+        let leaked = holds.is_some_and(|(epoch, context)| {
+            self.ids.get(who).is_some_and(|id| self.net.seen_without(epoch, &context, id))
+        });
+        if leaked {
+            return self.fail("RemovedCannotDerive", ghost, format!("a copy of p{who} holds {holds:?}"));
+        }
+        Ok(())
+    }
+}

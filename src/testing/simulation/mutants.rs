@@ -1,0 +1,69 @@
+//! Deliberate bugs, and where to look for them: a simulation that does not find them proves nothing.
+
+use super::{Kit, Outcome, Profile, Scenario, run};
+use crate::SafetyMode;
+use crate::engine::Engine;
+use crate::participant::Flaw;
+
+/// A deliberate bug of all participants, or of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutant {
+    /// What it is.
+    pub name: &'static str,
+    flaw: Option<Flaw>,
+    ignores_prev: bool,
+    profiles: &'static [Profile],
+}
+
+const fn mutant(name: &'static str, flaw: Flaw, profiles: &'static [Profile]) -> Mutant {
+    Mutant { name, flaw: Some(flaw), ignores_prev: false, profiles }
+}
+
+/// Every deliberate bug.
+pub const MUTANTS: [Mutant; 14] = [
+    mutant("apply on receipt", Flaw::ApplyOnReceipt, &[Profile::Counter, Profile::Storm]),
+    mutant("apply before the pin", Flaw::ApplyBeforePin, &[Profile::Counter]),
+    mutant("second commit for a slot", Flaw::SecondCommit, &[Profile::Counter, Profile::Storm]),
+    mutant("outbox dropped on a timeout", Flaw::OutboxDroppedOnTimeout, &[Profile::Counter, Profile::Storm]),
+    mutant("persist after publish", Flaw::PersistAfterPublish, &[Profile::Calm]),
+    mutant("Welcome only on increment Ok", Flaw::WelcomeOnlyOnOk, &[Profile::Counter, Profile::Storm]),
+    mutant("Welcome before the pin", Flaw::WelcomeBeforePin, &[Profile::Calm]),
+    mutant("help without a trial", Flaw::HelpUntried, &[Profile::Byzantine]),
+    mutant("nobody helps", Flaw::NoHelp, &[Profile::Abandon, Profile::Storm]),
+    mutant("pin before read-back", Flaw::PinBeforeReadBack, &[Profile::Calm]),
+    mutant("reused KeyPackage", Flaw::ReusedKeyPackage, &[Profile::Storm, Profile::Relay]),
+    mutant("dropped intent", Flaw::DroppedIntent, &[Profile::Loss, Profile::Counter]),
+    mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Storm, Profile::Byzantine]),
+    Mutant { name: "no prev check", flaw: None, ignores_prev: true, profiles: &[Profile::Reset] },
+];
+
+/// How a bug was found.
+#[derive(Clone, Debug)]
+pub struct Caught {
+    /// How many runs it took.
+    pub runs: u64,
+    /// The run.
+    pub scenario: Scenario,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl Mutant {
+    /// Looks for the bug, in at most `seeds` runs.
+    pub fn hunt<E: Engine>(&self, first: u64, seeds: u64, most: usize, kit: &Kit<E>) -> Option<Caught> {
+        for runs in 1..=seeds {
+            let seed = first.saturating_add(runs);
+            let turn = usize::try_from(seed).unwrap_or(0);
+            let profile = self.profiles.get(turn.checked_rem(self.profiles.len())?).copied()?;
+            let mut scenario = Scenario::generate(profile, seed, most);
+            scenario.mode = SafetyMode::Pinned;
+            scenario.flaw = self.flaw;
+            scenario.ignores_prev = self.ignores_prev;
+            let outcome = run(&scenario, kit);
+            if outcome.failure.is_some() {
+                return Some(Caught { runs, scenario, outcome });
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,303 @@
+//! Looks on at every step of a simulated network, and says which invariant a participant breaks.
+//!
+//! The names are those of `reliability.md` section 7. The witness sees more than any participant: every state
+//! that anybody was ever in, the relay and the service. It shares no code with the machine it judges.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::SafetyMode;
+use crate::counter::service::{Counter, Slot};
+use crate::engine::Engine;
+use crate::event::Object;
+use crate::participant::Participant;
+use crate::snapshot::Snapshot;
+use crate::time::Timestamp;
+use crate::tracks::{SenderId, TrackKind};
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its name.
+    pub invariant: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// The participant that was looked at.
+    pub who: usize,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} p{}: {}", self.at, self.invariant, self.who, self.detail)
+    }
+}
+
+/// The safety invariants, by name.
+pub const SAFETY: [&str; 14] = [
+    "AgreementOnEpoch",
+    "NoTwoCommitsPerEpoch",
+    "AppliedIsPinned",
+    "NoLineageFork",
+    "SingleGenesis",
+    "OneOutboxPerSlot",
+    "EpochMonotonic",
+    "OutboxDurableBeforePublish",
+    "PublishedBeforePinned",
+    "NoWelcomeBeforePin",
+    "NoGhostJoin",
+    "RemovedCannotDerive",
+    "NoSecretSurvivesLoser",
+    "BoundsNeverExceeded",
+];
+
+type Context = [u8; 32];
+
+/// What was seen of one state of the group.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// The state it followed on, as somebody saw it.
+    parent: Option<Context>,
+    members: BTreeSet<SenderId>,
+}
+
+/// A participant when it was last looked at.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    life: u64,
+    epoch: u64,
+    context: Context,
+    rejoins: u64,
+}
+
+/// Everything that was seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Witness {
+    states: BTreeMap<u64, BTreeMap<Context, Seen>>,
+    last: BTreeMap<usize, Last>,
+    /// Hash of the own commit that each participant published in each epoch.
+    own: BTreeMap<(usize, u64), Context>,
+    /// Hashes of all that reached the relay.
+    relayed: BTreeSet<Context>,
+    /// The service lost its state: who founded the group is no longer for it to say.
+    reset: bool,
+    /// Everything that participants published.
+    published: Vec<Object>,
+    violations: Vec<Violation>,
+}
+
+impl Witness {
+    pub(super) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    pub(super) fn published(&self) -> &[Object] {
+        &self.published
+    }
+
+    /// Whether some member was, from `epoch` on, in a state of the group without `sender`.
+    pub(super) fn was_without(&self, epoch: u64, sender: &SenderId) -> bool {
+        let later = self.states.range(epoch..).flat_map(|(_, states)| states.values());
+        later.into_iter().any(|seen| !seen.members.contains(sender))
+    }
+
+    /// Whether any member was ever in this state.
+    pub(super) fn knows(&self, epoch: u64, context: &Context) -> Option<&BTreeSet<SenderId>> {
+        Some(&self.states.get(&epoch)?.get(context)?.members)
+    }
+
+    pub(super) fn service_lost_its_state(&mut self) {
+        self.reset = true;
+    }
+
+    pub(super) fn at_relay(&mut self, hash: Context) {
+        self.relayed.insert(hash);
+    }
+
+    fn breaks(&mut self, invariant: &'static str, at: Timestamp, who: usize, detail: String) {
+        self.violations.push(Violation { invariant, at, who, detail });
+    }
+
+    /// A participant published something.
+    pub(super) fn on_publish<E: Engine>(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        participant: &Participant<E>,
+        durable: Option<&Snapshot>,
+        counter: Option<&Counter>,
+        object: &Object,
+    ) {
+        self.published.push(object.clone());
+        let mode = participant.config().mode;
+        let place = object.location;
+        match participant.tracks().classify(&object.track) {
+            Some(TrackKind::Commit(_)) if place.object.is_multiple_of(2) => {
+                let Ok(hash) = participant.engine().sha256(&object.payload) else { return };
+                let first = *self.own.entry((who, place.group)).or_insert(hash);
+                if first != hash {
+                    let detail = format!("another commit in epoch {}", place.group);
+                    self.breaks("OneOutboxPerSlot", at, who, detail);
+                }
+                if !durable.is_some_and(|d| contains(d.as_bytes(), &object.payload)) {
+                    let detail = format!("commit of epoch {}", place.group);
+                    self.breaks("OutboxDurableBeforePublish", at, who, detail);
+                }
+            }
+            Some(TrackKind::Welcome(_)) if mode != SafetyMode::Advisory && !self.reset => {
+                let decided = match counter.map_or(Slot::Free, |c| c.slot(place.group)) {
+                    Slot::Free => false,
+                    Slot::Pinned(pin) if participant.epoch() == Some(place.group) => {
+                        participant.context_hash().is_some_and(|c| c == pin.context_hash())
+                    }
+                    Slot::Pinned(_) | Slot::Unpinned | Slot::Forgotten => true,
+                };
+                if !decided {
+                    self.breaks("NoWelcomeBeforePin", at, who, format!("to epoch {}", place.group));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The service filled a slot.
+    pub(super) fn on_slot(&mut self, at: Timestamp, who: usize, val: u64, slot: Slot) {
+        if let Slot::Pinned(pin) = slot
+            && val > 0
+        {
+            let hash: Option<Context> = pin.commit_hash().try_into().ok();
+            if hash.is_none_or(|hash| !self.relayed.contains(&hash)) {
+                self.breaks("PublishedBeforePinned", at, who, format!("slot {val}"));
+            }
+        }
+    }
+
+    /// A participant did something: how does it stand now?
+    pub(super) fn look<E: Engine>(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        life: u64,
+        participant: &Participant<E>,
+        counter: Option<&Counter>,
+    ) {
+        self.check_bounds(at, who, participant);
+        let (Some(epoch), Some(context)) = (participant.epoch(), participant.context_hash()) else { return };
+        let rejoins = participant.stats().rejoins;
+        let last = self.last.insert(who, Last { life, epoch, context, rejoins });
+        if last.is_some_and(|l| l.life == life && l.context == context) {
+            return;
+        }
+        if let Some(l) = last.filter(|l| epoch < l.epoch) {
+            self.breaks("EpochMonotonic", at, who, format!("from {} to {epoch}", l.epoch));
+        }
+        let here = |l: &Last| l.life == life && l.rejoins == rejoins && l.epoch.checked_add(1) == Some(epoch);
+        let parent = last.filter(here).map(|l| l.context);
+        let members: BTreeSet<SenderId> = participant.members().map(|m| m.sender.clone()).collect();
+        if !members.contains(participant.sender_id()) {
+            let detail = format!("holds epoch {epoch}, which it is not in");
+            self.breaks("RemovedCannotDerive", at, who, detail);
+        }
+        self.agree(at, who, epoch, context, parent, members);
+        if participant.config().mode == SafetyMode::Pinned {
+            self.check_pin(at, who, participant, counter, epoch, context, parent);
+        }
+        if participant.inside().outbox.is_some_and(|(_, _, base)| base != context) {
+            self.breaks("NoSecretSurvivesLoser", at, who, format!("an outbox of another epoch in {epoch}"));
+        }
+    }
+
+    fn agree(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        epoch: u64,
+        context: Context,
+        parent: Option<Context>,
+        members: BTreeSet<SenderId>,
+    ) {
+        let reset = self.reset;
+        let states = self.states.entry(epoch).or_default();
+        let seen = states.entry(context).or_insert_with(|| Seen { parent, members });
+        seen.parent = seen.parent.or(parent);
+        let parent = seen.parent;
+        // After the service lost its state two groups may stand side by side, but none may split.
+        let splits = |(c, s): (&Context, &Seen)| {
+            *c != context && (!reset || (s.parent.is_some() && s.parent == parent))
+        };
+        if states.iter().any(splits) {
+            let name = match (epoch, reset) {
+                (0, _) => "SingleGenesis",
+                (_, true) => "NoLineageFork",
+                (_, false) => "AgreementOnEpoch",
+            };
+            let detail = format!("a second state of epoch {epoch}");
+            self.breaks(name, at, who, detail.clone());
+            if epoch > 0 {
+                self.breaks("NoTwoCommitsPerEpoch", at, who, detail);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one look at one state")]
+    fn check_pin<E: Engine>(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        participant: &Participant<E>,
+        counter: Option<&Counter>,
+        epoch: u64,
+        context: Context,
+        parent: Option<Context>,
+    ) {
+        let slot = counter.map_or(Slot::Free, |c| c.slot(epoch));
+        let pinned = match slot {
+            Slot::Pinned(pin) => participant.pin() == Some(&pin) && pin.context_hash() == context,
+            Slot::Forgotten => true,
+            Slot::Free | Slot::Unpinned => false,
+        };
+        if !pinned && !self.reset {
+            // Whoever has just joined came by a Welcome.
+            let name = if parent.is_none() { "NoGhostJoin" } else { "AppliedIsPinned" };
+            self.breaks(name, at, who, format!("epoch {epoch} with {slot:?} at the service"));
+        }
+        let before = epoch.checked_sub(1).and_then(|e| counter.map(|c| c.slot(e)));
+        if let (Some(parent), Some(Slot::Pinned(before)), Slot::Pinned(now)) = (parent, before, slot)
+            && now.context_hash() == context
+            && before.context_hash() != parent
+        {
+            self.breaks(
+                "NoLineageFork",
+                at,
+                who,
+                format!("epoch {epoch} does not follow on the recorded one"),
+            );
+        }
+    }
+
+    fn check_bounds<E: Engine>(&mut self, at: Timestamp, who: usize, participant: &Participant<E>) {
+        let (inside, limits) = (participant.inside(), &participant.config().limits);
+        let within = [
+            ("candidates", inside.candidates, limits.candidates),
+            ("waiting", inside.waiting, limits.pending_joiners),
+            ("keys", inside.keys, limits.own_key_packages),
+            ("welcomes", inside.early_welcomes, limits.welcomes),
+            ("later", inside.later_bytes, limits.future_bytes),
+        ];
+        for (what, is, most) in within {
+            if is > most {
+                self.breaks("BoundsNeverExceeded", at, who, format!("{what}: {is} over {most}"));
+            }
+        }
+    }
+}
+
+fn contains(haystack: &Bytes, needle: &Bytes) -> bool {
+    // The length stands before it in a snapshot, which makes for a quick search.
+    let length = (needle.len() as u64).to_be_bytes();
+    let whole = [&length[..], needle].concat();
+    haystack.windows(whole.len()).any(|w| w == whole)
+}
