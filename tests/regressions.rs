@@ -71,9 +71,82 @@ fn every_failure_that_was_found_stays_mended() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         assert!(name.ends_with(".json"), "{name} is run by nobody");
-        run(&name, &serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap());
+        let vector: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        if vector["world"] == "network" {
+            let outcome = networks::replay(&name, &vector);
+            assert!(outcome.failure.is_none(), "{name}: {:?}\n{}", outcome.failure, outcome.tail);
+        } else {
+            run(&name, &vector);
+        }
         files += 1;
     }
     assert!(files >= 4);
     println!("figure regression_files {files} files");
+}
+
+/// Failures of whole networks: `cargo run --release --example simulate` writes them.
+mod networks {
+    use std::time::Duration;
+
+    use moq_mls::SafetyMode;
+    use moq_mls::testing::simulation::{Kit, Op, Outcome, Profile, Scenario, run};
+    use moq_mls::tracks::CommitTrackPolicy;
+    use serde_json::Value;
+
+    fn numbers<T: TryFrom<i64>>(list: &Value) -> Vec<T>
+    where
+        T::Error: std::fmt::Debug,
+    {
+        let list = list.as_array().unwrap();
+        list.iter().map(|n| T::try_from(n.as_i64().unwrap()).unwrap()).collect()
+    }
+
+    pub(super) fn replay(name: &str, vector: &Value) -> Outcome {
+        let profile: Profile = vector["profile"].as_str().unwrap().parse().unwrap();
+        let seed = vector["seed"].as_str().unwrap().parse().unwrap();
+        let mut scenario = Scenario::generate(profile, seed, 6);
+        scenario.participants = numbers::<usize>(&Value::Array(vec![vector["participants"].clone()]))[0];
+        scenario.mode = match vector["mode"].as_str().unwrap() {
+            "pinned" => SafetyMode::Pinned,
+            "fenced" => SafetyMode::Fenced,
+            "advisory" => SafetyMode::Advisory,
+            other => panic!("{name}: no mode {other}"),
+        };
+        scenario.commit_tracks = match vector["tracks"].as_str().unwrap() {
+            "shared" => CommitTrackPolicy::Shared,
+            "per sender" => CommitTrackPolicy::PerSender,
+            other => panic!("{name}: no tracks {other}"),
+        };
+        scenario.receipts = vector["receipts"].as_bool().unwrap();
+        scenario.lease = Duration::from_millis(vector["lease_ms"].as_u64().unwrap());
+        let latency: Vec<u64> = numbers(&vector["latency_ms"]);
+        let f = &mut scenario.faults;
+        f.latency = (Duration::from_millis(latency[0]), Duration::from_millis(latency[1]));
+        let permille: Vec<u16> = numbers(&vector["faults_permille"]);
+        let fields = [
+            &mut f.lost_objects,
+            &mut f.repeated_objects,
+            &mut f.late_objects,
+            &mut f.refused_requests,
+            &mut f.lost_requests,
+            &mut f.lost_replies,
+            &mut f.last_words,
+        ];
+        for (field, value) in fields.into_iter().zip(permille) {
+            *field = value;
+        }
+        f.http_timeout = Duration::from_millis(vector["http_timeout_ms"].as_u64().unwrap());
+        scenario.choices = vector.get("choices").map(numbers);
+        let op = |step: &Value| {
+            let parts = step.as_array().unwrap();
+            let rest: Vec<i64> = parts[1..].iter().map(|n| n.as_i64().unwrap()).collect();
+            Op::from_parts(parts[0].as_str().unwrap(), &rest).unwrap_or_else(|| panic!("{name}: {step}"))
+        };
+        scenario.steps = vector["steps"].as_array().unwrap().iter().map(op).collect();
+        match vector["engine"].as_str().unwrap() {
+            "symbolic" => run(&scenario, &Kit::symbolic()),
+            "mls" => run(&scenario, &Kit::mls(seed)),
+            other => panic!("{name}: no engine {other}"),
+        }
+    }
 }

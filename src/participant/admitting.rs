@@ -30,6 +30,13 @@ impl<E: Engine> Participant<E> {
                 self.consider_key_package_object(sender, object.location.object, object.payload)
             }
             State::Bootstrapping(_) | State::Joining(_) => {
+                // Judged at once: anybody may have put junk further up on the track, and the newest speaks.
+                let own = |info: KeyPackageInfo| {
+                    info.sender == sender && info.sequence.is_none_or(|s| s == object.location.object)
+                };
+                if !self.engine.inspect_key_package(self.now, &object.payload).is_ok_and(own) {
+                    return Ok(());
+                }
                 // One who joins leaves these to the members: only where they lie is of use.
                 let creating = matches!(self.state, State::Bootstrapping(_));
                 let payload = if creating { object.payload } else { Bytes::new() };

@@ -11,6 +11,7 @@ use crate::action::{FetchId, Timer};
 use crate::counter::Pin;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::participant::committing::PATIENCE;
 use crate::participant::deadlines::Jitter;
 use crate::participant::membership::Step;
 use crate::participant::turn::Wishes;
@@ -133,7 +134,8 @@ impl<E: Engine> Participant<E> {
             }
             State::Joining(joining) => joining.forget_attempts(),
             State::Member(member) => {
-                member.attempts = 0;
+                let gives_way = !member.candidates.is_empty() && member.best_candidate().is_none();
+                member.attempts = if gives_way { member.attempts.min(PATIENCE) } else { 0 };
                 // A bound far beyond any world that is checked.
                 member.looked_at = 0;
                 if let Step::Looking { fetch, .. } = &mut member.step {

@@ -17,6 +17,9 @@ use crate::participant::turn::{Add, Work};
 use crate::participant::{Participant, SafetyMode};
 use crate::tracks::{COMMIT_OBJECT, Location, WELCOME_OBJECT, commit_fallback_object};
 
+/// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.
+pub(crate) const PATIENCE: u32 = 6;
+
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
 
@@ -185,8 +188,9 @@ impl<E: Engine> Participant<E> {
             }
             return Ok(());
         }
-        if !member.candidates.is_empty() {
-            // Commits that remove us cannot be pinned by us: we do not know the epoch they make.
+        if !member.candidates.is_empty() && member.attempts < PATIENCE {
+            // Commits that remove us cannot be pinned by us: we do not know the epoch they make. Whoever can
+            // has time to; if nobody is left who can, the group must not stand still for it.
             self.back_off();
             return Ok(());
         }
@@ -343,11 +347,11 @@ impl<E: Engine> Participant<E> {
     }
 
     /// What the relay had for this epoch was handled as it came: is there a commit to help instead?
-    pub(crate) fn on_look(&mut self, id: FetchId) {
-        let Some(member) = self.member_mut() else { return };
-        let Step::Looking { fetch, lock_id } = member.step.clone() else { return };
+    pub(crate) fn on_look(&mut self, id: FetchId) -> Result<(), Error> {
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        let Step::Looking { fetch, lock_id } = member.step.clone() else { return Ok(()) };
         if fetch != id {
-            return;
+            return Ok(());
         }
         if let Some(pin) = member.best_candidate() {
             if member.outbox.as_ref().is_some_and(|o| !o.sent) {
@@ -355,39 +359,55 @@ impl<E: Engine> Participant<E> {
                 member.outbox = None;
             }
             self.pin_candidate(pin, lock_id);
-            return;
+            return Ok(());
         }
         let own = member.outbox.as_ref().filter(|o| o.seen).map(|o| o.pin);
         member.step = Step::Publishing { lock_id: lock_id.clone() };
         match own {
-            Some(pin) => self.pin_slot(pin, lock_id, true),
+            Some(pin) => {
+                self.pin_slot(pin, lock_id, true);
+                Ok(())
+            }
             None => self.publish_outbox(),
         }
     }
 
-    /// The object id for one's own commit. Where somebody else's bytes hold object 0, which can never change,
-    /// it is the place that is ours by our leaf.
-    pub(crate) fn commit_place(&self) -> u64 {
-        let taken = self.member().filter(|m| m.place_taken);
-        taken.and_then(|m| commit_fallback_object(m.leaf)).unwrap_or(COMMIT_OBJECT)
+    /// The object id for one's own commit. Where somebody else's bytes hold object 0, for good, it is the place
+    /// that is ours by our leaf; and where that is taken too, one that nobody can foresee before the
+    /// commit is there.
+    pub(crate) fn commit_place(&self, commit: &Bytes) -> Result<u64, Error> {
+        let Some(member) = self.member() else { return Ok(COMMIT_OBJECT) };
+        if !member.taken.contains(&COMMIT_OBJECT) {
+            return Ok(COMMIT_OBJECT);
+        }
+        let hash = self.engine.sha256(commit)?;
+        let most = u64::try_from(self.config.limits.roster).unwrap_or(u64::MAX).max(1);
+        let drawn = hash.chunks(2).map(|pair| {
+            let number = pair.iter().fold(0_u64, |n, byte| (n << 8) | u64::from(*byte));
+            number.checked_rem(most).unwrap_or(0).saturating_add(1).saturating_mul(2)
+        });
+        let mut places = commit_fallback_object(member.leaf).into_iter().chain(drawn);
+        Ok(places.find(|place| !member.taken.contains(place)).unwrap_or(COMMIT_OBJECT))
     }
 
     /// Publishes one's own commit, always the same bytes at the same place.
-    pub(crate) fn publish_outbox(&mut self) {
+    pub(crate) fn publish_outbox(&mut self) -> Result<(), Error> {
         let track = self.tracks.commit(&self.me);
-        let place = self.commit_place();
+        let Some(commit) = self.member().and_then(|m| m.outbox.as_ref()).map(|o| o.commit.clone()) else {
+            return Ok(());
+        };
+        let place = self.commit_place(&commit)?;
         let early = self.has(Flaw::WelcomeBeforePin);
-        let Some(member) = self.member_mut() else { return };
+        let Some(member) = self.member_mut() else { return Ok(()) };
         if !matches!(member.step, Step::Publishing { .. }) {
-            return;
+            return Ok(());
         }
         let epoch = member.epoch;
-        let Some(outbox) = &mut member.outbox else { return };
+        let Some(outbox) = &mut member.outbox else { return Ok(()) };
         // The place may turn out to be taken after one's own bytes were sent to it.
-        let object = outbox.object.filter(|at| *at != COMMIT_OBJECT).unwrap_or(place);
+        let object = outbox.object.filter(|at| !member.taken.contains(at)).unwrap_or(place);
         outbox.object = Some(object);
         outbox.sent = true;
-        let commit = outbox.commit.clone();
         let welcomes = if early { outbox.welcomes.clone() } else { Vec::new() };
         for (recipient, welcome) in welcomes {
             let location = Location { group: epoch.saturating_add(1), object: WELCOME_OBJECT };
@@ -396,6 +416,7 @@ impl<E: Engine> Participant<E> {
         self.publish(track, Location { group: epoch, object }, commit);
         self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
         self.publish_flawed();
+        Ok(())
     }
 
     /// Nothing, but for deliberate bugs.

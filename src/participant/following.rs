@@ -15,7 +15,7 @@ use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Candidate, Membership, Step, Unheard};
 use crate::participant::turn::Wishes;
 use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::{COMMIT_OBJECT, Location, SenderId};
+use crate::tracks::{Location, SenderId};
 
 /// Commit objects of epochs not reached yet, or of a group not joined yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -145,8 +145,8 @@ impl<E: Engine> Participant<E> {
         if member.outbox.as_ref().is_some_and(|o| o.pin.commit_hash() == hash) {
             return self.on_own_commit_seen();
         }
-        if id == COMMIT_OBJECT && from.as_ref().is_none_or(|from| *from == me) {
-            member.place_taken = true;
+        if from.as_ref().is_none_or(|from| *from == me) && member.taken.len() < most_looks {
+            member.taken.insert(id);
         }
         if let Some(candidate) = member.candidate(&hash).and_then(|i| member.candidates.get_mut(i)) {
             candidate.objects.insert(id);
@@ -329,7 +329,7 @@ impl<E: Engine> Participant<E> {
         let change = Change { committer: Some(member.leaf), removed: outbox.removed, added: outbox.added };
         let group = member.epoch;
         let pin = pinned.then_some(outbox.pin);
-        let place = self.commit_place();
+        let place = self.commit_place(&outbox.commit)?;
         let unheard = (self.config.mode == SafetyMode::Fenced)
             .then(|| Unheard { location: Location { group, object: place }, commit: outbox.commit });
         self.stats.commits_won = self.stats.commits_won.saturating_add(1);
@@ -391,7 +391,7 @@ impl<E: Engine> Participant<E> {
         member.candidates.clear();
         member.receipts.clear();
         member.looked_at = 0;
-        member.place_taken = false;
+        member.taken.clear();
         member.outbox = None;
         member.step = Step::Idle;
         member.decided = None;

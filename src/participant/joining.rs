@@ -292,7 +292,7 @@ impl<E: Engine> Participant<E> {
             roster,
             candidates: Vec::new(),
             looked_at: 0,
-            place_taken: false,
+            taken: std::collections::BTreeSet::new(),
             receipts: Vec::new(),
             outbox: None,
             step: Step::Idle,

@@ -26,8 +26,8 @@ pub(crate) struct Membership<G> {
     pub(crate) candidates: Vec<Candidate<G>>,
     /// Commit objects looked at in this epoch.
     pub(crate) looked_at: usize,
-    /// Somebody else's bytes lie where one's own commit would go, and can never change.
-    pub(crate) place_taken: bool,
+    /// Places of this epoch where one's own commit might go and somebody else's bytes lie, for good.
+    pub(crate) taken: BTreeSet<u64>,
     /// Receipts that came in this epoch, with the object id of the commit they belong to.
     pub(crate) receipts: Vec<(u64, Bytes)>,
     /// One's own commit for the slot. There is never a second one.

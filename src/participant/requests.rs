@@ -201,10 +201,7 @@ impl<E: Engine> Participant<E> {
         }
         match &self.state {
             State::Bootstrapping(_) => self.on_genesis_look(id, reply.err()),
-            State::Member(_) => {
-                self.on_look(id);
-                Ok(())
-            }
+            State::Member(_) => self.on_look(id),
             State::New | State::Joining(_) | State::Ended => Ok(()),
         }
     }

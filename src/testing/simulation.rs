@@ -27,7 +27,8 @@ pub use self::scenario::{Op, Scenario};
 pub use self::shrinking::shrink;
 use super::network::{Faults, Network, NetworkConfig, Receipts};
 use super::witness::Violation;
-use crate::action::Notice;
+use crate::action::{Notice, RejoinReason};
+use crate::counter::service::Counter;
 use crate::engine::Engine;
 use crate::event::{Command, Object};
 use crate::participant::{Config, Participant, Phase, SafetyMode};
@@ -458,7 +459,16 @@ impl<'a, E: Engine> Run<'a, E> {
                 .any(|(_, n)| matches!(n, Notice::JoinStalled { .. } | Notice::ServiceFault(_)))
         };
         if !expected.iter().any(holders) && expected.iter().all(told) {
-            // Nobody who lives holds the group, and everyone knows that it stalls: a new generation.
+            // Nobody who lives holds the group, and everyone knows that it stalls: a new generation. That
+            // comes of deaths and leaves, never of a state that could not be gone on with.
+            let gave_up = |n: &Notice| {
+                matches!(n, Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten))
+            };
+            if let Some(who) =
+                expected.iter().find(|w| !self.reset && self.net.notices(**w).iter().any(|(_, n)| gave_up(n)))
+            {
+                self.fail("NoWedge", *who, "the last to hold the group gave it up".into())?;
+            }
             self.orphaned = true;
             return Ok(true);
         }
@@ -525,6 +535,7 @@ impl<'a, E: Engine> Run<'a, E> {
             };
             if round.is_multiple_of(100) {
                 self.command(*who, Command::Update);
+                self.tell_who_is_gone();
             }
             if round > 600 {
                 let why = self.net.agreement(&members).err().unwrap_or("no new epoch".into());
@@ -533,13 +544,15 @@ impl<'a, E: Engine> Run<'a, E> {
             self.wait(Duration::from_millis(100))?;
             round = round.saturating_add(1);
         }
-        self.wait(self.scenario.lease + Duration::from_secs(3))?;
-        let now = self.net.now();
-        let held = |c: &crate::counter::service::Counter| c.lock_held().is_some_and(|l| l.is_live(now));
-        if self.net.counter().iter().any(|(_, counter)| held(counter)) {
-            return self.fail("LockEventuallyFree", first, "the lock is still held".into());
+        for _ in 0..60 {
+            self.wait(Duration::from_millis(100) + self.scenario.lease / 4)?;
+            let now = self.net.now();
+            let held = |c: &Counter| c.lock_held().is_some_and(|l| l.is_live(now));
+            if !self.net.counter().iter().any(|(_, counter)| held(counter)) {
+                return Ok(());
+            }
         }
-        Ok(())
+        self.fail("LockEventuallyFree", first, "the lock is still held".into())
     }
 
     /// The copy of a removed member's state tries to follow.

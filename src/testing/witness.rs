@@ -37,7 +37,7 @@ impl fmt::Display for Violation {
 }
 
 /// The safety invariants, by name.
-pub const SAFETY: [&str; 14] = [
+pub const SAFETY: [&str; 16] = [
     "AgreementOnEpoch",
     "NoTwoCommitsPerEpoch",
     "AppliedIsPinned",
@@ -52,6 +52,8 @@ pub const SAFETY: [&str; 14] = [
     "RemovedCannotDerive",
     "NoSecretSurvivesLoser",
     "BoundsNeverExceeded",
+    "KeyPackageUsedOnce",
+    "NoLostJoiner",
 ];
 
 type Context = [u8; 32];
@@ -61,7 +63,8 @@ type Context = [u8; 32];
 struct Seen {
     /// The state it followed on, as somebody saw it.
     parent: Option<Context>,
-    members: BTreeSet<SenderId>,
+    /// With the object id of the KeyPackage that each joined by.
+    members: BTreeMap<SenderId, Option<u64>>,
 }
 
 /// A participant when it was last looked at.
@@ -80,6 +83,10 @@ pub(super) struct Witness {
     last: BTreeMap<usize, Last>,
     /// Hash of the own commit that each participant published in each epoch.
     own: BTreeMap<(usize, u64), Context>,
+    /// Who published a Welcome to which epoch for whom.
+    welcomed: BTreeSet<(usize, u64, SenderId)>,
+    /// The members, by the KeyPackage that each came by, of every state that each participant was in.
+    visited: BTreeMap<usize, BTreeSet<(SenderId, Option<u64>)>>,
     /// Hashes of all that reached the relay.
     relayed: BTreeSet<Context>,
     /// The service lost its state: who founded the group is no longer for it to say.
@@ -101,11 +108,11 @@ impl Witness {
     /// Whether some member was, from `epoch` on, in a state of the group without `sender`.
     pub(super) fn was_without(&self, epoch: u64, sender: &SenderId) -> bool {
         let later = self.states.range(epoch..).flat_map(|(_, states)| states.values());
-        later.into_iter().any(|seen| !seen.members.contains(sender))
+        later.into_iter().any(|seen| !seen.members.contains_key(sender))
     }
 
     /// Whether any member was ever in this state.
-    pub(super) fn knows(&self, epoch: u64, context: &Context) -> Option<&BTreeSet<SenderId>> {
+    pub(super) fn knows(&self, epoch: u64, context: &Context) -> Option<&BTreeMap<SenderId, Option<u64>>> {
         Some(&self.states.get(&epoch)?.get(context)?.members)
     }
 
@@ -147,7 +154,11 @@ impl Witness {
                     self.breaks("OutboxDurableBeforePublish", at, who, detail);
                 }
             }
-            Some(TrackKind::Welcome(_)) if mode != SafetyMode::Advisory && !self.reset => {
+            Some(TrackKind::Welcome(to)) => {
+                self.welcomed.insert((who, place.group, to));
+                if mode == SafetyMode::Advisory || self.reset {
+                    return;
+                }
                 let decided = match counter.map_or(Slot::Free, |c| c.slot(place.group)) {
                     Slot::Free => false,
                     Slot::Pinned(pin) if participant.epoch() == Some(place.group) => {
@@ -196,17 +207,62 @@ impl Witness {
         }
         let here = |l: &Last| l.life == life && l.rejoins == rejoins && l.epoch.checked_add(1) == Some(epoch);
         let parent = last.filter(here).map(|l| l.context);
-        let members: BTreeSet<SenderId> = participant.members().map(|m| m.sender.clone()).collect();
-        if !members.contains(participant.sender_id()) {
+        let members: BTreeMap<_, _> = participant.members().map(|m| (m.sender.clone(), m.sequence)).collect();
+        if !members.contains_key(participant.sender_id()) {
             let detail = format!("holds epoch {epoch}, which it is not in");
             self.breaks("RemovedCannotDerive", at, who, detail);
         }
+        self.check_added(at, who, participant, epoch, parent, &members);
         self.agree(at, who, epoch, context, parent, members);
         if participant.config().mode == SafetyMode::Pinned {
             self.check_pin(at, who, participant, counter, epoch, context, parent);
         }
         if participant.inside().outbox.is_some_and(|(_, _, base)| base != context) {
             self.breaks("NoSecretSurvivesLoser", at, who, format!("an outbox of another epoch in {epoch}"));
+        }
+    }
+
+    /// Whoever is let in by one's own commit gets a Welcome from oneself, and came by a KeyPackage that one has
+    /// not seen a member come by before.
+    fn check_added<E: Engine>(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        participant: &Participant<E>,
+        epoch: u64,
+        parent: Option<Context>,
+        members: &BTreeMap<SenderId, Option<u64>>,
+    ) {
+        let before = epoch.checked_sub(1);
+        let own = before.and_then(|e| self.own.get(&(who, e)));
+        let won = participant.pin().is_some_and(|pin| own.is_some_and(|own| pin.commit_hash() == own));
+        let old = before.zip(parent).and_then(|(e, c)| self.states.get(&e)?.get(&c));
+        let mine = self.visited.entry(who).or_default();
+        let added: Vec<(SenderId, Option<u64>)> = match old.filter(|_| won) {
+            Some(old) => members
+                .iter()
+                .filter(|(sender, sequence)| old.members.get(*sender) != Some(*sequence))
+                .map(|(sender, sequence)| (sender.clone(), *sequence))
+                .collect(),
+            None => Vec::new(),
+        };
+        let again: Vec<SenderId> =
+            added.iter().filter(|key_package| mine.contains(key_package)).map(|(s, _)| s.clone()).collect();
+        mine.extend(members.iter().map(|(sender, sequence)| (sender.clone(), *sequence)));
+        for (sender, _) in added {
+            if !self.welcomed.contains(&(who, epoch, sender.clone())) {
+                self.breaks("NoLostJoiner", at, who, format!("no Welcome for {sender} to epoch {epoch}"));
+            }
+        }
+        // After the service lost its state, two groups may have the same people in them.
+        let again = if self.reset { Vec::new() } else { again };
+        for sender in again {
+            self.breaks(
+                "KeyPackageUsedOnce",
+                at,
+                who,
+                format!("{sender} is let in by a spent one in {epoch}"),
+            );
         }
     }
 
@@ -217,7 +273,7 @@ impl Witness {
         epoch: u64,
         context: Context,
         parent: Option<Context>,
-        members: BTreeSet<SenderId>,
+        members: BTreeMap<SenderId, Option<u64>>,
     ) {
         let reset = self.reset;
         let states = self.states.entry(epoch).or_default();

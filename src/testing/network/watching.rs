@@ -24,7 +24,7 @@ impl<E: Engine> Network<E> {
     /// Whether a member was seen in this state of the group without `sender` in it.
     pub fn seen_without(&self, epoch: u64, context: &[u8; 32], sender: &SenderId) -> bool {
         let members = self.witness.as_ref().and_then(|w| w.knows(epoch, context));
-        members.is_some_and(|members| !members.contains(sender))
+        members.is_some_and(|members| !members.contains_key(sender))
     }
 
     /// Whether some member was seen, from `epoch` on, in a state of the group without `sender`.
