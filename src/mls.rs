@@ -22,7 +22,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -117,7 +117,7 @@ impl Default for Options {
 /// [`Engine`](crate::engine::Engine) over mls-rs. `C` is the configuration of the embedder's own [`mls_rs::Client`].
 pub struct MlsEngine<C: MlsConfig> {
     client: Client<EngineConfig<C>>,
-    primitives: Box<dyn Primitives>,
+    primitives: Arc<dyn Primitives>,
     key_packages: KeyPackageSlot,
     states: GroupStateSlot,
     suite: CipherSuite,
@@ -163,7 +163,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             return Err(EngineError::Unsupported("a KeyPackage lifetime that peers refuse"));
         }
         let (identity, suite) = client.signing_identity().map_err(provider)?;
-        let primitives = Box::new(Suites::new(crypto, suite)?);
+        let primitives = Arc::new(Suites::new(crypto, suite)?);
         let sender = SenderId::from_fingerprint(primitives.sha256(&identity.signature_key)?);
         let key_packages = KeyPackageSlot::default();
         let states = GroupStateSlot::default();
