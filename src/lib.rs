@@ -97,7 +97,7 @@
 //! | [`tracks`] | group, sender and track names, object places (draft section 6) |
 //! | [`counter`] | the epoch counter: requests and replies, their HTTP form, the service itself (section 7) |
 //! | [`codec`], [`namespace`] | the draft's control messages and what they mean (section 4.2) |
-//! | [`keys`] | from the epoch to a track's key (section 8) |
+//! | [`keys`], [`secure_objects`] | from the epoch to a track's key (section 8), and to a sealed object |
 //! | [`engine`], [`mls`] | what a group can do, in this crate's words; the same over mls-rs |
 //! | [`snapshot`] | durable bytes |
 //! | `testing` | seeded crypto and a simulated network, behind a feature |
@@ -123,6 +123,7 @@ pub mod mls;
 pub mod namespace;
 pub mod participant;
 mod secret;
+pub mod secure_objects;
 pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -11,6 +11,7 @@
 //! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
 
+mod ciphers;
 mod crypto;
 mod engine;
 mod error;
@@ -43,6 +44,7 @@ use mls_rs::{
 };
 use mls_rs_core::identity::MemberValidationContext;
 
+pub use self::ciphers::MlsCiphers;
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
 use self::message::{credential, gap, into_any, leaf_node, mls_time, parse, sequence};

@@ -1,0 +1,229 @@
+//! The key of one (track, epoch), ready to use.
+
+use std::fmt;
+
+use bytes::BufMut;
+
+use super::{
+    Aead, Ciphers, KeyError, ObjectBuffer, ObjectHeader, OpenError, Opened, SealError, Suite, properties,
+};
+use crate::codec::varint;
+use crate::keys::TrackBaseKey;
+use crate::tracks::FullTrackName;
+
+/// Nn: bytes of a nonce, in every suite.
+pub const NONCE_LEN: usize = 12;
+
+/// How much one key may protect. Settable downwards for tests and for more caution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct KeyLimits {
+    /// Most cipher blocks of 16 bytes, one more counted per object: encrypted ones for GCM, both
+    /// directions for the CTR suites.
+    pub blocks: u64,
+}
+
+impl KeyLimits {
+    /// 2^34.5 blocks of AES, rounded down: an advantage of 2^-60 (draft-irtf-cfrg-aead-limits section 5.1).
+    pub const BLOCKS: u64 = 24_296_003_999;
+}
+
+impl Default for KeyLimits {
+    fn default() -> Self {
+        Self { blocks: Self::BLOCKS }
+    }
+}
+
+/// The key of one (track, epoch): salt, cipher state, and the count of what it has protected.
+pub struct ObjectKey {
+    suite: Suite,
+    key_id: u64,
+    salt: [u8; NONCE_LEN],
+    aead: Box<dyn Aead>,
+    property: Vec<u8>,
+    limits: KeyLimits,
+    blocks: u64,
+    /// Space for the AAD, used again for each object.
+    aad: Vec<u8>,
+}
+
+impl ObjectKey {
+    /// Derives the key of `track` for the epoch of `base`, with default limits.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn new(
+        ciphers: &dyn Ciphers,
+        suite: Suite,
+        track: &FullTrackName,
+        base: &TrackBaseKey,
+    ) -> Result<Self, KeyError> {
+        Self::with_limits(ciphers, suite, track, base, KeyLimits::default())
+    }
+
+    /// As [`new`](Self::new).
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn with_limits(
+        ciphers: &dyn Ciphers,
+        suite: Suite,
+        track: &FullTrackName,
+        base: &TrackBaseKey,
+        limits: KeyLimits,
+    ) -> Result<Self, KeyError> {
+        let secret = ciphers.hkdf_extract(suite.digest(), b"", base.key.as_bytes())?;
+        let expand = |label: &[u8], len| {
+            let (suite_id, key_id) = (suite.value().to_be_bytes(), base.key_id.to_be_bytes());
+            let info = [label, &track.to_serialized(), &suite_id, &key_id].concat();
+            ciphers.hkdf_expand(suite.digest(), secret.as_bytes(), &info, len)
+        };
+        let key = expand(b"MOQ 1.0 Secure Objects Secret key ", suite.key_len())?;
+        let salt = expand(b"MOQ 1.0 Secret salt ", NONCE_LEN)?;
+        Ok(Self {
+            suite,
+            key_id: base.key_id,
+            salt: salt.as_bytes().try_into().map_err(|_| super::AeadError)?,
+            aead: ciphers.aead(suite, &key)?.ok_or(KeyError::Unsupported(suite))?,
+            property: properties::key_id_property(base.key_id).ok_or(super::AeadError)?,
+            limits,
+            blocks: 0,
+            aad: Vec::with_capacity(64),
+        })
+    }
+
+    /// The suite.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The key id.
+    pub fn key_id(&self) -> u64 {
+        self.key_id
+    }
+
+    /// The Key ID property, serialized: the least that an object's immutable properties hold.
+    pub fn key_id_property(&self) -> &[u8] {
+        &self.property
+    }
+
+    /// Blocks that may still be protected: with few left, a new epoch is due.
+    pub fn blocks_left(&self) -> u64 {
+        self.limits.blocks.saturating_sub(self.blocks)
+    }
+
+    /// Seals the payload in `buffer`, with encrypted properties (serialized; none: empty) behind it.
+    ///
+    /// # Errors
+    /// [`SealError`], [`SealError::NoKey`] aside.
+    #[inline]
+    pub fn seal(
+        &mut self,
+        header: &ObjectHeader<'_>,
+        encrypted: &[u8],
+        buffer: &mut ObjectBuffer,
+    ) -> Result<(), SealError> {
+        let nonce = self.nonce(header).ok_or(SealError::ObjectId)?;
+        // The usual case, nothing but the Key ID, needs no parsing.
+        if header.immutable != self.property && properties::key_id(header.immutable) != Some(self.key_id) {
+            return Err(SealError::KeyId);
+        }
+        if buffer.is_sealed() {
+            buffer.clear();
+        }
+        let blocks = self.count(buffer.len().saturating_add(encrypted.len())).ok_or(SealError::Limit)?;
+        let (plaintext, tag) = buffer.frame(encrypted, self.suite.tag_len())?;
+        self.blocks = blocks;
+        aad(&mut self.aad, header);
+        self.aead.seal(&nonce, &self.aad, plaintext, tag).map_err(|_| SealError::Cipher)
+    }
+
+    /// Opens `object`, a ciphertext with its tag, in place. On failure its bytes are worth nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`], [`OpenError::UnknownKey`] aside.
+    #[inline]
+    pub fn open<'a>(
+        &mut self,
+        header: &ObjectHeader<'_>,
+        object: &'a mut [u8],
+    ) -> Result<Opened<'a>, OpenError> {
+        if !self.suite.is_gcm() {
+            self.blocks = self.count(object.len()).ok_or(OpenError::Limit)?;
+        }
+        let tag_len = self.suite.tag_len();
+        // What is wrong before the tag is seen is opened all the same, with a tag that cannot be right for
+        // it: one path, one time, one error.
+        let mut right = true;
+        let nonce = self.nonce(header).unwrap_or_else(|| {
+            right = false;
+            self.salt
+        });
+        right &=
+            header.immutable == self.property || properties::key_id(header.immutable) == Some(self.key_id);
+        right &= object.len() >= tag_len;
+        let short = [0; Suite::MAX_TAG];
+        let split = object.len().saturating_sub(tag_len);
+        let (text, tag) = object.split_at_mut(split);
+        let tag = if tag.len() == tag_len { &*tag } else { short.get(..tag_len).unwrap_or_default() };
+        aad(&mut self.aad, header);
+        right &= self.aead.open(&nonce, &self.aad, text, tag).is_ok();
+        if !right {
+            object.fill(0);
+            return Err(OpenError::Rejected);
+        }
+        parse(object.get(..split).unwrap_or_default()).ok_or(OpenError::Rejected)
+    }
+
+    /// CTR xor salt; `None` for an object id that does not fit.
+    fn nonce(&self, header: &ObjectHeader<'_>) -> Option<[u8; NONCE_LEN]> {
+        let object = u32::try_from(header.location.object).ok()?;
+        let ctr = u128::from(header.location.group) << 32 | u128::from(object);
+        let [_, _, _, _, ctr @ ..] = ctr.to_be_bytes();
+        let mut nonce = self.salt;
+        nonce.iter_mut().zip(ctr).for_each(|(n, c)| *n ^= c);
+        Some(nonce)
+    }
+
+    /// The count with an object of `len` bytes in it, if that is within the limit.
+    fn count(&self, len: usize) -> Option<u64> {
+        let blocks = (len as u64).saturating_add(15) / 16;
+        let sum = self.blocks.saturating_add(blocks).saturating_add(1);
+        (sum <= self.limits.blocks).then_some(sum)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectKey")
+            .field("suite", &self.suite)
+            .field("key_id", &self.key_id)
+            .field("blocks", &self.blocks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The AAD of an object into `out`.
+fn aad(out: &mut Vec<u8>, header: &ObjectHeader<'_>) {
+    out.clear();
+    out.put_u64(header.location.group);
+    // Over 2^32 - 1 nothing is ever accepted.
+    out.put_u32(header.location.object as u32);
+    out.put_u8(header.priority);
+    out.put_slice(header.immutable);
+}
+
+fn parse(plaintext: &[u8]) -> Option<Opened<'_>> {
+    let mut rest = plaintext;
+    let len = usize::try_from(varint::decode(&mut rest).ok()?).ok()?;
+    let (payload, mut rest) = rest.split_at_checked(len)?;
+    let mut encrypted: &[u8] = &[];
+    if !rest.is_empty() {
+        let (kind, list) = properties::read(&mut rest)?;
+        if kind != properties::ENCRYPTED_LIST || !rest.is_empty() {
+            return None;
+        }
+        encrypted = list;
+    }
+    Some(Opened { payload, encrypted })
+}
