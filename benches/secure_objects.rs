@@ -13,32 +13,41 @@ use moq_mls::secure_objects::aws_lc::AwsLc;
 use moq_mls::secure_objects::{ObjectBuffer, ObjectHeader, ObjectKey, Suite};
 use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
 
-const ROUNDS: usize = 301;
+const ROUNDS: usize = 2001;
 
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }
 
-/// Nanoseconds per call of `a` and of `b`, medians of alternating rounds of `calls` each.
-fn compare(calls: u64, mut a: impl FnMut(u64), mut b: impl FnMut(u64)) -> (f64, f64) {
-    let mut times = (Vec::new(), Vec::new());
-    let mut time = |of: &mut dyn FnMut(u64), into: &mut Vec<f64>, round: u64| {
+/// Nanoseconds per object of `a` and of `b`, medians of alternating rounds. Each gets `objects` ready to
+/// work on, made anew before the clock starts.
+fn compare<A, B>(
+    objects: u64,
+    make_a: impl Fn() -> A,
+    make_b: impl Fn() -> B,
+    mut a: impl FnMut(u64, &mut A),
+    mut b: impl FnMut(u64, &mut B),
+) -> (f64, f64) {
+    fn time<T>(objects: u64, make: &impl Fn() -> T, of: &mut impl FnMut(u64, &mut T), into: &mut Vec<f64>) {
+        let mut all: Vec<T> = (0..objects).map(|_| make()).collect();
         let begin = Instant::now();
-        (0..calls).for_each(|i| of(round * calls + i));
-        into.push(begin.elapsed().as_nanos() as f64 / calls as f64);
-    };
-    for round in 0..ROUNDS as u64 {
+        all.iter_mut().zip(0..).for_each(|(object, i)| of(i, object));
+        into.push(begin.elapsed().as_nanos() as f64 / objects as f64);
+        black_box(all);
+    }
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
         // The one that goes first changes too.
         if round % 2 == 0 {
-            time(&mut a, &mut times.0, round);
-            time(&mut b, &mut times.1, round);
+            time(objects, &make_a, &mut a, &mut of_a);
+            time(objects, &make_b, &mut b, &mut of_b);
         } else {
-            time(&mut b, &mut times.1, round);
-            time(&mut a, &mut times.0, round);
+            time(objects, &make_b, &mut b, &mut of_b);
+            time(objects, &make_a, &mut a, &mut of_a);
         }
     }
-    (median(times.0), median(times.1))
+    (median(of_a), median(of_b))
 }
 
 fn object_key(suite: Suite) -> ObjectKey {
@@ -64,43 +73,34 @@ fn measure(name: &str, suite: Suite, len: usize) {
     let mut key = object_key(suite);
     let property = key.key_id_property().to_vec();
     let payload = vec![0x5a; len];
-    let calls = if len > 8000 { 60 } else { 600 };
+    let objects = if len > 8000 { 16 } else { 64 };
     let aad = [0x11_u8; 17];
 
-    // Both begin with the payload's copy into the buffer that is sealed.
-    let mut buffer = ObjectBuffer::with_capacity(len);
-    let mut raw = vec![0_u8; len];
-    let ours = |i: u64| {
-        buffer.clear();
+    let unsealed = || {
+        let mut buffer = ObjectBuffer::with_capacity(len);
         buffer.extend_from_slice(&payload);
-        key.seal(&header(i, &property), b"", &mut buffer).unwrap();
-        black_box(buffer.as_slice());
+        buffer
     };
-    let theirs = |i: u64| {
-        raw.copy_from_slice(&payload);
-        let tag = bare.seal_in_place_separate_tag(nonce(i), Aad::from(&aad), &mut raw).unwrap();
-        black_box((&raw, tag));
+    let ours = |i: u64, buffer: &mut ObjectBuffer| key.seal(&header(i, &property), b"", buffer).unwrap();
+    let theirs = |i: u64, (text, tag): &mut (Vec<u8>, [u8; 16])| {
+        let made = bare.seal_in_place_separate_tag(nonce(i), Aad::from(&aad), text).unwrap();
+        tag.copy_from_slice(made.as_ref());
     };
-    let (sealing, sealing_raw) = compare(calls, ours, theirs);
+    let (sealing, sealing_raw) = compare(objects, unsealed, || (payload.clone(), [0; 16]), ours, theirs);
 
     let mut key = object_key(suite);
-    let mut buffer = ObjectBuffer::with_capacity(len);
-    buffer.extend_from_slice(&payload);
+    let mut buffer = unsealed();
     key.seal(&header(0, &property), b"", &mut buffer).unwrap();
     let sealed = buffer.as_slice().to_vec();
-    let mut object = sealed.clone();
     let mut raw_sealed = payload.clone();
     bare.seal_in_place_append_tag(nonce(0), Aad::from(&aad), &mut raw_sealed).unwrap();
-    let mut raw = raw_sealed.clone();
-    let ours = |_| {
-        object.copy_from_slice(&sealed);
-        black_box(key.open(&header(0, &property), &mut object).unwrap());
+    let ours = |_, object: &mut Vec<u8>| {
+        black_box(key.open(&header(0, &property), object).unwrap());
     };
-    let theirs = |_| {
-        raw.copy_from_slice(&raw_sealed);
-        black_box(bare.open_in_place(nonce(0), Aad::from(&aad), &mut raw).unwrap());
+    let theirs = |_, object: &mut Vec<u8>| {
+        black_box(bare.open_in_place(nonce(0), Aad::from(&aad), object).unwrap());
     };
-    let (opening, opening_raw) = compare(calls, ours, theirs);
+    let (opening, opening_raw) = compare(objects, || sealed.clone(), || raw_sealed.clone(), ours, theirs);
     println!("figure seal_{name}_ns {sealing:.0} ns");
     println!("figure open_{name}_ns {opening:.0} ns");
     println!("figure seal_{name}_vs_raw {:.3} x", sealing / sealing_raw);

@@ -8,6 +8,7 @@
 
 pub mod faults;
 pub mod log;
+pub mod media;
 pub mod network;
 pub mod rng;
 pub mod seeded_crypto;

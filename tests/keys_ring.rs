@@ -380,6 +380,11 @@ fn the_wait_queue_is_bounded_in_number_bytes_and_time() {
     assert!(queue.expired(at(55)).is_empty());
     assert_eq!(gone(queue.expired(at(56))), [6]);
     assert_eq!((queue.is_empty(), queue.bytes(), queue.poll_timeout()), (true, 0, None));
+    for key_id in [4, 6, 5] {
+        queue.push(at(0), key_id, key_id as usize, 1);
+    }
+    assert_eq!(gone(queue.take_up_to(5)), [4, 5]);
+    assert_eq!((queue.len(), queue.bytes()), (1, 1));
     let mut none = WaitQueue::new(limits(0, 100, 50));
     assert_eq!(gone(none.push(at(0), 1, 9, 0)), [9]);
 }

@@ -91,6 +91,12 @@ impl<T> WaitQueue<T> {
         self.take_if(|waiting| waiting.key_id == key_id)
     }
 
+    /// Takes out what waited for `key_id` or an older one, in the order it came: after a gap in the epochs,
+    /// when the older ones come no more.
+    pub fn take_up_to(&mut self, key_id: u64) -> Vec<Waiting<T>> {
+        self.take_if(|waiting| waiting.key_id <= key_id)
+    }
+
     /// Takes out what has waited too long. A wait is over at its last millisecond, not after it.
     pub fn expired(&mut self, now: Timestamp) -> Vec<Waiting<T>> {
         let limit = self.limits.time;

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use bytes::BufMut;
-
 use super::{
     Aead, Ciphers, KeyError, ObjectBuffer, ObjectHeader, OpenError, Opened, SealError, Suite, properties,
 };
@@ -38,7 +36,8 @@ impl Default for KeyLimits {
 pub struct ObjectKey {
     suite: Suite,
     key_id: u64,
-    salt: [u8; NONCE_LEN],
+    /// The salt as a number of 12 bytes, big-endian.
+    salt: u128,
     aead: Box<dyn Aead>,
     property: Vec<u8>,
     limits: KeyLimits,
@@ -83,7 +82,7 @@ impl ObjectKey {
         Ok(Self {
             suite,
             key_id: base.key_id,
-            salt: salt.as_bytes().try_into().map_err(|_| super::AeadError)?,
+            salt: salt.as_bytes().iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)),
             aead: ciphers.aead(suite, &key)?.ok_or(KeyError::Unsupported(suite))?,
             property: properties::key_id_property(base.key_id).ok_or(super::AeadError)?,
             limits,
@@ -157,7 +156,7 @@ impl ObjectKey {
         let mut right = true;
         let nonce = self.nonce(header).unwrap_or_else(|| {
             right = false;
-            self.salt
+            [0; NONCE_LEN]
         });
         right &=
             header.immutable == self.property || properties::key_id(header.immutable) == Some(self.key_id);
@@ -176,16 +175,16 @@ impl ObjectKey {
     }
 
     /// CTR xor salt; `None` for an object id that does not fit.
+    #[inline]
     fn nonce(&self, header: &ObjectHeader<'_>) -> Option<[u8; NONCE_LEN]> {
         let object = u32::try_from(header.location.object).ok()?;
         let ctr = u128::from(header.location.group) << 32 | u128::from(object);
-        let [_, _, _, _, ctr @ ..] = ctr.to_be_bytes();
-        let mut nonce = self.salt;
-        nonce.iter_mut().zip(ctr).for_each(|(n, c)| *n ^= c);
+        let [_, _, _, _, nonce @ ..] = (ctr ^ self.salt).to_be_bytes();
         Some(nonce)
     }
 
     /// The count with an object of `len` bytes in it, if that is within the limit.
+    #[inline]
     fn count(&self, len: usize) -> Option<u64> {
         let blocks = (len as u64).saturating_add(15) / 16;
         let sum = self.blocks.saturating_add(blocks).saturating_add(1);
@@ -204,13 +203,14 @@ impl fmt::Debug for ObjectKey {
 }
 
 /// The AAD of an object into `out`.
+#[inline]
 fn aad(out: &mut Vec<u8>, header: &ObjectHeader<'_>) {
-    out.clear();
-    out.put_u64(header.location.group);
     // Over 2^32 - 1 nothing is ever accepted.
-    out.put_u32(header.location.object as u32);
-    out.put_u8(header.priority);
-    out.put_slice(header.immutable);
+    let ctr = u128::from(header.location.group) << 32 | u128::from(header.location.object as u32);
+    let [_, _, _, fixed @ ..] = (ctr << 8 | u128::from(header.priority)).to_be_bytes();
+    out.clear();
+    out.extend_from_slice(&fixed);
+    out.extend_from_slice(header.immutable);
 }
 
 fn parse(plaintext: &[u8]) -> Option<Opened<'_>> {

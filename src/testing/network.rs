@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 pub use super::faults::{Faults, NetworkConfig, Receipts};
 use super::log::{Entry, Log, What};
+use super::media::{Links, MediaConfig, MediaPlane};
 use super::rng::Rng;
 use super::session::{Done, HttpId, Incoming, Outgoing, Session, Step, read_request};
 use super::stranger::Stranger;
@@ -100,6 +101,7 @@ pub struct Network<E: Engine> {
     receipts: Receipts,
     peers: Vec<Peer<E>>,
     stranger: Option<Stranger>,
+    media: Option<MediaPlane>,
     log: Log,
     observer: Option<Observer>,
     traffic: Traffic,
@@ -121,6 +123,7 @@ impl<E: Engine> Network<E> {
             receipts: config.receipts,
             peers: Vec::new(),
             stranger: None,
+            media: None,
             log: Log::default(),
             observer: None,
             traffic: Traffic::default(),
@@ -192,6 +195,17 @@ impl<E: Engine> Network<E> {
         self.observer = Some(Box::new(observer));
     }
 
+    /// Lets every participant send and receive media from now on: [`media`](super::media). Call it before
+    /// any is added.
+    pub fn enable_media(&mut self, config: MediaConfig, seed: u64) {
+        self.media = Some(MediaPlane::new(config, seed, self.now));
+    }
+
+    /// The media, if there is any.
+    pub fn media(&self) -> Option<&MediaPlane> {
+        self.media.as_ref()
+    }
+
     /// The relay, as it is.
     pub fn relay(&self) -> &Relay<usize> {
         &self.relay
@@ -238,6 +252,9 @@ impl<E: Engine> Network<E> {
             peer.actions_left = None;
             peer.uplink = ControlDecoder::new();
             self.relay.close(&who);
+        }
+        if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
+            endpoint.stop();
         }
     }
 
@@ -338,6 +355,9 @@ impl<E: Engine> Network<E> {
             }
             None => Session::new(Participant::new(engine, peer.config.clone(), now)?),
         };
+        if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
+            endpoint.restart(now, session.participant())?;
+        }
         peer.session = Some(session);
         self.relay.open(who);
         self.entry(who, What::Process("restart".into()), 0);
@@ -365,6 +385,9 @@ impl<E: Engine> Network<E> {
     fn admit(&mut self, session: Session<E>, config: Config) -> usize {
         let who = self.peers.len();
         self.relay.open(who);
+        if let Some(media) = &mut self.media {
+            media.add(session.participant().sender_id().clone());
+        }
         self.peers.push(Peer {
             tracks: session.participant().tracks().clone(),
             session: Some(session),
@@ -467,6 +490,12 @@ impl<E: Engine> Network<E> {
                 self.entry(who, What::Notice(format!("{notice:?}")), 0);
                 let now = self.now;
                 if let Some(peer) = self.peers.get_mut(who) {
+                    let endpoint = self.media.as_mut().and_then(|media| media.endpoint_mut(who));
+                    if let (Some(endpoint), Some(session)) = (endpoint, &peer.session) {
+                        if let Err(error) = endpoint.on_notice(now, session.participant(), &notice) {
+                            self.failures.push((who, error.to_string()));
+                        }
+                    }
                     peer.notices.push((now, notice));
                 }
             }
@@ -617,7 +646,8 @@ impl<E: Engine> Network<E> {
     pub fn next_at(&self) -> Option<Timestamp> {
         let timeouts = self.peers.iter().filter_map(|p| p.session.as_ref());
         let timeouts = timeouts.filter_map(|s| s.participant().poll_timeout()).map(|(at, _)| at);
-        timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).min()
+        let media = self.media.as_ref().map(MediaPlane::next_at);
+        timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).chain(media).min()
     }
 
     /// Lets the next thing happen; `false` if nothing ever will.
@@ -627,6 +657,11 @@ impl<E: Engine> Network<E> {
         if let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= self.now) {
             let parcel = entry.remove();
             self.deliver(parcel);
+            return true;
+        }
+        if let Some(media) = self.media.as_mut().filter(|media| media.next_at() <= at) {
+            let cut: Vec<bool> = self.peers.iter().map(|p| self.now < p.cut_until).collect();
+            media.step(self.now, Links { faults: &self.faults, cut: &cut });
             return true;
         }
         for who in 0..self.peers.len() {
