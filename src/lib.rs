@@ -17,7 +17,7 @@
 //! - [`Participant::poll_timeout`] says when to send [`Event::Timer`] if nothing happens before.
 //! - What others do wrong is a [`Notice`] and a count in [`Stats`], never an `Err`. An [`Error`] means that
 //!   the embedder misused the machine, or that the machine has ended.
-//! - Secrets are pulled by method ([`Participant::export_secret`], [`Participant::track_base_key`]) when
+//! - Secrets are pulled by method ([`Participant::epoch_secret`], [`Participant::export_secret`]) when
 //!   [`Notice::Epoch`] says there is a new one; no action and no log holds one, but for the bytes inside
 //!   `Persist`.
 //! - A participant that subscribed to a track gets its own objects on it back: it pins no commit that it

@@ -9,6 +9,7 @@ use crate::codec::varint;
 
 /// Room for the longest varint before the payload.
 const HEAD: usize = 8;
+const TAG: usize = Suite::MAX_TAG;
 
 /// A buffer for one object at a time: write the payload, seal, send, [`clear`](Self::clear).
 ///
@@ -26,7 +27,7 @@ impl ObjectBuffer {
     /// A buffer for payloads, and encrypted properties, of up to `len` bytes together.
     pub fn with_capacity(len: usize) -> Self {
         // Type and length of the list of properties take up to 10 bytes.
-        let mut bytes = Vec::with_capacity(len.saturating_add(HEAD + 10 + Suite::MAX_TAG));
+        let mut bytes = Vec::with_capacity(len.saturating_add(HEAD + 10 + TAG));
         bytes.resize(HEAD, 0);
         Self { bytes, start: HEAD, sealed: false }
     }
@@ -61,17 +62,15 @@ impl ObjectBuffer {
         self.as_slice().is_empty()
     }
 
+    #[inline]
     pub(super) fn is_sealed(&self) -> bool {
         self.sealed
     }
 
-    /// Puts length before and properties behind the payload, and a tag's room behind all:
-    /// plaintext and tag. The caller has seen that it is not sealed.
-    pub(super) fn frame(
-        &mut self,
-        encrypted: &[u8],
-        tag: usize,
-    ) -> Result<(&mut [u8], &mut [u8]), SealError> {
+    /// Puts length before and properties behind the payload, and room for the longest tag behind all:
+    /// plaintext and tag. The caller has seen that it is not sealed, and cuts the tag to size.
+    #[inline]
+    pub(super) fn frame(&mut self, encrypted: &[u8]) -> Result<(&mut [u8], &mut [u8; TAG]), SealError> {
         let len = self.len() as u64;
         let start = HEAD - varint::encoded_len(len);
         let Some(mut head) = self.bytes.get_mut(start..HEAD) else { return Err(SealError::TooLong) };
@@ -79,12 +78,17 @@ impl ObjectBuffer {
         if !encrypted.is_empty() {
             properties::push(&mut self.bytes, properties::ENCRYPTED_LIST, encrypted);
         }
-        let end = self.bytes.len();
-        self.bytes.resize(end.saturating_add(tag), 0);
+        self.bytes.extend_from_slice(&[0; TAG]);
         self.start = start;
         self.sealed = true;
-        let (plaintext, tag) = self.bytes.split_at_mut(end);
-        Ok((plaintext.get_mut(start..).unwrap_or_default(), tag))
+        let bytes = self.bytes.get_mut(start..).unwrap_or_default();
+        bytes.split_last_chunk_mut().ok_or(SealError::TooLong)
+    }
+
+    /// Takes away what the tag does not fill of its room.
+    #[inline]
+    pub(super) fn cut(&mut self, tag_len: usize) {
+        self.bytes.truncate(self.bytes.len().saturating_sub(TAG.saturating_sub(tag_len)));
     }
 }
 

@@ -42,8 +42,7 @@ pub struct ObjectKey {
     property: Vec<u8>,
     limits: KeyLimits,
     blocks: u64,
-    /// Space for the AAD, used again for each object.
-    aad: Vec<u8>,
+    aad: AadSpace,
 }
 
 impl ObjectKey {
@@ -87,7 +86,7 @@ impl ObjectKey {
             property: properties::key_id_property(base.key_id).ok_or(super::AeadError)?,
             limits,
             blocks: 0,
-            aad: Vec::with_capacity(64),
+            aad: AadSpace(Vec::with_capacity(64)),
         })
     }
 
@@ -131,10 +130,13 @@ impl ObjectKey {
             buffer.clear();
         }
         let blocks = self.count(buffer.len().saturating_add(encrypted.len())).ok_or(SealError::Limit)?;
-        let (plaintext, tag) = buffer.frame(encrypted, self.suite.tag_len())?;
+        let (plaintext, tag) = buffer.frame(encrypted)?;
+        let Some(tag) = tag.get_mut(..self.suite.tag_len()) else { return Err(SealError::Cipher) };
         self.blocks = blocks;
-        aad(&mut self.aad, header);
-        self.aead.seal(&nonce, &self.aad, plaintext, tag).map_err(|_| SealError::Cipher)
+        self.aad.set(header);
+        let sealed = self.aead.seal(&nonce, self.aad.as_slice(), plaintext, tag);
+        buffer.cut(self.suite.tag_len());
+        sealed.map_err(|_| SealError::Cipher)
     }
 
     /// Opens `object`, a ciphertext with its tag, in place. On failure its bytes are worth nothing.
@@ -165,8 +167,8 @@ impl ObjectKey {
         let split = object.len().saturating_sub(tag_len);
         let (text, tag) = object.split_at_mut(split);
         let tag = if tag.len() == tag_len { &*tag } else { short.get(..tag_len).unwrap_or_default() };
-        aad(&mut self.aad, header);
-        right &= self.aead.open(&nonce, &self.aad, text, tag).is_ok();
+        self.aad.set(header);
+        right &= self.aead.open(&nonce, self.aad.as_slice(), text, tag).is_ok();
         if !right {
             object.fill(0);
             return Err(OpenError::Rejected);
@@ -202,15 +204,30 @@ impl fmt::Debug for ObjectKey {
     }
 }
 
-/// The AAD of an object into `out`.
-#[inline]
-fn aad(out: &mut Vec<u8>, header: &ObjectHeader<'_>) {
-    // Over 2^32 - 1 nothing is ever accepted.
-    let ctr = u128::from(header.location.group) << 32 | u128::from(header.location.object as u32);
-    let [_, _, _, fixed @ ..] = (ctr << 8 | u128::from(header.priority)).to_be_bytes();
-    out.clear();
-    out.extend_from_slice(&fixed);
-    out.extend_from_slice(header.immutable);
+/// The AAD of one object after another, in the same space.
+struct AadSpace(Vec<u8>);
+
+impl AadSpace {
+    #[inline]
+    fn set(&mut self, header: &ObjectHeader<'_>) {
+        // Over 2^32 - 1 nothing is ever accepted.
+        let ctr = u128::from(header.location.group) << 32 | u128::from(header.location.object as u32);
+        let [_, _, _, fixed @ ..] = (ctr << 8 | u128::from(header.priority)).to_be_bytes();
+        // Most objects of a track have the properties of the one before.
+        match self.0.split_first_chunk_mut() {
+            Some((place, rest)) if *rest == *header.immutable => *place = fixed,
+            _ => {
+                self.0.clear();
+                self.0.extend_from_slice(&fixed);
+                self.0.extend_from_slice(header.immutable);
+            }
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 fn parse(plaintext: &[u8]) -> Option<Opened<'_>> {
