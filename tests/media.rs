@@ -107,7 +107,7 @@ fn run(seed: u64, members: usize, steps: usize) -> (MediaStats, String) {
     config.faults.late_objects = 20;
     config.faults.lost_replies = 20;
     config.faults.lost_requests = 20;
-    let mut rng = Rng::new(seed ^ 0x6d65_6469_61);
+    let mut rng = Rng::new(seed ^ 0x006d_6564_6961);
     let mut net = Network::new(config);
     net.enable_media(MediaConfig::default(), seed);
     let engine = |who: usize, life: u64| SymbolicEngine::new(&format!("p{who}")).unwrap().incarnation(life);

@@ -286,11 +286,11 @@ impl EpochKeyRing {
             let Some(oldest) = rest.find(|e| Some(*e) != self.sending && Some(*e) != newest) else { return };
             let Some(gone) = self.held.remove(&oldest) else { return };
             // A switch to it that was not made stays due, or ever new epochs would put it off for ever.
-            if self.sending.is_some_and(|sending| sending < oldest) {
-                if let Some((_, next)) = self.held.range_mut(oldest..).next() {
-                    next.ready = next.ready.min(gone.ready);
-                    next.removal = [gone.removal, next.removal].into_iter().flatten().min();
-                }
+            if self.sending.is_some_and(|sending| sending < oldest)
+                && let Some((_, next)) = self.held.range_mut(oldest..).next()
+            {
+                next.ready = next.ready.min(gone.ready);
+                next.removal = [gone.removal, next.removal].into_iter().flatten().min();
             }
             self.forgotten(oldest, ForgetReason::Number);
         }
@@ -302,10 +302,10 @@ impl EpochKeyRing {
 
     fn settle(&mut self, now: Timestamp) {
         self.note_quorums(now);
-        if self.sending.is_none() {
-            if let Some(newest) = self.newest() {
-                self.switch(newest, SwitchReason::First);
-            }
+        if self.sending.is_none()
+            && let Some(newest) = self.newest()
+        {
+            self.switch(newest, SwitchReason::First);
         }
         while let Some((at, epoch, why)) = self.next_switch() {
             if at > now {
