@@ -17,7 +17,6 @@ use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Action, Command, Error, Misuse, Secret};
 use serde_json::Value;
 
-#[allow(dead_code)]
 mod support;
 
 /// HKDF as an engine of this MLS cipher suite has it.
