@@ -7,8 +7,9 @@ use zeroize::Zeroize;
 use super::{SealError, Suite, properties};
 use crate::codec::varint;
 
-/// Room for the longest varint before the payload.
-const HEAD: usize = 8;
+/// The plaintext begins here where its length takes as many bytes as that of a full buffer: ciphers are
+/// faster on aligned bytes.
+const ALIGNED: usize = 16;
 const TAG: usize = Suite::MAX_TAG;
 
 /// A buffer for one object at a time: write the payload, seal, send, [`clear`](Self::clear).
@@ -18,6 +19,8 @@ const TAG: usize = Suite::MAX_TAG;
 #[derive(Clone)]
 pub struct ObjectBuffer {
     bytes: Vec<u8>,
+    /// Where the payload begins: room for the longest varint before it.
+    head: usize,
     /// Where the plaintext or the ciphertext begins.
     start: usize,
     sealed: bool,
@@ -26,16 +29,17 @@ pub struct ObjectBuffer {
 impl ObjectBuffer {
     /// A buffer for payloads, and encrypted properties, of up to `len` bytes together.
     pub fn with_capacity(len: usize) -> Self {
+        let head = ALIGNED + varint::encoded_len(len as u64);
         // Type and length of the list of properties take up to 10 bytes.
-        let mut bytes = Vec::with_capacity(len.saturating_add(HEAD + 10 + TAG));
-        bytes.resize(HEAD, 0);
-        Self { bytes, start: HEAD, sealed: false }
+        let mut bytes = Vec::with_capacity(len.saturating_add(head + 10 + TAG));
+        bytes.resize(head, 0);
+        Self { bytes, head, start: head, sealed: false }
     }
 
     /// Empties it for the next payload. The room stays.
     pub fn clear(&mut self) {
-        self.bytes.truncate(HEAD);
-        self.start = HEAD;
+        self.bytes.truncate(self.head);
+        self.start = self.head;
         self.sealed = false;
     }
 
@@ -72,8 +76,8 @@ impl ObjectBuffer {
     #[inline]
     pub(super) fn frame(&mut self, encrypted: &[u8]) -> Result<(&mut [u8], &mut [u8; TAG]), SealError> {
         let len = self.len() as u64;
-        let start = HEAD - varint::encoded_len(len);
-        let Some(mut head) = self.bytes.get_mut(start..HEAD) else { return Err(SealError::TooLong) };
+        let start = self.head.saturating_sub(varint::encoded_len(len));
+        let Some(mut head) = self.bytes.get_mut(start..self.head) else { return Err(SealError::TooLong) };
         varint::encode(len, "payload length", &mut head).map_err(|_| SealError::TooLong)?;
         if !encrypted.is_empty() {
             properties::push(&mut self.bytes, properties::ENCRYPTED_LIST, encrypted);
