@@ -76,7 +76,9 @@ fn libraries() -> Vec<(&'static str, Arc<dyn Ciphers + Send + Sync>, Vec<Suite>)
 
 /// A library that notes what it is asked: secrets, keys, nonces, AADs and plaintexts.
 #[derive(Clone, Default)]
-struct Spy(Arc<Mutex<Vec<(&'static str, Vec<u8>)>>>);
+struct Spy(Arc<Mutex<Vec<Noted>>>);
+
+type Noted = (&'static str, Vec<u8>);
 
 struct SpyKey(Spy, Box<dyn Aead>);
 
@@ -84,7 +86,7 @@ impl Spy {
     fn note(&self, what: &'static str, bytes: &[u8]) {
         self.0.lock().unwrap().push((what, bytes.to_vec()));
     }
-    fn take(&self) -> Vec<(&'static str, Vec<u8>)> {
+    fn take(&self) -> Vec<Noted> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
