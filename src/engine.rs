@@ -5,9 +5,11 @@
 //! machine clones, tries and throws away. Nothing here reads a clock.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::keys::Kdf;
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, GroupName, SenderId};
 use crate::{SafetyMode, Secret};
@@ -147,20 +149,8 @@ pub trait Engine {
         len: usize,
     ) -> Result<Secret, EngineError>;
 
-    /// HKDF-Extract (RFC 5869) with the hash of the group's cipher suite.
-    ///
-    /// # Errors
-    /// Any failure of the provider.
-    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError>;
-
-    /// HKDF-Expand (RFC 5869) with the hash of the group's cipher suite.
-    ///
-    /// # Errors
-    /// Any failure of the provider.
-    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError>;
-
-    /// Nh: the output length of the hash of the group's cipher suite, bytes.
-    fn hash_len(&self) -> usize;
+    /// HKDF with the hash of the group's cipher suite: a handle that outlives the engine.
+    fn kdf(&self) -> Arc<dyn Kdf>;
 
     /// The epoch authenticator (RFC 9420 section 8.7).
     ///

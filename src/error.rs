@@ -31,6 +31,9 @@ pub enum Misuse {
     /// The command needs a member, and this participant is none.
     #[error("not a member")]
     NotAMember,
+    /// The secret of an epoch that is over, or has not begun, was asked for.
+    #[error("the epoch is not in force")]
+    EpochGone,
     /// `Join` a second time.
     #[error("already joined or joining")]
     AlreadyJoined,

@@ -17,7 +17,7 @@
 //! - [`Participant::poll_timeout`] says when to send [`Event::Timer`] if nothing happens before.
 //! - What others do wrong is a [`Notice`] and a count in [`Stats`], never an `Err`. An [`Error`] means that
 //!   the embedder misused the machine, or that the machine has ended.
-//! - Secrets are pulled by method ([`Participant::export_secret`], [`Participant::track_base_key`]) when
+//! - Secrets are pulled by method ([`Participant::epoch_secret`], [`Participant::export_secret`]) when
 //!   [`Notice::Epoch`] says there is a new one; no action and no log holds one, but for the bytes inside
 //!   `Persist`.
 //! - A participant that subscribed to a track gets its own objects on it back: it pins no commit that it
@@ -97,7 +97,7 @@
 //! | [`tracks`] | group, sender and track names, object places (draft section 6) |
 //! | [`counter`] | the epoch counter: requests and replies, their HTTP form, the service itself (section 7) |
 //! | [`codec`], [`namespace`] | the draft's control messages and what they mean (section 4.2) |
-//! | [`keys`] | from the epoch to a track's key (section 8) |
+//! | [`keys`], [`secure_objects`] | from the epoch to a track's key (section 8), and to a sealed object |
 //! | [`engine`], [`mls`] | what a group can do, in this crate's words; the same over mls-rs |
 //! | [`snapshot`] | durable bytes |
 //! | `testing` | seeded crypto and a simulated network, behind a feature |
@@ -123,6 +123,7 @@ pub mod mls;
 pub mod namespace;
 pub mod participant;
 mod secret;
+pub mod secure_objects;
 pub mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;

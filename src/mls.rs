@@ -11,6 +11,7 @@
 //! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
 
+mod ciphers;
 mod crypto;
 mod engine;
 mod error;
@@ -22,7 +23,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,6 +44,7 @@ use mls_rs::{
 };
 use mls_rs_core::identity::MemberValidationContext;
 
+pub use self::ciphers::MlsCiphers;
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
 use self::message::{credential, gap, into_any, leaf_node, mls_time, parse, sequence};
@@ -117,7 +119,7 @@ impl Default for Options {
 /// [`Engine`](crate::engine::Engine) over mls-rs. `C` is the configuration of the embedder's own [`mls_rs::Client`].
 pub struct MlsEngine<C: MlsConfig> {
     client: Client<EngineConfig<C>>,
-    primitives: Box<dyn Primitives>,
+    primitives: Arc<dyn Primitives>,
     key_packages: KeyPackageSlot,
     states: GroupStateSlot,
     suite: CipherSuite,
@@ -163,7 +165,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             return Err(EngineError::Unsupported("a KeyPackage lifetime that peers refuse"));
         }
         let (identity, suite) = client.signing_identity().map_err(provider)?;
-        let primitives = Box::new(Suites::new(crypto, suite)?);
+        let primitives = Arc::new(Suites::new(crypto, suite)?);
         let sender = SenderId::from_fingerprint(primitives.sha256(&identity.signature_key)?);
         let key_packages = KeyPackageSlot::default();
         let states = GroupStateSlot::default();

@@ -63,6 +63,7 @@ use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, Member, OwnKeyPackage};
 use crate::error::{Error, Misuse};
 use crate::event::{Command, Event, Object};
+use crate::keys::EpochSecret;
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, SenderId, TrackKind};
 use crate::{Limits, Secret, Timers};
@@ -212,6 +213,8 @@ pub struct Participant<E: Engine> {
     wishes: Wishes,
     leaving: Option<Leaving>,
     later: following::Later,
+    /// Secrets of epochs that were passed before [`Notice::Epoch`] of them was polled, or of the last that was.
+    passed: VecDeque<EpochSecret>,
     stats: Stats,
 }
 
@@ -249,6 +252,7 @@ impl<E: Engine> Participant<E> {
             wishes: Wishes::default(),
             leaving: None,
             later: following::Later::default(),
+            passed: VecDeque::new(),
             stats: Stats::default(),
         })
     }
@@ -302,7 +306,11 @@ impl<E: Engine> Participant<E> {
 
     /// The next action, in the order they must be done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if let Some(Action::Notify(Notice::Epoch { epoch, .. })) = &action {
+            self.passed.retain(|secret| secret.epoch() >= *epoch);
+        }
+        action
     }
 
     /// All waiting actions, in order.
@@ -379,6 +387,10 @@ impl<E: Engine> Participant<E> {
     pub fn export_secret(&self, label: &[u8], context: &[u8], len: usize) -> Result<Secret, Error> {
         let member = self.member().ok_or(Misuse::NotAMember)?;
         Ok(self.engine.export_secret(&member.group, label, context, len)?)
+    }
+
+    pub(crate) fn passed_epochs(&self) -> impl Iterator<Item = &EpochSecret> {
+        self.passed.iter()
     }
 
     /// What was counted so far.

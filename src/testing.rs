@@ -9,6 +9,7 @@
 pub mod choices;
 pub mod faults;
 pub mod log;
+pub mod media;
 pub mod network;
 pub mod rng;
 pub mod seeded_crypto;

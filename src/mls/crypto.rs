@@ -8,14 +8,12 @@ use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
 use super::error::invalid;
 use crate::Secret;
 use crate::engine::EngineError;
+use crate::keys::Kdf;
 
-pub(super) trait Primitives: Send + Sync {
+pub(super) trait Primitives: Kdf {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
     fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
     fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, EngineError>;
-    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError>;
-    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError>;
-    fn hash_len(&self) -> usize;
 }
 
 /// The suites, looked up once: a provider may build one from scratch on every call.
@@ -58,13 +56,15 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
         let reference = message.key_package_reference(&self.group).map_err(invalid)?;
         reference.map(|r| r.to_vec()).ok_or(EngineError::Malformed)
     }
+}
 
-    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+impl<S: CipherSuiteProvider> Kdf for Suites<S> {
+    fn extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
         let prk = self.group.kdf_extract(salt, ikm);
         prk.map(|s| Secret::new(s.to_vec())).map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
     }
 
-    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
+    fn expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
         let out = self.group.kdf_expand(prk, info, len);
         out.map(|s| Secret::new(s.to_vec())).map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
     }

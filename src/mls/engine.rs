@@ -1,6 +1,7 @@
 //! [`Engine`] for [`MlsEngine`]: each call on a clone, each with the time it happens at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 use mls_rs::client_builder::MlsConfig;
@@ -25,6 +26,7 @@ use crate::engine::{
     Built, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, OwnKeyPackage,
     Trial, WelcomeInfo,
 };
+use crate::keys::Kdf;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, SenderId};
 
@@ -323,16 +325,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         Ok(Secret::new(secret.to_vec()))
     }
 
-    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
-        self.primitives.hkdf_extract(salt, ikm)
-    }
-
-    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
-        self.primitives.hkdf_expand(prk, info, len)
-    }
-
-    fn hash_len(&self) -> usize {
-        self.primitives.hash_len()
+    fn kdf(&self) -> Arc<dyn Kdf> {
+        self.primitives.clone()
     }
 
     fn epoch_authenticator(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {

@@ -381,6 +381,7 @@ impl<E: Engine> Participant<E> {
                 OwnCommit { saved, welcomes: Vec::new(), unheard: None }
             }
         };
+        self.keep_passed_epoch()?;
         let Some(member) = self.member_mut() else { return Ok(()) };
         let committer = change.committer.and_then(|l| member.roster.at(l)).map(|m| m.sender.clone());
         member.epoch = member.slot();
@@ -419,6 +420,18 @@ impl<E: Engine> Participant<E> {
         self.tell_changes(removed, change.added);
         self.settle_leaves(epoch)?;
         self.replay_later()
+    }
+
+    /// The embedder could not pull the secret of an epoch whose notice it has not polled, and MLS has no
+    /// way back to one.
+    pub(crate) fn keep_passed_epoch(&mut self) -> Result<(), Error> {
+        let Some(current) = self.epoch() else { return Ok(()) };
+        let untold =
+            |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == current);
+        if self.actions.iter().any(untold) {
+            self.passed.push_back(self.epoch_secret(current)?);
+        }
+        Ok(())
     }
 
     /// Wishes that the commit fulfilled are done, whoever made it.

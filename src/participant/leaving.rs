@@ -61,6 +61,7 @@ impl<E: Engine> Participant<E> {
 
     /// Drops every secret, makes that durable, and stops.
     pub(crate) fn end(&mut self, notice: Notice) -> Result<(), Error> {
+        self.keep_passed_epoch()?;
         self.state = State::Ended;
         self.keys.clear();
         self.deadlines.clear_all();

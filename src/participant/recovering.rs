@@ -25,6 +25,7 @@ impl<E: Engine> Participant<E> {
 
     /// The same commit took one's leaf and added a KeyPackage of one's own: the way on is its Welcome.
     pub(crate) fn wait_for_welcome(&mut self) -> Result<(), Error> {
+        self.keep_passed_epoch()?;
         self.leave_state_behind(RejoinReason::Replaced);
         if self.keys.is_empty() { self.fresh_key_package() } else { self.persist() }
     }
@@ -91,6 +92,7 @@ impl<E: Engine> Participant<E> {
             // On the way out anyway.
             return self.end(Notice::LeaveUnheard);
         }
+        self.keep_passed_epoch()?;
         self.leave_state_behind(reason);
         self.fresh_key_package()
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::choices::Choices;
 pub use super::faults::{Faults, NetworkConfig, Receipts};
 use super::log::{Entry, Log, What};
+use super::media::{Links, MediaConfig, MediaPlane};
 use super::rng::Rng;
 use super::session::{HttpId, Incoming, Outgoing, Session};
 use super::stranger::Stranger;
@@ -107,6 +108,7 @@ pub struct Network<E: Engine> {
     receipts: Receipts,
     peers: Vec<Peer<E>>,
     stranger: Option<Stranger>,
+    media: Option<MediaPlane>,
     log: Log,
     observer: Option<Observer>,
     traffic: Traffic,
@@ -134,6 +136,7 @@ impl<E: Engine> Network<E> {
             receipts: config.receipts,
             peers: Vec::new(),
             stranger: None,
+            media: None,
             log: Log::default(),
             observer: None,
             traffic: Traffic::default(),
@@ -202,6 +205,17 @@ impl<E: Engine> Network<E> {
         self.observer = Some(Box::new(observer));
     }
 
+    /// Lets every participant send and receive media from now on: [`media`](super::media). Call it before
+    /// any is added.
+    pub fn enable_media(&mut self, config: MediaConfig, seed: u64) {
+        self.media = Some(MediaPlane::new(config, seed, self.now));
+    }
+
+    /// The media, if there is any.
+    pub fn media(&self) -> Option<&MediaPlane> {
+        self.media.as_ref()
+    }
+
     /// The relay, as it is.
     pub fn relay(&self) -> &Relay<usize> {
         &self.relay
@@ -248,6 +262,9 @@ impl<E: Engine> Network<E> {
             peer.actions_left = None;
             peer.uplink = ControlDecoder::new();
             self.relay.close(&who);
+        }
+        if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
+            endpoint.stop();
         }
     }
 
@@ -378,6 +395,9 @@ impl<E: Engine> Network<E> {
             }
             None => Session::new(Participant::new(engine, peer.config.clone(), now)?),
         };
+        if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
+            endpoint.restart(now, session.participant())?;
+        }
         peer.session = Some(session);
         self.relay.open(who);
         self.entry(who, What::Process("restart".into()), 0);
@@ -405,6 +425,9 @@ impl<E: Engine> Network<E> {
     fn admit(&mut self, session: Session<E>, config: Config) -> usize {
         let who = self.peers.len();
         self.relay.open(who);
+        if let Some(media) = &mut self.media {
+            media.add(session.participant().sender_id().clone());
+        }
         self.peers.push(Peer {
             tracks: session.participant().tracks().clone(),
             session: Some(session),
@@ -434,7 +457,8 @@ impl<E: Engine> Network<E> {
             let (at, _) = p.session.as_ref()?.participant().poll_timeout()?;
             Some(shifted(at, p.ahead.saturating_neg()))
         });
-        timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).min()
+        let media = self.media.as_ref().map(MediaPlane::next_at);
+        timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).chain(media).min()
     }
 
     /// Lets the next thing happen; `false` if nothing ever will.
@@ -444,6 +468,11 @@ impl<E: Engine> Network<E> {
         if let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= self.now) {
             let parcel = entry.remove();
             self.deliver(parcel);
+            return true;
+        }
+        if let Some(media) = self.media.as_mut().filter(|media| media.next_at() <= at) {
+            let cut: Vec<bool> = self.peers.iter().map(|p| self.now < p.cut_until).collect();
+            media.step(self.now, Links { faults: &self.faults, cut: &cut });
             return true;
         }
         for who in 0..self.peers.len() {

@@ -45,6 +45,7 @@ use crate::engine::{
     Built, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next,
     OwnKeyPackage, Trial, WelcomeInfo,
 };
+use crate::keys::Kdf;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, NameError, SenderId};
 
@@ -404,20 +405,11 @@ impl Engine for SymbolicEngine {
         len: usize,
     ) -> Result<Secret, EngineError> {
         let root = mix("exporter", &[&group.state.context, label, context]);
-        self.hkdf_expand(&root, b"exporter", len)
+        SymbolicKdf.expand(&root, b"exporter", len)
     }
 
-    fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
-        Ok(Secret::new(mix("extract", &[salt, ikm]).to_vec()))
-    }
-
-    fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
-        let blocks = (0_u64..).flat_map(|i| mix("expand", &[prk, info, &i.to_be_bytes()]));
-        Ok(Secret::new(blocks.take(len).collect()))
-    }
-
-    fn hash_len(&self) -> usize {
-        32
+    fn kdf(&self) -> Arc<dyn Kdf> {
+        Arc::new(SymbolicKdf)
     }
 
     fn epoch_authenticator(&self, group: &SymbolicGroup) -> Result<Bytes, EngineError> {
@@ -431,6 +423,23 @@ impl Engine for SymbolicEngine {
     fn load(&self, bytes: &Bytes) -> Result<SymbolicGroup, EngineError> {
         let (own, state) = State::load(bytes).map_err(|_| EngineError::Malformed)?;
         Ok(SymbolicGroup { own, state: Arc::new(state) })
+    }
+}
+
+struct SymbolicKdf;
+
+impl Kdf for SymbolicKdf {
+    fn extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        Ok(Secret::new(mix("extract", &[salt, ikm]).to_vec()))
+    }
+
+    fn expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
+        let blocks = (0_u64..).flat_map(|i| mix("expand", &[prk, info, &i.to_be_bytes()]));
+        Ok(Secret::new(blocks.take(len).collect()))
+    }
+
+    fn hash_len(&self) -> usize {
+        32
     }
 }
 

@@ -101,6 +101,12 @@ impl<E: Engine> Network<E> {
                 self.entry(who, What::Notice(format!("{notice:?}")), 0);
                 let now = self.now;
                 if let Some(peer) = self.peers.get_mut(who) {
+                    let endpoint = self.media.as_mut().and_then(|media| media.endpoint_mut(who));
+                    if let (Some(endpoint), Some(session)) = (endpoint, &peer.session)
+                        && let Err(error) = endpoint.on_notice(now, session.participant(), &notice)
+                    {
+                        self.failures.push((who, error.to_string()));
+                    }
                     peer.notices.push((now, notice));
                 }
             }

@@ -1,0 +1,385 @@
+//! Which epochs can be opened now, and which one to seal with.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::EpochSecret;
+use crate::time::Timestamp;
+use crate::tracks::SenderId;
+
+/// When an [`EpochKeyRing`] switches and forgets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct RingConfig {
+    /// How many of the other members, in percent, must have been seen on an epoch before it is sent with.
+    /// Over 100: never, only the deadline counts.
+    pub quorum: u8,
+    /// An epoch is sent with after this at the latest, however few were seen on it.
+    pub switch_after: Duration,
+    /// The same for an epoch that somebody was removed in: how long the removed can still read.
+    pub switch_after_removal: Duration,
+    /// A switch waits up to this much longer where a newer epoch is due by then: a burst of epochs makes
+    /// one switch. Never past [`switch_after_removal`](Self::switch_after_removal).
+    pub coalesce: Duration,
+    /// An epoch is kept this long after a newer one came, for those who still send with it. Until then a
+    /// member that was removed since can still seal with it.
+    pub keep: Duration,
+    /// Most epochs kept, at least 2.
+    pub keep_epochs: usize,
+}
+
+impl Default for RingConfig {
+    fn default() -> Self {
+        Self {
+            quorum: 100,
+            switch_after: Duration::from_secs(2),
+            switch_after_removal: Duration::from_millis(500),
+            coalesce: Duration::from_millis(200),
+            keep: Duration::from_secs(60),
+            keep_epochs: 64,
+        }
+    }
+}
+
+/// News from an [`EpochKeyRing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RingNotice {
+    /// Objects under this key id can be opened from now on.
+    EpochReady {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// Seal with this epoch from now on.
+    SendWith {
+        /// The epoch.
+        epoch: u64,
+        /// Why now.
+        why: SwitchReason,
+    },
+    /// This epoch's secret is erased: drop what was derived from it.
+    Forgotten {
+        /// The epoch.
+        epoch: u64,
+        /// Why.
+        why: ForgetReason,
+    },
+}
+
+/// Why an epoch is sent with now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SwitchReason {
+    /// There was no other.
+    First,
+    /// Enough members were seen on it.
+    Quorum,
+    /// [`RingConfig::switch_after`] is over.
+    Deadline,
+    /// [`RingConfig::switch_after_removal`] is over.
+    Removal,
+    /// [`EpochKeyRing::switch_now`].
+    Asked,
+}
+
+/// Why an epoch's secret is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ForgetReason {
+    /// [`RingConfig::keep`] is over.
+    Age,
+    /// [`RingConfig::keep_epochs`] is passed.
+    Number,
+    /// The epoch came again with another secret: the one before was on a fork.
+    Fork,
+    /// [`EpochKeyRing::close`].
+    Closed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Held {
+    secret: EpochSecret,
+    /// From when on it, or one that it stands for, could be sent with.
+    ready: Timestamp,
+    /// When a newer epoch came.
+    superseded: Option<Timestamp>,
+    /// Since when somebody is removed who can read the epochs before.
+    removal: Option<Timestamp>,
+    /// When enough members were seen on it.
+    quorum: Option<Timestamp>,
+}
+
+/// The epochs of one group, as one member's media uses them: a state machine without IO or clock.
+///
+/// Receive first: a new epoch opens at once. Sending switches to it when enough members were seen on it, or
+/// at a deadline, sooner after a removal. There is always an epoch to seal with from the first one on until
+/// [`close`](Self::close), so that media never stops and never goes out in the clear.
+///
+/// Feed it [`new_epoch`](Self::new_epoch), [`seen`](Self::seen), [`switch_now`](Self::switch_now) and, at
+/// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); drain
+/// [`poll_notice`](Self::poll_notice) after each. [The module](super) shows the wiring.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EpochKeyRing {
+    config: RingConfig,
+    me: SenderId,
+    held: BTreeMap<u64, Held>,
+    sending: Option<u64>,
+    /// The members of the newest epoch.
+    members: BTreeSet<SenderId>,
+    /// The newest epoch that each other member was seen on.
+    seen: BTreeMap<SenderId, u64>,
+    notices: VecDeque<RingNotice>,
+}
+
+impl EpochKeyRing {
+    /// An empty ring of member `me`.
+    pub fn new(config: RingConfig, me: SenderId) -> Self {
+        Self {
+            config,
+            me,
+            held: BTreeMap::new(),
+            sending: None,
+            members: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            notices: VecDeque::new(),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &RingConfig {
+        &self.config
+    }
+
+    /// A new epoch, with its members as far as known (none: the list before stands).
+    ///
+    /// Who was a member before and is none now was removed. An epoch that is not newer than those held is
+    /// ignored if its secret is the one held, or unknown and older; with another secret it comes after a
+    /// fork, and it and all newer ones are replaced.
+    pub fn new_epoch(
+        &mut self,
+        now: Timestamp,
+        secret: EpochSecret,
+        members: impl IntoIterator<Item = SenderId>,
+    ) {
+        let epoch = secret.epoch();
+        let mut ready = now;
+        let mut removal = None;
+        match self.held.get(&epoch) {
+            Some(held) if held.secret == secret => return,
+            Some(_) => (ready, removal) = self.drop_fork(epoch, now),
+            None if self.newest().is_some_and(|newest| epoch < newest) => return,
+            None => {}
+        }
+        let members: BTreeSet<SenderId> = members.into_iter().collect();
+        if !members.is_empty() {
+            if self.members.iter().any(|member| *member != self.me && !members.contains(member)) {
+                removal.get_or_insert(now);
+            }
+            self.members = members;
+            self.seen.retain(|sender, _| self.members.contains(sender));
+        }
+        if let Some(mut before) = self.held.last_entry() {
+            before.get_mut().superseded = Some(now);
+        }
+        self.held.insert(epoch, Held { secret, ready, superseded: None, removal, quorum: None });
+        self.notices.push_back(RingNotice::EpochReady { epoch });
+        self.make_room();
+        self.settle(now);
+    }
+
+    /// `sender` was seen on `epoch`: an object of its own under that key id was opened, or it committed
+    /// the epoch. Pass on only what was authenticated; epochs that are not held prove nothing.
+    pub fn seen(&mut self, now: Timestamp, sender: &SenderId, epoch: u64) {
+        if *sender == self.me || !self.members.contains(sender) || !self.held.contains_key(&epoch) {
+            return;
+        }
+        match self.seen.get_mut(sender) {
+            Some(newest) if *newest >= epoch => return,
+            Some(newest) => *newest = epoch,
+            None => {
+                self.seen.insert(sender.clone(), epoch);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Seals with the newest epoch from here on.
+    pub fn switch_now(&mut self, now: Timestamp) {
+        if let Some(newest) = self.newest() {
+            self.switch(newest, SwitchReason::Asked);
+        }
+        self.settle(now);
+    }
+
+    /// Does what is due. Call it at [`poll_timeout`](Self::poll_timeout); at other times it does no harm.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.settle(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let switch = self.next_switch().map(|(at, ..)| at);
+        let forget = self.held.iter().filter_map(|(epoch, held)| self.forget_at(*epoch, held)).min();
+        switch.into_iter().chain(forget).min()
+    }
+
+    /// The next notice.
+    pub fn poll_notice(&mut self) -> Option<RingNotice> {
+        self.notices.pop_front()
+    }
+
+    /// The secret to seal with; `None` before the first epoch and after [`close`](Self::close).
+    pub fn seal_with(&self) -> Option<&EpochSecret> {
+        self.open_with(self.sending?)
+    }
+
+    /// The secret of objects under this key id, if they can be opened.
+    pub fn open_with(&self, key_id: u64) -> Option<&EpochSecret> {
+        self.held.get(&key_id).map(|held| &held.secret)
+    }
+
+    /// True for a key id that may still come: its objects are worth keeping ([`WaitQueue`](super::WaitQueue)).
+    pub fn may_come(&self, key_id: u64) -> bool {
+        self.newest().is_none_or(|newest| key_id > newest)
+    }
+
+    /// The epochs that can be opened, oldest first.
+    pub fn epochs(&self) -> impl Iterator<Item = u64> + '_ {
+        self.held.keys().copied()
+    }
+
+    /// Erases every secret: for a member that has left or was removed. A later epoch starts afresh.
+    pub fn close(&mut self) {
+        while let Some((epoch, _)) = self.held.pop_first() {
+            self.notices.push_back(RingNotice::Forgotten { epoch, why: ForgetReason::Closed });
+        }
+        self.sending = None;
+        self.members.clear();
+        self.seen.clear();
+    }
+
+    fn newest(&self) -> Option<u64> {
+        self.held.last_key_value().map(|(epoch, _)| *epoch)
+    }
+
+    /// Drops the epochs from `from` on. What was still due in them is due in the one that replaces them.
+    fn drop_fork(&mut self, from: u64, now: Timestamp) -> (Timestamp, Option<Timestamp>) {
+        let dropped = self.held.split_off(&from);
+        if self.sending.is_some_and(|epoch| dropped.contains_key(&epoch)) {
+            self.sending = None;
+        }
+        self.seen.retain(|_, epoch| *epoch < from);
+        let ready = dropped.values().map(|held| held.ready).min().unwrap_or(now);
+        let removal = dropped.values().filter_map(|held| held.removal).min();
+        for epoch in dropped.into_keys() {
+            self.forgotten(epoch, ForgetReason::Fork);
+        }
+        (ready, removal)
+    }
+
+    /// Over the number, the oldest epoch goes that is neither the newest nor sent with.
+    fn make_room(&mut self) {
+        while self.held.len() > self.config.keep_epochs.max(2) {
+            let newest = self.newest();
+            let mut rest = self.held.keys().copied();
+            let Some(oldest) = rest.find(|e| Some(*e) != self.sending && Some(*e) != newest) else { return };
+            let Some(gone) = self.held.remove(&oldest) else { return };
+            // A switch to it that was not made stays due, or ever new epochs would put it off for ever.
+            if self.sending.is_some_and(|sending| sending < oldest)
+                && let Some((_, next)) = self.held.range_mut(oldest..).next()
+            {
+                next.ready = next.ready.min(gone.ready);
+                next.removal = [gone.removal, next.removal].into_iter().flatten().min();
+            }
+            self.forgotten(oldest, ForgetReason::Number);
+        }
+    }
+
+    fn forgotten(&mut self, epoch: u64, why: ForgetReason) {
+        self.notices.push_back(RingNotice::Forgotten { epoch, why });
+    }
+
+    fn settle(&mut self, now: Timestamp) {
+        self.note_quorums(now);
+        if self.sending.is_none()
+            && let Some(newest) = self.newest()
+        {
+            self.switch(newest, SwitchReason::First);
+        }
+        while let Some((at, epoch, why)) = self.next_switch() {
+            if at > now {
+                break;
+            }
+            self.switch(epoch, why);
+        }
+        self.forget_old(now);
+    }
+
+    /// Marks the epochs newer than the one sent with that enough members are on.
+    fn note_quorums(&mut self, now: Timestamp) {
+        let others = self.members.iter().filter(|m| **m != self.me).count();
+        let needed = others.saturating_mul(usize::from(self.config.quorum)).div_ceil(100);
+        let sending = self.sending;
+        for (epoch, held) in self.held.iter_mut().rev().take_while(|(e, _)| sending.is_none_or(|s| **e > s)) {
+            if held.quorum.is_none() && self.seen.values().filter(|at| *at >= epoch).count() >= needed {
+                held.quorum = Some(now);
+            }
+        }
+    }
+
+    /// When an epoch is to be sent with, coalescing aside, and why.
+    fn due(&self, held: &Held) -> (Timestamp, SwitchReason) {
+        let deadline = (held.ready.after(self.config.switch_after), SwitchReason::Deadline);
+        let removal = self.removal_due(held).map(|at| (at, SwitchReason::Removal));
+        let quorum = held.quorum.map(|at| (at, SwitchReason::Quorum));
+        let all = [Some(deadline), removal, quorum];
+        all.into_iter().flatten().min_by_key(|(at, _)| *at).unwrap_or(deadline)
+    }
+
+    fn removal_due(&self, held: &Held) -> Option<Timestamp> {
+        held.removal.map(|since| since.after(self.config.switch_after_removal))
+    }
+
+    /// The next switch: when, to which epoch, and why.
+    fn next_switch(&self) -> Option<(Timestamp, u64, SwitchReason)> {
+        let sending = self.sending?;
+        let pending = || self.held.iter().rev().take_while(move |(epoch, _)| **epoch > sending);
+        let first = pending().map(|(_, held)| self.due(held).0).min()?;
+        let mut at = first.after(self.config.coalesce);
+        if let Some(latest) = pending().filter_map(|(_, held)| self.removal_due(held)).min() {
+            at = at.min(latest).max(first);
+        }
+        // Nothing newer comes due while it waits: then it need not wait so long.
+        let last = pending().map(|(_, held)| self.due(held).0).filter(|due| *due <= at).max()?;
+        let at = at.min(last);
+        let (epoch, held) = pending().find(|(_, held)| self.due(held).0 <= at)?;
+        Some((at, *epoch, self.due(held).1))
+    }
+
+    fn switch(&mut self, epoch: u64, why: SwitchReason) {
+        if self.sending == Some(epoch) {
+            return;
+        }
+        self.sending = Some(epoch);
+        // Nobody acted on a switch that was not polled.
+        self.notices.retain(|notice| !matches!(notice, RingNotice::SendWith { .. }));
+        self.notices.push_back(RingNotice::SendWith { epoch, why });
+    }
+
+    fn forget_at(&self, epoch: u64, held: &Held) -> Option<Timestamp> {
+        let kept = self.sending == Some(epoch);
+        held.superseded.filter(|_| !kept).map(|at| at.after(self.config.keep))
+    }
+
+    fn forget_old(&mut self, now: Timestamp) {
+        let due = |(epoch, held): (&u64, &Held)| {
+            self.forget_at(*epoch, held).filter(|at| *at <= now).map(|_| *epoch)
+        };
+        let due: Vec<u64> = self.held.iter().filter_map(due).collect();
+        for epoch in due {
+            self.held.remove(&epoch);
+            self.forgotten(epoch, ForgetReason::Age);
+        }
+    }
+}

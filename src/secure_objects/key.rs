@@ -1,0 +1,246 @@
+//! The key of one (track, epoch), ready to use.
+
+use std::fmt;
+
+use super::{
+    Aead, Ciphers, KeyError, ObjectBuffer, ObjectHeader, OpenError, Opened, SealError, Suite, properties,
+};
+use crate::codec::varint;
+use crate::keys::TrackBaseKey;
+use crate::tracks::FullTrackName;
+
+/// Nn: bytes of a nonce, in every suite.
+pub const NONCE_LEN: usize = 12;
+
+/// How much one key may protect. Settable downwards for tests and for more caution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct KeyLimits {
+    /// Most cipher blocks of 16 bytes, one more counted per object: encrypted ones for GCM, both
+    /// directions for the CTR suites.
+    pub blocks: u64,
+}
+
+impl KeyLimits {
+    /// 2^34.5 blocks of AES, rounded down: an advantage of 2^-60 (draft-irtf-cfrg-aead-limits section 5.1).
+    pub const BLOCKS: u64 = 24_296_003_999;
+}
+
+impl Default for KeyLimits {
+    fn default() -> Self {
+        Self { blocks: Self::BLOCKS }
+    }
+}
+
+/// The key of one (track, epoch): salt, cipher state, and the count of what it has protected.
+pub struct ObjectKey {
+    suite: Suite,
+    key_id: u64,
+    /// The salt as a number of 12 bytes, big-endian.
+    salt: u128,
+    aead: Box<dyn Aead>,
+    property: Vec<u8>,
+    limits: KeyLimits,
+    blocks: u64,
+    aad: AadSpace,
+}
+
+impl ObjectKey {
+    /// Derives the key of `track` for the epoch of `base`, with default limits.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn new(
+        ciphers: &dyn Ciphers,
+        suite: Suite,
+        track: &FullTrackName,
+        base: &TrackBaseKey,
+    ) -> Result<Self, KeyError> {
+        Self::with_limits(ciphers, suite, track, base, KeyLimits::default())
+    }
+
+    /// As [`new`](Self::new).
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn with_limits(
+        ciphers: &dyn Ciphers,
+        suite: Suite,
+        track: &FullTrackName,
+        base: &TrackBaseKey,
+        limits: KeyLimits,
+    ) -> Result<Self, KeyError> {
+        let secret = ciphers.hkdf_extract(suite.digest(), b"", base.key.as_bytes())?;
+        let expand = |label: &[u8], len| {
+            let (suite_id, key_id) = (suite.value().to_be_bytes(), base.key_id.to_be_bytes());
+            let info = [label, &track.to_serialized(), &suite_id, &key_id].concat();
+            ciphers.hkdf_expand(suite.digest(), secret.as_bytes(), &info, len)
+        };
+        let key = expand(b"MOQ 1.0 Secure Objects Secret key ", suite.key_len())?;
+        let salt = expand(b"MOQ 1.0 Secret salt ", NONCE_LEN)?;
+        Ok(Self {
+            suite,
+            key_id: base.key_id,
+            salt: salt.as_bytes().iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)),
+            aead: ciphers.aead(suite, &key)?.ok_or(KeyError::Unsupported(suite))?,
+            property: properties::key_id_property(base.key_id).ok_or(super::AeadError)?,
+            limits,
+            blocks: 0,
+            aad: AadSpace(Vec::with_capacity(64)),
+        })
+    }
+
+    /// The suite.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The key id.
+    pub fn key_id(&self) -> u64 {
+        self.key_id
+    }
+
+    /// The Key ID property, serialized: the least that an object's immutable properties hold.
+    pub fn key_id_property(&self) -> &[u8] {
+        &self.property
+    }
+
+    /// Blocks that may still be protected: with few left, a new epoch is due.
+    pub fn blocks_left(&self) -> u64 {
+        self.limits.blocks.saturating_sub(self.blocks)
+    }
+
+    /// Seals the payload in `buffer`, with encrypted properties (serialized; none: empty) behind it.
+    ///
+    /// # Errors
+    /// [`SealError`], [`SealError::NoKey`] aside.
+    #[inline]
+    pub fn seal(
+        &mut self,
+        header: &ObjectHeader<'_>,
+        encrypted: &[u8],
+        buffer: &mut ObjectBuffer,
+    ) -> Result<(), SealError> {
+        let nonce = self.nonce(header).ok_or(SealError::ObjectId)?;
+        // The usual case, nothing but the Key ID, needs no parsing.
+        if header.immutable != self.property && properties::key_id(header.immutable) != Some(self.key_id) {
+            return Err(SealError::KeyId);
+        }
+        if buffer.is_sealed() {
+            buffer.clear();
+        }
+        let blocks = self.count(buffer.len().saturating_add(encrypted.len())).ok_or(SealError::Limit)?;
+        let (plaintext, tag) = buffer.frame(encrypted)?;
+        let Some(tag) = tag.get_mut(..self.suite.tag_len()) else { return Err(SealError::Cipher) };
+        self.blocks = blocks;
+        self.aad.set(header);
+        let sealed = self.aead.seal(&nonce, self.aad.as_slice(), plaintext, tag);
+        buffer.cut(self.suite.tag_len());
+        sealed.map_err(|_| SealError::Cipher)
+    }
+
+    /// Opens `object`, a ciphertext with its tag, in place. On failure its bytes are worth nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`], [`OpenError::UnknownKey`] aside.
+    #[inline]
+    pub fn open<'a>(
+        &mut self,
+        header: &ObjectHeader<'_>,
+        object: &'a mut [u8],
+    ) -> Result<Opened<'a>, OpenError> {
+        if !self.suite.is_gcm() {
+            self.blocks = self.count(object.len()).ok_or(OpenError::Limit)?;
+        }
+        let tag_len = self.suite.tag_len();
+        // What is wrong before the tag is seen is opened all the same, with a tag that cannot be right for
+        // it: one path, one time, one error.
+        let mut right = true;
+        let nonce = self.nonce(header).unwrap_or_else(|| {
+            right = false;
+            [0; NONCE_LEN]
+        });
+        right &=
+            header.immutable == self.property || properties::key_id(header.immutable) == Some(self.key_id);
+        right &= object.len() >= tag_len;
+        let short = [0; Suite::MAX_TAG];
+        let split = object.len().saturating_sub(tag_len);
+        let (text, tag) = object.split_at_mut(split);
+        let tag = if tag.len() == tag_len { &*tag } else { short.get(..tag_len).unwrap_or_default() };
+        self.aad.set(header);
+        right &= self.aead.open(&nonce, self.aad.as_slice(), text, tag).is_ok();
+        if !right {
+            object.fill(0);
+            return Err(OpenError::Rejected);
+        }
+        parse(object.get(..split).unwrap_or_default()).ok_or(OpenError::Rejected)
+    }
+
+    /// CTR xor salt; `None` for an object id that does not fit.
+    #[inline]
+    fn nonce(&self, header: &ObjectHeader<'_>) -> Option<[u8; NONCE_LEN]> {
+        let object = u32::try_from(header.location.object).ok()?;
+        let ctr = u128::from(header.location.group) << 32 | u128::from(object);
+        let [_, _, _, _, nonce @ ..] = (ctr ^ self.salt).to_be_bytes();
+        Some(nonce)
+    }
+
+    /// The count with an object of `len` bytes in it, if that is within the limit.
+    #[inline]
+    fn count(&self, len: usize) -> Option<u64> {
+        let blocks = (len as u64).saturating_add(15) / 16;
+        let sum = self.blocks.saturating_add(blocks).saturating_add(1);
+        (sum <= self.limits.blocks).then_some(sum)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectKey")
+            .field("suite", &self.suite)
+            .field("key_id", &self.key_id)
+            .field("blocks", &self.blocks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The AAD of one object after another, in the same space.
+struct AadSpace(Vec<u8>);
+
+impl AadSpace {
+    #[inline]
+    fn set(&mut self, header: &ObjectHeader<'_>) {
+        // Over 2^32 - 1 nothing is ever accepted.
+        let ctr = u128::from(header.location.group) << 32 | u128::from(header.location.object as u32);
+        let [_, _, _, fixed @ ..] = (ctr << 8 | u128::from(header.priority)).to_be_bytes();
+        // Most objects of a track have the properties of the one before.
+        match self.0.split_first_chunk_mut() {
+            Some((place, rest)) if *rest == *header.immutable => *place = fixed,
+            _ => {
+                self.0.clear();
+                self.0.extend_from_slice(&fixed);
+                self.0.extend_from_slice(header.immutable);
+            }
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn parse(plaintext: &[u8]) -> Option<Opened<'_>> {
+    let mut rest = plaintext;
+    let len = usize::try_from(varint::decode(&mut rest).ok()?).ok()?;
+    let (payload, mut rest) = rest.split_at_checked(len)?;
+    let mut encrypted: &[u8] = &[];
+    if !rest.is_empty() {
+        let (kind, list) = properties::read(&mut rest)?;
+        if kind != properties::ENCRYPTED_LIST || !rest.is_empty() {
+            return None;
+        }
+        encrypted = list;
+    }
+    Some(Opened { payload, encrypted })
+}

@@ -1,0 +1,447 @@
+//! Media over the epochs of a simulated group: who can open what, and who must not.
+//!
+//! No object is really sealed: it carries the secret it would be sealed with, and opens for who holds the
+//! same. A [`MediaEndpoint`] is one participant's media, wired as a driver would; a [`MediaPlane`] carries
+//! objects between all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::faults::Faults;
+use super::rng::Rng;
+use crate::action::Notice;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::keys::{EpochKeyRing, EpochSecret, RingConfig, RingNotice, WaitQueue, WaitQueueLimits, Waiting};
+use crate::participant::Participant;
+use crate::time::{Timestamp, millis};
+use crate::tracks::SenderId;
+
+/// How media is sent and kept.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MediaConfig {
+    /// Time between two objects of one member.
+    pub interval: Duration,
+    /// Each member's key ring.
+    pub ring: RingConfig,
+    /// Each member's queue of objects under epochs not known yet.
+    pub waiting: WaitQueueLimits,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(100),
+            ring: RingConfig::default(),
+            waiting: WaitQueueLimits::default(),
+        }
+    }
+}
+
+/// One object on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaObject {
+    /// Who sealed it.
+    pub sender: SenderId,
+    /// What it is sealed with; its key id is the epoch.
+    pub secret: EpochSecret,
+    /// When it was sealed.
+    pub sealed: Timestamp,
+    /// Those whose removal the sender has known for the switch bound: they must not open it.
+    pub shut_out: BTreeSet<SenderId>,
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Received {
+    /// Opened.
+    Opened,
+    /// Its epoch is not known yet: it waits, or had to make room.
+    Waits,
+    /// Of an epoch before this one joined, came back or restarted.
+    Before,
+    /// Of an epoch that was held and is erased.
+    Late,
+    /// Of an epoch that this member will never have.
+    Gap,
+    /// From nobody who is a member, or to nobody who is.
+    Ignored,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MediaStats {
+    /// Objects sealed.
+    pub sealed: u64,
+    /// Objects that a member could have sealed while it had no epoch to seal with.
+    pub dark: u64,
+    /// Objects opened, those that waited included.
+    pub opened: u64,
+    /// Objects from before the receiver joined, came back or restarted.
+    pub before: u64,
+    /// Objects whose epoch came, after they had waited for too long or made room.
+    pub overdue: u64,
+    /// Objects whose epoch was erased already.
+    pub late: u64,
+    /// Objects of a current member under an epoch that a member never had.
+    pub gaps: u64,
+    /// Objects that somebody could open whose removal its sender had known for the switch bound.
+    pub leaks: u64,
+    /// The longest time from the news of a removal to sealing without the removed, milliseconds.
+    pub worst_switch_ms: u64,
+}
+
+impl MediaStats {
+    /// Both together: sums, and the worse of the two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            sealed: self.sealed.saturating_add(other.sealed),
+            dark: self.dark.saturating_add(other.dark),
+            opened: self.opened.saturating_add(other.opened),
+            before: self.before.saturating_add(other.before),
+            overdue: self.overdue.saturating_add(other.overdue),
+            late: self.late.saturating_add(other.late),
+            gaps: self.gaps.saturating_add(other.gaps),
+            leaks: self.leaks.saturating_add(other.leaks),
+            worst_switch_ms: self.worst_switch_ms.max(other.worst_switch_ms),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Removal {
+    /// When this member heard of it.
+    since: Timestamp,
+    /// The first epoch without the removed, until it or a later one is sent with.
+    to_pass: Option<u64>,
+}
+
+/// One participant's media: sender and receiver in one, and what an attacker would keep of it.
+#[derive(Clone, Debug)]
+pub struct MediaEndpoint {
+    me: SenderId,
+    config: MediaConfig,
+    ring: EpochKeyRing,
+    waiting: WaitQueue<MediaObject>,
+    /// The first epoch since it last joined; none while it is no member.
+    member_since: Option<u64>,
+    members: BTreeSet<SenderId>,
+    /// Every secret it ever had: erasing is up to the honest.
+    ever: Vec<EpochSecret>,
+    removed: BTreeMap<SenderId, Removal>,
+    /// Objects that waited in vain, by epoch.
+    owed: BTreeMap<u64, u64>,
+    stats: MediaStats,
+}
+
+impl MediaEndpoint {
+    /// The media of `me`, which is no member yet.
+    pub fn new(config: MediaConfig, me: SenderId) -> Self {
+        Self {
+            ring: EpochKeyRing::new(config.ring.clone(), me.clone()),
+            waiting: WaitQueue::new(config.waiting),
+            me,
+            config,
+            member_since: None,
+            members: BTreeSet::new(),
+            ever: Vec::new(),
+            removed: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            stats: MediaStats::default(),
+        }
+    }
+
+    /// The key ring.
+    pub fn ring(&self) -> &EpochKeyRing {
+        &self.ring
+    }
+
+    /// The counts so far.
+    pub fn stats(&self) -> MediaStats {
+        self.stats
+    }
+
+    /// The counts at the end, when all epochs that ever come have come: what is still owed is a gap.
+    pub fn final_stats(&self) -> MediaStats {
+        let owed: u64 = self.owed.values().sum();
+        let gaps = if self.member_since.is_some() { owed } else { 0 };
+        MediaStats { gaps: self.stats.gaps.saturating_add(gaps), ..self.stats }
+    }
+
+    /// Passes on what `participant` told, at the moment it was polled.
+    ///
+    /// # Errors
+    /// Those of [`Participant::epoch_secret`].
+    pub fn on_notice<E: Engine>(
+        &mut self,
+        now: Timestamp,
+        participant: &Participant<E>,
+        notice: &Notice,
+    ) -> Result<(), Error> {
+        match notice {
+            Notice::Joined { epoch } => self.member_since = Some(*epoch),
+            Notice::Epoch { epoch, committer } => {
+                let secret = participant.epoch_secret(*epoch)?;
+                let members = participant.members().map(|m| m.sender.clone()).collect();
+                self.new_epoch(now, secret, members, committer.as_ref());
+            }
+            Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.stop(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The process died, with every key that was in its memory.
+    pub fn stop(&mut self) {
+        self.ring.close();
+        while self.ring.poll_notice().is_some() {}
+        self.waiting = WaitQueue::new(self.config.waiting);
+        self.member_since = None;
+        self.members.clear();
+        self.removed.clear();
+        self.owed.clear();
+    }
+
+    /// It is back, as `participant` was restored.
+    ///
+    /// # Errors
+    /// Those of [`Participant::epoch_secret`].
+    pub fn restart<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<(), Error> {
+        if let Some(epoch) = participant.epoch() {
+            self.member_since = Some(epoch);
+            let members = participant.members().map(|m| m.sender.clone()).collect();
+            self.new_epoch(now, participant.epoch_secret(epoch)?, members, None);
+        }
+        Ok(())
+    }
+
+    /// A new epoch, with its members as far as known and who committed it.
+    pub fn new_epoch(
+        &mut self,
+        now: Timestamp,
+        secret: EpochSecret,
+        members: BTreeSet<SenderId>,
+        committer: Option<&SenderId>,
+    ) {
+        let epoch = secret.epoch();
+        self.member_since.get_or_insert(epoch);
+        if !members.is_empty() {
+            for gone in self.members.difference(&members).filter(|m| **m != self.me) {
+                let removal = Removal { since: now, to_pass: Some(epoch) };
+                self.removed.entry(gone.clone()).or_insert(removal);
+            }
+            self.removed.retain(|sender, _| !members.contains(sender));
+            self.members = members.clone();
+        }
+        self.ever.push(secret.clone());
+        self.ring.new_epoch(now, secret, members);
+        if let Some(committer) = committer {
+            self.ring.seen(now, committer, epoch);
+        }
+        self.follow_ring(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.ring.poll_timeout().into_iter().chain(self.waiting.poll_timeout()).min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.ring.handle_timeout(now);
+        self.follow_ring(now);
+        let expired = self.waiting.expired(now);
+        self.owe(expired);
+    }
+
+    /// The next object; `None` while it is no member.
+    pub fn seal(&mut self, now: Timestamp) -> Option<MediaObject> {
+        self.handle_timeout(now);
+        let Some(secret) = self.ring.seal_with() else {
+            self.stats.dark = self.stats.dark.saturating_add(u64::from(self.member_since.is_some()));
+            return None;
+        };
+        self.stats.sealed = self.stats.sealed.saturating_add(1);
+        let bound = self.config.ring.switch_after_removal;
+        let known = self.removed.iter().filter(|(_, removal)| removal.since.after(bound) <= now);
+        let shut_out = known.map(|(sender, _)| sender.clone()).collect();
+        Some(MediaObject { sender: self.me.clone(), secret: secret.clone(), sealed: now, shut_out })
+    }
+
+    /// Takes in an object.
+    pub fn receive(&mut self, now: Timestamp, object: MediaObject) -> Received {
+        if object.shut_out.contains(&self.me) && self.ever.contains(&object.secret) {
+            self.stats.leaks = self.stats.leaks.saturating_add(1);
+        }
+        self.handle_timeout(now);
+        let epoch = object.secret.epoch();
+        if self.ring.may_come(epoch) {
+            let gone = self.waiting.push(now, epoch, object, 1);
+            self.owe(gone);
+            return Received::Waits;
+        }
+        let received = self.judge(now, &object);
+        self.follow_ring(now);
+        received
+    }
+
+    fn judge(&mut self, now: Timestamp, object: &MediaObject) -> Received {
+        let epoch = object.secret.epoch();
+        let Some(since) = self.member_since else { return Received::Ignored };
+        let count;
+        let received;
+        if self.ring.open_with(epoch) == Some(&object.secret) {
+            self.ring.seen(now, &object.sender, epoch);
+            (count, received) = (&mut self.stats.opened, Received::Opened);
+        } else if !self.members.contains(&object.sender) {
+            return Received::Ignored;
+        } else if epoch < since {
+            (count, received) = (&mut self.stats.before, Received::Before);
+        } else if self.ever.contains(&object.secret) {
+            (count, received) = (&mut self.stats.late, Received::Late);
+        } else {
+            (count, received) = (&mut self.stats.gaps, Received::Gap);
+        }
+        *count = count.saturating_add(1);
+        received
+    }
+
+    fn owe(&mut self, objects: Vec<Waiting<MediaObject>>) {
+        for waited in objects.into_iter().filter(|w| self.members.contains(&w.object.sender)) {
+            let owed = self.owed.entry(waited.key_id).or_default();
+            *owed = owed.saturating_add(1);
+        }
+    }
+
+    fn follow_ring(&mut self, now: Timestamp) {
+        while let Some(notice) = self.ring.poll_notice() {
+            match notice {
+                RingNotice::EpochReady { epoch } => {
+                    let overdue = self.owed.remove(&epoch).unwrap_or_default();
+                    self.stats.overdue = self.stats.overdue.saturating_add(overdue);
+                    // Epochs that were left out on the way back in were none of this member's.
+                    if self.member_since == Some(epoch) {
+                        let before: u64 = self.owed.range(..epoch).map(|(_, n)| *n).sum();
+                        self.stats.before = self.stats.before.saturating_add(before);
+                        self.owed = self.owed.split_off(&epoch);
+                    }
+                    for waited in self.waiting.take_up_to(epoch) {
+                        self.judge(now, &waited.object);
+                    }
+                }
+                RingNotice::SendWith { epoch, .. } => {
+                    for removal in self.removed.values_mut() {
+                        if removal.to_pass.take_if(|without| *without <= epoch).is_some() {
+                            let took = millis(now.since(removal.since));
+                            self.stats.worst_switch_ms = self.stats.worst_switch_ms.max(took);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What a step of the plane needs to know of the network around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Links<'a> {
+    /// What goes wrong: latency, lost, late and repeated objects.
+    pub faults: &'a Faults,
+    /// Who is cut off now, by number.
+    pub cut: &'a [bool],
+}
+
+/// The media of all participants of a network, and the way between them: everyone gets what anyone seals,
+/// members or not, as a relay would have it. It draws from a seed of its own.
+#[derive(Clone, Debug)]
+pub struct MediaPlane {
+    config: MediaConfig,
+    rng: Rng,
+    endpoints: Vec<MediaEndpoint>,
+    queue: BTreeMap<(Timestamp, u64), (usize, MediaObject)>,
+    sequence: u64,
+    next_round: Timestamp,
+}
+
+impl MediaPlane {
+    /// A plane without participants, which begins at `now`.
+    pub fn new(config: MediaConfig, seed: u64, now: Timestamp) -> Self {
+        Self {
+            config,
+            rng: Rng::new(seed),
+            endpoints: Vec::new(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            next_round: now,
+        }
+    }
+
+    /// Adds a participant; numbers go up from 0.
+    pub fn add(&mut self, me: SenderId) {
+        self.endpoints.push(MediaEndpoint::new(self.config.clone(), me));
+    }
+
+    /// The media of a participant.
+    pub fn endpoint_mut(&mut self, who: usize) -> Option<&mut MediaEndpoint> {
+        self.endpoints.get_mut(who)
+    }
+
+    /// The media of all participants, by number.
+    pub fn endpoints(&self) -> &[MediaEndpoint] {
+        &self.endpoints
+    }
+
+    /// The counts of all, as at the end.
+    pub fn stats(&self) -> MediaStats {
+        self.endpoints.iter().map(MediaEndpoint::final_stats).fold(MediaStats::default(), MediaStats::and)
+    }
+
+    /// When [`step`](Self::step) is due next.
+    pub fn next_at(&self) -> Timestamp {
+        let arrival = self.queue.keys().next().map(|(at, _)| *at);
+        let timeouts = self.endpoints.iter().filter_map(MediaEndpoint::poll_timeout);
+        timeouts.chain(arrival).fold(self.next_round, Timestamp::min)
+    }
+
+    /// Does what is due at `now`.
+    pub fn step(&mut self, now: Timestamp, links: Links<'_>) {
+        for endpoint in &mut self.endpoints {
+            endpoint.handle_timeout(now);
+        }
+        while let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= now) {
+            let (to, object) = entry.remove();
+            if let Some(endpoint) = self.endpoints.get_mut(to) {
+                endpoint.receive(now, object);
+            }
+        }
+        if self.next_round <= now {
+            self.next_round = now.after(self.config.interval.max(Duration::from_millis(1)));
+            for from in 0..self.endpoints.len() {
+                let object = self.endpoints.get_mut(from).and_then(|endpoint| endpoint.seal(now));
+                if let Some(object) = object {
+                    self.send(now, from, &object, links);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, now: Timestamp, from: usize, object: &MediaObject, links: Links<'_>) {
+        let is_cut = |who: usize| links.cut.get(who).copied().unwrap_or_default();
+        for to in (0..self.endpoints.len()).filter(|to| *to != from) {
+            if is_cut(from) || is_cut(to) || self.rng.chance(links.faults.lost_objects) {
+                continue;
+            }
+            let copies = 1 + u64::from(self.rng.chance(links.faults.repeated_objects));
+            for _ in 0..copies {
+                let late = if self.rng.chance(links.faults.late_objects) { 20 } else { 1 };
+                let at = now.after(self.rng.between(links.faults.latency).saturating_mul(late));
+                self.sequence = self.sequence.wrapping_add(1);
+                self.queue.insert((at, self.sequence), (to, object.clone()));
+            }
+        }
+    }
+}

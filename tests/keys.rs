@@ -1,0 +1,181 @@
+//! Key derivation, against vectors that were made without this code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(unreachable_pub)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mls_rs::identity::SigningIdentity;
+use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
+use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
+use mls_rs_crypto_awslc::AwsLcCryptoProvider;
+use moq_mls::action::Notice;
+use moq_mls::engine::Engine;
+use moq_mls::keys::{EpochSecret, Kdf, TrackBaseKey};
+use moq_mls::mls::MlsEngine;
+use moq_mls::tracks::{FullTrackName, TrackNamespace};
+use moq_mls::{Action, Command, Error, Misuse, Secret};
+use serde_json::Value;
+
+mod support;
+
+/// HKDF as an engine of this MLS cipher suite has it.
+fn kdf(suite: CipherSuite) -> Arc<dyn Kdf> {
+    let crypto = AwsLcCryptoProvider::new();
+    let (secret, public) = crypto.cipher_suite_provider(suite).unwrap().signature_key_generate().unwrap();
+    let credential = BasicCredential::new(b"a".to_vec()).into_credential();
+    let client = Client::builder()
+        .crypto_provider(crypto.clone())
+        .identity_provider(BasicIdentityProvider)
+        .signing_identity(SigningIdentity::new(credential, public), secret, suite)
+        .build();
+    MlsEngine::new(&client, &crypto).unwrap().kdf()
+}
+
+#[test]
+fn vectors_made_without_this_code() {
+    let all: Value = serde_json::from_str(include_str!("../vectors/keys/derivation.json")).unwrap();
+    let suites = [
+        ("sha256", 32, CipherSuite::CURVE25519_AES128),
+        ("sha384", 48, CipherSuite::P384_AES256),
+        ("sha512", 64, CipherSuite::P521_AES256),
+    ];
+    let bytes = |v: &Value| hex::decode(v.as_str().unwrap()).unwrap();
+    let mut checked = 0;
+    for (hash, len, suite) in suites {
+        let kdf = kdf(suite);
+        assert_eq!(kdf.hash_len(), len);
+        for case in all["cases"].as_array().unwrap().iter().filter(|c| c["hash"] == hash) {
+            let epoch = case["epoch"].as_u64().unwrap();
+            let secret =
+                EpochSecret::from_master(kdf.clone(), epoch, &Secret::new(bytes(&case["master"]))).unwrap();
+            assert_eq!(secret.as_bytes(), bytes(&case["epoch_secret"]), "{case}");
+            let fields = case["namespace"].as_array().unwrap().iter();
+            let fields = fields.map(|f| Bytes::from(f.as_str().unwrap().to_owned())).collect();
+            let name = case["name"].as_str().unwrap().to_owned().into();
+            let track = FullTrackName { namespace: TrackNamespace::new(fields).unwrap(), name };
+            let key = secret.track_base_key(&track).unwrap();
+            assert_eq!(
+                (key.key_id, key.key.as_bytes()),
+                (epoch, &bytes(&case["track_base_key"])[..]),
+                "{case}"
+            );
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 24);
+}
+
+#[test]
+fn a_track_base_key_as_msf_catalogs_carry_it() {
+    let key = TrackBaseKey { key_id: 7, key: Secret::new(b"sixteen byte key".to_vec()) };
+    assert_eq!(key.to_base64().as_bytes(), b"c2l4dGVlbiBieXRlIGtleQ==");
+    assert_eq!(format!("{key:?}"), "TrackBaseKey { key_id: 7, key: Secret(16 bytes) }");
+}
+
+#[test]
+fn only_the_secrets_of_epochs_that_count_are_given() {
+    let mut world = support::World::new();
+    let a = world.add(support::engines::engine("a"), support::config());
+    let machine = &world.peers[a].machine;
+    assert!(matches!(machine.epoch_secret(0), Err(Error::Misuse(Misuse::NotAMember))));
+    world.command(a, Command::Join);
+    world.run(5_000);
+    let machine = &world.peers[a].machine;
+    let now = machine.epoch().unwrap();
+    let secret = machine.epoch_secret(now).unwrap();
+    assert_eq!(secret, machine.epoch_secret(now).unwrap());
+    assert!(matches!(machine.epoch_secret(now + 1), Err(Error::Misuse(Misuse::EpochGone))));
+    world.command(a, Command::Update);
+    world.run(5_000);
+    let machine = &world.peers[a].machine;
+    assert_eq!(machine.epoch().unwrap(), now + 1);
+    assert_ne!(machine.epoch_secret(now + 1).unwrap().as_bytes(), secret.as_bytes());
+    assert!(matches!(machine.epoch_secret(now), Err(Error::Misuse(Misuse::EpochGone))));
+}
+
+/// Follows three commits in one call; the embedder polls afterwards.
+#[test]
+fn epochs_passed_at_once_are_given_until_the_next_is_told() {
+    let mut world = support::World::new();
+    for name in ["a", "b"] {
+        let who = world.add(support::engines::engine(name), support::config());
+        world.command(who, Command::Join);
+        world.run(5_000);
+    }
+    world.agree(&[0, 1]);
+    let from = world.peers[1].machine.epoch().unwrap();
+    world.peers[1].deaf = true;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        world.command(0, Command::Update);
+        world.run(5_000);
+        let machine = &world.peers[0].machine;
+        expected.push((machine.epoch().unwrap(), machine.epoch_secret(machine.epoch().unwrap()).unwrap()));
+    }
+    assert_eq!(expected.len() as u64, expected[2].0 - from);
+    // By hand from here on, so that nothing is polled between the epochs.
+    let machine = &mut world.peers[1].machine;
+    let mut objects: Vec<_> = world
+        .objects
+        .iter()
+        .filter(|(track, _)| {
+            machine
+                .tracks()
+                .classify(track)
+                .is_some_and(|k| matches!(k, moq_mls::tracks::TrackKind::Commit(_)))
+        })
+        .flat_map(|(track, at)| {
+            at.iter().map(|(location, payload)| (*location, track.clone(), payload.clone()))
+        })
+        .filter(|(location, ..)| location.group >= from)
+        .collect();
+    objects.sort();
+    let mut told = Vec::new();
+    for (location, track, payload) in objects {
+        let object = moq_mls::Object { track, location, payload };
+        machine.handle(world.now, moq_mls::Event::Object(object)).unwrap();
+    }
+    for ms in 1..20_000 {
+        if machine.epoch() == Some(from + 3) {
+            break;
+        }
+        let now = world.now.after(std::time::Duration::from_millis(ms));
+        machine.handle(now, moq_mls::Event::Timer).unwrap();
+        let mut answers = Vec::new();
+        let mut kept = Vec::new();
+        // Answers to the counter, and nothing told: notices stay for later.
+        while machine.epoch() != Some(from + 3) {
+            match machine.poll_action() {
+                Some(Action::Lock { id, request }) => {
+                    let reply =
+                        Ok(world.service.lock(now, &request, Bytes::from_static(b"0123456789abcdef")));
+                    answers.push(moq_mls::Event::LockReply { id, reply });
+                }
+                Some(Action::Increment { id, request }) => {
+                    let reply = Ok(world.service.increment(now, &request));
+                    answers.push(moq_mls::Event::IncrementReply { id, reply });
+                }
+                Some(Action::Notify(notice @ Notice::Epoch { epoch, .. })) => {
+                    let secret = machine.epoch_secret(epoch).unwrap();
+                    told.push((epoch, secret));
+                    kept.push(notice);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        for answer in answers {
+            machine.handle(now, answer).unwrap();
+        }
+    }
+    while let Some(action) = machine.poll_action() {
+        if let Action::Notify(Notice::Epoch { epoch, .. }) = action {
+            told.push((epoch, machine.epoch_secret(epoch).unwrap()));
+            if epoch > from + 1 {
+                assert!(matches!(machine.epoch_secret(epoch - 1), Err(Error::Misuse(Misuse::EpochGone))));
+            }
+        }
+    }
+    assert_eq!(told, expected);
+}

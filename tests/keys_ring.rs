@@ -1,0 +1,478 @@
+//! The epoch key ring, rule by rule, and its wait queue.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moq_mls::engine::EngineError;
+use moq_mls::keys::{
+    EpochKeyRing, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, SwitchReason, WaitQueue,
+    WaitQueueLimits,
+};
+use moq_mls::tracks::SenderId;
+use moq_mls::{Secret, Timestamp};
+use proptest::prelude::*;
+
+/// Tells secrets apart, no more.
+struct Plain;
+
+impl Kdf for Plain {
+    fn extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        Ok(Secret::new([salt, ikm].concat()))
+    }
+    fn expand(&self, prk: &[u8], info: &[u8], _: usize) -> Result<Secret, EngineError> {
+        Ok(Secret::new([prk, info].concat()))
+    }
+    fn hash_len(&self) -> usize {
+        32
+    }
+}
+
+fn secret_on(branch: &str, epoch: u64) -> EpochSecret {
+    EpochSecret::from_master(Arc::new(Plain), epoch, &Secret::new(branch.into())).unwrap()
+}
+
+fn secret(epoch: u64) -> EpochSecret {
+    secret_on("main", epoch)
+}
+
+fn id(name: &str) -> SenderId {
+    SenderId::new(name.as_bytes().to_vec()).unwrap()
+}
+
+fn ids(names: &str) -> Vec<SenderId> {
+    names.chars().map(|c| id(&c.to_string())).collect()
+}
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + ms)
+}
+
+/// Member "a" of its own group, with round numbers.
+fn ring() -> EpochKeyRing {
+    let mut config = RingConfig::default();
+    config.switch_after = Duration::from_millis(2000);
+    config.switch_after_removal = Duration::from_millis(500);
+    config.coalesce = Duration::from_millis(200);
+    config.keep = Duration::from_millis(10_000);
+    config.keep_epochs = 4;
+    EpochKeyRing::new(config, id("a"))
+}
+
+fn drain(ring: &mut EpochKeyRing) -> Vec<RingNotice> {
+    std::iter::from_fn(|| ring.poll_notice()).collect()
+}
+
+fn ready(epoch: u64) -> RingNotice {
+    RingNotice::EpochReady { epoch }
+}
+
+fn send(epoch: u64, why: SwitchReason) -> RingNotice {
+    RingNotice::SendWith { epoch, why }
+}
+
+fn forgotten(epoch: u64, why: ForgetReason) -> RingNotice {
+    RingNotice::Forgotten { epoch, why }
+}
+
+/// A ring that sends with epoch 5 among `members`.
+fn at_five(members: &str) -> EpochKeyRing {
+    let mut ring = ring();
+    ring.new_epoch(at(0), secret(5), ids(members));
+    assert_eq!(drain(&mut ring), [ready(5), send(5, SwitchReason::First)]);
+    ring
+}
+
+#[test]
+fn the_first_epoch_is_sent_with_at_once() {
+    let mut empty = ring();
+    assert_eq!((empty.seal_with(), empty.poll_timeout()), (None, None));
+    assert!(empty.may_come(0) && empty.may_come(9));
+    empty.switch_now(at(0));
+    empty.handle_timeout(at(0));
+    assert_eq!(empty.poll_notice(), None);
+    let ring = at_five("abc");
+    assert_eq!(ring.seal_with(), Some(&secret(5)));
+    assert_eq!(ring.poll_timeout(), None);
+    assert!(ring.may_come(6) && !ring.may_come(5) && !ring.may_come(4));
+}
+
+#[test]
+fn receive_first_and_send_when_all_were_seen() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("abc"));
+    assert_eq!(drain(&mut ring), [ready(6)]);
+    assert_eq!(ring.open_with(6), Some(&secret(6)));
+    assert_eq!(ring.seal_with(), Some(&secret(5)));
+    ring.seen(at(20), &id("b"), 6);
+    ring.seen(at(21), &id("b"), 6);
+    ring.seen(at(22), &id("c"), 5);
+    assert_eq!(ring.poll_notice(), None);
+    ring.seen(at(30), &id("c"), 6);
+    assert_eq!(drain(&mut ring), [send(6, SwitchReason::Quorum)]);
+    assert_eq!(ring.seal_with(), Some(&secret(6)));
+}
+
+#[test]
+fn only_members_and_epochs_that_are_held_count() {
+    let mut ring = at_five("ab");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    ring.seen(at(11), &id("x"), 6);
+    ring.seen(at(12), &id("a"), 6);
+    ring.seen(at(13), &id("b"), 7);
+    assert_eq!(drain(&mut ring), [ready(6)]);
+    // What was said too early does not count later either.
+    ring.new_epoch(at(14), secret(7), ids("ab"));
+    assert_eq!(drain(&mut ring), [ready(7)]);
+    ring.seen(at(15), &id("b"), 7);
+    assert_eq!(drain(&mut ring), [send(7, SwitchReason::Quorum)]);
+}
+
+#[test]
+fn the_deadline_needs_nobody() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("abc"));
+    assert_eq!(ring.poll_timeout(), Some(at(2010)));
+    ring.handle_timeout(at(2009));
+    assert_eq!(drain(&mut ring), [ready(6)]);
+    ring.handle_timeout(at(2010));
+    assert_eq!(drain(&mut ring), [send(6, SwitchReason::Deadline)]);
+}
+
+#[test]
+fn the_quorum_is_a_setting() {
+    for (quorum, needed) in [(0, 0), (1, 1), (25, 1), (50, 2), (51, 3), (100, 4), (101, 5)] {
+        let mut config = RingConfig::default();
+        config.quorum = quorum;
+        let mut ring = EpochKeyRing::new(config, id("a"));
+        ring.new_epoch(at(0), secret(5), ids("abcde"));
+        ring.new_epoch(at(0), secret(6), ids("abcde"));
+        let mut seen = 0;
+        for (i, other) in ids("bcde").iter().enumerate() {
+            if ring.seal_with() == Some(&secret(6)) {
+                break;
+            }
+            ring.seen(at(1), other, 6);
+            seen = i + 1;
+        }
+        let switched = ring.seal_with() == Some(&secret(6));
+        assert_eq!((switched, seen), (needed <= 4, needed.min(4)), "{quorum} %");
+    }
+}
+
+#[test]
+fn alone_one_need_not_wait() {
+    let mut ring = at_five("a");
+    ring.new_epoch(at(10), secret(6), ids("a"));
+    assert_eq!(drain(&mut ring), [ready(6), send(6, SwitchReason::Quorum)]);
+}
+
+#[test]
+fn a_removal_has_its_own_bound() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    assert_eq!(ring.poll_timeout(), Some(at(510)));
+    ring.handle_timeout(at(510));
+    assert_eq!(drain(&mut ring), [ready(6), send(6, SwitchReason::Removal)]);
+    // Somebody who came back in the same commit was not removed.
+    ring.new_epoch(at(600), secret(7), ids("ab"));
+    assert_eq!(ring.poll_timeout(), Some(at(2600)));
+}
+
+#[test]
+fn neither_newer_epochs_nor_a_full_ring_nor_a_fork_puts_a_removal_off() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    for epoch in 7..20 {
+        ring.new_epoch(at(10 * epoch), secret(epoch), ids("ab"));
+    }
+    let held: Vec<u64> = ring.epochs().collect();
+    assert_eq!(held, [5, 17, 18, 19], "6 had to make room");
+    assert_eq!(ring.poll_timeout(), Some(at(510)));
+    ring.handle_timeout(at(510));
+    assert_ne!(ring.seal_with(), Some(&secret(5)));
+
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    ring.new_epoch(at(300), secret_on("other", 6), ids("ab"));
+    assert_eq!(ring.poll_timeout(), Some(at(510)));
+    ring.handle_timeout(at(510));
+    assert_eq!(ring.seal_with(), Some(&secret_on("other", 6)));
+}
+
+#[test]
+fn at_once_when_asked() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("abc"));
+    ring.new_epoch(at(11), secret(7), ids("abc"));
+    ring.switch_now(at(12));
+    assert_eq!(drain(&mut ring), [ready(6), ready(7), send(7, SwitchReason::Asked)]);
+    ring.switch_now(at(13));
+    assert_eq!(ring.poll_notice(), None);
+}
+
+#[test]
+fn a_burst_makes_one_switch() {
+    let mut ring = at_five("abc");
+    for epoch in 6..9 {
+        ring.new_epoch(at(50 * epoch), secret(epoch), ids("abc"));
+    }
+    // 6 is due at 2300 and waits for 7 and 8, which are due 50 and 100 ms later.
+    assert_eq!(ring.poll_timeout(), Some(at(2400)));
+    ring.handle_timeout(at(2400));
+    assert_eq!(drain(&mut ring), [ready(6), ready(7), ready(8), send(8, SwitchReason::Deadline)]);
+}
+
+#[test]
+fn a_burst_without_end_does_not_hold_a_switch_up() {
+    let mut ring = at_five("abc");
+    let mut switches = Vec::new();
+    for ms in (0..10_000).step_by(10) {
+        if ms % 50 == 0 {
+            ring.new_epoch(at(ms), secret(6 + ms / 50), ids("abc"));
+        }
+        ring.handle_timeout(at(ms));
+        for notice in drain(&mut ring) {
+            if let RingNotice::SendWith { epoch, .. } = notice {
+                let age = ms - (epoch - 6) * 50;
+                assert!((2000..=2200).contains(&age) || epoch > 9, "epoch {epoch} sent with after {age} ms");
+                switches.push(ms);
+            }
+        }
+    }
+    assert!(switches.len() >= 3 && switches[0] <= 2200, "{switches:?}");
+    assert!(switches.windows(2).all(|w| w[1] - w[0] >= 200), "{switches:?}");
+}
+
+#[test]
+fn a_switch_that_was_not_polled_is_replaced() {
+    let mut ring = at_five("ab");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    ring.handle_timeout(at(2010));
+    ring.new_epoch(at(2020), secret(7), ids("ab"));
+    ring.switch_now(at(2030));
+    assert_eq!(drain(&mut ring), [ready(6), ready(7), send(7, SwitchReason::Asked)]);
+}
+
+#[test]
+fn old_epochs_go_by_age_but_never_the_one_sent_with() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("abc"));
+    ring.handle_timeout(at(2010));
+    drain(&mut ring);
+    assert_eq!(ring.poll_timeout(), Some(at(10_010)));
+    ring.handle_timeout(at(10_009));
+    assert_eq!(ring.open_with(5), Some(&secret(5)));
+    ring.handle_timeout(at(10_010));
+    assert_eq!(drain(&mut ring), [forgotten(5, ForgetReason::Age)]);
+    assert_eq!((ring.open_with(5), ring.poll_timeout()), (None, None));
+
+    let mut config = RingConfig::default();
+    config.quorum = 101;
+    config.switch_after = Duration::from_secs(100);
+    config.keep = Duration::from_secs(1);
+    let mut ring = EpochKeyRing::new(config, id("a"));
+    ring.new_epoch(at(0), secret(5), ids("ab"));
+    ring.new_epoch(at(0), secret(6), ids("ab"));
+    ring.handle_timeout(at(50_000));
+    assert_eq!(ring.seal_with(), Some(&secret(5)));
+    assert_eq!(ring.poll_timeout(), Some(at(100_000)));
+    ring.handle_timeout(at(100_000));
+    assert_eq!(ring.epochs().collect::<Vec<_>>(), [6]);
+}
+
+#[test]
+fn old_epochs_go_by_number() {
+    let mut ring = at_five("ab");
+    for epoch in 6..=9 {
+        ring.new_epoch(at(epoch), secret(epoch), ids("ab"));
+    }
+    assert_eq!(ring.epochs().collect::<Vec<_>>(), [5, 7, 8, 9]);
+    assert!(drain(&mut ring).contains(&forgotten(6, ForgetReason::Number)));
+    assert_eq!(ring.seal_with(), Some(&secret(5)), "never dark");
+}
+
+#[test]
+fn an_epoch_told_twice_or_late_changes_nothing() {
+    let mut ring = at_five("ab");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    drain(&mut ring);
+    let before = ring.clone();
+    ring.new_epoch(at(20), secret(6), ids("abc"));
+    ring.new_epoch(at(20), secret(5), ids("abc"));
+    ring.new_epoch(at(20), secret(4), ids("abc"));
+    assert_eq!(ring, before);
+}
+
+#[test]
+fn after_a_fork_the_other_secret_counts() {
+    let mut ring = at_five("ab");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    ring.switch_now(at(10));
+    ring.new_epoch(at(11), secret(7), ids("ab"));
+    drain(&mut ring);
+    ring.new_epoch(at(20), secret_on("other", 6), ids("ab"));
+    assert_eq!(
+        drain(&mut ring),
+        [
+            forgotten(6, ForgetReason::Fork),
+            forgotten(7, ForgetReason::Fork),
+            ready(6),
+            send(6, SwitchReason::First)
+        ]
+    );
+    assert_eq!(ring.seal_with(), Some(&secret_on("other", 6)));
+    assert_eq!(ring.open_with(7), None);
+}
+
+#[test]
+fn an_unknown_list_of_members_leaves_the_one_before() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), []);
+    assert_eq!(ring.poll_timeout(), Some(at(2010)), "nobody was removed as far as known");
+    ring.new_epoch(at(20), secret(7), ids("ab"));
+    assert_eq!(ring.poll_timeout(), Some(at(520)));
+}
+
+#[test]
+fn closed_it_holds_nothing() {
+    let mut ring = at_five("ab");
+    ring.new_epoch(at(10), secret(6), ids("ab"));
+    drain(&mut ring);
+    ring.close();
+    assert_eq!(drain(&mut ring), [forgotten(5, ForgetReason::Closed), forgotten(6, ForgetReason::Closed)]);
+    assert_eq!((ring.seal_with(), ring.open_with(6), ring.poll_timeout()), (None, None, None));
+    ring.new_epoch(at(99), secret(9), ids("ab"));
+    assert_eq!(drain(&mut ring), [ready(9), send(9, SwitchReason::First)]);
+}
+
+#[test]
+fn nothing_secret_shows() {
+    let ring = at_five("ab");
+    let shown = format!("{ring:?} {:?}", secret(5));
+    let bytes = format!("{:?}", secret(5).as_bytes());
+    assert!(!shown.contains(&bytes) && !shown.contains("SecureObject"), "{shown}");
+    assert!(shown.contains("EpochSecret(5, "));
+}
+
+#[test]
+fn the_wait_queue_is_bounded_in_number_bytes_and_time() {
+    let limits = |objects, bytes, ms| {
+        let mut limits = WaitQueueLimits::default();
+        (limits.objects, limits.bytes, limits.time) = (objects, bytes, Duration::from_millis(ms));
+        limits
+    };
+    let mut queue = WaitQueue::new(limits(3, 100, 50));
+    for (i, size) in [10, 20, 30].into_iter().enumerate() {
+        assert!(queue.push(at(i as u64), 7 + (i as u64 % 2), i, size).is_empty());
+    }
+    assert_eq!((queue.len(), queue.bytes(), queue.poll_timeout()), (3, 60, Some(at(50))));
+    let gone = |gone: Vec<moq_mls::keys::Waiting<usize>>| gone.iter().map(|w| w.object).collect::<Vec<_>>();
+    assert_eq!(gone(queue.push(at(3), 7, 3, 5)), [0], "by number");
+    assert_eq!(gone(queue.push(at(4), 7, 4, 70)), [1, 2], "by number and by bytes");
+    assert_eq!(gone(queue.push(at(5), 7, 5, 101)), [5], "over the limit alone");
+    assert_eq!((queue.len(), queue.bytes()), (2, 75));
+    assert!(queue.take(8).is_empty());
+    assert_eq!(queue.push(at(6), 8, 6, 1), []);
+    assert_eq!(gone(queue.take(7)), [3, 4]);
+    assert_eq!((queue.len(), queue.bytes()), (1, 1));
+    assert!(queue.expired(at(55)).is_empty());
+    assert_eq!(gone(queue.expired(at(56))), [6]);
+    assert_eq!((queue.is_empty(), queue.bytes(), queue.poll_timeout()), (true, 0, None));
+    for key_id in [4, 6, 5] {
+        queue.push(at(0), key_id, key_id as usize, 1);
+    }
+    assert_eq!(gone(queue.take_up_to(5)), [4, 5]);
+    assert_eq!((queue.len(), queue.bytes()), (1, 1));
+    let mut none = WaitQueue::new(limits(0, 100, 50));
+    assert_eq!(gone(none.push(at(0), 1, 9, 0)), [9]);
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Wait(u64),
+    Epoch { skip: u64, members: u8 },
+    Fork,
+    Seen(u8, u64),
+    Ask,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (0..700_u64).prop_map(Op::Wait),
+        3 => (0..2_u64, any::<u8>()).prop_map(|(skip, members)| Op::Epoch { skip, members }),
+        1 => Just(Op::Fork),
+        4 => (0..8_u8, 0..3_u64).prop_map(|(who, back)| Op::Seen(who, back)),
+        1 => Just(Op::Ask),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 20_000 }))]
+
+    /// Whatever happens, the timeouts being honoured: never dark, never back, never late.
+    #[test]
+    fn the_ring_keeps_its_word(ops in prop::collection::vec(op(), 1..80)) {
+        let mut ring = ring();
+        let members = |bits: u8| -> Vec<SenderId> {
+            (0..8).filter(|i| *i == 0 || bits >> i & 1 == 1).map(|i| id(&"abcdefgh"[i..=i])).collect()
+        };
+        let (mut now, mut newest, mut branch) = (0, 10, 0);
+        let mut list: BTreeSet<SenderId> = members(0xff).into_iter().collect();
+        ring.new_epoch(at(now), secret(newest), list.clone());
+        let (mut open, mut sending) = (BTreeSet::new(), None);
+        // Since when one must move past an epoch: by a removal, and by the deadline.
+        let mut past: Vec<(u64, u64)> = Vec::new();
+        for op in ops {
+            match op {
+                Op::Wait(ms) => {
+                    let until = now + ms;
+                    while let Some(due) = ring.poll_timeout().filter(|due| *due <= at(until)) {
+                        now = now.max(due.as_millis() - at(0).as_millis());
+                        let before = ring.clone();
+                        ring.handle_timeout(at(now));
+                        prop_assert!(ring != before, "a timeout without an effect");
+                    }
+                    now = until;
+                }
+                Op::Epoch { skip, members: bits } => {
+                    newest += 1 + skip;
+                    let new: BTreeSet<SenderId> = members(bits).into_iter().collect();
+                    let bound = if list.iter().any(|m| !new.contains(m)) { 500 } else { 2200 };
+                    past.push((newest, now + bound));
+                    list = new;
+                    ring.new_epoch(at(now), secret_on(&format!("main{branch}"), newest), list.clone());
+                }
+                Op::Fork => {
+                    branch += 1;
+                    ring.new_epoch(at(now), secret_on(&format!("main{branch}"), newest), list.clone());
+                }
+                Op::Seen(who, back) => {
+                    ring.seen(at(now), &id(&"abcdefgh"[usize::from(who)..=usize::from(who)]), newest.saturating_sub(back));
+                }
+                Op::Ask => ring.switch_now(at(now)),
+            }
+            for notice in drain(&mut ring) {
+                match notice {
+                    RingNotice::EpochReady { epoch } => prop_assert!(open.insert(epoch)),
+                    RingNotice::Forgotten { epoch, .. } => prop_assert!(open.remove(&epoch)),
+                    RingNotice::SendWith { epoch, .. } => {
+                        prop_assert!(open.contains(&epoch));
+                        prop_assert!(sending.is_none_or(|before| before <= epoch), "back to {epoch}");
+                        sending = Some(epoch);
+                    }
+                    _ => {}
+                }
+            }
+            prop_assert_eq!(ring.epochs().collect::<BTreeSet<_>>(), open.clone());
+            prop_assert_eq!(ring.seal_with().map(EpochSecret::epoch), sending);
+            prop_assert!(sending.is_some_and(|epoch| open.contains(&epoch)), "dark");
+            prop_assert!(open.len() <= 4);
+            prop_assert!(ring.poll_timeout().is_none_or(|due| due >= at(now)), "it is overdue");
+            for (epoch, by) in &past {
+                prop_assert!(now <= *by || sending >= Some(*epoch), "still {:?}, {} was due", sending, epoch);
+            }
+        }
+    }
+}

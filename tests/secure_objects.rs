@@ -1,0 +1,563 @@
+//! Secure Objects: the published vectors, and what each rule is for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use mls_rs_crypto_awslc::AwsLcCryptoProvider;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use moq_mls::Secret;
+use moq_mls::engine::EngineError;
+use moq_mls::keys::{EpochSecret, Kdf, TrackBaseKey};
+use moq_mls::mls::MlsCiphers;
+use moq_mls::secure_objects::aws_lc::AwsLc;
+use moq_mls::secure_objects::{
+    Aead, AeadError, Ciphers, Digest, KeyError, KeyLimits, ObjectBuffer, ObjectHeader, ObjectKey, OpenError,
+    SealError, SecureTrack, Suite, properties,
+};
+use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn published() -> Value {
+    serde_json::from_str(include_str!("../vectors/secure_objects/published.json")).unwrap()
+}
+
+fn rows<'a>(of: &'a Value, name: &str) -> &'a Vec<Value> {
+    let rows = of[name].as_array().unwrap();
+    assert!(!rows.is_empty());
+    rows
+}
+
+fn bytes(of: &Value) -> Vec<u8> {
+    hex::decode(of.as_str().unwrap()).unwrap()
+}
+
+fn text(of: &Value) -> &str {
+    of.as_str().unwrap()
+}
+
+fn track(of: &Value) -> FullTrackName {
+    let fields = rows(of, "namespace").iter().map(|f| Bytes::from(text(f).to_owned())).collect();
+    FullTrackName {
+        namespace: TrackNamespace::new(fields).unwrap(),
+        name: text(&of["name"]).to_owned().into(),
+    }
+}
+
+fn suite(of: &Value) -> Suite {
+    Suite::from_value(u16::try_from(of["suite"].as_u64().unwrap()).unwrap()).unwrap()
+}
+
+fn base_key(key_id: u64, key: &[u8]) -> TrackBaseKey {
+    TrackBaseKey { key_id, key: Secret::new(key.to_vec()) }
+}
+
+fn header(group: u64, object: u64, immutable: &[u8]) -> ObjectHeader<'_> {
+    ObjectHeader { location: Location { group, object }, priority: 128, immutable }
+}
+
+/// Every library under test, with the suites that it has.
+fn libraries() -> Vec<(&'static str, Arc<dyn Ciphers + Send + Sync>, Vec<Suite>)> {
+    vec![
+        ("aws-lc", Arc::new(AwsLc), Suite::ALL.to_vec()),
+        (
+            "mls over aws-lc",
+            Arc::new(MlsCiphers::new(&AwsLcCryptoProvider::new()).unwrap()),
+            vec![Suite::Aes128Gcm],
+        ),
+        (
+            "mls over rustcrypto",
+            Arc::new(MlsCiphers::new(&RustCryptoProvider::default()).unwrap()),
+            vec![Suite::Aes128Gcm],
+        ),
+    ]
+}
+
+/// A library that notes what it is asked: secrets, keys, nonces, AADs and plaintexts.
+#[derive(Clone, Default)]
+struct Spy(Arc<Mutex<Vec<Noted>>>);
+
+type Noted = (&'static str, Vec<u8>);
+
+struct SpyKey(Spy, Box<dyn Aead>);
+
+impl Spy {
+    fn note(&self, what: &'static str, bytes: &[u8]) {
+        self.0.lock().unwrap().push((what, bytes.to_vec()));
+    }
+    fn take(&self) -> Vec<Noted> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Ciphers for Spy {
+    fn hkdf_extract(&self, digest: Digest, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        let out = AwsLc.hkdf_extract(digest, salt, ikm)?;
+        self.note("extract", out.as_bytes());
+        Ok(out)
+    }
+    fn hkdf_expand(
+        &self,
+        digest: Digest,
+        prk: &[u8],
+        info: &[u8],
+        len: usize,
+    ) -> Result<Secret, EngineError> {
+        let out = AwsLc.hkdf_expand(digest, prk, info, len)?;
+        self.note("expand", out.as_bytes());
+        Ok(out)
+    }
+    fn aead(&self, suite: Suite, key: &Secret) -> Result<Option<Box<dyn Aead>>, AeadError> {
+        self.note("aead", key.as_bytes());
+        Ok(AwsLc.aead(suite, key)?.map(|key| Box::new(SpyKey(self.clone(), key)) as Box<dyn Aead>))
+    }
+}
+
+impl Aead for SpyKey {
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], in_out: &mut [u8], tag: &mut [u8]) -> Result<(), AeadError> {
+        self.0.note("nonce", nonce);
+        self.0.note("aad", aad);
+        self.1.seal(nonce, aad, in_out, tag)
+    }
+    fn open(&self, nonce: &[u8; 12], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), AeadError> {
+        self.0.note("open", tag);
+        self.1.open(nonce, aad, in_out, tag)
+    }
+}
+
+#[test]
+fn published_track_names() {
+    for row in rows(&published(), "track_names") {
+        assert_eq!(track(row).to_serialized(), bytes(&row["serialized"]), "{row}");
+    }
+}
+
+#[test]
+fn published_keys_and_salts() {
+    let all = published();
+    let key_id = all["key_id"].as_u64().unwrap();
+    for row in rows(&all, "keys") {
+        let spy = Spy::default();
+        let base = base_key(key_id, text(&row["track_base_key"]).as_bytes());
+        ObjectKey::new(&spy, suite(row), &track(&all), &base).unwrap();
+        let expected = [
+            ("extract", bytes(&row["moq_secret"])),
+            ("expand", bytes(&row["moq_key"])),
+            ("expand", bytes(&row["moq_salt"])),
+            ("aead", bytes(&row["moq_key"])),
+        ];
+        assert_eq!(spy.take(), expected, "{row}");
+    }
+}
+
+#[test]
+fn published_nonces_and_aads() {
+    let all = published();
+    for row in rows(&all, "nonces") {
+        let spy = Spy::default();
+        let mut key =
+            ObjectKey::new(&spy, suite(row), &track(&all), &base_key(7, b"sixteen byte key")).unwrap();
+        spy.take();
+        let immutable = bytes(&row["immutable"]);
+        let location =
+            Location { group: row["group"].as_u64().unwrap(), object: row["object"].as_u64().unwrap() };
+        let priority = u8::try_from(row["priority"].as_u64().unwrap()).unwrap();
+        let header = ObjectHeader { location, priority, immutable: &immutable };
+        key.seal(&header, b"", &mut ObjectBuffer::with_capacity(0)).unwrap();
+        assert_eq!(spy.take(), [("nonce", bytes(&row["nonce"])), ("aad", bytes(&row["aad"]))], "{row}");
+    }
+}
+
+#[test]
+fn published_sealings_with_every_library() {
+    let all = published();
+    for row in rows(&all, "sealed") {
+        for (name, ciphers, suites) in libraries() {
+            assert!(suites.contains(&suite(row)));
+            let base = base_key(7, b"sixteen byte key");
+            let mut key = ObjectKey::new(&*ciphers, suite(row), &track(&all), &base).unwrap();
+            let (immutable, encrypted) = (bytes(&row["immutable"]), bytes(&row["encrypted"]));
+            let header = header(42, 1, &immutable);
+            let mut buffer = ObjectBuffer::with_capacity(100);
+            buffer.extend_from_slice(text(&row["payload"]).as_bytes());
+            key.seal(&header, &encrypted, &mut buffer).unwrap();
+            assert_eq!(hex::encode(buffer.as_slice()), text(&row["ciphertext"]), "{name}");
+            let mut object = bytes(&row["ciphertext"]);
+            let opened = key.open(&header, &mut object).unwrap();
+            assert_eq!(opened.payload, text(&row["payload"]).as_bytes());
+            assert_eq!(opened.encrypted, encrypted);
+            let list: Vec<_> = properties::iter(opened.encrypted).collect();
+            assert_eq!(list, [Some((0x0100, &b"for-eyes-only"[..]))]);
+        }
+    }
+}
+
+#[test]
+fn published_sframe_ciphers() {
+    let all: Value =
+        serde_json::from_str(include_str!("../vectors/secure_objects/sframe_aead.json")).unwrap();
+    let nonce: [u8; 12] = bytes(&all["nonce"]).try_into().unwrap();
+    let (aad, plaintext) = (bytes(&all["aad"]), bytes(&all["plaintext"]));
+    for (value, tag_len) in [(1, 10), (2, 8), (3, 4)] {
+        let suite = Suite::from_value(value).unwrap();
+        assert_eq!(suite.tag_len(), tag_len);
+        let key = AwsLc.aead(suite, &Secret::new(bytes(&all["key"]))).unwrap().unwrap();
+        let (mut text, mut tag) = (plaintext.clone(), vec![0; tag_len]);
+        key.seal(&nonce, &aad, &mut text, &mut tag).unwrap();
+        let sealed = [text.clone(), tag.clone()].concat();
+        assert_eq!(sealed, bytes(&all["ciphertexts"][value.to_string()]));
+        key.open(&nonce, &aad, &mut text, &tag).unwrap();
+        assert_eq!(text, plaintext);
+        assert!(AwsLc.aead(suite, &Secret::new(vec![0; 47])).is_err());
+    }
+}
+
+#[test]
+fn what_a_library_lacks_is_said() {
+    let all = published();
+    for (_, ciphers, suites) in libraries() {
+        for suite in Suite::ALL {
+            let key = ObjectKey::new(&*ciphers, suite, &track(&all), &base_key(7, &[1; 32]));
+            assert_eq!(key.is_ok(), suites.contains(&suite), "{suite:?}");
+        }
+    }
+    let mls = MlsCiphers::new(&RustCryptoProvider::default()).unwrap();
+    let key = |suite| ObjectKey::new(&mls, suite, &track(&all), &base_key(7, &[1; 32])).unwrap_err();
+    assert!(matches!(key(Suite::Aes128CtrHmacSha256Tag80), KeyError::Unsupported(_)));
+    assert!(matches!(key(Suite::Aes256Gcm), KeyError::Provider(EngineError::Unsupported(_))));
+    assert_eq!(Suite::from_value(6), None);
+    let too_large = ObjectKey::new(&AwsLc, Suite::Aes128Gcm, &track(&all), &base_key(1 << 62, &[1; 32]));
+    assert!(too_large.is_err(), "a key id that no varint holds");
+}
+
+/// A key of each suite over AWS-LC.
+fn keys() -> Vec<ObjectKey> {
+    let base = base_key(300, &[7; 32]);
+    let all = published();
+    Suite::ALL.map(|suite| ObjectKey::new(&AwsLc, suite, &track(&all), &base).unwrap()).into()
+}
+
+fn sealed(key: &mut ObjectKey, header: &ObjectHeader<'_>, payload: &[u8], encrypted: &[u8]) -> Vec<u8> {
+    let mut buffer = ObjectBuffer::with_capacity(payload.len());
+    buffer.extend_from_slice(payload);
+    key.seal(header, encrypted, &mut buffer).unwrap();
+    buffer.as_slice().to_vec()
+}
+
+#[test]
+fn whatever_is_changed_it_does_not_open() {
+    for mut key in keys() {
+        let immutable = key.key_id_property().to_vec();
+        assert_eq!(hex::encode(&immutable), "000202412c", "300 as a varint");
+        let more = [&immutable[..], b"\0\x04\x01x"].concat();
+        let head = header(5, 6, &more);
+        let object = sealed(&mut key, &head, b"payload", b"");
+        assert_eq!(key.open(&head, &mut object.clone()).unwrap().payload, b"payload");
+        for bit in 0..object.len() * 8 {
+            let mut bad = object.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(key.open(&head, &mut bad), Err(OpenError::Rejected), "{:?}", key.suite());
+        }
+        for len in 0..object.len() {
+            assert_eq!(key.open(&head, &mut object[..len].to_vec()), Err(OpenError::Rejected));
+        }
+        let other = [&immutable[..], b"\0\x04\x01y"].concat();
+        let mut priority = head;
+        priority.priority = 127;
+        let places = [header(6, 6, &more), header(5, 7, &more), header(5, (1 << 32) + 6, &more)];
+        for wrong in [header(5, 6, &other), header(5, 6, &immutable), header(5, 6, b""), priority]
+            .iter()
+            .chain(&places)
+        {
+            assert_eq!(key.open(wrong, &mut object.clone()), Err(OpenError::Rejected));
+        }
+    }
+}
+
+#[test]
+fn garbage_takes_the_path_of_a_bad_tag() {
+    let spy = Spy::default();
+    let all = published();
+    let mut key =
+        ObjectKey::new(&spy, Suite::Aes128Gcm, &track(&all), &base_key(7, b"sixteen byte key")).unwrap();
+    let property = key.key_id_property().to_vec();
+    let good = sealed(&mut key, &header(1, 1, &property), b"p", b"");
+    spy.take();
+    let bad_tag = [&good[..good.len() - 1], &[!good[good.len() - 1]]].concat();
+    let cases: [(&[u8], ObjectHeader<'_>); 6] = [
+        (&bad_tag, header(1, 1, &property)),
+        (b"", header(1, 1, &property)),
+        (&good[..15], header(1, 1, &property)),
+        (&good, header(1, 1 << 32, &property)),
+        (&good, header(1, 1, b"\0\x02\x01\x08")),
+        (&good, header(1, 1, b"\0\x02\x09")),
+    ];
+    for (object, header) in cases {
+        assert_eq!(key.open(&header, &mut object.to_vec()), Err(OpenError::Rejected));
+        let asked = spy.take();
+        assert_eq!(asked.len(), 1, "the cipher was asked once: {header:?}");
+        assert_eq!((asked[0].0, asked[0].1.len()), ("open", 16));
+    }
+}
+
+#[test]
+fn a_plaintext_that_is_none_is_rejected() {
+    // Sealed by hand, as a member that does not keep to the format would.
+    let mut key = keys().remove(3);
+    let spy = Spy::default();
+    let all = published();
+    ObjectKey::new(&spy, Suite::Aes128Gcm, &track(&all), &base_key(300, &[7; 32])).unwrap();
+    let made = spy.take();
+    let (aead, salt) =
+        (AwsLc.aead(Suite::Aes128Gcm, &Secret::new(made[1].1.clone())).unwrap().unwrap(), &made[2].1);
+    let property = key.key_id_property().to_vec();
+    let mut open = |plaintext: &[u8]| {
+        let (mut object, mut tag) = (plaintext.to_vec(), [0; 16]);
+        let mut aad = vec![0; 13];
+        aad[12] = 128;
+        aad.extend_from_slice(&property);
+        aead.seal(salt[..].try_into().unwrap(), &aad, &mut object, &mut tag).unwrap();
+        object.extend_from_slice(&tag);
+        key.open(&header(0, 0, &property), &mut object).map(|o| (o.payload.to_vec(), o.encrypted.to_vec()))
+    };
+    assert_eq!(open(b"\x02ab"), Ok((b"ab".to_vec(), Vec::new())));
+    assert_eq!(open(b"\x40\x02ab"), Ok((b"ab".to_vec(), Vec::new())), "a length longer than it must be");
+    assert_eq!(open(b"\x02ab\0\x0a\x01x"), Ok((b"ab".to_vec(), b"x".to_vec())));
+    assert_eq!(open(b"\x02ab\0\x0a\0"), Ok((b"ab".to_vec(), Vec::new())));
+    let bad: [&[u8]; 9] = [
+        b"",
+        b"\x03ab",
+        b"\x40",
+        b"\x02ab\0",
+        b"\x02ab\0\x0b\x01x",
+        b"\x02ab\0\x0a",
+        b"\x02ab\0\x0a\x02x",
+        b"\x02ab\0\x0a\x01xy",
+        b"\xff\xff\xff\xff\xff\xff\xff\xffab",
+    ];
+    for plaintext in bad {
+        assert_eq!(open(plaintext), Err(OpenError::Rejected), "{plaintext:?}");
+    }
+}
+
+#[test]
+fn properties_one_by_one() {
+    let list = |bytes| properties::iter(bytes).collect::<Vec<_>>();
+    assert_eq!(list(b""), []);
+    assert_eq!(list(b"\0\x04\x01a\0\x02\0"), [Some((4, &b"a"[..])), Some((2, &b""[..]))]);
+    assert_eq!(list(b"\0\x04\x01a\0"), [Some((4, &b"a"[..])), None]);
+    assert_eq!(list(b"\0\x04\x02a"), [None]);
+    assert_eq!(list(b"\0\x04\x01a\0\x32\xff\xff"), [Some((4, &b"a"[..]))], "padding, of whatever form");
+    assert_eq!(properties::key_id(b"\0\x02\x01\x07"), Some(7));
+    assert_eq!(properties::key_id(b"\0\x04\x01a\0\x02\x02\x41\x2c"), Some(300));
+    for none in
+        [&b""[..], b"\0\x02\0", b"\0\x02\x02\x07\x07", b"\0\x02\x01\x07\0\x02\x01\x07", b"\0\x02\x01\x07\0"]
+    {
+        assert_eq!(properties::key_id(none), None, "{none:?}");
+    }
+}
+
+#[test]
+fn refusals_of_a_sealer_leave_the_payload() {
+    for mut key in keys() {
+        let property = key.key_id_property().to_vec();
+        let mut buffer = ObjectBuffer::with_capacity(10);
+        buffer.extend_from_slice(b"payload");
+        let left = key.blocks_left();
+        let refused = [
+            (header(0, 1 << 32, &property), SealError::ObjectId),
+            (header(0, 0, b""), SealError::KeyId),
+            (header(0, 0, b"\0\x02\x01\x07"), SealError::KeyId),
+        ];
+        for (header, error) in refused {
+            assert_eq!(key.seal(&header, b"", &mut buffer), Err(error));
+            assert_eq!(buffer.as_slice(), b"payload");
+        }
+        assert_eq!(key.blocks_left(), left);
+        key.seal(&header(u64::MAX, u64::from(u32::MAX), &property), b"", &mut buffer).unwrap();
+    }
+}
+
+#[test]
+fn limits_are_counted_and_refused_before_they_are_passed() {
+    let all = published();
+    for suite in Suite::ALL {
+        let mut limits = KeyLimits::default();
+        assert_eq!(limits.blocks, 2_f64.powf(34.5) as u64);
+        limits.blocks = 5;
+        let base = base_key(7, &[1; 32]);
+        let mut key = ObjectKey::with_limits(&AwsLc, suite, &track(&all), &base, limits).unwrap();
+        let mut reader = ObjectKey::with_limits(&AwsLc, suite, &track(&all), &base, limits).unwrap();
+        let property = key.key_id_property().to_vec();
+        let mut buffer = ObjectBuffer::with_capacity(32);
+        // 16 bytes are one block, and one more is counted per object.
+        buffer.extend_from_slice(&[0; 16]);
+        key.seal(&header(0, 0, &property), b"", &mut buffer).unwrap();
+        assert_eq!(key.blocks_left(), 3);
+        let first = buffer.as_slice().to_vec();
+        buffer.clear();
+        buffer.extend_from_slice(&[0; 33]);
+        assert_eq!(key.seal(&header(0, 1, &property), b"", &mut buffer), Err(SealError::Limit));
+        assert_eq!((buffer.len(), key.blocks_left()), (33, 3));
+        buffer.clear();
+        buffer.extend_from_slice(&[0; 32]);
+        key.seal(&header(0, 1, &property), b"", &mut buffer).unwrap();
+        assert_eq!(key.blocks_left(), 0);
+        buffer.clear();
+        assert_eq!(key.seal(&header(0, 2, &property), b"", &mut buffer), Err(SealError::Limit));
+        // Opening counts for CTR with HMAC only.
+        for i in 0..9 {
+            let opened = reader.open(&header(0, 0, &property), &mut first.clone()).map(|o| o.payload.len());
+            let counted = !suite.is_gcm() && i >= 1;
+            assert_eq!(opened, if counted { Err(OpenError::Limit) } else { Ok(16) }, "{suite:?} {i}");
+        }
+    }
+}
+
+struct AwsKdf;
+
+impl Kdf for AwsKdf {
+    fn extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        AwsLc.hkdf_extract(Digest::Sha256, salt, ikm)
+    }
+    fn expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError> {
+        AwsLc.hkdf_expand(Digest::Sha256, prk, info, len)
+    }
+    fn hash_len(&self) -> usize {
+        32
+    }
+}
+
+fn epoch(number: u64) -> EpochSecret {
+    EpochSecret::from_master(Arc::new(AwsKdf), number, &Secret::new(vec![9; 32])).unwrap()
+}
+
+#[test]
+fn a_track_keeps_a_key_per_epoch() {
+    let spy = Spy::default();
+    let all = published();
+    let mut publisher = SecureTrack::new(Arc::new(AwsLc), Suite::Aes128Gcm, track(&all));
+    let mut subscriber = SecureTrack::new(Arc::new(spy.clone()), Suite::Aes128Gcm, track(&all));
+    let mut buffer = ObjectBuffer::with_capacity(10);
+    assert_eq!(publisher.seal(&header(0, 0, b""), b"", &mut buffer), Err(SealError::NoKey));
+    assert!(!publisher.send_with(5) && publisher.key_id_property().is_none());
+    let mut objects = Vec::new();
+    for number in [5, 6] {
+        publisher.add_epoch(&epoch(number)).unwrap();
+        assert!(publisher.send_with(number));
+        let property = publisher.key_id_property().unwrap().to_vec();
+        buffer.extend_from_slice(format!("in {number}").as_bytes());
+        publisher.seal(&header(number, 0, &property), b"", &mut buffer).unwrap();
+        objects.push((property, buffer.as_slice().to_vec()));
+    }
+    let open = |subscriber: &mut SecureTrack, at: usize| {
+        let (property, object) = &objects[at];
+        let head = header(5 + at as u64, 0, property);
+        subscriber.open(&head, &mut object.clone()).map(|o| String::from_utf8(o.payload.to_vec()).unwrap())
+    };
+    assert_eq!(open(&mut subscriber, 1), Err(OpenError::UnknownKey(6)));
+    subscriber.add_epoch(&epoch(6)).unwrap();
+    spy.take();
+    for _ in 0..3 {
+        subscriber.add_epoch(&epoch(6)).unwrap();
+        assert_eq!(open(&mut subscriber, 1).unwrap(), "in 6");
+    }
+    assert!(spy.take().iter().all(|(what, _)| *what == "open"), "nothing is derived per object");
+    assert_eq!(open(&mut subscriber, 0), Err(OpenError::UnknownKey(5)));
+    subscriber.add_epoch(&epoch(5)).unwrap();
+    assert_eq!(open(&mut subscriber, 0).unwrap(), "in 5");
+    subscriber.forget(5);
+    assert_eq!(open(&mut subscriber, 0), Err(OpenError::UnknownKey(5)));
+    spy.take();
+    assert_eq!(subscriber.open(&header(0, 0, b"junk"), &mut [0; 40]), Err(OpenError::Rejected));
+    assert_eq!(spy.take().len(), 1, "no key id, and the same work");
+    publisher.forget(6);
+    assert_eq!(publisher.seal(&header(9, 0, b""), b"", &mut buffer), Err(SealError::NoKey));
+}
+
+#[test]
+fn another_track_or_epoch_has_another_key() {
+    let all = published();
+    let mut other = track(&all);
+    other.name = Bytes::from_static(b"audio");
+    let key = |track: &FullTrackName, epoch_number: u64| {
+        let base = epoch(epoch_number).track_base_key(track).unwrap();
+        ObjectKey::new(&AwsLc, Suite::Aes128Gcm, track, &base).unwrap()
+    };
+    let mut keys = [key(&track(&all), 5), key(&other, 5), key(&track(&all), 6)];
+    let made: Vec<(Vec<u8>, Vec<u8>)> = keys
+        .iter_mut()
+        .map(|key| {
+            let property = key.key_id_property().to_vec();
+            let object = sealed(key, &header(0, 0, &property), b"same", b"");
+            (property, object)
+        })
+        .collect();
+    for (i, (property, object)) in made.iter().enumerate() {
+        for (j, key) in keys.iter_mut().enumerate() {
+            assert_eq!(key.open(&header(0, 0, property), &mut object.clone()).is_ok(), i == j);
+        }
+    }
+}
+
+#[test]
+fn nothing_secret_shows() {
+    let key = keys().remove(0);
+    assert_eq!(
+        format!("{key:?}"),
+        "ObjectKey { suite: Aes128CtrHmacSha256Tag80, key_id: 300, blocks: 0, .. }"
+    );
+    let mut buffer = ObjectBuffer::with_capacity(3);
+    buffer.extend_from_slice(b"secret");
+    assert_eq!(format!("{buffer:?}"), "ObjectBuffer(6 bytes)");
+}
+
+proptest! {
+    #[test]
+    fn what_is_sealed_opens(
+        suite in 0..5_usize,
+        group: u64,
+        object: u32,
+        priority: u8,
+        payload in prop::collection::vec(any::<u8>(), 0..20_000),
+        encrypted in prop::option::of(prop::collection::vec(any::<u8>(), 1..300)),
+        extra in prop::collection::vec(any::<u8>(), 0..100),
+        room in 0..2_usize,
+    ) {
+        let mut key = keys().remove(suite);
+        let mut immutable = key.key_id_property().to_vec();
+        properties::push(&mut immutable, 0x0004, &extra);
+        let location = Location { group, object: object.into() };
+        let header = ObjectHeader { location, priority, immutable: &immutable };
+        let encrypted = encrypted.unwrap_or_default();
+        let mut buffer = ObjectBuffer::with_capacity(room * 30_000);
+        buffer.extend_from_slice(b"an object before");
+        key.seal(&header, b"", &mut buffer).unwrap();
+        let (front, back) = payload.split_at(payload.len() / 2);
+        buffer.extend_from_slice(front);
+        buffer.extend_from_slice(back);
+        prop_assert_eq!(buffer.as_slice(), if payload.is_empty() { buffer.as_slice() } else { &payload });
+        if payload.is_empty() {
+            buffer.clear();
+        }
+        key.seal(&header, &encrypted, &mut buffer).unwrap();
+        let mut object = buffer.as_slice().to_vec();
+        prop_assert!(payload.len() < 16 || !object.windows(16).any(|w| w == &payload[..16]));
+        let opened = key.open(&header, &mut object).unwrap();
+        prop_assert_eq!(opened.payload, &payload[..]);
+        prop_assert_eq!(opened.encrypted, &encrypted[..]);
+    }
+
+    #[test]
+    fn any_bytes_are_rejected_and_nothing_panics(
+        suite in 0..5_usize,
+        immutable in prop::collection::vec(any::<u8>(), 0..40),
+        mut object in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        prop_assume!(suite != 2);
+        let mut key = keys().remove(suite);
+        prop_assert_eq!(key.open(&header(0, 0, &immutable), &mut object), Err(OpenError::Rejected));
+        let _ = properties::iter(&immutable).count();
+    }
+}
