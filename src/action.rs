@@ -255,6 +255,8 @@ pub enum ServiceFault {
     LineageMismatch,
     /// It does not record pins, which [`SafetyMode::Pinned`](crate::SafetyMode) needs.
     NoPins,
+    /// It hands out locks without tokens, which [`SafetyMode::Fenced`](crate::SafetyMode) needs.
+    NoTokens,
     /// It says that no group exists, but there are commits on the relay.
     LostGroup,
     /// It refuses requests.

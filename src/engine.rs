@@ -339,7 +339,7 @@ pub enum MessageKind {
 }
 
 /// A commit that worked on a clone.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Trial<G> {
     /// The committer's leaf.
     pub author: u32,
@@ -352,7 +352,7 @@ pub struct Trial<G> {
 }
 
 /// A group state that waits for the word that its commit won.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Next<G> {
     /// The state.
     pub group: G,

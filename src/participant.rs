@@ -24,8 +24,11 @@
 
 mod admitting;
 mod bootstrapping;
+#[cfg(feature = "testing")]
+mod checking;
 mod committing;
 mod deadlines;
+mod flaws;
 mod following;
 mod joiners;
 mod joining;
@@ -43,7 +46,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use self::bootstrapping::Bootstrap;
+#[cfg(feature = "testing")]
+pub use self::checking::Inside;
 use self::deadlines::{Deadlines, Jitter};
+#[cfg(feature = "testing")]
+pub use self::flaws::Flaw;
 use self::joiners::Joiners;
 use self::joining::Joining;
 use self::leaving::Leaving;
@@ -52,6 +59,7 @@ use self::requests::Requests;
 pub use self::stats::Stats;
 use self::turn::Wishes;
 use crate::action::{Action, Fault, Notice, Timer};
+use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, Member, OwnKeyPackage};
 use crate::error::{Error, Misuse};
 use crate::event::{Command, Event, Object};
@@ -73,6 +81,17 @@ pub enum SafetyMode {
     /// and never publishes. Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
+    /// Whoever fills a slot under its own lock token has won it, and publishes its commit only then; a
+    /// commit is applied on receipt.
+    ///
+    /// Promises: no two members at one epoch with different keys, whatever the relay, lapsed leases, lost
+    /// replies and restarts do, as long as every member keeps to this crate's order and the service
+    /// its tokens. Does not promise: anything against a member that publishes a commit without having
+    /// filled the slot; or that the group goes on when a committer dies between filling a slot and
+    /// publishing and never comes back with its state: the others then end in [`Notice::JoinStalled`],
+    /// and a new generation is the way out. Needs a service that hands out lock tokens and answers a
+    /// repeated increment by the token that performed it (`design.md` section 7); it needs no pins.
+    Fenced,
     /// The draft's bare API: a commit is applied on receipt.
     ///
     /// Interoperates with anything that speaks only the draft. The group **can fork**: when a lock
@@ -110,6 +129,9 @@ pub struct Config {
     pub limits: Limits,
     /// Waiting times.
     pub timers: Timers,
+    /// A deliberate bug (feature `testing`), to see that the tests find it.
+    #[cfg(feature = "testing")]
+    pub flaw: Option<Flaw>,
 }
 
 impl Config {
@@ -123,6 +145,8 @@ impl Config {
             service_key: None,
             limits: Limits::default(),
             timers: Timers::default(),
+            #[cfg(feature = "testing")]
+            flaw: None,
         }
     }
 }
@@ -144,6 +168,7 @@ pub enum Phase {
 }
 
 /// What the phases keep.
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum State<G> {
     New,
     Bootstrapping(Box<Bootstrap<G>>),
@@ -160,7 +185,9 @@ enum State<G> {
 /// 2. [`poll_action`](Self::poll_action) until `None`, doing each action before the next;
 /// 3. sleep until [`poll_timeout`](Self::poll_timeout) or until something happens.
 ///
-/// It is generic over [`Engine`]; over mls-rs, `E` is [`crate::mls::MlsEngine`].
+/// It is generic over [`Engine`]; over mls-rs, `E` is [`crate::mls::MlsEngine`]. A clone is the same
+/// participant at the same moment: for trying out and for checking, never for running beside the first.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Participant<E: Engine> {
     engine: E,
     config: Config,
@@ -319,6 +346,11 @@ impl<E: Engine> Participant<E> {
     /// SHA-256 of the TLS-serialized GroupContext, while a member: equal for all members of an epoch.
     pub fn context_hash(&self) -> Option<[u8; 32]> {
         self.member().map(|m| m.context_hash)
+    }
+
+    /// The pin by which the present epoch won its slot; `None` where slots have no pins, and unless a member.
+    pub fn pin(&self) -> Option<&Pin> {
+        self.member().and_then(|m| m.pin.as_ref())
     }
 
     /// The epoch authenticator (RFC 9420 section 8.7): what to compare with a peer's.

@@ -5,6 +5,7 @@
 use std::num::NonZeroU64;
 
 use bytes::{Buf, Bytes};
+use moq_mls::SafetyMode;
 use moq_mls::codec::{
     self, Announce, ControlDecoder, ControlMessage, Decode, DecodeError, Encode, EncodeError, Filter,
     NamespaceInfo, ObjectStream, Subscribe, SubscribeDone, SubscribeNamespace, SubscribeNamespaceResponse,
@@ -201,12 +202,15 @@ fn group_parameters() {
     let wire = params::encode(&group);
     assert_eq!(wire, hex(&format!("01 01 01 00 01 {}", "07".repeat(32))));
     assert_eq!(params::decode(&wire), Ok(group));
+    let fenced = GroupParams { mode: SafetyMode::Fenced, ..GroupParams::draft() };
+    assert_eq!(params::encode(&fenced), hex("01 02 00 00 00"));
+    assert_eq!(params::decode(&hex("01 02 00 00 00")), Ok(fenced));
     for cut in 0..wire.len() {
         assert!(params::decode(&wire[..cut]).is_err(), "{cut}");
     }
     for bad in [
         "02 01 01 00 00",
-        "01 02 01 00 00",
+        "01 03 01 00 00",
         "01 01 02 00 00",
         "01 01 01 02 00",
         "01 01 01 00 02",

@@ -85,6 +85,16 @@ fn a_life_in_advisory_mode() {
 }
 
 #[test]
+fn a_life_in_fenced_mode() {
+    let mut config = config();
+    config.mode = SafetyMode::Fenced;
+    life(5, &config, false);
+    life(6, &config, true);
+    config.commit_tracks = CommitTrackPolicy::PerSender;
+    life(7, &config, true);
+}
+
+#[test]
 fn lives_with_losses_repeats_and_lost_answers() {
     for seed in 10..22 {
         life(seed, &config(), true);
@@ -198,7 +208,7 @@ mod symbolic {
     use moq_mls::testing::network::{Faults, Network, NetworkConfig, Receipts};
     use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts, forged_commit, junk};
     use moq_mls::tracks::{CommitTrackPolicy, Location};
-    use moq_mls::{Command, Config, Object, Phase};
+    use moq_mls::{Command, Config, Object, Phase, SafetyMode};
 
     use super::config;
 
@@ -257,6 +267,12 @@ mod symbolic {
         net
     }
 
+    fn fenced() -> Config {
+        let mut config = config();
+        config.mode = SafetyMode::Fenced;
+        config
+    }
+
     fn per_sender() -> Config {
         let mut config = config();
         config.commit_tracks = CommitTrackPolicy::PerSender;
@@ -270,7 +286,10 @@ mod symbolic {
         if seed.is_multiple_of(3) {
             setup.counter.lease = Duration::from_millis(30);
         }
-        let config = if seed.is_multiple_of(2) { config() } else { per_sender() };
+        let mut config = if seed.is_multiple_of(2) { config() } else { per_sender() };
+        if seed % 5 == 4 {
+            config.mode = SafetyMode::Fenced;
+        }
         let mut net = network(setup, 6, &config);
         for who in 0..6 {
             net.command(who, Command::Join).unwrap();
@@ -379,7 +398,7 @@ mod symbolic {
 
     #[test]
     fn a_committer_restarts_at_each_boundary() {
-        for config in [config(), per_sender()] {
+        for config in [config(), per_sender(), fenced()] {
             for last_words in [0, 1000] {
                 crash_at_each_boundary(&config, true, last_words);
             }
@@ -390,8 +409,14 @@ mod symbolic {
     /// else came; it comes back, and there is one group.
     #[test]
     fn a_creator_restarts_at_each_boundary() {
+        for config in [config(), fenced()] {
+            creator_restarts_at_each_boundary(&config);
+        }
+    }
+
+    fn creator_restarts_at_each_boundary(config: &Config) {
         for actions in 0..40 {
-            let mut net = network(NetworkConfig::new(actions), 3, &config());
+            let mut net = network(NetworkConfig::new(actions), 3, config);
             net.crash_after(0, actions + 1);
             net.command(0, Command::Join).unwrap();
             net.run_for(Duration::from_secs(5));

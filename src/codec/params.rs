@@ -18,6 +18,7 @@ pub fn encode(params: &GroupParams) -> Vec<u8> {
     let mode = match params.mode {
         SafetyMode::Advisory => 0,
         SafetyMode::Pinned => 1,
+        SafetyMode::Fenced => 2,
     };
     let tracks = match params.commit_tracks {
         CommitTrackPolicy::Shared => 0,
@@ -45,7 +46,12 @@ pub fn decode(content: &[u8]) -> Result<GroupParams, ParamsError> {
         _ => Err(ParamsError(name)),
     };
     Ok(GroupParams {
-        mode: if flag(mode, "mode")? { SafetyMode::Pinned } else { SafetyMode::Advisory },
+        mode: match mode {
+            0 => SafetyMode::Advisory,
+            1 => SafetyMode::Pinned,
+            2 => SafetyMode::Fenced,
+            _ => return Err(ParamsError("mode")),
+        },
         commit_tracks: match tracks {
             0 => CommitTrackPolicy::Shared,
             1 => CommitTrackPolicy::PerSender,

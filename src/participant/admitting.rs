@@ -7,6 +7,7 @@ use crate::action::{Fault, Hold, Notice, Refusal};
 use crate::engine::{Engine, EngineError, KeyPackageInfo, MessageKind};
 use crate::error::{Error, Misuse};
 use crate::event::Object;
+use crate::participant::flaws::Flaw;
 use crate::participant::joiners::Waiting;
 use crate::participant::{Participant, State};
 use crate::tracks::{KEY_PACKAGE_GROUP, SenderId};
@@ -92,12 +93,14 @@ impl<E: Engine> Participant<E> {
             self.fault(Some(sender), Fault::BadLocation);
             return;
         }
-        if !self.joiners.is_news(&sender, object, &self.config.limits) {
+        let stale = !self.joiners.is_news(&sender, object, &self.config.limits);
+        if stale && !self.has(Flaw::StaleKeyPackage) {
             // Relays replay; this is no fault of the sender's.
             return;
         }
         let Some(member) = self.member() else { return };
-        if member.roster.of(&sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
+        let spent = member.roster.of(&sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object));
+        if spent && !self.has(Flaw::StaleKeyPackage) {
             // What it joined by, or older.
             return;
         }

@@ -8,15 +8,17 @@ use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Failure;
+use crate::participant::flaws::Flaw;
 use crate::participant::joining::Joining;
 use crate::participant::requests::Interest;
-use crate::participant::{Participant, State};
+use crate::participant::{Participant, SafetyMode, State};
 use crate::tracks::{CommitTrackPolicy, KEY_PACKAGE_GROUP, Location};
 
 /// The largest MOQT group id: a varint.
 const LAST_GROUP: u64 = (1 << 62) - 1;
 
 /// Finding out whether the group exists.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Bootstrap<G> {
     /// The group as created here, durable, until slot 0 is decided.
     pub(crate) genesis: Option<Genesis<G>>,
@@ -44,6 +46,7 @@ impl<G> Default for Bootstrap<G> {
 }
 
 /// The group at epoch 0 before it is known to be the group.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Genesis<G> {
     pub(crate) group: G,
     pub(crate) saved: Bytes,
@@ -83,6 +86,10 @@ impl<E: Engine> Participant<E> {
     /// Makes a KeyPackage with the next object id, durable before it is published: neither an object
     /// id nor an init key is ever used twice.
     pub(crate) fn fresh_key_package(&mut self) -> Result<(), Error> {
+        if self.has(Flaw::ReusedKeyPackage) && !self.keys.is_empty() {
+            self.republish_key_package();
+            return Ok(());
+        }
         let sequence = self.next_sequence;
         let key = self.engine.generate_key_package(self.now, sequence)?;
         self.next_sequence = sequence.saturating_add(1);
@@ -138,11 +145,18 @@ impl<E: Engine> Participant<E> {
 
     pub(crate) fn on_genesis_lock(&mut self, reply: Result<LockReply, Failure>) -> Result<(), Error> {
         match reply {
+            Ok(LockReply::Ok { lock_id: None, .. }) if self.config.mode == SafetyMode::Fenced => {
+                self.genesis_fault(ServiceFault::NoTokens);
+            }
             Ok(LockReply::Ok { lock_id, .. }) => {
                 let track = self.tracks.commit(&self.me);
                 let Some(bootstrap) = self.bootstrap_state() else { return Ok(()) };
                 bootstrap.lock_id = lock_id.clone();
                 if let Some(pin) = bootstrap.genesis.as_ref().map(|g| g.pin) {
+                    if self.config.mode == SafetyMode::Fenced {
+                        // Only this token can tell later whether the group is ours.
+                        self.persist()?;
+                    }
                     self.ask_increment(0, pin, None, lock_id);
                 } else if bootstrap.commits_seen {
                     self.genesis_fault(ServiceFault::LostGroup);

@@ -9,12 +9,13 @@ use crate::action::{FetchId, Notice, Refusal, RejoinReason, ServiceFault, Timer}
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::engine::{Built, Engine};
 use crate::error::Error;
-use crate::event::Failure;
-use crate::participant::Participant;
+use crate::event::{Failure, Object};
+use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Outbox, Step};
 use crate::participant::requests::Asked;
 use crate::participant::turn::{Add, Work};
-use crate::tracks::{COMMIT_OBJECT, CommitTrackPolicy, Location, commit_fallback_object};
+use crate::participant::{Participant, SafetyMode};
+use crate::tracks::{COMMIT_OBJECT, CommitTrackPolicy, Location, WELCOME_OBJECT, commit_fallback_object};
 
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
@@ -43,8 +44,14 @@ impl<E: Engine> Participant<E> {
         if !member.is_idle() {
             return;
         }
-        member.step = Step::Locking;
         let slot = member.slot();
+        if let Some((pin, lock_id)) = member.outbox.as_ref().and_then(|o| Some((o.pin, o.lock_id.clone()?))) {
+            // Whether the slot is ours already, the service says only to the token it was asked under.
+            self.deadlines.clear(Timer::Turn);
+            self.pin_slot(pin, Some(lock_id), true);
+            return;
+        }
+        member.step = Step::Locking;
         self.deadlines.clear(Timer::Turn);
         self.ask_lock(slot);
     }
@@ -135,7 +142,10 @@ impl<E: Engine> Participant<E> {
                 return self.on_slot_used(state);
             }
             self.on_behind()?;
-        } else if !self.is_pinned() && state.current.checked_add(1) == Some(slot) && slot > 0 {
+        } else if self.config.mode == SafetyMode::Advisory
+            && state.current.checked_add(1) == Some(slot)
+            && slot > 0
+        {
             // Advisory: its committer died between publish and increment, and everyone applied it.
             self.start_healing(state.current);
         } else if state.current < slot {
@@ -148,7 +158,14 @@ impl<E: Engine> Participant<E> {
 
     fn on_slot_used(&mut self, state: &CounterState) -> Result<(), Error> {
         match (state.pin, state.pin_forgotten) {
-            (Some(pin), _) => self.decide(pin),
+            (Some(pin), _) => {
+                if self.has(Flaw::WelcomeOnlyOnOk)
+                    && let Some(outbox) = self.member_mut().and_then(|m| m.outbox.as_mut())
+                {
+                    outbox.welcomes.clear();
+                }
+                self.decide(pin)
+            }
             (None, true) => self.rejoin(RejoinReason::PinForgotten),
             (None, false) => {
                 self.halt(ServiceFault::NoPins);
@@ -161,7 +178,11 @@ impl<E: Engine> Participant<E> {
     fn on_locked(&mut self, lock_id: Option<Bytes>) -> Result<(), Error> {
         let Some(member) = self.member_mut() else { return Ok(()) };
         if let Some(pin) = member.best_candidate() {
-            self.pin_candidate(pin, lock_id);
+            if self.has(Flaw::NoHelp) {
+                self.back_off();
+            } else {
+                self.pin_candidate(pin, lock_id);
+            }
             return Ok(());
         }
         if !member.candidates.is_empty() {
@@ -169,13 +190,29 @@ impl<E: Engine> Participant<E> {
             self.back_off();
             return Ok(());
         }
-        if member.outbox.is_none() && !self.build_outbox()? {
+        if self.has(Flaw::SecondCommit)
+            && let Some(member) = self.member_mut()
+        {
+            member.outbox = None;
+        }
+        if self.config.mode == SafetyMode::Fenced && lock_id.is_none() {
+            self.halt(ServiceFault::NoTokens);
+            return Ok(());
+        }
+        let held = self.member().is_some_and(|m| m.outbox.is_some());
+        if !held && !self.build_outbox()? {
             if let Some(member) = self.member_mut() {
                 // The service stands where it should, and there is nothing to do.
                 member.halted = None;
                 member.step = Step::Idle;
             }
             return Ok(());
+        }
+        if self.config.mode == SafetyMode::Fenced {
+            return self.fill_slot(lock_id);
+        }
+        if !held && !self.has(Flaw::PersistAfterPublish) {
+            self.persist()?;
         }
         let track = self.tracks.commit(&self.me);
         let Some(epoch) = self.epoch() else { return Ok(()) };
@@ -186,12 +223,41 @@ impl<E: Engine> Participant<E> {
         Ok(())
     }
 
-    fn pin_candidate(&mut self, pin: Pin, lock_id: Option<Bytes>) {
-        self.stats.helped = self.stats.helped.saturating_add(1);
-        self.pin(pin, lock_id, false);
+    /// Fenced: the token, made durable with the commit, is all that can tell later whose the slot is. So the
+    /// slot is filled first, and nobody sees the commit unless it has won.
+    fn fill_slot(&mut self, lock_id: Option<Bytes>) -> Result<(), Error> {
+        let Some(outbox) = self.member_mut().and_then(|m| m.outbox.as_mut()) else { return Ok(()) };
+        outbox.lock_id = lock_id.clone();
+        let pin = outbox.pin;
+        self.persist()?;
+        self.pin_slot(pin, lock_id, true);
+        Ok(())
     }
 
-    fn pin(&mut self, pin: Pin, lock_id: Option<Bytes>, own: bool) {
+    /// Fenced: shows the commit that made the present epoch, until it was read back.
+    pub(crate) fn publish_unheard(&mut self) {
+        let Some(unheard) = self.member().and_then(|m| m.unheard.clone()) else { return };
+        self.publish(self.tracks.commit(&self.me), unheard.location, unheard.commit);
+        self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
+    }
+
+    /// Fenced: an object of the last epoch, perhaps one's own commit that came back.
+    pub(crate) fn on_past_object(&mut self, object: &Object) {
+        let Some(member) = self.member_mut() else { return };
+        let back = member
+            .unheard
+            .take_if(|u| u.location.group == object.location.group && u.commit == object.payload);
+        if back.is_some() {
+            self.deadlines.clear(Timer::ReadBack);
+        }
+    }
+
+    fn pin_candidate(&mut self, pin: Pin, lock_id: Option<Bytes>) {
+        self.stats.helped = self.stats.helped.saturating_add(1);
+        self.pin_slot(pin, lock_id, false);
+    }
+
+    pub(crate) fn pin_slot(&mut self, pin: Pin, lock_id: Option<Bytes>, own: bool) {
         let Some(member) = self.member_mut() else { return };
         member.step = Step::Pinning { pin, lock_id: lock_id.clone(), own, unknown: false };
         let (slot, prev) = (member.slot(), member.pin);
@@ -199,7 +265,7 @@ impl<E: Engine> Participant<E> {
         self.ask_increment(slot, pin, prev, lock_id);
     }
 
-    /// Builds this slot's one commit and makes it durable; `false` if there is nothing to commit.
+    /// Builds this slot's one commit; `false` if there is nothing to commit.
     fn build_outbox(&mut self) -> Result<bool, Error> {
         let work = self.work();
         if work.is_empty() {
@@ -222,9 +288,9 @@ impl<E: Engine> Participant<E> {
             sent: false,
             object: None,
             seen: false,
+            lock_id: None,
         });
         self.stats.commits_built = self.stats.commits_built.saturating_add(1);
-        self.persist()?;
         Ok(true)
     }
 
@@ -294,28 +360,54 @@ impl<E: Engine> Participant<E> {
         let own = member.outbox.as_ref().filter(|o| o.seen).map(|o| o.pin);
         member.step = Step::Publishing { lock_id: lock_id.clone() };
         match own {
-            Some(pin) => self.pin(pin, lock_id, true),
+            Some(pin) => self.pin_slot(pin, lock_id, true),
             None => self.publish_outbox(),
         }
     }
 
+    /// The object id for one's own commit. Where junk holds object 0, which can never change, it is the place
+    /// that is ours by our leaf.
+    pub(crate) fn commit_place(&self) -> u64 {
+        let shared = self.tracks.policy() == CommitTrackPolicy::Shared;
+        let taken = self.member().filter(|m| shared && m.looked_at > 0);
+        taken.and_then(|m| commit_fallback_object(m.leaf)).unwrap_or(COMMIT_OBJECT)
+    }
+
     /// Publishes one's own commit, always the same bytes at the same place.
     pub(crate) fn publish_outbox(&mut self) {
-        let shared = self.tracks.policy() == CommitTrackPolicy::Shared;
         let track = self.tracks.commit(&self.me);
+        let place = self.commit_place();
         let Some(member) = self.member_mut() else { return };
         if !matches!(member.step, Step::Publishing { .. }) {
             return;
         }
-        let (epoch, leaf, looked_at) = (member.epoch, member.leaf, member.looked_at);
+        let epoch = member.epoch;
         let Some(outbox) = &mut member.outbox else { return };
-        // Where junk holds object 0, which can never change, take the place that is ours by our leaf.
-        let fallback = commit_fallback_object(leaf).filter(|_| shared && looked_at > 0);
-        let object = *outbox.object.get_or_insert(fallback.unwrap_or(COMMIT_OBJECT));
+        let object = *outbox.object.get_or_insert(place);
         outbox.sent = true;
         let commit = outbox.commit.clone();
         self.publish(track, Location { group: epoch, object }, commit);
         self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
+        self.publish_flawed();
+    }
+
+    /// Nothing, but for deliberate bugs.
+    fn publish_flawed(&mut self) {
+        let outbox = self.member().and_then(|m| m.outbox.as_ref());
+        let Some((pin, welcomes)) = outbox.map(|o| (o.pin, o.welcomes.clone())) else { return };
+        if self.has(Flaw::PersistAfterPublish) {
+            let _ = self.persist();
+        }
+        if self.has(Flaw::WelcomeBeforePin) {
+            let group = self.member().map_or(0, |m| m.slot());
+            for (recipient, welcome) in welcomes {
+                let track = self.tracks.welcome(&recipient);
+                self.publish(track, Location { group, object: WELCOME_OBJECT }, welcome);
+            }
+        }
+        if self.has(Flaw::PinBeforeReadBack) {
+            self.pin_slot(pin, None, true);
+        }
     }
 
     /// One's own commit did not come back: the publish was lost, or only its echo was.
@@ -325,22 +417,31 @@ impl<E: Engine> Participant<E> {
             let epoch = member.epoch;
             self.publish_outbox();
             self.fetch(self.tracks.commit(&self.me), epoch..=epoch);
+        } else if let Some(unheard) = &member.unheard {
+            let epoch = unheard.location.group;
+            self.publish_unheard();
+            self.fetch(self.tracks.commit(&self.me), epoch..=epoch);
         }
     }
 
     /// One's own commit came back: only now may its slot be pinned, for others can find it.
-    pub(crate) fn on_own_commit_seen(&mut self) {
-        let Some(member) = self.member_mut() else { return };
-        let Some(outbox) = &mut member.outbox else { return };
+    pub(crate) fn on_own_commit_seen(&mut self) -> Result<(), Error> {
+        let Some(member) = self.member_mut() else { return Ok(()) };
+        let Some(outbox) = &mut member.outbox else { return Ok(()) };
         outbox.seen = true;
         outbox.sent = true;
         let pin = outbox.pin;
+        if self.has(Flaw::ApplyBeforePin) {
+            return self.decide(pin);
+        }
+        let Some(member) = self.member_mut() else { return Ok(()) };
         if let Step::Publishing { lock_id } = member.step.clone() {
-            self.pin(pin, lock_id, true);
+            self.pin_slot(pin, lock_id, true);
         } else if member.is_idle() {
             // After a restart: the outbox goes on where it stood.
             self.deadlines.bring_forward(Timer::Turn, self.now);
         }
+        Ok(())
     }
 
     /// Another valid commit showed up while our own is on its way: whoever is pinned wins, and the one
@@ -358,6 +459,7 @@ impl<E: Engine> Participant<E> {
         reply: Result<IncrementReply, Failure>,
     ) -> Result<(), Error> {
         let pinned = self.is_pinned();
+        let careless = self.has(Flaw::OutboxDroppedOnTimeout);
         let Some(member) = self.member_mut() else { return Ok(()) };
         let slot = member.slot();
         if let (Step::Healing { slot: healed, .. }, true) = (&member.step, asked.slot < slot) {
@@ -381,7 +483,7 @@ impl<E: Engine> Participant<E> {
             },
             Ok(IncrementReply::Ok(_)) => return self.decide(pin),
             Ok(IncrementReply::CounterError(state)) if !pinned => {
-                return self.on_advisory_lost(&state, pin, unknown);
+                return self.on_unpinned_lost(&state, pin, unknown);
             }
             Ok(IncrementReply::CounterError(state)) => {
                 member.step = Step::Idle;
@@ -392,11 +494,23 @@ impl<E: Engine> Participant<E> {
                 }
             }
             // The lock lapsed. Where increments are pinned it does not matter, so this service does not pin.
-            Ok(IncrementReply::Error(Reason::NotLocked)) if !pinned => self.back_off(),
+            Ok(IncrementReply::Error(Reason::NotLocked)) if !pinned => {
+                if let Some(outbox) = &mut member.outbox {
+                    // Neither this token nor a late copy of this request can fill the slot any more.
+                    outbox.lock_id = None;
+                }
+                self.back_off();
+            }
             Ok(IncrementReply::Error(Reason::NotLocked | Reason::UnpinnedId)) => {
                 self.halt(ServiceFault::NoPins);
             }
             Ok(IncrementReply::Error(reason)) => self.halt(ServiceFault::Refused(reason)),
+            Err(_) if careless => {
+                if let Some(member) = self.member_mut() {
+                    member.outbox = None;
+                }
+                self.back_off();
+            }
             Err(failure) => {
                 if let Step::Pinning { unknown, .. } = &mut member.step {
                     *unknown = *unknown || failure == Failure::Unknown;
@@ -419,14 +533,23 @@ impl<E: Engine> Participant<E> {
         self.publish(self.tracks.commit(&self.me), location, receipt);
     }
 
-    /// Advisory: the counter is past our slot and names no winner.
-    fn on_advisory_lost(&mut self, state: &CounterState, pin: Pin, unknown: bool) -> Result<(), Error> {
+    /// Fenced and Advisory: the counter is past our slot and names no winner.
+    fn on_unpinned_lost(&mut self, state: &CounterState, pin: Pin, unknown: bool) -> Result<(), Error> {
         let Some(member) = self.member_mut() else { return Ok(()) };
         let slot = member.slot();
         if state.current <= slot {
             member.step = Step::Idle;
             return self.on_counter(state);
         }
+        if self.config.mode == SafetyMode::Fenced {
+            // Not filled under our token, so another's commit won, and nobody has seen ours.
+            if let Some(member) = self.member_mut() {
+                member.outbox = None;
+            }
+            self.stats.commits_lost = self.stats.commits_lost.saturating_add(1);
+            return self.on_behind();
+        }
+        let Some(member) = self.member_mut() else { return Ok(()) };
         if unknown && member.candidates.is_empty() {
             // An earlier copy of our own increment was heard, only its answer was lost.
             return self.decide(pin);

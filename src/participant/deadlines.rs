@@ -38,6 +38,17 @@ impl Deadlines {
         self.0.contains_key(&timer)
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn armed(&self) -> impl Iterator<Item = Timer> {
+        self.0.keys().copied()
+    }
+
+    /// Sets every deadline that stands to one moment.
+    #[cfg(feature = "testing")]
+    pub(crate) fn level(&mut self, at: Timestamp) {
+        self.0.values_mut().for_each(|deadline| *deadline = at);
+    }
+
     pub(crate) fn next(&self) -> Option<(Timestamp, Timer)> {
         self.0.iter().map(|(timer, at)| (*at, *timer)).min()
     }

@@ -11,9 +11,11 @@ use crate::engine::{Engine, EngineError, Member, MessageKind, Next};
 use crate::error::Error;
 use crate::event::Object;
 use crate::limits::Limits;
-use crate::participant::membership::{Candidate, Step};
-use crate::participant::{Participant, State};
-use crate::tracks::SenderId;
+use crate::participant::flaws::Flaw;
+use crate::participant::membership::{Candidate, Membership, Step, Unheard};
+use crate::participant::turn::Wishes;
+use crate::participant::{Participant, SafetyMode, State};
+use crate::tracks::{Location, SenderId};
 
 /// Commit objects of epochs not reached yet, or of a group not joined yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,6 +45,11 @@ impl Later {
         self.objects.contains_key(&epoch)
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn take(&mut self, epoch: u64) -> Vec<(Option<SenderId>, Object)> {
         let objects = self.objects.remove(&epoch).unwrap_or_default();
         for (_, object) in &objects {
@@ -70,6 +77,13 @@ pub(crate) struct Change {
     pub(crate) added: Vec<Member>,
 }
 
+/// What goes with an epoch that one made oneself.
+struct OwnCommit {
+    saved: Bytes,
+    welcomes: Vec<(SenderId, Bytes)>,
+    unheard: Option<Unheard>,
+}
+
 impl<E: Engine> Participant<E> {
     pub(crate) fn on_commit_object(&mut self, from: Option<SenderId>, object: Object) -> Result<(), Error> {
         let limits = &self.config.limits;
@@ -85,7 +99,10 @@ impl<E: Engine> Participant<E> {
         let group = object.location.group;
         match &mut self.state {
             State::Bootstrapping(bootstrap) => bootstrap.commits_seen = true,
-            State::Member(member) if group < member.epoch => return Ok(()),
+            State::Member(member) if group < member.epoch => {
+                self.on_past_object(&object);
+                return Ok(());
+            }
             State::Member(member) if group == member.epoch => return self.on_present_object(from, object),
             State::Member(member) if group - member.epoch > limits.future_epochs => {
                 self.fault(from, Fault::WrongEpoch);
@@ -125,8 +142,7 @@ impl<E: Engine> Participant<E> {
         let (most_looks, most_held) = (self.config.limits.commits_per_epoch, self.config.limits.candidates);
         let Some(member) = self.member_mut() else { return Ok(()) };
         if member.outbox.as_ref().is_some_and(|o| o.pin.commit_hash() == hash) {
-            self.on_own_commit_seen();
-            return Ok(());
+            return self.on_own_commit_seen();
         }
         if let Some(candidate) = member.candidate(&hash).and_then(|i| member.candidates.get_mut(i)) {
             candidate.objects.insert(id);
@@ -172,6 +188,9 @@ impl<E: Engine> Participant<E> {
             Err(EngineError::Own) => Ok(()),
             Err(_) => {
                 self.fault(from, Fault::Invalid);
+                if self.has(Flaw::HelpUntried) {
+                    self.pin_slot(Pin::new(hash, [0; 32]), None, false);
+                }
                 self.on_faulty(&hash)
             }
         }
@@ -185,10 +204,14 @@ impl<E: Engine> Participant<E> {
         if let Some(pin) = member.decided {
             return self.decide(pin);
         }
+        let at = member.candidates.len().saturating_sub(1);
         if !pinned && unsent {
-            // The draft's rule: process it on receipt.
-            let at = member.candidates.len().saturating_sub(1);
+            // The draft's rule: process it on receipt. In Fenced mode its author has won the slot.
             return self.apply_candidate(at, None);
+        }
+        if self.has(Flaw::ApplyOnReceipt) {
+            let pin = self.member().and_then(Membership::best_candidate);
+            return self.apply_candidate(at, pin);
         }
         self.deadlines.clear(Timer::Turn);
         let wait = self.config.timers.confirm + self.jitter.up_to(self.config.timers.confirm);
@@ -300,10 +323,15 @@ impl<E: Engine> Participant<E> {
             return self.rejoin(RejoinReason::Unreachable);
         };
         let change = Change { committer: Some(member.leaf), removed: outbox.removed, added: outbox.added };
+        let group = member.epoch;
         let pin = pinned.then_some(outbox.pin);
+        let place = self.commit_place();
+        let unheard = (self.config.mode == SafetyMode::Fenced)
+            .then(|| Unheard { location: Location { group, object: place }, commit: outbox.commit });
         self.stats.commits_won = self.stats.commits_won.saturating_add(1);
         self.wishes.update = false;
-        self.enter_epoch(outbox.next, Some(outbox.saved), change, pin, outbox.welcomes)
+        let own = OwnCommit { saved: outbox.saved, welcomes: outbox.welcomes, unheard };
+        self.enter_epoch(outbox.next, change, pin, Some(own))
     }
 
     fn apply_candidate(&mut self, at: usize, pin: Option<Pin>) -> Result<(), Error> {
@@ -314,10 +342,13 @@ impl<E: Engine> Participant<E> {
         let trial = member.candidates.swap_remove(at).trial;
         if member.outbox.take().is_some() {
             self.stats.commits_lost = self.stats.commits_lost.saturating_add(1);
+            if self.has(Flaw::DroppedIntent) {
+                self.wishes = Wishes::default();
+            }
         }
         let change = Change { committer: Some(trial.author), removed: trial.removed, added: trial.added };
         match trial.next {
-            Some(next) => self.enter_epoch(next, None, change, pin, Vec::new()),
+            Some(next) => self.enter_epoch(next, change, pin, None),
             None => self.on_removed(&change.added),
         }
     }
@@ -335,14 +366,16 @@ impl<E: Engine> Participant<E> {
     fn enter_epoch(
         &mut self,
         next: Next<E::Group>,
-        saved: Option<Bytes>,
         change: Change,
         pin: Option<Pin>,
-        welcomes: Vec<(SenderId, Bytes)>,
+        own: Option<OwnCommit>,
     ) -> Result<(), Error> {
-        let saved = match saved {
-            Some(saved) => saved,
-            None => self.engine.save(&next.group)?,
+        let OwnCommit { saved, welcomes, unheard } = match own {
+            Some(own) => own,
+            None => {
+                let saved = self.engine.save(&next.group)?;
+                OwnCommit { saved, welcomes: Vec::new(), unheard: None }
+            }
         };
         let Some(member) = self.member_mut() else { return Ok(()) };
         let committer = change.committer.and_then(|l| member.roster.at(l)).map(|m| m.sender.clone());
@@ -359,6 +392,7 @@ impl<E: Engine> Participant<E> {
         member.decided = None;
         member.attempts = 0;
         member.welcomes = welcomes;
+        member.unheard = unheard;
         let removed: Vec<Member> = change.removed.iter().filter_map(|l| member.roster.remove(*l)).collect();
         for added in &change.added {
             member.roster.insert(added.clone());
@@ -374,6 +408,7 @@ impl<E: Engine> Participant<E> {
         self.later.forget_before(epoch);
         self.settle(&removed, &change.added);
         self.persist()?;
+        self.publish_unheard();
         self.publish_welcomes();
         self.notify(Notice::Epoch { epoch, committer });
         self.tell_changes(removed, change.added);

@@ -112,6 +112,11 @@ impl Joiners {
         self.waiting.get_mut(sender)
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Those who may be committed now, in the order of their SenderIds.
     pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values().filter(|w| w.hold.is_none())

@@ -13,13 +13,14 @@ use crate::counter::{LockReply, Pin};
 use crate::engine::{Engine, EngineError, GroupParams, MessageKind, WelcomeInfo};
 use crate::error::Error;
 use crate::event::{Failure, Object};
+use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Membership, Step};
 use crate::participant::roster::Roster;
 use crate::participant::{Participant, SafetyMode, State};
 use crate::tracks::WELCOME_OBJECT;
 
 /// Waiting for a Welcome.
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Joining {
     /// Welcomes that open with a key of ours, waiting for their pin.
     welcomes: Vec<(Bytes, WelcomeInfo)>,
@@ -33,6 +34,13 @@ pub(crate) struct Joining {
 impl Joining {
     pub(crate) fn new(counter: Option<u64>) -> Self {
         Self { counter, ..Self::default() }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Joining {
+    pub(crate) fn forget_attempts(&mut self) {
+        self.attempts = 0;
     }
 }
 
@@ -249,7 +257,8 @@ impl<E: Engine> Participant<E> {
             }
         };
         // Erased together with the join becoming durable: the same Welcome never opens twice.
-        self.keys.retain(|other| other.sequence > key.sequence);
+        let reused = self.has(Flaw::ReusedKeyPackage);
+        self.keys.retain(|other| reused || other.sequence > key.sequence);
         self.spare_keys_until = Some(self.now.after(self.config.timers.join_deadline));
         self.become_member(group, saved, pin)?;
         self.joiners.leave_early_to_others(&self.config.limits);
@@ -290,6 +299,7 @@ impl<E: Engine> Participant<E> {
             halted: None,
             attempts: 0,
             welcomes: Vec::new(),
+            unheard: None,
             expired: std::collections::BTreeSet::new(),
         }));
         self.deadlines.clear_phase();

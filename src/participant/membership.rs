@@ -8,9 +8,10 @@ use crate::action::{FetchId, ServiceFault};
 use crate::counter::Pin;
 use crate::engine::{Member, Next, Trial};
 use crate::participant::roster::Roster;
-use crate::tracks::SenderId;
+use crate::tracks::{Location, SenderId};
 
 /// A member's state. "The slot" is the counter value that makes the next epoch: epoch + 1.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Membership<G> {
     pub(crate) group: G,
     /// `Engine::save` of `group`, made once per epoch.
@@ -18,7 +19,7 @@ pub(crate) struct Membership<G> {
     pub(crate) epoch: u64,
     pub(crate) context_hash: [u8; 32],
     pub(crate) leaf: u32,
-    /// The pin of this epoch; `None` in Advisory mode.
+    /// The pin of this epoch; `None` but in Pinned mode.
     pub(crate) pin: Option<Pin>,
     pub(crate) roster: Roster,
     /// Other members' commits for the slot that worked on a clone.
@@ -38,6 +39,8 @@ pub(crate) struct Membership<G> {
     pub(crate) attempts: u32,
     /// Welcomes of one's own last commit, published by now or about to be.
     pub(crate) welcomes: Vec<(SenderId, Bytes)>,
+    /// Fenced: one's own last commit, until it was read back.
+    pub(crate) unheard: Option<Unheard>,
     /// Members already reported as expired.
     pub(crate) expired: BTreeSet<SenderId>,
 }
@@ -72,6 +75,7 @@ pub(crate) enum Step {
 }
 
 /// Another member's commit, tried.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Candidate<G> {
     pub(crate) hash: [u8; 32],
     /// The object ids it was seen at in this epoch's MOQT group.
@@ -97,6 +101,7 @@ impl<G> Candidate<G> {
 }
 
 /// One's own commit for the slot: durable before it is published, and the same bytes for ever.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Outbox<G> {
     /// The GroupContext hash of the epoch it was built on.
     pub(crate) base: [u8; 32],
@@ -114,6 +119,16 @@ pub(crate) struct Outbox<G> {
     pub(crate) object: Option<u64>,
     /// Whether it was read back.
     pub(crate) seen: bool,
+    /// Fenced: the token of the lock that the slot is filled under. While it is set, only the service can
+    /// say whether the slot is ours, and only to this token.
+    pub(crate) lock_id: Option<Bytes>,
+}
+
+/// Fenced: one's own commit that made the present epoch, which nobody has before it is published.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Unheard {
+    pub(crate) location: Location,
+    pub(crate) commit: Bytes,
 }
 
 impl<G> Membership<G> {

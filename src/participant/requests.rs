@@ -12,7 +12,7 @@ use crate::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, P
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Failure, Object};
-use crate::participant::{Participant, State};
+use crate::participant::{Participant, SafetyMode, State};
 use crate::tracks::{FullTrackName, Location, TrackNamespace};
 
 /// What waits for an answer, and what waits to be repeated.
@@ -52,6 +52,34 @@ impl Requests {
         self.last_id = self.last_id.wrapping_add(1);
         self.last_id
     }
+
+    /// Numbers what waits for an answer from 1, in the present order: old to new.
+    #[cfg(feature = "testing")]
+    pub(crate) fn renumber(&mut self) -> BTreeMap<u64, u64> {
+        let locks = self.locks.keys().map(|id| id.0);
+        let increments = self.increments.keys().map(|id| id.0);
+        let fetches = self.fetches.keys().map(|id| id.0);
+        let publishes = self.publishes.keys().map(|id| id.0);
+        let live = locks.chain(increments).chain(fetches).chain(publishes);
+        let mut old: Vec<u64> = live.collect();
+        old.sort_unstable();
+        let new: BTreeMap<u64, u64> = old.into_iter().zip(1..).collect();
+        let of = |id: u64| new.get(&id).copied().unwrap_or(0);
+        self.locks =
+            std::mem::take(&mut self.locks).into_iter().map(|(id, v)| (LockRequestId(of(id.0)), v)).collect();
+        self.increments = std::mem::take(&mut self.increments)
+            .into_iter()
+            .map(|(id, v)| (IncrementRequestId(of(id.0)), v))
+            .collect();
+        self.fetches =
+            std::mem::take(&mut self.fetches).into_iter().map(|(id, v)| (FetchId(of(id.0)), v)).collect();
+        self.publishes =
+            std::mem::take(&mut self.publishes).into_iter().map(|(id, v)| (PublishId(of(id.0)), v)).collect();
+        // A subscription stands for ever once accepted, and is only named to be ended.
+        self.subscriptions.clear();
+        self.last_id = new.len() as u64;
+        new
+    }
 }
 
 impl<E: Engine> Participant<E> {
@@ -70,10 +98,14 @@ impl<E: Engine> Participant<E> {
         self.requests.increments.insert(id, Asked { slot, pin });
         self.stats.increment_requests = self.stats.increment_requests.saturating_add(1);
         let counter = self.config.group.clone();
-        let request = if self.is_pinned() {
-            IncrementRequest { counter, val: Some(slot), lock_id, prev, pin: Some(pin) }
-        } else {
-            IncrementRequest { counter, val: None, lock_id, prev: None, pin: None }
+        let request = match self.config.mode {
+            SafetyMode::Pinned => {
+                IncrementRequest { counter, val: Some(slot), lock_id, prev, pin: Some(pin) }
+            }
+            SafetyMode::Fenced => {
+                IncrementRequest { counter, val: Some(slot), lock_id, prev: None, pin: None }
+            }
+            SafetyMode::Advisory => IncrementRequest { counter, val: None, lock_id, prev: None, pin: None },
         };
         self.actions.push_back(Action::Increment { id, request });
     }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::participant::bootstrapping::{Bootstrap, Genesis};
 use crate::participant::joining::Joining;
 use crate::participant::leaving::Leaving;
-use crate::participant::membership::Outbox;
+use crate::participant::membership::{Outbox, Unheard};
 use crate::participant::roster::Roster;
 use crate::participant::{Config, Participant, SafetyMode, State};
 use crate::snapshot::{Reader, Snapshot, SnapshotError, Writer};
@@ -30,6 +30,7 @@ fn mode(mode: SafetyMode) -> u8 {
     match mode {
         SafetyMode::Advisory => 0,
         SafetyMode::Pinned => 1,
+        SafetyMode::Fenced => 2,
     }
 }
 
@@ -95,6 +96,7 @@ impl<E: Engine> Participant<E> {
                     out.bytes(&genesis.saved);
                     out.bytes(genesis.pin.as_bytes());
                 });
+                out.option(bootstrap.lock_id.as_ref(), |out, id| out.bytes(id));
             }
             State::Joining(_) => out.u8(tag::JOINING),
             State::Member(member) => {
@@ -102,11 +104,17 @@ impl<E: Engine> Participant<E> {
                 out.bytes(&member.saved);
                 out.option(member.pin, |out, pin| out.bytes(pin.as_bytes()));
                 out.list(member.welcomes.iter(), welcome);
+                out.option(member.unheard.as_ref(), |out, unheard| {
+                    out.u64(unheard.location.group);
+                    out.u64(unheard.location.object);
+                    out.bytes(&unheard.commit);
+                });
                 out.option(member.outbox.as_ref(), |out, outbox| {
                     out.bytes(&outbox.commit);
                     out.bytes(outbox.pin.as_bytes());
                     out.bytes(&outbox.saved);
                     out.list(outbox.welcomes.iter(), welcome);
+                    out.option(outbox.lock_id.as_ref(), |out, id| out.bytes(id));
                 });
             }
             State::Ended => out.u8(tag::ENDED),
@@ -175,7 +183,9 @@ impl<E: Engine> Participant<E> {
             }
             None => None,
         };
-        self.state = State::Bootstrapping(Box::new(Bootstrap { genesis, ..Bootstrap::default() }));
+        let lock_id = from.option(Reader::bytes)?;
+        let bootstrap = Bootstrap { genesis, lock_id, ..Bootstrap::default() };
+        self.state = State::Bootstrapping(Box::new(bootstrap));
         Ok(())
     }
 
@@ -183,8 +193,19 @@ impl<E: Engine> Participant<E> {
         let saved = from.bytes()?;
         let own_pin = from.option(pin)?;
         let welcomes = from.list(read_welcome)?;
-        let outbox =
-            from.option(|from| Ok((from.bytes()?, pin(from)?, from.bytes()?, from.list(read_welcome)?)))?;
+        let unheard = from.option(|from| {
+            let location = Location { group: from.u64()?, object: from.u64()? };
+            Ok(Unheard { location, commit: from.bytes()? })
+        })?;
+        let outbox = from.option(|from| {
+            Ok(Stored {
+                commit: from.bytes()?,
+                pin: pin(from)?,
+                saved: from.bytes()?,
+                welcomes: from.list(read_welcome)?,
+                lock_id: from.option(Reader::bytes)?,
+            })
+        })?;
         let group = self.engine.load(&saved)?;
         self.become_member(group, saved, own_pin)?;
         let outbox = match outbox {
@@ -193,15 +214,14 @@ impl<E: Engine> Participant<E> {
         };
         if let Some(member) = self.member_mut() {
             member.welcomes = welcomes;
+            member.unheard = unheard;
             member.outbox = outbox;
         }
         Ok(())
     }
 
-    fn read_outbox(
-        &self,
-        (commit, pin, saved, welcomes): (Bytes, Pin, Bytes, Vec<(SenderId, Bytes)>),
-    ) -> Result<Outbox<E::Group>, Error> {
+    fn read_outbox(&self, stored: Stored) -> Result<Outbox<E::Group>, Error> {
+        let Stored { commit, pin, saved, welcomes, lock_id } = stored;
         let group = self.engine.load(&saved)?;
         let context_hash = self.engine.view(&group)?.context_hash;
         let Some(member) = self.member() else { return Err(SnapshotError::Malformed.into()) };
@@ -218,10 +238,12 @@ impl<E: Engine> Participant<E> {
             saved,
             added: after.iter().filter(|m| differs(&member.roster, m)).cloned().collect(),
             removed: member.roster.iter().filter(|m| differs(&after, m)).map(|m| m.leaf).collect(),
-            // It may have left before the crash: from now on only a confirmed pin may end it.
-            sent: true,
+            // It may have left before the crash: from now on only a confirmed pin may end it. In Fenced
+            // mode nothing leaves before the slot is filled.
+            sent: self.config.mode != SafetyMode::Fenced,
             object: None,
             seen: false,
+            lock_id,
         })
     }
 
@@ -247,6 +269,7 @@ impl<E: Engine> Participant<E> {
                 // Commits may have been missed: ask where the counter stands, or finish what was begun.
                 let wait = if member.outbox.is_some() { Default::default() } else { timers.confirm };
                 self.deadlines.set(Timer::Confirm, self.now.after(wait));
+                self.publish_unheard();
                 self.publish_welcomes();
                 if self.leaving.is_some() {
                     self.deadlines.set(Timer::Leave, self.now.after(timers.leave));
@@ -259,13 +282,22 @@ impl<E: Engine> Participant<E> {
     }
 
     /// The same bytes at the same place: no second object.
-    fn republish_key_package(&mut self) {
+    pub(crate) fn republish_key_package(&mut self) {
         if let Some(key) = self.keys.last() {
             let location = Location { group: KEY_PACKAGE_GROUP, object: key.sequence };
             let message = key.message.clone();
             self.publish(self.tracks.key_package(&self.me), location, message);
         }
     }
+}
+
+/// An outbox as a snapshot has it.
+struct Stored {
+    commit: Bytes,
+    pin: Pin,
+    saved: Bytes,
+    welcomes: Vec<(SenderId, Bytes)>,
+    lock_id: Option<Bytes>,
 }
 
 fn welcome(out: &mut Writer, (recipient, welcome): &(SenderId, Bytes)) {

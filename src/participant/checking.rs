@@ -1,0 +1,103 @@
+//! What a model checker needs of a participant, and what a simulation looks at (feature `testing`).
+//!
+//! A checker lets timers fire in any order at any moment, so times must not tell states apart; nor must
+//! what is only counted, or how requests happen to be numbered.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::action::{FetchId, Timer};
+use crate::counter::Pin;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::participant::deadlines::Jitter;
+use crate::participant::membership::Step;
+use crate::participant::{Participant, State, Stats};
+use crate::time::Timestamp;
+
+/// Parts of a participant's state that no embedder needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inside {
+    /// One's own undecided commit, its pin, and the GroupContext hash of the epoch it was built on.
+    pub outbox: Option<(Bytes, Pin, [u8; 32])>,
+    /// Commits of others held for the slot.
+    pub candidates: usize,
+    /// The slot is decided for a commit that is still missing.
+    pub catching_up: bool,
+    /// The service cannot be worked with.
+    pub halted: bool,
+    /// Own KeyPackages whose private keys are held.
+    pub keys: usize,
+    /// Welcomes kept for later.
+    pub early_welcomes: usize,
+    /// KeyPackages waiting to be committed.
+    pub waiting: usize,
+    /// Bytes of commits kept for later epochs, 256 for each counted in.
+    pub later_bytes: usize,
+}
+
+impl<E: Engine> Participant<E> {
+    /// The parts of the state that invariants are about.
+    pub fn inside(&self) -> Inside {
+        let member = self.member();
+        let outbox = member.and_then(|m| m.outbox.as_ref());
+        Inside {
+            outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
+            candidates: member.map_or(0, |m| m.candidates.len()),
+            catching_up: member.is_some_and(|m| m.decided.is_some()),
+            halted: member.is_some_and(|m| m.halted.is_some()),
+            keys: self.keys.len(),
+            early_welcomes: self.early_welcomes.len(),
+            waiting: self.joiners.waiting_len(),
+            later_bytes: self.later.bytes(),
+        }
+    }
+
+    /// The timers that are set, each of which may [`fire`](Self::fire).
+    pub fn armed(&self) -> Vec<Timer> {
+        self.deadlines.armed().collect()
+    }
+
+    /// Lets one timer fire, whatever the time.
+    ///
+    /// # Errors
+    /// As [`Participant::handle`].
+    pub fn fire(&mut self, timer: Timer) -> Result<(), Error> {
+        if !self.deadlines.is_set(timer) {
+            return Ok(());
+        }
+        self.deadlines.clear(timer);
+        self.on_timer(timer)?;
+        self.schedule_turn();
+        Ok(())
+    }
+
+    /// Forgets what makes no difference to what can happen next: when timers are due, how often anything
+    /// was tried or counted. Requests are numbered afresh from 1 in the order of their old numbers;
+    /// what waits for an answer must be renumbered by the returned map of old to new.
+    pub fn canonical(&mut self) -> BTreeMap<u64, u64> {
+        self.deadlines.level(Timestamp::from_millis(u64::MAX / 2));
+        self.jitter = Jitter::new(&[]);
+        self.stats = Stats::default();
+        self.spare_keys_until = self.spare_keys_until.map(|_| Timestamp::from_millis(u64::MAX / 2));
+        let renumbered = self.requests.renumber();
+        let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
+        match &mut self.state {
+            State::Bootstrapping(bootstrap) => {
+                bootstrap.attempts = 0;
+                bootstrap.looking.iter_mut().for_each(new);
+            }
+            State::Joining(joining) => joining.forget_attempts(),
+            State::Member(member) => {
+                member.attempts = 0;
+                if let Step::Looking { fetch, .. } = &mut member.step {
+                    new(fetch);
+                }
+            }
+            State::New | State::Ended => {}
+        }
+        renumbered
+    }
+}
