@@ -58,6 +58,10 @@ pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
 /// The GroupContext extension with the [`GroupParams`](crate::engine::GroupParams) (ours; private use).
 pub const PARAMS_EXTENSION: u16 = 0xF0A1;
 
+/// The GroupInfo extension that says where the ratchet tree lies, in a Welcome that comes without it: a
+/// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
+pub const TREE_EXTENSION: u16 = 0xF0A2;
+
 /// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
@@ -120,6 +124,7 @@ pub struct MlsEngine<C: MlsConfig> {
     primitives: Box<dyn Primitives>,
     key_packages: KeyPackageSlot,
     states: GroupStateSlot,
+    rules: StrictRules,
     suite: CipherSuite,
     sender: SenderId,
     /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
@@ -167,13 +172,14 @@ impl<C: MlsConfig> MlsEngine<C> {
         let sender = SenderId::from_fingerprint(primitives.sha256(&identity.signature_key)?);
         let key_packages = KeyPackageSlot::default();
         let states = GroupStateSlot::default();
+        let rules = StrictRules::new(options.padding);
         // At time zero no lifetime of the client's overflows; ours replaces it.
         let client = client
             .to_builder(Some(MlsTime::from(0)))
             .key_package_repo(key_packages.clone())
             .group_state_storage(states.clone())
             .psk_store(InMemoryPreSharedKeyStorage::default())
-            .mls_rules(StrictRules::new(options.padding))
+            .mls_rules(rules.clone())
             .key_package_lifetime(lifetime)
             .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
             .extension_type(ExtensionType::new(PARAMS_EXTENSION))
@@ -183,6 +189,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             primitives,
             key_packages,
             states,
+            rules,
             suite,
             sender,
             slots: Mutex::new(()),

@@ -39,6 +39,7 @@ mod requests;
 mod roster;
 mod stats;
 mod storing;
+mod trees;
 mod turn;
 
 use std::collections::VecDeque;
@@ -123,6 +124,11 @@ pub struct Config {
     pub commit_tracks: CommitTrackPolicy,
     /// Who may join.
     pub admission: Admission,
+    /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
+    /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
+    /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
+    /// on must be the same for all members; the number may differ.
+    pub tree_threshold: Option<usize>,
     /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
     pub service_key: Option<Bytes>,
     /// Bounds.
@@ -142,6 +148,7 @@ impl Config {
             mode: SafetyMode::default(),
             commit_tracks: CommitTrackPolicy::default(),
             admission: Admission::default(),
+            tree_threshold: Some(64),
             service_key: None,
             limits: Limits::default(),
             timers: Timers::default(),
@@ -212,6 +219,7 @@ pub struct Participant<E: Engine> {
     wishes: Wishes,
     leaving: Option<Leaving>,
     later: following::Later,
+    trees: trees::Trees,
     stats: Stats,
 }
 
@@ -225,7 +233,7 @@ impl<E: Engine> Participant<E> {
         let params = GroupParams {
             mode: config.mode,
             commit_tracks: config.commit_tracks,
-            tree_objects: false,
+            tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
             service_key_hash,
         };
         let me = engine.sender_id().clone();
@@ -249,6 +257,7 @@ impl<E: Engine> Participant<E> {
             wishes: Wishes::default(),
             leaving: None,
             later: following::Later::default(),
+            trees: trees::Trees::default(),
             stats: Stats::default(),
         })
     }
@@ -431,10 +440,7 @@ impl<E: Engine> Participant<E> {
                 Ok(())
             }
             TrackKind::Commit(from) => self.on_commit_object(from, object),
-            TrackKind::Tree(from) => {
-                self.fault(from, Fault::ForeignTrack);
-                Ok(())
-            }
+            TrackKind::Tree(from) => self.on_tree_object(from, object),
         }
     }
 
@@ -453,6 +459,7 @@ impl<E: Engine> Participant<E> {
             Timer::Publish => self.publish_again(),
             Timer::Credentials => self.check_credentials(),
             Timer::Audit => self.audit()?,
+            Timer::Tree => self.on_tree_timer(),
         }
         Ok(())
     }

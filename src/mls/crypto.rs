@@ -7,7 +7,7 @@ use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
 
 use super::error::invalid;
 use crate::Secret;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, TREE_KEY_LEN};
 
 pub(super) trait Primitives: Send + Sync {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
@@ -16,7 +16,15 @@ pub(super) trait Primitives: Send + Sync {
     fn hkdf_extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError>;
     fn hkdf_expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError>;
     fn hash_len(&self) -> usize;
+    /// A fresh key for [`Self::seal`], to be used once.
+    fn tree_key(&self) -> Result<Secret, EngineError>;
+    /// AES-128-GCM with a zero nonce.
+    fn seal(&self, key: &Secret, data: &[u8]) -> Result<Vec<u8>, EngineError>;
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, EngineError>;
 }
+
+/// A key that seals one thing needs no nonce.
+const ZERO_NONCE: [u8; 12] = [0; 12];
 
 /// The suites, looked up once: a provider may build one from scratch on every call.
 pub(super) struct Suites<S> {
@@ -71,5 +79,21 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
 
     fn hash_len(&self) -> usize {
         self.group.kdf_extract_size()
+    }
+
+    // Both suites that have SHA-256 here have AES-128-GCM.
+    fn tree_key(&self) -> Result<Secret, EngineError> {
+        let key = self.sha256.random_bytes_vec(TREE_KEY_LEN);
+        key.map(Secret::new).map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
+    }
+
+    fn seal(&self, key: &Secret, data: &[u8]) -> Result<Vec<u8>, EngineError> {
+        let sealed = self.sha256.aead_seal(key.as_bytes(), data, None, &ZERO_NONCE);
+        sealed.map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
+    }
+
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, EngineError> {
+        let opened = self.sha256.aead_open(key.as_bytes(), sealed, None, &ZERO_NONCE);
+        opened.map(|data| data.to_vec()).map_err(|e| EngineError::Invalid(Box::new(e.into_any_error())))
     }
 }

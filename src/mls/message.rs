@@ -13,9 +13,9 @@ use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
 use super::error::invalid;
-use super::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
-use crate::codec::params;
-use crate::engine::{Credential, EngineError, GroupParams};
+use super::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
+use crate::codec::{params, tree_object};
+use crate::engine::{Credential, EngineError, GroupParams, TreeObject};
 use crate::time::Timestamp;
 
 pub(super) fn mls_time(t: Timestamp) -> MlsTime {
@@ -68,6 +68,15 @@ pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupPar
     let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
     found
         .map(|e| params::decode(&e.extension_data))
+        .transpose()
+        .map_err(|e| EngineError::Invalid(Box::new(e)))
+}
+
+/// Where the tree of a Welcome lies that comes without it.
+pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<TreeObject>, EngineError> {
+    let found = extensions.get(ExtensionType::new(TREE_EXTENSION));
+    found
+        .map(|e| tree_object::decode(&e.extension_data))
         .transpose()
         .map_err(|e| EngineError::Invalid(Box::new(e)))
 }

@@ -81,6 +81,7 @@ pub(crate) struct Change {
 struct OwnCommit {
     saved: Bytes,
     welcomes: Vec<(SenderId, Bytes)>,
+    tree: Option<Bytes>,
     unheard: Option<Unheard>,
 }
 
@@ -330,7 +331,7 @@ impl<E: Engine> Participant<E> {
             .then(|| Unheard { location: Location { group, object: place }, commit: outbox.commit });
         self.stats.commits_won = self.stats.commits_won.saturating_add(1);
         self.wishes.update = false;
-        let own = OwnCommit { saved: outbox.saved, welcomes: outbox.welcomes, unheard };
+        let own = OwnCommit { saved: outbox.saved, welcomes: outbox.welcomes, tree: outbox.tree, unheard };
         self.enter_epoch(outbox.next, change, pin, Some(own))
     }
 
@@ -370,11 +371,11 @@ impl<E: Engine> Participant<E> {
         pin: Option<Pin>,
         own: Option<OwnCommit>,
     ) -> Result<(), Error> {
-        let OwnCommit { saved, welcomes, unheard } = match own {
+        let OwnCommit { saved, welcomes, tree, unheard } = match own {
             Some(own) => own,
             None => {
                 let saved = self.engine.save(&next.group)?;
-                OwnCommit { saved, welcomes: Vec::new(), unheard: None }
+                OwnCommit { saved, welcomes: Vec::new(), tree: None, unheard: None }
             }
         };
         let Some(member) = self.member_mut() else { return Ok(()) };
@@ -392,6 +393,7 @@ impl<E: Engine> Participant<E> {
         member.decided = None;
         member.attempts = 0;
         member.welcomes = welcomes;
+        member.tree = tree;
         member.unheard = unheard;
         let removed: Vec<Member> = change.removed.iter().filter_map(|l| member.roster.remove(*l)).collect();
         for added in &change.added {

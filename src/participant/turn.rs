@@ -120,7 +120,9 @@ impl<E: Engine> Participant<E> {
         work.removes.extend(self.wishes.removals.keys().filter_map(|s| member.roster.of(s)).map(|m| m.leaf));
         let limits = &self.config.limits;
         let room = limits.roster.saturating_sub(member.roster.len()).saturating_add(work.removes.len());
-        for waiting in self.joiners.due().take(limits.adds_per_commit.min(room)) {
+        let apart = self.tree_place(member.roster.len().saturating_add(limits.adds_per_commit)).is_some();
+        let most = if apart { limits.adds_per_commit_apart } else { limits.adds_per_commit };
+        for waiting in self.joiners.due().take(most.min(room)) {
             let sender = &waiting.info.sender;
             if self.wishes.removals.contains_key(sender) {
                 continue;
