@@ -12,8 +12,11 @@ use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, TrackNamespace};
 use moq_mls::{Command, Config, Object, Phase, SafetyMode};
 
+/// With the ratchet tree in an object of its own as soon as there are two.
 fn config() -> Config {
-    Config::new(GroupName::try_from("room").unwrap())
+    let mut config = Config::new(GroupName::try_from("room").unwrap());
+    config.tree_threshold = Some(2);
+    config
 }
 
 fn network(seed: u64, participants: usize, config: &Config) -> Network<SeededEngine> {
