@@ -76,6 +76,9 @@ impl Default for Limits {
 pub struct Timers {
     /// Work is gathered this long before a commit.
     pub batch: Duration,
+    /// While joiners keep coming within [`batch`](Self::batch) of each other, the commit waits for more of
+    /// them, but not longer than this after the first.
+    pub crowd: Duration,
     /// The next member in turn takes over after this much more.
     pub turn: Duration,
     /// A held commit without a confirmation is asked about after this, plus up to as much jitter.
@@ -107,6 +110,7 @@ impl Default for Timers {
     fn default() -> Self {
         Self {
             batch: Duration::from_millis(50),
+            crowd: Duration::from_secs(4),
             turn: Duration::from_millis(150),
             confirm: Duration::from_millis(200),
             fetch: Duration::from_secs(2),

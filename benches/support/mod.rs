@@ -60,6 +60,8 @@ pub struct Seat<E: Engine> {
     /// Bytes made durable, and how often.
     pub durable: (usize, usize),
     pub locks: Vec<u64>,
+    /// What fetches find.
+    pub relay: Vec<Object>,
 }
 
 impl<E: Engine> Seat<E> {
@@ -71,6 +73,7 @@ impl<E: Engine> Seat<E> {
             published: VecDeque::new(),
             durable: (0, 0),
             locks: Vec::new(),
+            relay: Vec::new(),
         }
     }
 
@@ -100,8 +103,10 @@ impl<E: Engine> Seat<E> {
                 Action::SubscribeNamespace { id, .. } | Action::Subscribe { id, .. } => {
                     self.machine.handle(now, Event::SubscribeReply { id, reply: Ok(()) }).unwrap();
                 }
-                Action::Fetch { id, .. } => {
-                    self.machine.handle(now, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap();
+                Action::Fetch { id, track, groups } => {
+                    let wanted = |o: &&Object| o.track == track && groups.contains(&o.location.group);
+                    let objects = self.relay.iter().filter(wanted).cloned().collect();
+                    self.machine.handle(now, Event::FetchReply { id, reply: Ok(objects) }).unwrap();
                 }
                 Action::Lock { id, request } => {
                     self.locks.push(request.val);

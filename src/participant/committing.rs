@@ -26,6 +26,9 @@ impl<E: Engine> Participant<E> {
         if self.work().is_empty() && self.member().is_none_or(|m| m.outbox.is_none()) {
             return;
         }
+        if self.member().is_some_and(|m| m.outbox.is_none()) && self.waits_for_more() {
+            return;
+        }
         self.ask_slot();
     }
 
