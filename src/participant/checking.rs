@@ -13,8 +13,10 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::participant::deadlines::Jitter;
 use crate::participant::membership::Step;
+use crate::participant::turn::Wishes;
 use crate::participant::{Participant, State, Stats};
 use crate::time::Timestamp;
+use crate::tracks::Location;
 
 /// Parts of a participant's state that no embedder needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,8 @@ use crate::time::Timestamp;
 pub struct Inside {
     /// One's own undecided commit, its pin, and the GroupContext hash of the epoch it was built on.
     pub outbox: Option<(Bytes, Pin, [u8; 32])>,
+    /// The pin of the group created here, before slot 0 is decided.
+    pub genesis: Option<Pin>,
     /// Commits of others held for the slot.
     pub candidates: usize,
     /// The slot is decided for a commit that is still missing.
@@ -43,7 +47,12 @@ impl<E: Engine> Participant<E> {
     pub fn inside(&self) -> Inside {
         let member = self.member();
         let outbox = member.and_then(|m| m.outbox.as_ref());
+        let genesis = match &self.state {
+            State::Bootstrapping(bootstrap) => bootstrap.genesis.as_ref().map(|g| g.pin),
+            _ => None,
+        };
         Inside {
+            genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: member.map_or(0, |m| m.candidates.len()),
             catching_up: member.is_some_and(|m| m.decided.is_some()),
@@ -53,6 +62,39 @@ impl<E: Engine> Participant<E> {
             waiting: self.joiners.waiting_len(),
             later_bytes: self.later.bytes(),
         }
+    }
+
+    /// Drops every wish: a checker's world ends somewhere.
+    pub fn forget_wishes(&mut self) {
+        self.wishes = Wishes::default();
+        self.deadlines.clear(Timer::Turn);
+    }
+
+    /// Whether a lock token may still be used for a request.
+    pub fn remembers(&self, token: &Bytes) -> bool {
+        let here = |id: &Option<Bytes>| id.as_ref() == Some(token);
+        match &self.state {
+            State::Bootstrapping(bootstrap) => here(&bootstrap.lock_id),
+            State::Member(member) => {
+                let step = match &member.step {
+                    Step::Looking { lock_id, .. }
+                    | Step::Publishing { lock_id }
+                    | Step::Pinning { lock_id, .. }
+                    | Step::Healing { lock_id, .. } => here(lock_id),
+                    Step::Idle | Step::Locking => false,
+                };
+                step || member.outbox.as_ref().is_some_and(|o| here(&o.lock_id))
+            }
+            State::New | State::Joining(_) | State::Ended => false,
+        }
+    }
+
+    /// A commit on the present epoch that is built behind the machine's back, and a place for it: what a
+    /// malicious member publishes. `engine` is another instance of this member's, so that the commit differs.
+    pub fn rogue_commit(&self, engine: &E, now: Timestamp) -> Option<(Location, Bytes)> {
+        let member = self.member()?;
+        let built = engine.build(&member.group, now, &[], &[]).ok()?;
+        Some((Location { group: member.epoch, object: 2 }, built.commit))
     }
 
     /// The timers that are set, each of which may [`fire`](Self::fire).
@@ -94,6 +136,8 @@ impl<E: Engine> Participant<E> {
             State::Joining(joining) => joining.forget_attempts(),
             State::Member(member) => {
                 member.attempts = 0;
+                // What counts is whether something lies there.
+                member.looked_at = member.looked_at.min(1);
                 if let Step::Looking { fetch, .. } = &mut member.step {
                     new(fetch);
                 }

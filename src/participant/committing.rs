@@ -389,6 +389,7 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn publish_outbox(&mut self) {
         let track = self.tracks.commit(&self.me);
         let place = self.commit_place();
+        let early = self.has(Flaw::WelcomeBeforePin);
         let Some(member) = self.member_mut() else { return };
         if !matches!(member.step, Step::Publishing { .. }) {
             return;
@@ -398,6 +399,11 @@ impl<E: Engine> Participant<E> {
         let object = *outbox.object.get_or_insert(place);
         outbox.sent = true;
         let commit = outbox.commit.clone();
+        let welcomes = if early { outbox.welcomes.clone() } else { Vec::new() };
+        for (recipient, welcome) in welcomes {
+            let location = Location { group: epoch.saturating_add(1), object: WELCOME_OBJECT };
+            self.publish(self.tracks.welcome(&recipient), location, welcome);
+        }
         self.publish(track, Location { group: epoch, object }, commit);
         self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
         self.publish_flawed();
@@ -406,16 +412,9 @@ impl<E: Engine> Participant<E> {
     /// Nothing, but for deliberate bugs.
     fn publish_flawed(&mut self) {
         let outbox = self.member().and_then(|m| m.outbox.as_ref());
-        let Some((pin, welcomes)) = outbox.map(|o| (o.pin, o.welcomes.clone())) else { return };
+        let Some(pin) = outbox.map(|o| o.pin) else { return };
         if self.has(Flaw::PersistAfterPublish) {
             let _ = self.persist();
-        }
-        if self.has(Flaw::WelcomeBeforePin) {
-            let group = self.member().map_or(0, |m| m.slot());
-            for (recipient, welcome) in welcomes {
-                let track = self.tracks.welcome(&recipient);
-                self.publish(track, Location { group, object: WELCOME_OBJECT }, welcome);
-            }
         }
         if self.has(Flaw::PinBeforeReadBack) {
             self.pin_slot(pin, None, true);

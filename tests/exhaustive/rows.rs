@@ -1,0 +1,223 @@
+//! The worlds that are checked: the rows of `reliability.md` section 3, by their names there.
+
+use moq_mls::SafetyMode;
+use moq_mls::participant::Flaw;
+
+use crate::world::Budget;
+
+/// What a row must come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Every invariant, and agreement reachable from every state.
+    Holds,
+    /// A state from which the group cannot reach agreement.
+    Wedges,
+    /// This invariant broken.
+    Breaks(&'static str),
+}
+
+/// Whether a row is checked whole in `cargo test`, or in the ignored test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    Small,
+    Large,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Its name in the notes, then what it is.
+    pub(crate) name: &'static str,
+    pub(crate) size: Size,
+    pub(crate) expect: Expect,
+    pub(crate) participants: usize,
+    /// How many of them are members at the start.
+    pub(crate) members: usize,
+    /// How many epochs the members may go on.
+    pub(crate) epochs: u64,
+    /// Every member always wants to commit.
+    pub(crate) wishes: bool,
+    pub(crate) mode: SafetyMode,
+    /// One commit track for all, whose relay keeps the first object at each place.
+    pub(crate) shared: bool,
+    /// Requests and answers may be lost or arrive after they were given up.
+    pub(crate) loss: bool,
+    pub(crate) budget: Budget,
+    pub(crate) crash_only: Option<usize>,
+    /// Who publishes a commit without asking.
+    pub(crate) rogue: Option<usize>,
+    /// Who wants whom removed.
+    pub(crate) remove: Option<(usize, usize)>,
+    /// The goal is that the joiners are in; the last epoch is for repair and is not judged.
+    pub(crate) joins: bool,
+    pub(crate) flaw: Option<Flaw>,
+    /// Welcomes before the pin are part of the row.
+    pub(crate) early_welcomes: bool,
+    /// The service does not look at `prev`.
+    pub(crate) no_prev: bool,
+}
+
+impl Row {
+    fn pinned(name: &'static str, participants: usize, epochs: u64) -> Self {
+        Self {
+            name,
+            size: Size::Small,
+            expect: Expect::Holds,
+            participants,
+            members: participants,
+            epochs,
+            wishes: true,
+            mode: SafetyMode::Pinned,
+            shared: false,
+            loss: false,
+            budget: Budget::default(),
+            crash_only: None,
+            rogue: None,
+            remove: None,
+            joins: false,
+            flaw: None,
+            early_welcomes: false,
+            no_prev: false,
+        }
+    }
+
+    fn large(self) -> Self {
+        Self { size: Size::Large, ..self }
+    }
+
+    fn expects(self, expect: Expect) -> Self {
+        Self { expect, ..self }
+    }
+
+    fn loss(self) -> Self {
+        Self { loss: true, ..self }
+    }
+
+    fn crash(mut self) -> Self {
+        self.budget.crashes = 1;
+        self
+    }
+
+    fn crash_of(self, who: usize) -> Self {
+        Self { crash_only: Some(who), ..self.crash() }
+    }
+
+    fn restart(mut self) -> Self {
+        self.budget.restarts = 1;
+        self
+    }
+
+    fn rekeys(mut self, rekeys: u8) -> Self {
+        self.budget.rekeys = rekeys;
+        self
+    }
+
+    fn reset(mut self) -> Self {
+        self.budget.resets = 1;
+        self
+    }
+
+    fn repeats(mut self) -> Self {
+        self.budget.repeats = 2;
+        self
+    }
+
+    fn rogue(mut self, who: usize) -> Self {
+        self.budget.rogues = 1;
+        self.rogue = Some(who);
+        self
+    }
+
+    fn flaw(self, flaw: Flaw) -> Self {
+        Self { flaw: Some(flaw), ..self }
+    }
+
+    fn shared(self) -> Self {
+        Self { shared: true, ..self }
+    }
+
+    fn mode(self, mode: SafetyMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Two members and a joiner, and commits for joins only.
+    fn join(name: &'static str) -> Self {
+        Self { members: 2, wishes: false, joins: true, ..Self::pinned(name, 3, 2) }
+    }
+
+    fn boot(name: &'static str) -> Self {
+        Self { members: 0, wishes: false, ..Self::pinned(name, 2, 1) }.rekeys(1)
+    }
+
+    /// The epoch of the members at the start: each but the first came by a commit.
+    pub(crate) fn base(&self) -> u64 {
+        self.members.saturating_sub(1) as u64
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.base() + self.epochs
+    }
+
+    pub(crate) fn keeps_durable(&self) -> bool {
+        self.budget.restarts > 0
+    }
+}
+
+/// All rows.
+pub(crate) fn all() -> Vec<Row> {
+    use Expect::{Breaks, Wedges};
+    use SafetyMode::{Advisory, Fenced};
+    let row = Row::pinned;
+    vec![
+        row("P1 pinned, no faults", 2, 2),
+        row("P2 loss, 2 repeats, 1 crash", 2, 1).loss().repeats().crash().large(),
+        row("P3 loss, 1 crash, 2 epochs", 2, 2).loss().crash().large(),
+        row("P4 loss, a malicious publisher, 2 epochs", 2, 2).loss().rogue(1).large(),
+        row("P5 loss, restart, outbox not durable in time", 2, 1)
+            .loss()
+            .restart()
+            .flaw(Flaw::PersistAfterPublish)
+            .expects(Breaks("OutboxDurableBeforePublish")),
+        row("P5b loss, restart, durable outbox", 2, 1).loss().restart(),
+        row("P6 first-wins relay, crash, nobody helps", 2, 1)
+            .shared()
+            .crash()
+            .flaw(Flaw::NoHelp)
+            .expects(Wedges),
+        row("P7 first-wins relay, crash, no read-back", 2, 1)
+            .shared()
+            .crash()
+            .flaw(Flaw::PinBeforeReadBack)
+            .expects(Breaks("PublishedBeforePinned")),
+        row("P8 first-wins relay, crash, read-back", 2, 1).shared().crash(),
+        row("P9 3 members, 1 crash", 3, 1).crash().large(),
+        Row { remove: Some((0, 2)), ..row("P10 A removes C while C commits", 3, 1) }.large(),
+        row("P11 3 members, crash of A, a malicious publisher", 3, 1).crash_of(0).rogue(1).large(),
+        row("P12 3 members, loss, crash of A", 3, 1).loss().crash_of(0).large(),
+        row("PR 3 members, loss, restart: a helper and a restarted author meet", 3, 1)
+            .loss()
+            .restart()
+            .large(),
+        Row::boot("B2 bootstrap and join, loss").loss(),
+        Row::boot("B3 bootstrap and join, 1 crash").crash(),
+        Row::join("J0 Welcome only on increment Ok").flaw(Flaw::WelcomeOnlyOnOk).expects(Wedges),
+        Row::join("J0b Welcome on any confirmation"),
+        Row::join("J1 crash of A, no fresh KeyPackage").crash_of(0).expects(Wedges),
+        Row::join("J2 crash of A, fresh KeyPackage").crash_of(0).rekeys(1).large(),
+        Row {
+            early_welcomes: true,
+            ..Row::join("J3 crash of A, Welcome before pin, joiner gated")
+                .crash_of(0)
+                .flaw(Flaw::WelcomeBeforePin)
+        },
+        Row { members: 2, no_prev: true, ..row("R2 no prev, service loses its state, newcomer", 3, 1) }
+            .reset()
+            .large()
+            .expects(Breaks("NoLineageFork")),
+        Row { members: 2, ..row("R4 service loses its state, newcomer", 3, 1) }.reset().large(),
+        // The other modes.
+        row("F1 fenced, no faults", 2, 2).mode(Fenced),
+        row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().restart().large(),
+        row("S12 fenced, 1 crash", 2, 1).mode(Fenced).crash().expects(Wedges),
+        row("S2b the draft's bare API, 3 members", 3, 1).mode(Advisory).expects(Breaks("AgreementOnEpoch")),
+    ]
+}

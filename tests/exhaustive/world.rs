@@ -1,0 +1,769 @@
+//! A world in one of its states: participants, what is on its way, the relay, the service.
+//!
+//! Nothing here repeats a rule of the machine: a participant is the machine itself, and the counter is the
+//! service's own. What the world adds is that messages take as long as they like, and what it looks at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moq_mls::action::{FetchId, IncrementRequestId, LockRequestId, Notice, Timer};
+use moq_mls::counter::service::{Counter, Slot};
+use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, Pin};
+use moq_mls::engine::Engine;
+use moq_mls::snapshot::Snapshot;
+use moq_mls::testing::symbolic::SymbolicEngine;
+use moq_mls::tracks::{CommitTrackPolicy, GroupName, GroupTracks, TrackKind};
+use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, Phase, SafetyMode, Timestamp};
+
+use crate::acts::{Act, Step};
+use crate::rows::Row;
+
+pub(crate) type Machine = Participant<SymbolicEngine>;
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+const LEASE: std::time::Duration = std::time::Duration::from_secs(1_000_000);
+
+fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// `None`: dead for good.
+    pub(crate) machine: Option<Machine>,
+    durable: Option<Snapshot>,
+    life: u8,
+    digest: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Body {
+    Lock(u64),
+    Increment { val: Option<u64>, lock_id: Option<Bytes>, prev: Option<Pin>, pin: Option<Pin> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Reply {
+    Lock(LockReply),
+    Increment(IncrementReply),
+}
+
+/// What may still go wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Budget {
+    pub(crate) crashes: u8,
+    pub(crate) restarts: u8,
+    pub(crate) resets: u8,
+    pub(crate) rogues: u8,
+    pub(crate) repeats: u8,
+    pub(crate) rekeys: u8,
+}
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) peers: Vec<Arc<Peer>>,
+    /// On their way to the service, by participant and request id.
+    requests: BTreeMap<(u8, u64), Body>,
+    /// On their way to the service, with nobody to answer to.
+    late: BTreeSet<Body>,
+    replies: BTreeMap<(u8, u64), Reply>,
+    /// On their way to the relay, by content.
+    publishes: BTreeMap<u64, Arc<Object>>,
+    /// At the relay, by content.
+    store: BTreeMap<u64, Arc<Object>>,
+    pub(crate) counter: Counter,
+    pub(crate) budget: Budget,
+    was_reset: bool,
+    /// By epoch, every GroupContext that anybody was ever in, with the one it followed on.
+    history: BTreeMap<u64, BTreeSet<(u64, u64)>>,
+    /// Own commits that were ever published, by participant and epoch.
+    own: BTreeMap<(u8, u64), u64>,
+    /// The first invariant that was found broken, by name.
+    pub(crate) broken: Option<&'static str>,
+}
+
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        digest(self) == digest(other)
+    }
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for peer in &self.peers {
+            state.write_u64(peer.digest);
+        }
+        self.requests.hash(state);
+        self.late.hash(state);
+        self.replies.hash(state);
+        for id in self.publishes.keys() {
+            state.write_u64(*id);
+        }
+        state.write_u64(u64::MAX);
+        for id in self.store.keys() {
+            state.write_u64(*id);
+        }
+        self.counter.hash(state);
+        self.budget.hash(state);
+        self.was_reset.hash(state);
+        self.history.hash(state);
+        self.own.hash(state);
+        self.broken.hash(state);
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (who, peer) in self.peers.iter().enumerate() {
+            match &peer.machine {
+                None => write!(f, "p{who} dead; ")?,
+                Some(m) => {
+                    write!(f, "p{who} {:?} {:?} {:?} {:?}; ", m.phase(), m.epoch(), m.armed(), m.inside())?;
+                }
+            }
+        }
+        writeln!(f, "next {} {:?}", self.counter.next(), self.broken)?;
+        writeln!(f, "requests {:?} late {:?} replies {:?}", self.requests, self.late, self.replies)?;
+        for (what, objects) in [("on its way", &self.publishes), ("at the relay", &self.store)] {
+            for (id, object) in objects {
+                let at = object.location;
+                writeln!(f, "{what}: {id:016x} {:?} {}/{}", object.track, at.group, at.object)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    pub(crate) fn engine(who: usize, life: u64) -> SymbolicEngine {
+        SymbolicEngine::new(&format!("u{who}")).unwrap().incarnation(life)
+    }
+
+    fn config(row: &Row) -> Config {
+        let mut config = Config::new(GroupName::try_from("room").unwrap());
+        config.mode = row.mode;
+        config.commit_tracks =
+            if row.shared { CommitTrackPolicy::Shared } else { CommitTrackPolicy::PerSender };
+        config.flaw = row.flaw;
+        config
+    }
+
+    /// The row's first state: its members agree, and nothing is on its way.
+    pub(crate) fn new(row: &Row) -> Self {
+        let mut world = Self {
+            peers: Vec::new(),
+            requests: BTreeMap::new(),
+            late: BTreeSet::new(),
+            replies: BTreeMap::new(),
+            publishes: BTreeMap::new(),
+            store: BTreeMap::new(),
+            counter: Counter::new(),
+            budget: Budget::default(),
+            was_reset: false,
+            history: BTreeMap::new(),
+            own: BTreeMap::new(),
+            broken: None,
+        };
+        for who in 0..row.participants {
+            let machine = Participant::new(Self::engine(who, 0), Self::config(row), NOW).unwrap();
+            let mut peer = Peer { machine: Some(machine), durable: None, life: 0, digest: 0 };
+            peer.seal(true);
+            world.peers.push(Arc::new(peer));
+        }
+        let quiet = Row { wishes: false, epochs: 99, loss: false, remove: None, ..row.clone() };
+        for who in 0..row.members {
+            world.tell(&quiet, who, Event::Command(Command::Join), None);
+            world.settle(&quiet, who + 1);
+        }
+        // Whoever is a member has all of it by now.
+        world.store.clear();
+        world.own.clear();
+        world.budget = row.budget.clone();
+        world.broken = None;
+        let base = row.base();
+        world.history.retain(|epoch, _| *epoch >= base);
+        for who in 0..row.members {
+            if let Some((by, whom)) = row.remove
+                && by == who
+            {
+                let whom = Self::engine(whom, 0).sender_id().clone();
+                world.tell(row, who, Event::Command(Command::Remove(whom)), None);
+            }
+            world.tell(row, who, Event::Timer, None);
+        }
+        for who in row.members..row.participants {
+            world.tell(row, who, Event::Command(Command::Join), None);
+        }
+        world
+    }
+
+    /// Lets everything happen at once until the first `members` agree and nothing is on its way.
+    fn settle(&mut self, row: &Row, members: usize) {
+        for _ in 0..10_000 {
+            let mut steps = Vec::new();
+            self.steps(row, &mut steps);
+            let moving = |s: &&Step| !matches!(s.act, Act::Fire(..) | Act::Deliver(..) | Act::Lapse);
+            let next = steps.iter().find(moving).copied();
+            let next = next.map_or_else(
+                || {
+                    let useful = steps.iter().filter(|s| !matches!(s.act, Act::Lapse));
+                    useful.copied().find_map(|s| self.after(row, s).map(|world| (s, world)))
+                },
+                |s| self.after(row, s).map(|world| (s, world)),
+            );
+            match next {
+                Some((_, world)) => *self = world,
+                None => break,
+            }
+        }
+        let epochs: BTreeSet<_> = (0..members).map(|who| self.machine(who).unwrap().epoch()).collect();
+        assert!(epochs.len() == 1 && !epochs.contains(&None), "{self:?}");
+    }
+
+    /// Whether a commit made in `epoch` is anywhere.
+    pub(crate) fn anything_at(&self, epoch: u64) -> bool {
+        let here = |o: &Arc<Object>| o.location.group == epoch && is_commit(o);
+        self.store.values().any(here) || self.publishes.values().any(here)
+    }
+
+    pub(crate) fn machine(&self, who: usize) -> Option<&Machine> {
+        self.peers[who].machine.as_ref()
+    }
+
+    fn break_invariant(&mut self, name: &'static str) {
+        self.broken.get_or_insert(name);
+    }
+
+    /// A participant hears something and does all that it wants done, or dies on the way.
+    /// Returns how many things it did that the world can see.
+    fn tell(&mut self, row: &Row, who: usize, event: Event, dies: Option<u8>) -> u8 {
+        self.drive(row, who, dies, |m| m.handle(NOW, event).unwrap())
+    }
+
+    fn drive(&mut self, row: &Row, who: usize, dies: Option<u8>, hear: impl FnOnce(&mut Machine)) -> u8 {
+        let mut arc = self.peers[who].clone();
+        let peer = Arc::make_mut(&mut arc);
+        let Some(machine) = &mut peer.machine else { return 0 };
+        let before = state(machine);
+        hear(machine);
+        let mut done = 0;
+        let mut answers = Vec::new();
+        let mut died = false;
+        'run: loop {
+            while let Some(action) = machine.poll_action() {
+                let seen = matches!(
+                    action,
+                    Action::Persist(_)
+                        | Action::Publish { .. }
+                        | Action::Lock { .. }
+                        | Action::Increment { .. }
+                );
+                if seen && dies == Some(done) {
+                    died = true;
+                    break 'run;
+                }
+                self.act(row, who, machine, &mut peer.durable, action, &mut answers);
+                done += u8::from(seen);
+            }
+            if answers.is_empty() {
+                break;
+            }
+            for answer in answers.drain(..) {
+                machine.handle(NOW, answer).unwrap();
+            }
+        }
+        if row.wishes && !died && machine.epoch().is_some_and(|e| e < row.last()) {
+            machine.handle(NOW, Command::Update).unwrap();
+        }
+        if machine.epoch().is_some_and(|e| e >= row.last()) {
+            machine.forget_wishes();
+        }
+        self.look(row, who, before, machine);
+        self.forget_requests(who, machine);
+        peer.seal(row.keeps_durable());
+        self.peers[who] = arc;
+        done
+    }
+
+    /// Numbers the participant's requests as it does now.
+    fn forget_requests(&mut self, who: usize, machine: &mut Machine) {
+        let renumbered = machine.canonical();
+        let who = who as u8;
+        let new = |id: u64| *renumbered.get(&id).unwrap();
+        let now = |(p, id): (u8, u64)| if p == who { (p, new(id)) } else { (p, id) };
+        self.requests = std::mem::take(&mut self.requests).into_iter().map(|(k, v)| (now(k), v)).collect();
+        self.replies = std::mem::take(&mut self.replies).into_iter().map(|(k, v)| (now(k), v)).collect();
+    }
+
+    fn act(
+        &mut self,
+        row: &Row,
+        who: usize,
+        machine: &Machine,
+        durable: &mut Option<Snapshot>,
+        action: Action,
+        answers: &mut Vec<Event>,
+    ) {
+        match action {
+            Action::Persist(snapshot) => *durable = Some(snapshot),
+            Action::Subscribe { id, .. } | Action::SubscribeNamespace { id, .. } => {
+                answers.push(Event::SubscribeReply { id, reply: Ok(()) });
+            }
+            Action::Fetch { id, groups, .. } => {
+                let tracks = machine.tracks();
+                let wanted = |o: &&Arc<Object>| {
+                    groups.contains(&o.location.group)
+                        && matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
+                };
+                let found = self.store.values().filter(wanted).map(|o| (**o).clone()).collect();
+                answers.push(Event::FetchReply { id: FetchId(id.0), reply: Ok(found) });
+            }
+            Action::Publish { id, object } => {
+                answers.push(Event::PublishReply { id, reply: Ok(()) });
+                self.publish(row, who, machine, durable.as_ref(), object);
+            }
+            Action::Lock { id, request } => {
+                self.requests.insert((who as u8, id.0), Body::Lock(request.val));
+            }
+            Action::Increment { id, request } => {
+                let IncrementRequest { val, lock_id, prev, pin, .. } = request;
+                self.requests.insert((who as u8, id.0), Body::Increment { val, lock_id, prev, pin });
+            }
+            Action::Notify(Notice::Joined { epoch }) if !self.was_reset && epoch > 0 => {
+                if let Slot::Pinned(pin) = self.counter.slot(epoch) {
+                    if machine.context_hash().is_none_or(|c| c != pin.context_hash()) {
+                        self.break_invariant("NoGhostJoin");
+                    }
+                } else if matches!(self.counter.slot(epoch), Slot::Free) {
+                    self.break_invariant("NoGhostJoin");
+                }
+            }
+            Action::Announce { .. } | Action::Unsubscribe { .. } | Action::Notify(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        row: &Row,
+        who: usize,
+        machine: &Machine,
+        durable: Option<&Snapshot>,
+        object: Object,
+    ) {
+        let id = digest(&object);
+        match machine.tracks().classify(&object.track) {
+            Some(TrackKind::Commit(_)) if object.location.object.is_multiple_of(2) => {
+                let first =
+                    *self.own.entry((who as u8, object.location.group)).or_insert(digest(&object.payload));
+                if first != digest(&object.payload) {
+                    self.break_invariant("OneOutboxPerSlot");
+                }
+                let kept = durable.is_some_and(|d| contains(d.as_bytes(), &object.payload));
+                if !kept {
+                    self.break_invariant("OutboxDurableBeforePublish");
+                }
+            }
+            Some(TrackKind::Welcome(_)) if !self.was_reset => {
+                let decided = match self.counter.slot(object.location.group) {
+                    Slot::Free => false,
+                    Slot::Pinned(pin) => {
+                        machine.epoch() != Some(object.location.group)
+                            || machine.context_hash().is_some_and(|c| c == pin.context_hash())
+                    }
+                    Slot::Unpinned | Slot::Forgotten => true,
+                };
+                if !decided && row.mode != SafetyMode::Advisory && !row.early_welcomes {
+                    self.break_invariant("NoWelcomeBeforePin");
+                }
+            }
+            _ => {}
+        }
+        if !self.store.contains_key(&id) {
+            self.publishes.insert(id, Arc::new(object));
+        }
+    }
+
+    /// Looks at a participant after each thing it did.
+    fn look(&mut self, row: &Row, who: usize, before: Option<(u64, [u8; 32])>, machine: &Machine) {
+        let Some((epoch, context)) = state(machine) else { return };
+        if before == Some((epoch, context)) {
+            return;
+        }
+        let id = |context: &[u8]| digest(&context);
+        let parent = before.filter(|(e, _)| e + 1 == epoch).map(|(_, c)| c);
+        if let Some((old, _)) = before
+            && epoch < old
+        {
+            self.break_invariant("EpochMonotonic");
+        }
+        let known = self.history.entry(epoch).or_default();
+        let through = parent.map_or(0, |c| id(&c));
+        if !known.iter().any(|(c, _)| *c == id(&context)) {
+            known.insert((id(&context), through));
+        }
+        let forks = known
+            .iter()
+            .any(|(a, p)| known.iter().any(|(b, q)| a != b && (!self.was_reset || (p == q && *p != 0))));
+        if forks {
+            let name = if epoch == 0 {
+                "SingleGenesis"
+            } else if self.was_reset {
+                "NoLineageFork"
+            } else {
+                "AgreementOnEpoch"
+            };
+            self.break_invariant(name);
+        }
+        if !machine.members().any(|m| m.sender == *machine.sender_id()) {
+            self.break_invariant("RemovedCannotDerive");
+        }
+        if row.mode == SafetyMode::Pinned {
+            let pinned = match self.counter.slot(epoch) {
+                Slot::Pinned(pin) => machine.pin() == Some(&pin) && pin.context_hash() == context,
+                _ => false,
+            };
+            if !pinned && !self.was_reset {
+                self.break_invariant("AppliedIsPinned");
+            }
+            if let Some(parent) = parent
+                && let Slot::Pinned(before) = self.counter.slot(epoch.saturating_sub(1))
+                && before.context_hash() != parent
+            {
+                self.break_invariant("NoLineageFork");
+            }
+        }
+        let outbox = machine.inside().outbox;
+        if outbox.is_some_and(|(_, _, base)| base != context) {
+            self.break_invariant("NoSecretSurvivesLoser");
+        }
+        let _ = who;
+    }
+
+    fn serve(&mut self, row: &Row, who: u8, body: &Body) -> Reply {
+        match body {
+            Body::Lock(val) => {
+                let token = if row.mode == SafetyMode::Pinned { Bytes::new() } else { self.token(who) };
+                Reply::Lock(self.counter.lock(NOW, *val, token, LEASE))
+            }
+            Body::Increment { val, lock_id, prev, pin } => {
+                let before = self.counter.next();
+                let counter = GroupName::try_from("room").unwrap();
+                let newest = before.checked_sub(1).map(|v| self.counter.slot(v));
+                let prev = match newest {
+                    Some(Slot::Pinned(newest)) if row.no_prev && pin.is_some() => Some(newest),
+                    _ if row.no_prev => None,
+                    _ => *prev,
+                };
+                let request =
+                    IncrementRequest { counter, val: *val, lock_id: lock_id.clone(), prev, pin: *pin };
+                let reply = self.counter.increment(NOW, &request, 1024);
+                if self.counter.next() > before
+                    && before > 0
+                    && let Some(pin) = pin
+                {
+                    let hash = |o: &Arc<Object>| Self::engine(0, 0).sha256(&o.payload).unwrap();
+                    if !self.store.values().any(|o| hash(o) == pin.commit_hash()) {
+                        self.break_invariant("PublishedBeforePinned");
+                    }
+                }
+                Reply::Increment(reply)
+            }
+        }
+    }
+
+    /// The least token that nobody remembers.
+    fn token(&self, who: u8) -> Bytes {
+        let tokens = (0_u8..).map(|n| Bytes::from(vec![who, n]));
+        let known = |token: &Bytes| {
+            let held = self.counter.lock_held().is_some_and(|l| l.id == *token);
+            let body = |b: &Body| matches!(b, Body::Increment { lock_id: Some(id), .. } if id == token);
+            let asked = self.requests.values().any(body) || self.late.iter().any(body);
+            let told =
+                |r: &Reply| matches!(r, Reply::Lock(LockReply::Ok { lock_id: Some(id), .. }) if id == token);
+            let filled = matches!(self.counter.slots(),
+                moq_mls::counter::service::Slots::Unpinned { filled_by: Some(id) } if id == token);
+            let kept = self.peers.iter().any(|p| p.machine.as_ref().is_some_and(|m| m.remembers(token)));
+            held || asked || filled || kept || self.replies.values().any(told)
+        };
+        tokens.into_iter().find(|t| !known(t)).unwrap()
+    }
+
+    fn kill(&mut self, who: u8, row: &Row, back: bool) {
+        let mut arc = self.peers[who as usize].clone();
+        let peer = Arc::make_mut(&mut arc);
+        let (mine, others) =
+            std::mem::take(&mut self.requests).into_iter().partition(|((p, _), _)| *p == who);
+        self.requests = others;
+        let mine: BTreeMap<(u8, u64), Body> = mine;
+        self.late.extend(mine.into_values());
+        if row.mode == SafetyMode::Pinned {
+            // A lock is a hint there: a late request for one does what a lock that lapses does.
+            self.late.retain(|body| !matches!(body, Body::Lock(_)));
+        }
+        self.replies.retain(|(p, _), _| *p != who);
+        peer.machine = None;
+        peer.life = peer.life.saturating_add(1);
+        let life = peer.life;
+        if !back {
+            peer.durable = None;
+            peer.seal(false);
+            self.peers[who as usize] = arc;
+            return;
+        }
+        let engine = Self::engine(who.into(), life.into());
+        let durable = peer.durable.clone();
+        peer.machine = Some(match &durable {
+            Some(durable) => Participant::restore(engine, Self::config(row), durable, NOW).unwrap(),
+            None => Participant::new(engine, Self::config(row), NOW).unwrap(),
+        });
+        self.peers[who as usize] = arc;
+        let fresh = durable.is_none();
+        self.drive(row, who.into(), None, |m| {
+            if fresh {
+                m.handle(NOW, Command::Join).unwrap();
+            }
+        });
+    }
+
+    /// Everything that can happen next.
+    pub(crate) fn steps(&self, row: &Row, out: &mut Vec<Step>) {
+        let mut acts = Vec::new();
+        for (who, peer) in self.peers.iter().enumerate() {
+            let Some(machine) = &peer.machine else { continue };
+            let who = who as u8;
+            for timer in machine.armed() {
+                let fires = match timer {
+                    Timer::Turn => {
+                        machine.epoch().is_some_and(|e| e < row.last()) || machine.inside().outbox.is_some()
+                    }
+                    Timer::Request | Timer::Confirm => true,
+                    // What these bring, a delivery brings too, for publishes are not lost here.
+                    Timer::ReadBack | Timer::Fetch | Timer::Audit => false,
+                    Timer::JoinRetry => self.budget.rekeys > 0,
+                    // Far longer than anything that is on its way; no effect on the group's state.
+                    _ => false,
+                };
+                if fires {
+                    acts.push(Act::Fire(who, timer));
+                }
+            }
+            for (id, object) in &self.store {
+                let useful = match machine.tracks().classify(&object.track) {
+                    Some(TrackKind::Commit(_)) => {
+                        machine.epoch().is_none_or(|e| e <= object.location.group)
+                            || row.mode == SafetyMode::Fenced
+                    }
+                    Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),
+                    Some(TrackKind::KeyPackage(of)) => of != *machine.sender_id(),
+                    _ => false,
+                };
+                if useful && machine.phase() != Phase::Ended {
+                    acts.push(Act::Deliver(who, *id));
+                }
+            }
+            if self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize) {
+                acts.push(Act::Crash(who));
+            }
+            if self.budget.restarts > 0 {
+                acts.push(Act::Restart(who));
+            }
+            if self.budget.rogues > 0 && row.rogue == Some(who as usize) {
+                acts.push(Act::Rogue(who));
+            }
+        }
+        for (who, id) in self.requests.keys() {
+            acts.push(Act::Serve(*who, *id));
+            if self.budget.repeats > 0 {
+                acts.push(Act::Again(*who, *id));
+            }
+            if row.loss {
+                acts.push(Act::GiveUp(*who, *id));
+            }
+        }
+        acts.extend(self.late.iter().map(|body| Act::Late(digest(body))));
+        for (who, id) in self.replies.keys() {
+            acts.push(Act::Answer(*who, *id));
+            if row.loss {
+                acts.push(Act::GiveUp(*who, *id));
+            }
+        }
+        acts.extend(self.publishes.keys().map(|id| Act::Arrive(*id)));
+        if self.counter.lock_held().is_some() {
+            acts.push(Act::Lapse);
+        }
+        if self.budget.resets > 0 {
+            acts.push(Act::Reset);
+        }
+        for act in acts {
+            out.push(act.into());
+            self.crashes_within(row, act, out);
+        }
+    }
+
+    /// A participant may die between any two of the things it does.
+    fn crashes_within(&self, row: &Row, act: Act, out: &mut Vec<Step>) {
+        let (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _)) = act else { return };
+        let dies = self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize);
+        let back = self.budget.restarts > 0;
+        if !dies && !back {
+            return;
+        }
+        let mut world = self.clone();
+        let done = world.perform(row, act, None);
+        for after in 0..done {
+            if dies {
+                out.push(Step { act, dies: Some((after, false)) });
+            }
+            if back {
+                out.push(Step { act, dies: Some((after, true)) });
+            }
+        }
+    }
+
+    /// The state after a step; `None` if it changes nothing.
+    pub(crate) fn after(&self, row: &Row, step: Step) -> Option<Self> {
+        let mut world = self.clone();
+        match (step.dies, step.act) {
+            (Some((after, back)), act @ (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _))) => {
+                world.perform(row, act, Some(after));
+                if back {
+                    world.budget.restarts -= 1;
+                } else {
+                    world.budget.crashes -= 1;
+                }
+                world.kill(who, row, back);
+            }
+            (_, act) => {
+                world.perform(row, act, None);
+            }
+        }
+        (digest(&world) != digest(self)).then_some(world)
+    }
+
+    fn perform(&mut self, row: &Row, act: Act, dies: Option<u8>) -> u8 {
+        match act {
+            Act::Fire(who, timer) => {
+                if timer == Timer::JoinRetry {
+                    self.budget.rekeys -= 1;
+                }
+                return self.drive(row, who.into(), dies, |m| m.fire(timer).unwrap());
+            }
+            Act::Serve(who, id) => {
+                let Some(body) = self.requests.remove(&(who, id)) else { return 0 };
+                let reply = self.serve(row, who, &body);
+                self.replies.insert((who, id), reply);
+            }
+            Act::Again(who, id) => {
+                let Some(body) = self.requests.get(&(who, id)).cloned() else { return 0 };
+                self.budget.repeats -= 1;
+                self.serve(row, who, &body);
+            }
+            Act::Late(id) => {
+                let Some(body) = self.late.iter().find(|b| digest(*b) == id).cloned() else { return 0 };
+                self.late.remove(&body);
+                self.serve(row, u8::MAX, &body);
+            }
+            Act::Answer(who, id) => {
+                let Some(reply) = self.replies.remove(&(who, id)) else { return 0 };
+                let event = match reply {
+                    Reply::Lock(reply) => Event::LockReply { id: LockRequestId(id), reply: Ok(reply) },
+                    Reply::Increment(reply) => {
+                        Event::IncrementReply { id: IncrementRequestId(id), reply: Ok(reply) }
+                    }
+                };
+                return self.tell(row, who.into(), event, dies);
+            }
+            Act::GiveUp(who, id) => {
+                let is_lock = match (self.requests.remove(&(who, id)), self.replies.remove(&(who, id))) {
+                    (Some(body), _) => {
+                        let is_lock = matches!(body, Body::Lock(_));
+                        if !(is_lock && row.mode == SafetyMode::Pinned) {
+                            self.late.insert(body);
+                        }
+                        is_lock
+                    }
+                    (None, Some(reply)) => matches!(reply, Reply::Lock(_)),
+                    (None, None) => return 0,
+                };
+                let unknown = Failure::Unknown;
+                let event = if is_lock {
+                    Event::LockReply { id: LockRequestId(id), reply: Err(unknown) }
+                } else {
+                    Event::IncrementReply { id: IncrementRequestId(id), reply: Err(unknown) }
+                };
+                return self.tell(row, who.into(), event, None);
+            }
+            Act::Arrive(id) => {
+                let Some(object) = self.publishes.remove(&id) else { return 0 };
+                // A place on a commit track is taken for good; of two Welcomes, relays may have either.
+                let taken = |o: &Arc<Object>| {
+                    is_commit(&object) && o.track == object.track && o.location == object.location
+                };
+                if !self.store.values().any(taken) {
+                    self.store.insert(id, object);
+                }
+            }
+            Act::Deliver(who, id) => {
+                let Some(object) = self.store.get(&id).cloned() else { return 0 };
+                return self.tell(row, who.into(), Event::Object((*object).clone()), dies);
+            }
+            Act::Lapse => {
+                let slots = self.counter.slots().clone();
+                self.counter = Counter::restore(self.counter.next(), slots, None).unwrap();
+            }
+            Act::Crash(who) => {
+                self.budget.crashes -= 1;
+                self.kill(who, row, false);
+            }
+            Act::Restart(who) => {
+                self.budget.restarts -= 1;
+                self.kill(who, row, true);
+            }
+            Act::Reset => {
+                self.budget.resets -= 1;
+                self.was_reset = true;
+                self.counter = Counter::new();
+            }
+            Act::Rogue(who) => {
+                self.budget.rogues -= 1;
+                let Some(machine) = self.machine(who.into()) else { return 0 };
+                let engine = Self::engine(who.into(), 99);
+                let tracks: &GroupTracks = machine.tracks();
+                if let Some((location, payload)) = machine.rogue_commit(&engine, NOW) {
+                    let object = Object { track: tracks.commit(machine.sender_id()), location, payload };
+                    self.publishes.insert(digest(&object), Arc::new(object));
+                }
+            }
+        }
+        0
+    }
+}
+
+impl Peer {
+    /// Makes its digest current. What nothing will ever be restored from makes no difference.
+    fn seal(&mut self, keeps_durable: bool) {
+        let durable = self.durable.as_ref().filter(|_| keeps_durable);
+        self.digest = digest(&(&self.machine, durable, self.life));
+    }
+}
+
+fn is_commit(object: &Object) -> bool {
+    [CommitTrackPolicy::PerSender, CommitTrackPolicy::Shared].into_iter().any(|policy| {
+        let tracks = GroupTracks::new(GroupName::try_from("room").unwrap(), policy);
+        matches!(tracks.classify(&object.track), Some(TrackKind::Commit(_)))
+    })
+}
+
+fn state(machine: &Machine) -> Option<(u64, [u8; 32])> {
+    Some((machine.epoch()?, machine.context_hash()?))
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|w| w == needle)
+}
