@@ -29,6 +29,8 @@ const SAMPLE: usize = 32;
 
 fn config(literal: bool) -> Config {
     let mut config = Config::new(group());
+    // Beyond the default of 4,096, for the largest row of the table.
+    config.limits.pending_joiners = 8192;
     if literal {
         config.tree_threshold = None;
         config.limits.adds_per_commit = usize::MAX;

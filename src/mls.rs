@@ -45,7 +45,7 @@ use mls_rs_core::identity::MemberValidationContext;
 
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
-use self::message::{credential, gap, into_any, leaf_node, mls_time, parse, sequence};
+use self::message::{credential, gap, into_any, leaf_node, leaves, mls_time, parse, sequence};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
@@ -279,7 +279,8 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// The members that `epoch` adds, looked up in the roster after it.
     fn added(&self, group: &Inner<C>, before: &BTreeSet<u32>) -> Result<Vec<Member>, EngineError> {
-        let added = group.roster().members_iter().filter(|m| !before.contains(&m.index));
+        let after = leaves::<C>(group);
+        let added = after.difference(before).filter_map(|leaf| group.member_at_index(*leaf));
         added.map(|m| self.member(group, &m)).collect()
     }
 

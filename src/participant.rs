@@ -148,7 +148,7 @@ impl Config {
             mode: SafetyMode::default(),
             commit_tracks: CommitTrackPolicy::default(),
             admission: Admission::default(),
-            tree_threshold: Some(64),
+            tree_threshold: Some(16),
             service_key: None,
             limits: Limits::default(),
             timers: Timers::default(),

@@ -15,7 +15,7 @@ use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use super::error::{invalid, provider};
 use super::message::{
-    credential, extension, gap, group_params, leaf_key, leaf_node, mls_time, parse, private, removed,
+    credential, extension, gap, group_params, leaf_key, leaf_node, leaves, mls_time, parse, private, removed,
     sequence, sequence_extension, tree_place,
 };
 use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, TREE_EXTENSION};
@@ -89,7 +89,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             }
             _ => None,
         };
-        let mut kept: BTreeSet<u32> = group.0.roster().members_iter().map(|m| m.index).collect();
+        let mut kept: BTreeSet<u32> = leaves::<C>(&group.0);
         removes.iter().for_each(|leaf| {
             kept.remove(leaf);
         });
@@ -299,7 +299,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
             CommitEffect::ReInit(_) => return Err(EngineError::Forbidden("a reinitialization")),
         };
         let removed = removed(epoch);
-        let mut kept: BTreeSet<u32> = group.roster().members_iter().map(|m| m.index).collect();
+        let mut kept: BTreeSet<u32> = leaves::<C>(group);
         removed.iter().for_each(|leaf| {
             kept.remove(leaf);
         });

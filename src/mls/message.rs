@@ -1,5 +1,6 @@
 //! Messages, times and extensions between mls-rs's types and this crate's.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mls_rs::client_builder::MlsConfig;
@@ -103,6 +104,17 @@ pub(super) fn leaf_key<C: MlsConfig>(group: &Inner<C>, leaf: u32) -> Result<Hpke
     let tree = group.export_tree();
     let leaf = tree.get_leaf(index).map_err(invalid)?;
     leaf.map(|l| l.public_key.clone()).ok_or(EngineError::Malformed)
+}
+
+/// The leaves that are not blank. (mls-rs's roster clones what it lists.)
+pub(super) fn leaves<C: MlsConfig>(group: &Inner<C>) -> BTreeSet<u32> {
+    // Leaves are the even nodes (RFC 9420 appendix C).
+    let tree = group.export_tree();
+    (0..)
+        .zip(tree.nodes().iter().step_by(2))
+        .filter(|(_, node)| node.is_some())
+        .map(|(leaf, _)| leaf)
+        .collect()
 }
 
 pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {

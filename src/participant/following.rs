@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::action::{Action, Fault, Notice, RejoinReason, Timer};
 use crate::counter::{MAX_RECEIPT, Pin, receipt_message};
-use crate::engine::{Engine, EngineError, Member, MessageKind, Next};
+use crate::engine::{Engine, EngineError, Member, MessageKind, Next, WelcomeInfo};
 use crate::error::Error;
 use crate::event::Object;
 use crate::limits::Limits;
@@ -48,6 +48,11 @@ impl Later {
     #[cfg(feature = "testing")]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The objects kept of an epoch.
+    pub(crate) fn of(&self, epoch: u64) -> impl Iterator<Item = &Object> {
+        self.objects.get(&epoch).into_iter().flatten().map(|(_, object)| object)
     }
 
     fn take(&mut self, epoch: u64) -> Vec<(Option<SenderId>, Object)> {
@@ -263,6 +268,23 @@ impl<E: Engine> Participant<E> {
             }
             None => Ok(()),
         }
+    }
+
+    /// The pin by which a Welcome's epoch won its slot, if its commit and a receipt for it came already: then
+    /// a joiner need not ask the counter either.
+    pub(crate) fn pin_by_receipt(&self, welcome: &WelcomeInfo) -> Option<Pin> {
+        let key = self.config.service_key.as_ref().filter(|_| self.is_pinned())?;
+        let sent_in = welcome.epoch.checked_sub(1)?;
+        let receipts = self.later.of(sent_in).filter(|o| o.location.object % 2 == 1);
+        receipts.take(self.config.limits.candidates).find_map(|receipt| {
+            let of = receipt.location.object - 1;
+            let commit =
+                self.later.of(sent_in).find(|o| o.location.object == of && o.track == receipt.track)?;
+            let hash = self.engine.sha256(&commit.payload).ok()?;
+            let pin = Pin::new(hash, welcome.context_hash);
+            let message = receipt_message(&self.config.group, welcome.epoch, &pin);
+            self.engine.verify_receipt(key, &message, &receipt.payload).then_some(pin)
+        })
     }
 
     /// The slot is decided: apply the commit that `pin` names, or go and find it.

@@ -128,6 +128,10 @@ impl<E: Engine> Participant<E> {
         if !self.is_pinned() {
             return self.join_by(&welcome, &info, None).map(|_| ());
         }
+        if let Some(pin) = self.pin_by_receipt(&info) {
+            self.stats.receipts_used = self.stats.receipts_used.saturating_add(1);
+            return self.join_by(&welcome, &info, Some(pin)).map(|_| ());
+        }
         let most = self.config.limits.welcomes;
         if let Some(joining) = self.joining() {
             if joining.welcomes.len() >= most {

@@ -9,6 +9,8 @@
 //! GroupContext, whose hash is pinned. A wrong one is thrown away and fetched again; a joiner that never
 //! gets it publishes a fresh KeyPackage in time, as for any Welcome that does not come.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::action::{Fault, Notice, Timer};
@@ -128,13 +130,15 @@ impl<E: Engine> Participant<E> {
         if !fits {
             return None;
         }
-        if let Some(payload) = self.trees.at(tree) {
+        let held = self.trees.at(tree);
+        let fresh = held.is_none();
+        if let Some(payload) = held {
             match self.engine.open_tree(tree, &payload) {
                 Ok(tree) => return Some(Found::Apart(tree)),
                 Err(_) => self.wrong_tree(tree),
             }
         }
-        self.wait_for_tree(welcome, info, pin);
+        self.wait_for_tree(welcome, info, pin, fresh);
         Some(Found::NotYet)
     }
 
@@ -148,17 +152,22 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn on_wrong_tree(&mut self, welcome: &Bytes, info: &WelcomeInfo, pin: Option<Pin>) {
         if let Some(tree) = &info.tree {
             self.wrong_tree(tree);
-            self.wait_for_tree(welcome, info, pin);
+            self.wait_for_tree(welcome, info, pin, false);
         }
     }
 
-    fn wait_for_tree(&mut self, welcome: &Bytes, info: &WelcomeInfo, pin: Option<Pin>) {
+    fn wait_for_tree(&mut self, welcome: &Bytes, info: &WelcomeInfo, pin: Option<Pin>, fresh: bool) {
         let waits = self.trees.waiting.iter().any(|w| w.welcome == *welcome);
         if !waits && self.trees.waiting.len() < self.config.limits.welcomes {
             self.trees.waiting.push(Waiting { welcome: welcome.clone(), info: info.clone(), pin });
         }
-        if !self.deadlines.is_set(Timer::Tree) {
+        // What was wrong a moment ago is not asked for again at once.
+        if fresh && !waits {
+            self.trees.attempts = 0;
             self.fetch_trees();
+        } else if !self.deadlines.is_set(Timer::Tree) {
+            let wait = self.tree_pause();
+            self.deadlines.set(Timer::Tree, self.now.after(wait));
         }
     }
 
@@ -168,13 +177,18 @@ impl<E: Engine> Participant<E> {
         if wanted.is_empty() {
             return;
         }
+        let wait = self.tree_pause();
         self.trees.attempts = self.trees.attempts.saturating_add(1);
-        let attempts = self.trees.attempts;
-        let wait = self.jitter.backoff(self.config.timers.backoff, attempts.saturating_sub(1));
         self.deadlines.set(Timer::Tree, self.now.after(wait));
         for TreeObject { track, location, .. } in wanted {
             self.fetch(track, location.group..=location.group);
         }
+    }
+
+    /// A growing pause, at most as long as the one before a missing commit is fetched again.
+    fn tree_pause(&mut self) -> Duration {
+        let (first, most) = self.config.timers.backoff;
+        self.jitter.backoff((first, most.min(self.config.timers.fetch)), self.trees.attempts)
     }
 
     pub(crate) fn on_tree_timer(&mut self) {
@@ -192,7 +206,11 @@ impl<E: Engine> Participant<E> {
 
     /// A tree came: joins by the Welcome that waits for it.
     fn try_waiting(&mut self) -> Result<(), Error> {
-        for Waiting { welcome, info, pin } in std::mem::take(&mut self.trees.waiting) {
+        let waiting = std::mem::take(&mut self.trees.waiting);
+        let here = |w: &Waiting| w.info.tree.as_ref().is_some_and(|tree| self.trees.at(tree).is_some());
+        let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(here);
+        self.trees.waiting = rest;
+        for Waiting { welcome, info, pin } in ready {
             if !matches!(self.state, State::Joining(_)) || self.join_by(&welcome, &info, pin)? {
                 break;
             }
