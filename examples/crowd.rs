@@ -171,6 +171,10 @@ fn figures() {
         "figure crowd_1000_lock_requests_per_commit {:.2} requests",
         once.locks as f64 / once.commits as f64
     );
+    println!(
+        "figure crowd_1000_increments_per_commit {:.2} requests",
+        once.increments as f64 / once.commits as f64
+    );
     println!("figure crowd_1000_join_probes {:.2} requests", once.probes);
     let spread = round::<AwsLcCryptoProvider>(1000, Duration::from_secs(10), false);
     println!("figure crowd_1000_spread_bytes {} bytes", spread.bytes);
