@@ -166,6 +166,11 @@ pub enum Notice {
         /// a new generation the way out ([`GroupName::generation`](crate::tracks::GroupName::generation)).
         counter: Option<u64>,
     },
+    /// A Welcome came without its ratchet tree, and the relay does not have the tree. It is asked again.
+    TreeMissing {
+        /// The epoch of both.
+        epoch: u64,
+    },
     /// This participant could not follow the group and joins afresh.
     Rejoining(RejoinReason),
     /// Two members hold different states of one epoch.
@@ -305,6 +310,8 @@ pub enum Fault {
     NotPinned,
     /// A receipt that does not verify.
     BadReceipt,
+    /// What lies where a Welcome says that its ratchet tree lies is not that tree.
+    WrongTree,
     /// A reply to a request that was never made, or was answered before.
     UnknownReply,
 }
@@ -339,4 +346,6 @@ pub enum Timer {
     Credentials,
     /// Ask the counter whether the group went on unheard.
     Audit,
+    /// Fetch a ratchet tree again.
+    Tree,
 }

@@ -24,6 +24,7 @@ mod subscribe_done;
 mod subscribe_namespace;
 mod subscribe_namespace_response;
 mod subscribe_ok;
+pub mod tree_object;
 mod unsubscribe;
 pub mod varint;
 

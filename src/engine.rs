@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::keys::Kdf;
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, GroupName, SenderId};
+use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId};
 use crate::{SafetyMode, Secret};
 
 /// Cryptography and group state of one participant.
@@ -124,6 +124,27 @@ pub trait Engine {
         adds: &[Bytes],
         removes: &[u32],
     ) -> Result<Built<Self::Group>, EngineError>;
+
+    /// As [`Engine::build`], but the Welcomes come without the ratchet tree: it is sealed under a key of its
+    /// own ([`Built::tree`]), and each GroupInfo says where it will lie and what opens it ([`TreeObject`]).
+    ///
+    /// # Errors
+    /// As [`Engine::build`].
+    fn build_apart(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        track: &FullTrackName,
+        location: Location,
+    ) -> Result<Built<Self::Group>, EngineError>;
+
+    /// Opens a tree object's payload; the tree, for [`Engine::join`].
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] if it was not sealed under this key.
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError>;
 
     /// A leave request: a PrivateMessage with a proposal to remove oneself.
     ///
@@ -300,6 +321,27 @@ pub struct WelcomeInfo {
     pub params: Option<GroupParams>,
     /// Whether the ratchet tree is inside.
     pub has_tree: bool,
+    /// Where the ratchet tree lies, if the committer sent it apart.
+    pub tree: Option<TreeObject>,
+}
+
+/// Length of the key of a tree object, bytes: AES-128-GCM.
+pub const TREE_KEY_LEN: usize = 16;
+
+/// Where a ratchet tree lies that its Welcomes come without, and what opens it (ours, `design.md` section 7).
+///
+/// The object is AES-128-GCM, with this key and a zero nonce, of the tree as RFC 9420 section 12.4.3.3
+/// encodes it: a commit hides the roster from relays, and so must this. The key is fresh and seals nothing
+/// else. No hash of the object is needed, nor could one be given, for the GroupInfo is signed before the
+/// tree is there: the tree is checked against the tree hash in the GroupContext, which the pin names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TreeObject {
+    /// The track.
+    pub track: FullTrackName,
+    /// The place in it.
+    pub location: Location,
+    /// [`TREE_KEY_LEN`] bytes.
+    pub key: Secret,
 }
 
 /// A kind of MLS message.
@@ -357,6 +399,8 @@ pub struct Built<G> {
     pub commit: Bytes,
     /// One Welcome per added member.
     pub welcomes: Vec<(SenderId, Bytes)>,
+    /// The payload of the tree object, if the Welcomes come without the tree.
+    pub tree: Option<Bytes>,
     /// The members it adds.
     pub added: Vec<Member>,
     /// The group after it.

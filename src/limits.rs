@@ -11,10 +11,14 @@ pub struct Limits {
     pub key_package_bytes: usize,
     /// Largest Commit or Welcome object, bytes.
     pub handshake_bytes: usize,
+    /// Largest ratchet-tree object, bytes.
+    pub tree_bytes: usize,
     /// Most members.
     pub roster: usize,
-    /// Most members added by one commit.
+    /// Most members added by one commit whose Welcomes have the ratchet tree inside.
     pub adds_per_commit: usize,
+    /// Most members added by one commit whose ratchet tree goes apart.
+    pub adds_per_commit_apart: usize,
     /// Most KeyPackages waiting to be committed, one per sender.
     pub pending_joiners: usize,
     /// Most bytes of KeyPackages waiting to be committed.
@@ -46,9 +50,11 @@ impl Default for Limits {
         Self {
             key_package_bytes: 16 << 10,
             handshake_bytes: 1 << 20,
-            roster: 1000,
+            tree_bytes: 4 << 20,
+            roster: 8192,
             adds_per_commit: 64,
-            pending_joiners: 1024,
+            adds_per_commit_apart: 2000,
+            pending_joiners: 4096,
             pending_joiner_bytes: 4 << 20,
             remembered_senders: 4096,
             candidates: 8,
@@ -70,6 +76,9 @@ impl Default for Limits {
 pub struct Timers {
     /// Work is gathered this long before a commit.
     pub batch: Duration,
+    /// While joiners keep coming within [`batch`](Self::batch) of each other, the commit waits for more of
+    /// them, but not longer than this after the first.
+    pub crowd: Duration,
     /// The next member in turn takes over after this much more.
     pub turn: Duration,
     /// A held commit without a confirmation is asked about after this, plus up to as much jitter.
@@ -101,6 +110,7 @@ impl Default for Timers {
     fn default() -> Self {
         Self {
             batch: Duration::from_millis(50),
+            crowd: Duration::from_secs(4),
             turn: Duration::from_millis(150),
             confirm: Duration::from_millis(200),
             fetch: Duration::from_secs(2),

@@ -47,7 +47,7 @@ use mls_rs_core::identity::MemberValidationContext;
 pub use self::ciphers::MlsCiphers;
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
-use self::message::{credential, gap, into_any, leaf_node, mls_time, parse, sequence};
+use self::message::{credential, gap, into_any, leaf_node, leaves, mls_time, parse, sequence};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
@@ -59,6 +59,10 @@ use crate::tracks::SenderId;
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
 /// The GroupContext extension with the [`GroupParams`](crate::engine::GroupParams) (ours; private use).
 pub const PARAMS_EXTENSION: u16 = 0xF0A1;
+
+/// The GroupInfo extension that says where the ratchet tree lies, in a Welcome that comes without it: a
+/// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
+pub const TREE_EXTENSION: u16 = 0xF0A2;
 
 /// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -122,6 +126,7 @@ pub struct MlsEngine<C: MlsConfig> {
     primitives: Arc<dyn Primitives>,
     key_packages: KeyPackageSlot,
     states: GroupStateSlot,
+    rules: StrictRules,
     suite: CipherSuite,
     sender: SenderId,
     /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
@@ -169,13 +174,14 @@ impl<C: MlsConfig> MlsEngine<C> {
         let sender = SenderId::from_fingerprint(primitives.sha256(&identity.signature_key)?);
         let key_packages = KeyPackageSlot::default();
         let states = GroupStateSlot::default();
+        let rules = StrictRules::new(options.padding);
         // At time zero no lifetime of the client's overflows; ours replaces it.
         let client = client
             .to_builder(Some(MlsTime::from(0)))
             .key_package_repo(key_packages.clone())
             .group_state_storage(states.clone())
             .psk_store(InMemoryPreSharedKeyStorage::default())
-            .mls_rules(StrictRules::new(options.padding))
+            .mls_rules(rules.clone())
             .key_package_lifetime(lifetime)
             .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
             .extension_type(ExtensionType::new(PARAMS_EXTENSION))
@@ -185,6 +191,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             primitives,
             key_packages,
             states,
+            rules,
             suite,
             sender,
             slots: Mutex::new(()),
@@ -274,7 +281,8 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// The members that `epoch` adds, looked up in the roster after it.
     fn added(&self, group: &Inner<C>, before: &BTreeSet<u32>) -> Result<Vec<Member>, EngineError> {
-        let added = group.roster().members_iter().filter(|m| !before.contains(&m.index));
+        let after = leaves::<C>(group);
+        let added = after.difference(before).filter_map(|leaf| group.member_at_index(*leaf));
         added.map(|m| self.member(group, &m)).collect()
     }
 

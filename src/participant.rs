@@ -39,6 +39,7 @@ mod requests;
 mod roster;
 mod stats;
 mod storing;
+mod trees;
 mod turn;
 
 use std::collections::VecDeque;
@@ -124,6 +125,11 @@ pub struct Config {
     pub commit_tracks: CommitTrackPolicy,
     /// Who may join.
     pub admission: Admission,
+    /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
+    /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
+    /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
+    /// on must be the same for all members; the number may differ.
+    pub tree_threshold: Option<usize>,
     /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
     pub service_key: Option<Bytes>,
     /// Bounds.
@@ -143,6 +149,7 @@ impl Config {
             mode: SafetyMode::default(),
             commit_tracks: CommitTrackPolicy::default(),
             admission: Admission::default(),
+            tree_threshold: Some(16),
             service_key: None,
             limits: Limits::default(),
             timers: Timers::default(),
@@ -215,6 +222,7 @@ pub struct Participant<E: Engine> {
     later: following::Later,
     /// Secrets of epochs that were passed before [`Notice::Epoch`] of them was polled, or of the last that was.
     passed: VecDeque<EpochSecret>,
+    trees: trees::Trees,
     stats: Stats,
 }
 
@@ -228,7 +236,7 @@ impl<E: Engine> Participant<E> {
         let params = GroupParams {
             mode: config.mode,
             commit_tracks: config.commit_tracks,
-            tree_objects: false,
+            tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
             service_key_hash,
         };
         let me = engine.sender_id().clone();
@@ -253,6 +261,7 @@ impl<E: Engine> Participant<E> {
             leaving: None,
             later: following::Later::default(),
             passed: VecDeque::new(),
+            trees: trees::Trees::default(),
             stats: Stats::default(),
         })
     }
@@ -453,10 +462,7 @@ impl<E: Engine> Participant<E> {
                 Ok(())
             }
             TrackKind::Commit(from) => self.on_commit_object(from, object),
-            TrackKind::Tree(from) => {
-                self.fault(from, Fault::ForeignTrack);
-                Ok(())
-            }
+            TrackKind::Tree(from) => self.on_tree_object(from, object),
         }
     }
 
@@ -475,6 +481,7 @@ impl<E: Engine> Participant<E> {
             Timer::Publish => self.publish_again(),
             Timer::Credentials => self.check_credentials(),
             Timer::Audit => self.audit()?,
+            Timer::Tree => self.on_tree_timer(),
         }
         Ok(())
     }

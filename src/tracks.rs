@@ -15,6 +15,8 @@ pub const WELCOME: &str = "welcome";
 pub const COMMITS: &str = "commits";
 /// The field of the ratchet-tree namespace (ours).
 pub const TREES: &str = "trees";
+/// The shared ratchet-tree track.
+const TREE: &str = "tree";
 
 /// Longest group name, bytes.
 pub const MAX_GROUP_NAME: usize = 255;
@@ -355,6 +357,15 @@ impl GroupTracks {
         FullTrackName { namespace: self.commit_namespace(), name }
     }
 
+    /// The ratchet-tree track that `sender` publishes on (ours, `design.md` section 7).
+    pub fn tree(&self, sender: &SenderId) -> FullTrackName {
+        let name = match self.policy {
+            CommitTrackPolicy::Shared => Bytes::from_static(TREE.as_bytes()),
+            CommitTrackPolicy::PerSender => sender.0.clone(),
+        };
+        FullTrackName { namespace: self.tree_namespace(), name }
+    }
+
     /// What `track` is in this group; `None` if it is not one of ours.
     pub fn classify(&self, track: &FullTrackName) -> Option<TrackKind> {
         let sender = || SenderId::new(track.name.clone()).ok();
@@ -375,7 +386,9 @@ impl GroupTracks {
             ([f], CommitTrackPolicy::PerSender) if &f[..] == TREES.as_bytes() => {
                 sender().map(|s| TrackKind::Tree(Some(s)))
             }
-            ([f], CommitTrackPolicy::Shared) if &f[..] == TREES.as_bytes() && &track.name[..] == b"tree" => {
+            ([f], CommitTrackPolicy::Shared)
+                if &f[..] == TREES.as_bytes() && &track.name[..] == TREE.as_bytes() =>
+            {
                 Some(TrackKind::Tree(None))
             }
             _ => None,
@@ -387,6 +400,8 @@ impl GroupTracks {
 pub const KEY_PACKAGE_GROUP: u64 = 0;
 /// The object id of a Welcome in its MOQT group, which is the epoch it admits to (draft section 6.3.1).
 pub const WELCOME_OBJECT: u64 = 0;
+/// The object id of a ratchet tree in its MOQT group, which is the epoch it belongs to (ours).
+pub const TREE_OBJECT: u64 = 0;
 /// The object id of a Commit in its MOQT group, which is the epoch it is sent in (draft section 6.3.2).
 pub const COMMIT_OBJECT: u64 = 0;
 

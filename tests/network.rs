@@ -12,8 +12,11 @@ use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, TrackNamespace};
 use moq_mls::{Command, Config, Object, Phase, SafetyMode};
 
+/// With the ratchet tree in an object of its own as soon as there are two.
 fn config() -> Config {
-    Config::new(GroupName::try_from("room").unwrap())
+    let mut config = Config::new(GroupName::try_from("room").unwrap());
+    config.tree_threshold = Some(2);
+    config
 }
 
 fn network(seed: u64, participants: usize, config: &Config) -> Network<SeededEngine> {
@@ -363,7 +366,8 @@ mod symbolic {
                 net.add(engine(4, 0), config.clone()).unwrap();
                 net.command(4, Command::Join).unwrap();
             }
-            net.run_for(Duration::from_secs(10));
+            // Not as long as a joiner waits before it asks again.
+            net.run_for(Duration::from_secs(7));
             let done = net.peer(1).is_some();
             net.crash(1);
             let mut left = vec![0, 2, 3];

@@ -118,6 +118,7 @@ mod networks {
             other => panic!("{name}: no tracks {other}"),
         };
         scenario.receipts = vector["receipts"].as_bool().unwrap();
+        scenario.trees = vector["trees"].as_bool().unwrap_or(false);
         scenario.lease = Duration::from_millis(vector["lease_ms"].as_u64().unwrap());
         let latency: Vec<u64> = numbers(&vector["latency_ms"]);
         let f = &mut scenario.faults;

@@ -7,14 +7,22 @@ use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
 
 use super::error::invalid;
 use crate::Secret;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, TREE_KEY_LEN};
 use crate::keys::Kdf;
 
 pub(super) trait Primitives: Kdf {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
     fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
     fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, EngineError>;
+    /// A fresh key for [`Self::seal`], to be used once.
+    fn tree_key(&self) -> Result<Secret, EngineError>;
+    /// AES-128-GCM with a zero nonce.
+    fn seal(&self, key: &Secret, data: &[u8]) -> Result<Vec<u8>, EngineError>;
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, EngineError>;
 }
+
+/// A key that seals one thing needs no nonce.
+const ZERO_NONCE: [u8; 12] = [0; 12];
 
 /// The suites, looked up once: a provider may build one from scratch on every call.
 pub(super) struct Suites<S> {
@@ -56,6 +64,21 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
         let reference = message.key_package_reference(&self.group).map_err(invalid)?;
         reference.map(|r| r.to_vec()).ok_or(EngineError::Malformed)
     }
+
+    fn tree_key(&self) -> Result<Secret, EngineError> {
+        let key = self.sha256.random_bytes_vec(TREE_KEY_LEN);
+        key.map(Secret::new).map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
+    }
+
+    fn seal(&self, key: &Secret, data: &[u8]) -> Result<Vec<u8>, EngineError> {
+        let sealed = self.sha256.aead_seal(key.as_bytes(), data, None, &ZERO_NONCE);
+        sealed.map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
+    }
+
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, EngineError> {
+        let opened = self.sha256.aead_open(key.as_bytes(), sealed, None, &ZERO_NONCE);
+        opened.map(|data| data.to_vec()).map_err(|e| EngineError::Invalid(Box::new(e.into_any_error())))
+    }
 }
 
 impl<S: CipherSuiteProvider> Kdf for Suites<S> {
@@ -72,4 +95,6 @@ impl<S: CipherSuiteProvider> Kdf for Suites<S> {
     fn hash_len(&self) -> usize {
         self.group.kdf_extract_size()
     }
+
+    // Both suites that have SHA-256 here have AES-128-GCM.
 }

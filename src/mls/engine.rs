@@ -16,22 +16,94 @@ use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use super::error::{invalid, provider};
 use super::message::{
-    credential, extension, gap, group_params, leaf_key, leaf_node, mls_time, parse, private, removed,
-    sequence, sequence_extension,
+    credential, extension, gap, group_params, leaf_key, leaf_node, leaves, mls_time, parse, private, removed,
+    sequence, sequence_extension, tree_place,
 };
-use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION};
+use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, TREE_EXTENSION};
 use crate::Secret;
-use crate::codec::params;
+use crate::codec::{params, tree_object};
 use crate::engine::{
     Built, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, OwnKeyPackage,
-    Trial, WelcomeInfo,
+    TreeObject, Trial, WelcomeInfo,
 };
 use crate::keys::Kdf;
 use crate::time::Timestamp;
-use crate::tracks::{GroupName, SenderId};
+use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
 
 /// The first byte of a saved group state.
 const SAVE_VERSION: u8 = 1;
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// One commit, built and applied on a clone; with `apart`, its Welcomes come without the tree.
+    fn commit(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        apart: Option<&TreeObject>,
+    ) -> Result<Built<MlsGroup<C>>, EngineError> {
+        let mut next = group.0.clone();
+        let mut recipients = BTreeMap::new();
+        let mut builder = next.commit_builder().commit_time(mls_time(now));
+        for leaf in removes {
+            builder = builder.remove_member(*leaf).map_err(invalid)?;
+        }
+        for bytes in adds {
+            let message = parse(bytes)?;
+            let identity = message.as_key_package().ok_or(EngineError::Malformed)?.signing_identity();
+            let sender = self.fingerprint(identity)?;
+            recipients.insert(self.primitives.key_package_ref(&message)?, sender);
+            builder = builder.add_member(message).map_err(invalid)?;
+        }
+        if let Some(tree) = apart {
+            builder = builder.set_group_info_ext(extension(TREE_EXTENSION, tree_object::encode(tree)));
+        }
+        let (output, secrets) = {
+            let _guard = self.slots();
+            self.rules.set_apart(apart.is_some());
+            let built = builder.build_detached();
+            self.rules.set_apart(false);
+            built.map_err(invalid)?
+        };
+        // Applied on the very clone it was built on: the secrets fit no other state, and mls-rs
+        // would not notice.
+        next.apply_detached_commit(secrets).map_err(provider)?;
+
+        let mut welcomes = Vec::with_capacity(output.welcome_messages.len());
+        for welcome in &output.welcome_messages {
+            let reference = match welcome.welcome_key_package_references().as_slice() {
+                [one] => one.to_vec(),
+                _ => return Err(EngineError::Unsupported("a Welcome for more than one")),
+            };
+            let recipient = recipients
+                .remove(&reference)
+                .ok_or(EngineError::Unsupported("a Welcome for nobody we added"))?;
+            welcomes.push((recipient, welcome.to_bytes().map_err(provider)?.into()));
+        }
+        if !recipients.is_empty() {
+            return Err(EngineError::Unsupported("an add without a Welcome"));
+        }
+        let tree = match (apart, &output.ratchet_tree) {
+            (Some(apart), Some(tree)) => {
+                let tree = tree.to_bytes().map_err(provider)?;
+                Some(self.primitives.seal(&apart.key, &tree)?.into())
+            }
+            _ => None,
+        };
+        let mut kept: BTreeSet<u32> = leaves::<C>(&group.0);
+        removes.iter().for_each(|leaf| {
+            kept.remove(leaf);
+        });
+        Ok(Built {
+            commit: output.commit_message.to_bytes().map_err(provider)?.into(),
+            welcomes,
+            tree,
+            added: self.added(&next, &kept)?,
+            next: self.next(next)?,
+        })
+    }
+}
 
 impl<C: MlsConfig> Engine for MlsEngine<C> {
     type Group = MlsGroup<C>;
@@ -143,6 +215,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                 reference: key.reference.clone(),
                 params: group_params(&context.extensions)?,
                 has_tree: info.extensions().has_extension(ExtensionType::RATCHET_TREE),
+                tree: tree_place(info.extensions())?,
             })
         })
     }
@@ -228,7 +301,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
             CommitEffect::ReInit(_) => return Err(EngineError::Forbidden("a reinitialization")),
         };
         let removed = removed(epoch);
-        let mut kept: BTreeSet<u32> = group.roster().members_iter().map(|m| m.index).collect();
+        let mut kept: BTreeSet<u32> = leaves::<C>(group);
         removed.iter().for_each(|leaf| {
             kept.remove(leaf);
         });
@@ -253,48 +326,25 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         adds: &[Bytes],
         removes: &[u32],
     ) -> Result<Built<MlsGroup<C>>, EngineError> {
-        let mut next = group.0.clone();
-        let mut recipients = BTreeMap::new();
-        let mut builder = next.commit_builder().commit_time(mls_time(now));
-        for leaf in removes {
-            builder = builder.remove_member(*leaf).map_err(invalid)?;
-        }
-        for bytes in adds {
-            let message = parse(bytes)?;
-            let identity = message.as_key_package().ok_or(EngineError::Malformed)?.signing_identity();
-            let sender = self.fingerprint(identity)?;
-            recipients.insert(self.primitives.key_package_ref(&message)?, sender);
-            builder = builder.add_member(message).map_err(invalid)?;
-        }
-        let (output, secrets) = builder.build_detached().map_err(invalid)?;
-        // Applied on the very clone it was built on: the secrets fit no other state, and mls-rs
-        // would not notice.
-        next.apply_detached_commit(secrets).map_err(provider)?;
+        self.commit(group, now, adds, removes, None)
+    }
 
-        let mut welcomes = Vec::with_capacity(output.welcome_messages.len());
-        for welcome in &output.welcome_messages {
-            let reference = match welcome.welcome_key_package_references().as_slice() {
-                [one] => one.to_vec(),
-                _ => return Err(EngineError::Unsupported("a Welcome for more than one")),
-            };
-            let recipient = recipients
-                .remove(&reference)
-                .ok_or(EngineError::Unsupported("a Welcome for nobody we added"))?;
-            welcomes.push((recipient, welcome.to_bytes().map_err(provider)?.into()));
-        }
-        if !recipients.is_empty() {
-            return Err(EngineError::Unsupported("an add without a Welcome"));
-        }
-        let mut kept: BTreeSet<u32> = group.0.roster().members_iter().map(|m| m.index).collect();
-        removes.iter().for_each(|leaf| {
-            kept.remove(leaf);
-        });
-        Ok(Built {
-            commit: output.commit_message.to_bytes().map_err(provider)?.into(),
-            welcomes,
-            added: self.added(&next, &kept)?,
-            next: self.next(next)?,
-        })
+    fn build_apart(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        track: &FullTrackName,
+        location: Location,
+    ) -> Result<Built<MlsGroup<C>>, EngineError> {
+        let key = self.primitives.tree_key()?;
+        let tree = TreeObject { track: track.clone(), location, key };
+        self.commit(group, now, adds, removes, Some(&tree))
+    }
+
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
+        self.primitives.open(&tree.key, payload).map(Bytes::from)
     }
 
     fn propose_leave(&self, group: &MlsGroup<C>, _now: Timestamp) -> Result<Bytes, EngineError> {

@@ -1,5 +1,6 @@
 //! Messages, times and extensions between mls-rs's types and this crate's.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mls_rs::client_builder::MlsConfig;
@@ -13,9 +14,9 @@ use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
 use super::error::invalid;
-use super::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
-use crate::codec::params;
-use crate::engine::{Credential, EngineError, GroupParams};
+use super::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
+use crate::codec::{params, tree_object};
+use crate::engine::{Credential, EngineError, GroupParams, TreeObject};
 use crate::time::Timestamp;
 
 pub(super) fn mls_time(t: Timestamp) -> MlsTime {
@@ -72,6 +73,15 @@ pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupPar
         .map_err(|e| EngineError::Invalid(Box::new(e)))
 }
 
+/// Where the tree of a Welcome lies that comes without it.
+pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<TreeObject>, EngineError> {
+    let found = extensions.get(ExtensionType::new(TREE_EXTENSION));
+    found
+        .map(|e| tree_object::decode(&e.extension_data))
+        .transpose()
+        .map_err(|e| EngineError::Invalid(Box::new(e)))
+}
+
 /// The type and the content of the one vector that a credential of any type consists of.
 pub(super) fn credential(identity: &SigningIdentity) -> Result<Credential, EngineError> {
     let bytes = identity.credential.mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
@@ -94,6 +104,17 @@ pub(super) fn leaf_key<C: MlsConfig>(group: &Inner<C>, leaf: u32) -> Result<Hpke
     let tree = group.export_tree();
     let leaf = tree.get_leaf(index).map_err(invalid)?;
     leaf.map(|l| l.public_key.clone()).ok_or(EngineError::Malformed)
+}
+
+/// The leaves that are not blank. (mls-rs's roster clones what it lists.)
+pub(super) fn leaves<C: MlsConfig>(group: &Inner<C>) -> BTreeSet<u32> {
+    // Leaves are the even nodes (RFC 9420 appendix C).
+    let tree = group.export_tree();
+    (0..)
+        .zip(tree.nodes().iter().step_by(2))
+        .filter(|(_, node)| node.is_some())
+        .map(|(leaf, _)| leaf)
+        .collect()
 }
 
 pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {

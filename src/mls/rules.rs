@@ -1,5 +1,8 @@
 //! The strict rules: what this crate lets into a commit, sent or received.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mls_rs::MlsRules;
 use mls_rs::client_builder::PaddingMode;
 use mls_rs::error::IntoAnyError;
@@ -15,11 +18,18 @@ use mls_rs::mls_rules::{
 #[derive(Clone, Debug)]
 pub struct StrictRules {
     padding: PaddingMode,
+    /// Whether the commit that is being built has Welcomes without the tree.
+    apart: Arc<AtomicBool>,
 }
 
 impl StrictRules {
     pub(super) fn new(padding: PaddingMode) -> Self {
-        Self { padding }
+        Self { padding, apart: Arc::default() }
+    }
+
+    /// For the next commits. Held by the engine's lock around each.
+    pub(super) fn set_apart(&self, apart: bool) {
+        self.apart.store(apart, Ordering::Relaxed);
     }
 }
 
@@ -70,7 +80,7 @@ impl MlsRules for StrictRules {
     ) -> Result<CommitOptions, Broken> {
         Ok(CommitOptions::new()
             .with_path_required(true)
-            .with_ratchet_tree_extension(true)
+            .with_ratchet_tree_extension(!self.apart.load(Ordering::Relaxed))
             .with_single_welcome_message(false)
             .with_allow_external_commit(false))
     }

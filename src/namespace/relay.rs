@@ -295,7 +295,10 @@ impl<S: Ord + Clone> Relay<S> {
         if last.is_some() {
             let done = SubscribeDone { subscribe_id: id, status: 0, reason: Bytes::new(), last: sent };
             out.push((from.clone(), Output::Control(done.into())));
-            return Ok(());
+            if sent.is_some() {
+                return Ok(());
+            }
+            // Not here: it may be where it is published, for whoever asks again.
         }
         for (announcer, session) in &mut self.sessions {
             if session.announced.contains(&name.0) {

@@ -117,7 +117,7 @@ impl<E: Engine> Participant<E> {
         }
         let hold = self.hold(&info);
         let replacing = self.joiners.admitted.get(&sender).cloned().flatten();
-        self.put_in_room(Waiting { message, info, object, hold, replacing });
+        self.put_in_room(Waiting { message, info, object, place: 0, hold, replacing });
     }
 
     /// Whether a KeyPackage must wait for the embedder, and why.
@@ -146,7 +146,7 @@ impl<E: Engine> Participant<E> {
         let sender = waiting.info.sender.clone();
         let credential = waiting.info.credential.clone();
         let hold = waiting.hold.clone();
-        if !self.joiners.admit(waiting, &self.config.limits) {
+        if !self.joiners.admit(waiting, self.now, &self.config.limits) {
             self.notify(Notice::Refused { sender, why: Refusal::Full });
         } else if let Some(hold) = hold {
             self.notify(Notice::JoinRequested { sender, credential, hold });
@@ -185,7 +185,7 @@ impl<E: Engine> Participant<E> {
             self.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
             return Ok(());
         }
-        self.put_in_room(Waiting { message, info, object, hold: None, replacing: None });
+        self.put_in_room(Waiting { message, info, object, place: 0, hold: None, replacing: None });
         Ok(())
     }
 }

@@ -74,6 +74,9 @@ impl<E: Engine> Participant<E> {
         ] {
             self.actions.push_back(Action::Announce { namespace });
         }
+        if self.params.tree_objects {
+            self.actions.push_back(Action::Announce { namespace: self.tracks.tree_namespace() });
+        }
         // One's own commits must come back too, and a namespace subscription leaves them out.
         self.subscribe(Interest::Track(self.tracks.commit(&self.me)));
         if self.tracks.policy() == CommitTrackPolicy::PerSender {
@@ -271,6 +274,7 @@ impl<E: Engine> Participant<E> {
 
     pub(crate) fn start_joining(&mut self, counter: Option<u64>) {
         self.state = State::Joining(Box::new(Joining::new(counter)));
+        self.trees.forget_waiting();
         self.deadlines.clear(Timer::Request);
         self.deadlines.set(Timer::JoinRetry, self.now.after(self.config.timers.join_retry));
         self.deadlines.bring_forward(Timer::JoinDeadline, self.now.after(self.config.timers.join_deadline));

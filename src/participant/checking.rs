@@ -112,6 +112,7 @@ impl<E: Engine> Participant<E> {
             return Ok(());
         }
         self.deadlines.clear(timer);
+        self.joiners.close_window();
         self.on_timer(timer)?;
         self.schedule_turn();
         Ok(())
@@ -124,6 +125,7 @@ impl<E: Engine> Participant<E> {
         self.deadlines.level(Timestamp::from_millis(u64::MAX / 2));
         self.jitter = Jitter::new(&[]);
         self.stats = Stats::default();
+        self.joiners.close_window();
         self.spare_keys_until = self.spare_keys_until.map(|_| Timestamp::from_millis(u64::MAX / 2));
         let renumbered = self.requests.renumber();
         let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);

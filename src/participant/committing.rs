@@ -29,6 +29,9 @@ impl<E: Engine> Participant<E> {
         if self.work().is_empty() && self.member().is_none_or(|m| m.outbox.is_none()) {
             return;
         }
+        if self.member().is_some_and(|m| m.outbox.is_none()) && self.waits_for_more() {
+            return;
+        }
         self.ask_slot();
     }
 
@@ -285,6 +288,7 @@ impl<E: Engine> Participant<E> {
             commit: built.commit,
             pin,
             welcomes: built.welcomes,
+            tree: built.tree,
             next: built.next,
             saved,
             added: built.added,
@@ -307,7 +311,15 @@ impl<E: Engine> Participant<E> {
             removes.extend(adds.iter().flat_map(|add| &add.takes));
             let removes: Vec<u32> = removes.into_iter().collect();
             let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
-            self.engine.build(&member.group, self.now, &messages, &removes).map(|built| (built, removes))
+            let members = (member.roster.len() + messages.len()).saturating_sub(removes.len());
+            let place = self.tree_place(members).filter(|_| !messages.is_empty());
+            let built = match place {
+                Some((track, at)) => {
+                    self.engine.build_apart(&member.group, self.now, &messages, &removes, &track, at)
+                }
+                None => self.engine.build(&member.group, self.now, &messages, &removes),
+            };
+            built.map(|built| (built, removes))
         };
         if let Ok(built) = attempt(&work.adds) {
             return Ok(Some(built));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::action::{Action, Fault, Notice, RejoinReason, Timer};
 use crate::counter::{MAX_RECEIPT, Pin, receipt_message};
-use crate::engine::{Engine, EngineError, Member, MessageKind, Next};
+use crate::engine::{Engine, EngineError, Member, MessageKind, Next, WelcomeInfo};
 use crate::error::Error;
 use crate::event::Object;
 use crate::limits::Limits;
@@ -50,6 +50,11 @@ impl Later {
         self.bytes
     }
 
+    /// The objects kept of an epoch.
+    pub(crate) fn of(&self, epoch: u64) -> impl Iterator<Item = &Object> {
+        self.objects.get(&epoch).into_iter().flatten().map(|(_, object)| object)
+    }
+
     fn take(&mut self, epoch: u64) -> Vec<(Option<SenderId>, Object)> {
         let objects = self.objects.remove(&epoch).unwrap_or_default();
         for (_, object) in &objects {
@@ -81,6 +86,7 @@ pub(crate) struct Change {
 struct OwnCommit {
     saved: Bytes,
     welcomes: Vec<(SenderId, Bytes)>,
+    tree: Option<Bytes>,
     unheard: Option<Unheard>,
 }
 
@@ -268,6 +274,23 @@ impl<E: Engine> Participant<E> {
         }
     }
 
+    /// The pin by which a Welcome's epoch won its slot, if its commit and a receipt for it came already: then
+    /// a joiner need not ask the counter either.
+    pub(crate) fn pin_by_receipt(&self, welcome: &WelcomeInfo) -> Option<Pin> {
+        let key = self.config.service_key.as_ref().filter(|_| self.is_pinned())?;
+        let sent_in = welcome.epoch.checked_sub(1)?;
+        let receipts = self.later.of(sent_in).filter(|o| o.location.object % 2 == 1);
+        receipts.take(self.config.limits.candidates).find_map(|receipt| {
+            let of = receipt.location.object - 1;
+            let commit =
+                self.later.of(sent_in).find(|o| o.location.object == of && o.track == receipt.track)?;
+            let hash = self.engine.sha256(&commit.payload).ok()?;
+            let pin = Pin::new(hash, welcome.context_hash);
+            let message = receipt_message(&self.config.group, welcome.epoch, &pin);
+            self.engine.verify_receipt(key, &message, &receipt.payload).then_some(pin)
+        })
+    }
+
     /// The slot is decided: apply the commit that `pin` names, or go and find it.
     pub(crate) fn decide(&mut self, pin: Pin) -> Result<(), Error> {
         let Some(member) = self.member_mut() else { return Ok(()) };
@@ -334,7 +357,7 @@ impl<E: Engine> Participant<E> {
             .then(|| Unheard { location: Location { group, object: place }, commit: outbox.commit });
         self.stats.commits_won = self.stats.commits_won.saturating_add(1);
         self.wishes.update = false;
-        let own = OwnCommit { saved: outbox.saved, welcomes: outbox.welcomes, unheard };
+        let own = OwnCommit { saved: outbox.saved, welcomes: outbox.welcomes, tree: outbox.tree, unheard };
         self.enter_epoch(outbox.next, change, pin, Some(own))
     }
 
@@ -374,11 +397,11 @@ impl<E: Engine> Participant<E> {
         pin: Option<Pin>,
         own: Option<OwnCommit>,
     ) -> Result<(), Error> {
-        let OwnCommit { saved, welcomes, unheard } = match own {
+        let OwnCommit { saved, welcomes, tree, unheard } = match own {
             Some(own) => own,
             None => {
                 let saved = self.engine.save(&next.group)?;
-                OwnCommit { saved, welcomes: Vec::new(), unheard: None }
+                OwnCommit { saved, welcomes: Vec::new(), tree: None, unheard: None }
             }
         };
         self.keep_passed_epoch()?;
@@ -398,6 +421,7 @@ impl<E: Engine> Participant<E> {
         member.decided = None;
         member.attempts = 0;
         member.welcomes = welcomes;
+        member.tree = tree;
         member.unheard = unheard;
         let removed: Vec<Member> = change.removed.iter().filter_map(|l| member.roster.remove(*l)).collect();
         for added in &change.added {

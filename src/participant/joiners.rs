@@ -6,6 +6,7 @@
 //! sender, if it still waits, soon publishes a fresh one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -13,6 +14,7 @@ use crate::action::Hold;
 use crate::engine::KeyPackageInfo;
 use crate::limits::Limits;
 use crate::participant::roster::Roster;
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// A KeyPackage that passed inspection.
@@ -21,6 +23,8 @@ pub(crate) struct Waiting {
     pub(crate) message: Bytes,
     pub(crate) info: KeyPackageInfo,
     pub(crate) object: u64,
+    /// Its place in the line, given by [`Joiners::admit`]. A fresh KeyPackage takes the place of the old one.
+    pub(crate) place: u64,
     pub(crate) hold: Option<Hold>,
     /// A member to remove in the same commit.
     pub(crate) replacing: Option<SenderId>,
@@ -30,6 +34,10 @@ pub(crate) struct Waiting {
 pub(crate) struct Joiners {
     waiting: BTreeMap<SenderId, Waiting>,
     waiting_bytes: usize,
+    /// Who waits, by place in the line: first come, first served, so that a cap on adds starves nobody.
+    line: BTreeMap<u64, SenderId>,
+    /// When the first and the latest of those came whom the next commit is to add.
+    window: Option<(Timestamp, Timestamp)>,
     /// The newest object seen on each KeyPackage track: the newest one speaks.
     pub(crate) newest: BTreeMap<SenderId, u64>,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
@@ -83,7 +91,7 @@ impl Joiners {
     }
 
     /// Puts a KeyPackage in the room, in place of an older one of the same sender.
-    pub(crate) fn admit(&mut self, waiting: Waiting, limits: &Limits) -> bool {
+    pub(crate) fn admit(&mut self, mut waiting: Waiting, now: Timestamp, limits: &Limits) -> bool {
         let sender = waiting.info.sender.clone();
         let old = self.take(&sender);
         let bytes = self.waiting_bytes.saturating_add(waiting.message.len());
@@ -93,17 +101,32 @@ impl Joiners {
             }
             return false;
         }
+        let next = self.line.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+        waiting.place = old.map_or(next, |old| old.place);
         self.put(waiting);
+        self.window = Some((self.window.map_or(now, |(first, _)| first), now));
         true
+    }
+
+    /// Until when more of a crowd is waited for: `pause` after the latest, `most` after the first.
+    pub(crate) fn window_ends(&self, pause: Duration, most: Duration) -> Option<Timestamp> {
+        self.window.map(|(first, latest)| latest.after(pause).min(first.after(most)))
+    }
+
+    /// No more are waited for.
+    pub(crate) fn close_window(&mut self) {
+        self.window = None;
     }
 
     fn put(&mut self, waiting: Waiting) {
         self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
+        self.line.insert(waiting.place, waiting.info.sender.clone());
         self.waiting.insert(waiting.info.sender.clone(), waiting);
     }
 
     pub(crate) fn take(&mut self, sender: &SenderId) -> Option<Waiting> {
         let waiting = self.waiting.remove(sender)?;
+        self.line.remove(&waiting.place);
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
         Some(waiting)
     }
@@ -117,9 +140,9 @@ impl Joiners {
         self.waiting.len()
     }
 
-    /// Those who may be committed now, in the order of their SenderIds.
+    /// Those who may be committed now, in the order in which they came.
     pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
-        self.waiting.values().filter(|w| w.hold.is_none())
+        self.line.values().filter_map(|sender| self.waiting.get(sender)).filter(|w| w.hold.is_none())
     }
 
     pub(crate) fn any_due(&self) -> bool {
@@ -144,8 +167,14 @@ impl Joiners {
         }
     }
 
+    /// Whether so many may be committed now.
+    pub(crate) fn are_due(&self, many: usize) -> bool {
+        self.waiting.len() >= many && self.due().take(many).count() >= many
+    }
+
     /// After an epoch: who came in waits no longer, and who shares a name with nobody any more is let go on.
     pub(crate) fn settle(&mut self, roster: &Roster) {
+        self.close_window();
         let done: Vec<SenderId> = self
             .waiting
             .iter()

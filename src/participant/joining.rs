@@ -16,6 +16,7 @@ use crate::event::{Failure, Object};
 use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Membership, Step};
 use crate::participant::roster::Roster;
+use crate::participant::trees::Found;
 use crate::participant::{Participant, SafetyMode, State};
 use crate::tracks::WELCOME_OBJECT;
 
@@ -126,6 +127,10 @@ impl<E: Engine> Participant<E> {
         }
         if !self.is_pinned() {
             return self.join_by(&welcome, &info, None).map(|_| ());
+        }
+        if let Some(pin) = self.pin_by_receipt(&info) {
+            self.stats.receipts_used = self.stats.receipts_used.saturating_add(1);
+            return self.join_by(&welcome, &info, Some(pin)).map(|_| ());
         }
         let most = self.config.limits.welcomes;
         if let Some(joining) = self.joining() {
@@ -239,18 +244,36 @@ impl<E: Engine> Participant<E> {
         Ok(())
     }
 
-    /// Joins; `false` if the Welcome turned out bad.
-    fn join_by(&mut self, welcome: &Bytes, info: &WelcomeInfo, pin: Option<Pin>) -> Result<bool, Error> {
+    /// Joins; `false` if the Welcome turned out bad, or waits for its tree.
+    pub(crate) fn join_by(
+        &mut self,
+        welcome: &Bytes,
+        info: &WelcomeInfo,
+        pin: Option<Pin>,
+    ) -> Result<bool, Error> {
         let Some(key) = self.keys.iter().find(|key| key.reference == info.reference).cloned() else {
             self.fault(None, Fault::NotForMe);
             return Ok(false);
         };
+        let tree = match self.find_tree(welcome, info, pin) {
+            Some(Found::Inside) => None,
+            Some(Found::Apart(tree)) => Some(tree),
+            Some(Found::NotYet) => return Ok(false),
+            None => {
+                self.fault(None, Fault::Invalid);
+                return Ok(false);
+            }
+        };
         let joined = self
             .engine
-            .join(self.now, welcome, &key, None)
+            .join(self.now, welcome, &key, tree.as_ref())
             .and_then(|group| Ok((self.engine.view(&group)?, self.engine.save(&group)?, group)));
         let (saved, group) = match joined {
             Ok((view, saved, group)) if view.context_hash == info.context_hash => (saved, group),
+            Ok(_) | Err(_) if tree.is_some() => {
+                self.on_wrong_tree(welcome, info, pin);
+                return Ok(false);
+            }
             Ok(_) | Err(_) => {
                 self.fault(None, Fault::Invalid);
                 return Ok(false);
@@ -261,6 +284,7 @@ impl<E: Engine> Participant<E> {
         self.keys.retain(|other| reused || other.sequence > key.sequence);
         self.spare_keys_until = Some(self.now.after(self.config.timers.join_deadline));
         self.become_member(group, saved, pin)?;
+        self.forget_trees();
         self.joiners.leave_early_to_others(&self.config.limits);
         self.persist()?;
         self.notify(Notice::Joined { epoch: info.epoch });
@@ -300,6 +324,7 @@ impl<E: Engine> Participant<E> {
             halted: None,
             attempts: 0,
             welcomes: Vec::new(),
+            tree: None,
             unheard: None,
             expired: std::collections::BTreeSet::new(),
         }));

@@ -43,6 +43,8 @@ pub(crate) struct Membership<G> {
     pub(crate) welcomes: Vec<(SenderId, Bytes)>,
     /// Fenced: one's own last commit, until it was read back.
     pub(crate) unheard: Option<Unheard>,
+    /// The tree object that goes before them, if they come without the tree.
+    pub(crate) tree: Option<Bytes>,
     /// Members already reported as expired.
     pub(crate) expired: BTreeSet<SenderId>,
 }
@@ -110,6 +112,8 @@ pub(crate) struct Outbox<G> {
     pub(crate) commit: Bytes,
     pub(crate) pin: Pin,
     pub(crate) welcomes: Vec<(SenderId, Bytes)>,
+    /// The payload of the tree object, if the Welcomes come without the tree.
+    pub(crate) tree: Option<Bytes>,
     pub(crate) next: Next<G>,
     /// `Engine::save` of `next`.
     pub(crate) saved: Bytes,

@@ -16,6 +16,7 @@ impl<E: Engine> Participant<E> {
         let Some(member) = self.member() else { return };
         let group = member.epoch;
         let welcomes = member.welcomes.clone();
+        self.publish_tree();
         self.stats.welcomes = self.stats.welcomes.saturating_add(welcomes.len() as u64);
         for (recipient, welcome) in welcomes {
             let track = self.tracks.welcome(&recipient);

@@ -104,6 +104,7 @@ impl<E: Engine> Participant<E> {
                 out.bytes(&member.saved);
                 out.option(member.pin, |out, pin| out.bytes(pin.as_bytes()));
                 out.list(member.welcomes.iter(), welcome);
+                out.option(member.tree.as_ref(), |out, tree| out.bytes(tree));
                 out.option(member.unheard.as_ref(), |out, unheard| {
                     out.u64(unheard.location.group);
                     out.u64(unheard.location.object);
@@ -114,6 +115,7 @@ impl<E: Engine> Participant<E> {
                     out.bytes(outbox.pin.as_bytes());
                     out.bytes(&outbox.saved);
                     out.list(outbox.welcomes.iter(), welcome);
+                    out.option(outbox.tree.as_ref(), |out, tree| out.bytes(tree));
                     out.option(outbox.lock_id.as_ref(), |out, id| out.bytes(id));
                 });
             }
@@ -193,6 +195,7 @@ impl<E: Engine> Participant<E> {
         let saved = from.bytes()?;
         let own_pin = from.option(pin)?;
         let welcomes = from.list(read_welcome)?;
+        let tree = from.option(Reader::bytes)?;
         let unheard = from.option(|from| {
             let location = Location { group: from.u64()?, object: from.u64()? };
             Ok(Unheard { location, commit: from.bytes()? })
@@ -203,6 +206,7 @@ impl<E: Engine> Participant<E> {
                 pin: pin(from)?,
                 saved: from.bytes()?,
                 welcomes: from.list(read_welcome)?,
+                tree: from.option(Reader::bytes)?,
                 lock_id: from.option(Reader::bytes)?,
             })
         })?;
@@ -214,6 +218,7 @@ impl<E: Engine> Participant<E> {
         };
         if let Some(member) = self.member_mut() {
             member.welcomes = welcomes;
+            member.tree = tree;
             member.unheard = unheard;
             member.outbox = outbox;
         }
@@ -221,7 +226,7 @@ impl<E: Engine> Participant<E> {
     }
 
     fn read_outbox(&self, stored: Stored) -> Result<Outbox<E::Group>, Error> {
-        let Stored { commit, pin, saved, welcomes, lock_id } = stored;
+        let Stored { commit, pin, saved, welcomes, tree, lock_id } = stored;
         let group = self.engine.load(&saved)?;
         let context_hash = self.engine.view(&group)?.context_hash;
         let Some(member) = self.member() else { return Err(SnapshotError::Malformed.into()) };
@@ -234,6 +239,7 @@ impl<E: Engine> Participant<E> {
             commit,
             pin,
             welcomes,
+            tree,
             next: Next { group, context_hash },
             saved,
             added: after.iter().filter(|m| differs(&member.roster, m)).cloned().collect(),
@@ -297,6 +303,7 @@ struct Stored {
     pin: Pin,
     saved: Bytes,
     welcomes: Vec<(SenderId, Bytes)>,
+    tree: Option<Bytes>,
     lock_id: Option<Bytes>,
 }
 

@@ -5,6 +5,7 @@
 //! next waits one turn longer, and so on. A member stands down when the wish shows up in a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -91,25 +92,52 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn schedule_turn(&mut self) {
         // A request that waits for its back-off will take the work along.
         let waits = self.deadlines.is_set(Timer::Turn) || self.deadlines.is_set(Timer::Request);
-        if waits || self.leaving.is_some() || !self.has_work() || self.work().is_empty() {
+        if waits || self.leaving.is_some() || !self.has_work() {
             return;
         }
         let Some(member) = self.member() else { return };
         // A candidate or an undecided commit of one's own decides the slot first.
         let busy = !member.is_idle() || member.halted.is_some() || member.decided.is_some();
-        if busy || !member.candidates.is_empty() {
+        if busy || !member.candidates.is_empty() || self.work().is_empty() {
             return;
         }
+        let wait = self.config.timers.batch + self.turn_delay();
+        self.deadlines.set(Timer::Turn, self.now.after(wait));
+    }
+
+    /// While a crowd is coming in, one commit for all is cheaper than one for each few: waits until nobody
+    /// came for a batch time, or the crowd waited its longest, or a commit is full. A lone joiner waits
+    /// no longer than it did, and a removal waits for nobody. `false`: the time has come.
+    pub(crate) fn waits_for_more(&mut self) -> bool {
+        let timers = &self.config.timers;
+        let Some(until) = self.joiners.window_ends(timers.batch, timers.crowd) else { return false };
+        let hurry = self.wishes.update || !self.wishes.removals.is_empty() || !self.wishes.leaves.is_empty();
+        if until <= self.now || hurry || self.joiners.are_due(self.most_adds()) {
+            return false;
+        }
+        let wait = self.turn_delay();
+        self.deadlines.set(Timer::Turn, until.after(wait));
+        true
+    }
+
+    /// How much later than the first in turn this member goes.
+    fn turn_delay(&mut self) -> Duration {
+        let Some(member) = self.member() else { return Duration::ZERO };
         let members = member.roster.len().max(1);
         let first = usize::try_from(member.epoch % members as u64).unwrap_or(0);
         let rank = member.roster.rank(member.leaf);
         let turns = ((rank + members - first) % members).min(MOST_TURNS);
         let timers = &self.config.timers;
         let turn = timers.turn.saturating_mul(u32::try_from(turns).unwrap_or(0));
-        let wait = timers.batch + turn;
         // The first in turn has nobody to keep clear of.
-        let jitter = if turns == 0 { Default::default() } else { self.jitter.up_to(timers.turn / 2) };
-        self.deadlines.set(Timer::Turn, self.now.after(wait + jitter));
+        if turns == 0 { turn } else { turn + self.jitter.up_to(self.config.timers.turn / 2) }
+    }
+
+    /// Most adds in one commit.
+    fn most_adds(&self) -> usize {
+        let limits = &self.config.limits;
+        let members = self.member().map_or(0, |m| m.roster.len()).saturating_add(limits.adds_per_commit);
+        if self.tree_place(members).is_some() { limits.adds_per_commit_apart } else { limits.adds_per_commit }
     }
 
     /// What one commit would hold now.
@@ -120,7 +148,7 @@ impl<E: Engine> Participant<E> {
         work.removes.extend(self.wishes.removals.keys().filter_map(|s| member.roster.of(s)).map(|m| m.leaf));
         let limits = &self.config.limits;
         let room = limits.roster.saturating_sub(member.roster.len()).saturating_add(work.removes.len());
-        for waiting in self.joiners.due().take(limits.adds_per_commit.min(room)) {
+        for waiting in self.joiners.due().take(self.most_adds().min(room)) {
             let sender = &waiting.info.sender;
             if self.wishes.removals.contains_key(sender) {
                 continue;

@@ -147,6 +147,7 @@ impl<'a, E: Engine> Run<'a, E> {
         config.mode = scenario.mode;
         config.commit_tracks = scenario.commit_tracks;
         config.flaw = scenario.flaw;
+        config.tree_threshold = scenario.trees.then_some(2);
         if let (true, Some((signer, key))) = (scenario.receipts, &kit.receipts) {
             setup.receipts = signer.clone();
             config.service_key = Some(key.clone());

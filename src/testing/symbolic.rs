@@ -35,19 +35,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::message::{Commit, Header, KeyPackage, Leaf, Leave, State, Welcome, invalid, public};
+use self::message::{Apart, Commit, Header, KeyPackage, Leaf, Leave, State, Tree, Welcome, invalid, public};
 pub use self::mix::{mix, mix64};
 use self::wire::{Kind, Reader, Writer};
 use crate::Secret;
-use crate::codec::params;
+use crate::codec::{params, tree_object};
 use crate::counter::service::ReceiptSigner;
 use crate::engine::{
     Built, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next,
-    OwnKeyPackage, Trial, WelcomeInfo,
+    OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::keys::Kdf;
 use crate::time::Timestamp;
-use crate::tracks::{GroupName, NameError, SenderId};
+use crate::tracks::{FullTrackName, GroupName, Location, NameError, SenderId};
 
 /// A participant's engine: its name, and what makes its messages differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,7 +125,7 @@ impl SymbolicEngine {
         adds: &[Bytes],
         removes: &[u32],
     ) -> Result<Built<SymbolicGroup>, EngineError> {
-        self.commit(group, now, adds, removes, true)
+        self.commit(group, now, adds, removes, true, None)
     }
 
     fn draw(&mut self, domain: &str) -> [u8; 32] {
@@ -177,6 +177,7 @@ impl SymbolicEngine {
         adds: &[Bytes],
         removes: &[u32],
         faulty: bool,
+        apart: Option<&TreeObject>,
     ) -> Result<Built<SymbolicGroup>, EngineError> {
         let state = &group.state;
         let commit = Commit {
@@ -194,13 +195,31 @@ impl SymbolicEngine {
             if key_package.expires < now { Err(EngineError::Expired) } else { Ok(()) }
         })?;
         let added = members_at(&next, &added);
+        let tree = apart.map(|apart| {
+            let key = Bytes::copy_from_slice(apart.key.as_bytes());
+            Tree { key, leaves: next.leaves.clone() }.encode()
+        });
+        let place = apart.map(|apart| Apart {
+            place: tree_object::encode(apart).into(),
+            leaves: leaves_hash(&next.leaves),
+        });
+        let mut state = next.clone();
+        if apart.is_some() {
+            state.leaves.clear();
+        }
         let welcomes = adds.iter().zip(&added).map(|(add, member)| {
             let init = next.at(member.leaf).map_or(0, |leaf| leaf.init);
-            (member.sender.clone(), Welcome::encode(&KeyPackage::reference(add), init, &next))
+            let (state, apart) = (state.clone(), place.clone());
+            let welcome = Welcome { reference: KeyPackage::reference(add), init, state, apart };
+            (member.sender.clone(), welcome.encode())
         });
         let welcomes = welcomes.collect();
-        Ok(Built { commit: message, welcomes, added, next: SymbolicGroup::next(group.own, next) })
+        Ok(Built { commit: message, welcomes, tree, added, next: SymbolicGroup::next(group.own, next) })
     }
+}
+
+fn leaves_hash(leaves: &[Option<Leaf>]) -> [u8; 32] {
+    mix("tree", &[&Tree { key: Bytes::new(), leaves: leaves.to_vec() }.encode()])
 }
 
 fn members_at(state: &State, leaves: &[u32]) -> Vec<Member> {
@@ -263,13 +282,15 @@ impl Engine for SymbolicEngine {
     }
 
     fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
-        let (Welcome { reference, state, .. }, _) = self.welcomed(welcome, keys)?;
+        let (Welcome { reference, state, apart, .. }, _) = self.welcomed(welcome, keys)?;
+        let place = apart.as_ref().map(|apart| tree_object::decode(&apart.place)).transpose();
         Ok(WelcomeInfo {
             epoch: state.epoch,
             context_hash: state.context,
             reference,
             params: group_params(&state)?,
-            has_tree: true,
+            has_tree: apart.is_none(),
+            tree: place.map_err(|error| EngineError::Invalid(Box::new(error)))?,
             group_id: state.group_id,
         })
     }
@@ -281,10 +302,15 @@ impl Engine for SymbolicEngine {
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
     ) -> Result<SymbolicGroup, EngineError> {
-        if tree.is_some() {
-            return Err(EngineError::Unsupported("a tree apart from its Welcome"));
+        let (Welcome { init, mut state, apart, .. }, _) =
+            self.welcomed(welcome, std::slice::from_ref(key))?;
+        if let Some(apart) = apart {
+            let leaves = Tree::decode(tree.ok_or(invalid("a Welcome without its tree"))?)?.leaves;
+            if leaves_hash(&leaves) != apart.leaves {
+                return Err(invalid("another tree"));
+            }
+            state.leaves = leaves;
         }
-        let (Welcome { init, state, .. }, _) = self.welcomed(welcome, std::slice::from_ref(key))?;
         group_params(&state)?;
         let own = state.members().find(|(_, leaf)| leaf.init == init && leaf.sender == self.sender);
         let (own, _) = own.ok_or(invalid("a Welcome to a group that one is not in"))?;
@@ -328,6 +354,7 @@ impl Engine for SymbolicEngine {
                 let Header { group_id, epoch } = Leave::read(&mut from)?.header;
                 MessageKind::Proposal { group_id, epoch }
             }
+            Kind::Tree => Tree::read(&mut from).map(|_| MessageKind::Other)?,
             Kind::Other => MessageKind::Other,
             Kind::Saved => return Err(EngineError::Malformed),
         };
@@ -374,7 +401,31 @@ impl Engine for SymbolicEngine {
         adds: &[Bytes],
         removes: &[u32],
     ) -> Result<Built<SymbolicGroup>, EngineError> {
-        self.commit(group, now, adds, removes, false)
+        self.commit(group, now, adds, removes, false, None)
+    }
+
+    fn build_apart(
+        &self,
+        group: &SymbolicGroup,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        track: &FullTrackName,
+        location: Location,
+    ) -> Result<Built<SymbolicGroup>, EngineError> {
+        // One key per state and author stands for a fresh one: a second commit has other leaves at most.
+        let key = mix("tree key", &[&group.state.context, self.sender.as_bytes()]);
+        let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
+        let tree = TreeObject { track: track.clone(), location, key };
+        self.commit(group, now, adds, removes, false, Some(&tree))
+    }
+
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
+        let Tree { key, leaves } = Tree::decode(payload)?;
+        if key != tree.key.as_bytes() {
+            return Err(invalid("a tree under another key"));
+        }
+        Ok(Tree { key: Bytes::new(), leaves }.encode())
     }
 
     fn propose_leave(&self, group: &SymbolicGroup, _now: Timestamp) -> Result<Bytes, EngineError> {

@@ -212,7 +212,8 @@ impl Witness {
             let detail = format!("holds epoch {epoch}, which it is not in");
             self.breaks("RemovedCannotDerive", at, who, detail);
         }
-        self.check_added(at, who, participant, epoch, parent, &members);
+        let forgot = last.is_some_and(|l| l.life != life);
+        self.check_added(at, who, participant, epoch, parent, &members, forgot);
         self.agree(at, who, epoch, context, parent, members);
         if participant.config().mode == SafetyMode::Pinned {
             self.check_pin(at, who, participant, counter, epoch, context, parent);
@@ -222,6 +223,7 @@ impl Witness {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one look at one state")]
     /// Whoever is let in by one's own commit gets a Welcome from oneself, and came by a KeyPackage that one has
     /// not seen a member come by before.
     fn check_added<E: Engine>(
@@ -232,12 +234,17 @@ impl Witness {
         epoch: u64,
         parent: Option<Context>,
         members: &BTreeMap<SenderId, Option<u64>>,
+        forgot: bool,
     ) {
         let before = epoch.checked_sub(1);
         let own = before.and_then(|e| self.own.get(&(who, e)));
         let won = participant.pin().is_some_and(|pin| own.is_some_and(|own| pin.commit_hash() == own));
         let old = before.zip(parent).and_then(|(e, c)| self.states.get(&e)?.get(&c));
         let mine = self.visited.entry(who).or_default();
+        if forgot {
+            // What was not durable is nothing that it could know.
+            mine.clear();
+        }
         let added: Vec<(SenderId, Option<u64>)> = match old.filter(|_| won) {
             Some(old) => members
                 .iter()

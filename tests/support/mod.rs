@@ -42,6 +42,17 @@ pub struct World<E: Engine> {
     pub delay: Option<(u64, u64)>,
     /// A participant, and how many of its actions are done before it stops dead.
     pub stop_after: Option<(usize, usize)>,
+    /// What a fetch of a ratchet tree gets.
+    pub trees: Trees,
+}
+
+/// What the relay does with fetches of ratchet trees.
+#[derive(Default)]
+pub enum Trees {
+    #[default]
+    Serve,
+    Hide,
+    Forge(Bytes),
 }
 
 /// Signs receipts, if it has a key.
@@ -74,6 +85,7 @@ impl<E: Engine> World<E> {
             sequence: 0,
             delay: None,
             stop_after: None,
+            trees: Trees::default(),
         }
     }
 
@@ -173,7 +185,8 @@ impl<E: Engine> World<E> {
                 self.replay(who, |t| *t == track);
             }
             Action::Fetch { id, track, groups } => {
-                let objects = self
+                let tree = track.namespace == self.peers[who].machine.tracks().tree_namespace();
+                let mut objects: Vec<Object> = self
                     .objects
                     .get(&track)
                     .into_iter()
@@ -181,6 +194,11 @@ impl<E: Engine> World<E> {
                     .filter(|(l, _)| groups.contains(&l.group))
                     .map(|(l, p)| Object { track: track.clone(), location: *l, payload: p.clone() })
                     .collect();
+                match &self.trees {
+                    Trees::Hide if tree => objects.clear(),
+                    Trees::Forge(bytes) if tree => objects.iter_mut().for_each(|o| o.payload = bytes.clone()),
+                    _ => {}
+                }
                 self.push(who, Event::FetchReply { id, reply: Ok(objects) });
             }
             Action::Publish { id, object } => {

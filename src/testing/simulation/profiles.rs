@@ -123,6 +123,7 @@ impl Draw {
             mode,
             commit_tracks,
             receipts: mode == SafetyMode::Pinned && self.below(4) == 0,
+            trees: self.below(2) == 0,
             lease: Duration::from_millis(lease),
             faults: self.faults(),
             choices: None,

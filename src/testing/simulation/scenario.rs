@@ -66,6 +66,8 @@ pub struct Scenario {
     pub commit_tracks: CommitTrackPolicy,
     /// The service signs receipts.
     pub receipts: bool,
+    /// The ratchet tree goes apart from the Welcomes.
+    pub trees: bool,
     /// The service's.
     pub lease: Duration,
     /// What goes wrong on the way.
@@ -164,6 +166,7 @@ impl Scenario {
         field("mode", format!("\"{mode}\""));
         field("tracks", format!("\"{tracks}\""));
         field("receipts", self.receipts.to_string());
+        field("trees", self.trees.to_string());
         field("lease_ms", self.lease.as_millis().to_string());
         let (least, most) = f.latency;
         field("latency_ms", format!("[{}, {}]", least.as_millis(), most.as_millis()));

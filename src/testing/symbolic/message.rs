@@ -192,20 +192,70 @@ impl Leave {
 pub(super) struct Welcome {
     pub(super) reference: Bytes,
     pub(super) init: u64,
+    /// Without its leaves, if they are sent apart.
     pub(super) state: State,
+    pub(super) apart: Option<Apart>,
 }
 
-impl Welcome {
-    pub(super) fn encode(reference: &Bytes, init: u64, state: &State) -> Bytes {
-        let mut out = Writer::new(Kind::Welcome);
-        out.bytes(reference);
-        out.u64(init);
-        state.write(&mut out);
+/// Leaves sent apart: where they lie, and what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Apart {
+    /// As in the GroupInfo extension.
+    pub(super) place: Bytes,
+    pub(super) leaves: [u8; 32],
+}
+
+/// The leaves of a state, sealed under a key; the empty key opens to all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tree {
+    pub(super) key: Bytes,
+    pub(super) leaves: Vec<Option<Leaf>>,
+}
+
+impl Tree {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Kind::Tree);
+        out.bytes(&self.key);
+        write_leaves(&mut out, &self.leaves);
         out.finish()
     }
 
     pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
-        Ok(Self { reference: from.bytes()?, init: from.u64()?, state: State::read(from)? })
+        Ok(Self { key: from.bytes()?, leaves: from.list(|from| from.option(Leaf::read))? })
+    }
+
+    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+        let mut from = Reader::open_as(message, Kind::Tree)?;
+        let this = Self::read(&mut from)?;
+        from.end()?;
+        Ok(this)
+    }
+}
+
+fn write_leaves(out: &mut Writer, leaves: &[Option<Leaf>]) {
+    out.list(leaves.iter(), |out, leaf| out.option(leaf.as_ref(), |out, leaf| leaf.write(out)));
+}
+
+impl Welcome {
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Kind::Welcome);
+        out.bytes(&self.reference);
+        out.u64(self.init);
+        self.state.write(&mut out);
+        out.option(self.apart.as_ref(), |out, apart| {
+            out.bytes(&apart.place);
+            out.hash(&apart.leaves);
+        });
+        out.finish()
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+        Ok(Self {
+            reference: from.bytes()?,
+            init: from.u64()?,
+            state: State::read(from)?,
+            apart: from.option(|from| Ok(Apart { place: from.bytes()?, leaves: from.hash()? }))?,
+        })
     }
 
     pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
@@ -235,7 +285,7 @@ impl State {
         out.u64(self.epoch);
         out.hash(&self.context);
         out.option(self.params.as_ref(), |out, params| out.bytes(params));
-        out.list(self.leaves.iter(), |out, leaf| out.option(leaf.as_ref(), |out, leaf| leaf.write(out)));
+        write_leaves(out, &self.leaves);
     }
 
     fn read(from: &mut Reader) -> Result<Self, EngineError> {

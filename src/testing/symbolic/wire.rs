@@ -18,11 +18,20 @@ pub(super) enum Kind {
     Leave = 4,
     Saved = 5,
     Other = 6,
+    Tree = 7,
 }
 
 impl Kind {
     fn from_u8(byte: u8) -> Option<Self> {
-        let all = [Self::KeyPackage, Self::Welcome, Self::Commit, Self::Leave, Self::Saved, Self::Other];
+        let all = [
+            Self::KeyPackage,
+            Self::Welcome,
+            Self::Commit,
+            Self::Leave,
+            Self::Saved,
+            Self::Other,
+            Self::Tree,
+        ];
         all.into_iter().find(|kind| *kind as u8 == byte)
     }
 }

@@ -1,0 +1,308 @@
+//! The ratchet tree sent once: Welcomes without it, every order of arrival, wrong and missing trees,
+//! crashes of the committer; over real MLS and over the symbolic engine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use bytes::Bytes;
+use moq_mls::action::{Fault, Notice};
+use moq_mls::codec::tree_object::{decode, encode};
+use moq_mls::engine::{Engine, GroupParams, TreeObject};
+use moq_mls::testing::symbolic::SymbolicEngine;
+use moq_mls::tracks::{CommitTrackPolicy, Location, TrackKind};
+use moq_mls::{Command, Config, Event, Object, Phase, SafetyMode, Secret, Timestamp};
+use support::engines::engine;
+use support::{Trees, World, config};
+
+/// Trees go apart from two members on.
+fn apart() -> Config {
+    let mut config = config();
+    config.tree_threshold = Some(2);
+    config
+}
+
+/// A founder and `joiners` that have asked to join, not let in yet.
+fn crowd<E: Engine>(world: &mut World<E>, new: &impl Fn(&str) -> E, config: &Config, joiners: usize) {
+    for i in 0..=joiners {
+        world.add(new(&format!("m{i}")), config.clone());
+    }
+    world.command(0, Command::Join);
+    world.run(1000);
+    for who in 1..=joiners {
+        world.command(who, Command::Join);
+    }
+}
+
+/// The objects of a kind of track that lie on the relay.
+fn lying<E: Engine>(world: &World<E>, wanted: impl Fn(&TrackKind) -> bool) -> Vec<Object> {
+    let tracks = world.peers[0].machine.tracks();
+    let of_kind =
+        world.objects.iter().filter(|(track, _)| tracks.classify(track).is_some_and(|k| wanted(&k)));
+    of_kind
+        .flat_map(|(track, objects)| {
+            objects.iter().map(|(location, payload)| Object {
+                track: track.clone(),
+                location: *location,
+                payload: payload.clone(),
+            })
+        })
+        .collect()
+}
+
+fn trees<E: Engine>(world: &World<E>) -> Vec<Object> {
+    lying(world, |kind| matches!(kind, TrackKind::Tree(_)))
+}
+
+fn welcomes<E: Engine>(world: &World<E>) -> Vec<Object> {
+    lying(world, |kind| matches!(kind, TrackKind::Welcome(_)))
+}
+
+fn symbolic(name: &str) -> SymbolicEngine {
+    SymbolicEngine::new(name).unwrap()
+}
+
+fn once<E: Engine>(new: impl Fn(&str) -> E) {
+    for policy in [CommitTrackPolicy::Shared, CommitTrackPolicy::PerSender] {
+        let mut config = apart();
+        config.commit_tracks = policy;
+        let mut world = World::new();
+        crowd(&mut world, &new, &config, 4);
+        world.run(3000);
+        assert_eq!(world.agree(&[0, 1, 2, 3, 4]), 1);
+        let [tree] = &trees(&world)[..] else { panic!("one tree for all, not {}", trees(&world).len()) };
+        assert_eq!(tree.location, Location { group: 1, object: 0 });
+        assert_eq!(welcomes(&world).len(), 4);
+        // A later joiner, in an epoch of its own.
+        let late = world.add(new("late"), config.clone());
+        world.command(late, Command::Join);
+        world.run(3000);
+        assert_eq!(world.agree(&[0, 1, 2, 3, 4, late]), 2);
+        assert!(!world.heard(late, |n| matches!(n, Notice::PeerFault { .. } | Notice::TreeMissing { .. })));
+    }
+}
+
+#[test]
+fn all_joiners_of_an_epoch_read_one_tree() {
+    once(engine);
+    once(symbolic);
+}
+
+#[test]
+fn a_tree_object_hides_the_roster_and_shrinks_the_welcomes() {
+    let bytes = |config: &Config| {
+        let mut world = World::new();
+        crowd(&mut world, &engine, config, 12);
+        world.run(3000);
+        let sum: usize = welcomes(&world).iter().map(|o| o.payload.len()).sum();
+        (sum, trees(&world))
+    };
+    let (small, trees) = bytes(&apart());
+    let [tree] = &trees[..] else { panic!() };
+    // The credentials, which the tree has in clear.
+    assert!(!tree.payload.windows(2).any(|w| w == b"m3"), "a name in the clear");
+    let (large, none) = bytes(&config());
+    assert!(none.is_empty(), "below the threshold");
+    assert!(small + 8 * tree.payload.len() < large, "{small} + {} against {large}", tree.payload.len());
+}
+
+fn missing<E: Engine>(new: impl Fn(&str) -> E) {
+    let mut world = World::new();
+    world.trees = Trees::Hide;
+    crowd(&mut world, &new, &apart(), 2);
+    world.run(2000);
+    for who in [1, 2] {
+        assert_eq!(world.peers[who].machine.phase(), Phase::Joining, "never in without its tree");
+        assert!(world.heard(who, |n| *n == Notice::TreeMissing { epoch: 1 }));
+    }
+    world.trees = Trees::Serve;
+    world.run(3000);
+    assert_eq!(world.agree(&[0, 1, 2]), 1, "by the very same Welcome");
+}
+
+#[test]
+fn a_missing_tree_is_told_and_fetched_again() {
+    missing(engine);
+    missing(symbolic);
+}
+
+fn wrong<E: Engine>(new: impl Fn(&str) -> E, forged: Bytes) {
+    let mut world = World::new();
+    world.trees = Trees::Forge(forged);
+    crowd(&mut world, &new, &apart(), 1);
+    world.run(1500);
+    assert_eq!(world.peers[1].machine.phase(), Phase::Joining, "never into a wrong group");
+    let faults = world.faults(1, Fault::WrongTree);
+    assert!((1..8).contains(&faults), "told, and asked again with a growing pause: {faults}");
+    world.trees = Trees::Serve;
+    world.run(3000);
+    assert_eq!(world.agree(&[0, 1]), 1);
+}
+
+#[test]
+fn a_wrong_tree_is_a_counted_fault_and_fetched_again() {
+    // Junk, and a whole tree object of another group of the same people.
+    let other = |tree_of: Vec<Object>| tree_of[0].payload.clone();
+    wrong(engine, Bytes::from_static(b"junk"));
+    wrong(symbolic, Bytes::from_static(b"junk"));
+    let mut world = World::new();
+    crowd(&mut world, &engine, &apart(), 1);
+    world.run(3000);
+    wrong(engine, other(trees(&world)));
+    let mut world = World::new();
+    crowd(&mut world, &|name: &str| symbolic(name).incarnation(7), &apart(), 1);
+    world.run(3000);
+    wrong(symbolic, other(trees(&world)));
+}
+
+#[test]
+fn a_joiner_that_never_gets_the_tree_is_let_in_by_a_fresh_key_package() {
+    let mut world = World::new();
+    world.trees = Trees::Hide;
+    crowd(&mut world, &engine, &apart(), 1);
+    world.run(9000);
+    assert_eq!(world.peers[1].machine.phase(), Phase::Joining);
+    world.trees = Trees::Serve;
+    // The first tree is gone for good.
+    let lost = trees(&world).remove(0);
+    world.objects.get_mut(&lost.track).unwrap().remove(&lost.location);
+    world.run(20_000);
+    assert!(world.agree(&[0, 1]) > 1);
+}
+
+/// Welcome, pin and tree reach the joiner in every order.
+fn orders<E: Engine>(new: impl Fn(&str) -> E) {
+    for seed in 0..24 {
+        let mut world = World::new();
+        world.delay = Some((400, seed));
+        crowd(&mut world, &new, &apart(), 3);
+        world.run(8000);
+        assert!(world.agree(&[0, 1, 2, 3]) >= 1, "seed {seed}");
+        assert_eq!(world.log.iter().filter(|l| l.contains("second payload")).count(), 0);
+    }
+    // The tree even before the Welcome.
+    let mut world = World::new();
+    crowd(&mut world, &new, &apart(), 1);
+    world.peers[1].deaf = true;
+    world.run(3000);
+    world.trees = Trees::Hide;
+    let (tree, welcome) = (trees(&world).remove(0), welcomes(&world).remove(0));
+    let now = world.now;
+    let joiner = &mut world.peers[1].machine;
+    assert_eq!(joiner.phase(), Phase::Joining);
+    joiner.handle(now, Event::Object(tree)).unwrap();
+    joiner.handle(now, Event::Object(welcome)).unwrap();
+    world.settle();
+    assert_eq!(world.agree(&[0, 1]), 1, "at once, without a fetch that hides it");
+}
+
+#[test]
+fn welcome_pin_and_tree_come_in_any_order() {
+    orders(engine);
+    orders(symbolic);
+}
+
+/// Wherever the committer stops, its snapshot has the tree, and all get in.
+fn crash<E: Engine>(new: impl Fn(&str) -> E, again: impl Fn(&str) -> E) {
+    let mut tree_was_last = false;
+    for actions in 0..24 {
+        let mut world = World::new();
+        for i in 0..3 {
+            world.add(new(&format!("m{i}")), apart());
+        }
+        world.command(0, Command::Join);
+        world.run(1000);
+        world.stop_after = Some((0, actions));
+        world.command(1, Command::Join);
+        world.command(2, Command::Join);
+        world.run(2000);
+        tree_was_last |= trees(&world).len() == 1 && welcomes(&world).is_empty();
+        world.stop_after = None;
+        // Another life draws other randomness.
+        world.restart(0, again("m0"));
+        world.run(40_000);
+        assert!(world.agree(&[0, 1, 2]) >= 1, "stopped after {actions}");
+        assert_eq!(world.log.iter().filter(|l| l.contains("second payload")).count(), 0);
+    }
+    assert!(tree_was_last, "stopped between the tree and the Welcomes, too");
+}
+
+#[test]
+fn a_committer_that_crashes_brings_the_tree_all_the_same() {
+    crash(symbolic, |name| symbolic(name).incarnation(1));
+    let crypto = |name: &str, life| moq_mls::testing::seeded_crypto::seeded_engine(name, life);
+    crash(|name| crypto(name, 7), |name| crypto(name, 7));
+}
+
+#[test]
+fn off_by_one_setting() {
+    let mut off = config();
+    off.tree_threshold = None;
+    let mut world = World::new();
+    crowd(&mut world, &engine, &off, 2);
+    world.run(3000);
+    assert_eq!(world.agree(&[0, 1, 2]), 1);
+    assert!(trees(&world).is_empty());
+    // Who has it on is told that this group does not.
+    let other = world.add(engine("other"), apart());
+    world.command(other, Command::Join);
+    world.run(3000);
+    assert!(world.heard(other, |n| {
+        matches!(n, Notice::ParamsMismatch { group: Some(GroupParams { tree_objects: false, .. }) })
+    }));
+    // The draft's own mode never has it.
+    let mut draft = apart();
+    draft.mode = SafetyMode::Advisory;
+    let mut world = World::new();
+    crowd(&mut world, &engine, &draft, 2);
+    world.run(5000);
+    assert_eq!(world.agree(&[0, 1, 2]), 1);
+    assert!(trees(&world).is_empty());
+}
+
+#[test]
+fn tree_objects_are_bounded() {
+    let mut config = apart();
+    config.limits.tree_bytes = 100;
+    let mut world = World::new();
+    let who = world.add(symbolic("a"), config);
+    world.command(who, Command::Join);
+    let machine = &mut world.peers[who].machine;
+    let track = machine.tracks().tree(machine.sender_id());
+    let mut give = |location: Location, len: usize| {
+        let object = Object { track: track.clone(), location, payload: vec![0; len].into() };
+        machine.handle(Timestamp::from_secs(1_700_000_000), Event::Object(object)).unwrap();
+    };
+    give(Location { group: 1, object: 0 }, 101);
+    give(Location { group: 1, object: 1 }, 10);
+    world.settle();
+    assert_eq!((world.faults(who, Fault::TooLarge), world.faults(who, Fault::BadLocation)), (1, 1));
+}
+
+#[test]
+fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
+    let tracks = config();
+    let tracks = moq_mls::tracks::GroupTracks::new(tracks.group, CommitTrackPolicy::Shared);
+    let me = symbolic("a").sender_id().clone();
+    let tree = TreeObject {
+        track: tracks.tree(&me),
+        location: Location { group: 7, object: 0 },
+        key: Secret::new(vec![9; 16]),
+    };
+    let bytes = encode(&tree);
+    assert_eq!(decode(&bytes).unwrap(), tree);
+    assert_eq!(
+        hex::encode(&bytes),
+        "01020006726f6f6d2d310005747265657300047472656500000000000000070000000000000000\
+         09090909090909090909090909090909"
+    );
+    for cut in 0..bytes.len() {
+        assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
+    }
+    assert!(decode(&[&bytes[..], &[0]].concat()).is_err());
+    for (at, byte) in [(0, 2), (1, 0), (3, 0)] {
+        let mut bad = bytes.clone();
+        bad[at] = byte;
+        assert!(decode(&bad).is_err(), "byte {at}");
+    }
+}
