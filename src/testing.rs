@@ -9,8 +9,10 @@
 pub mod faults;
 pub mod log;
 pub mod network;
+pub mod replay;
 pub mod rng;
 pub mod seeded_crypto;
 pub mod session;
 pub mod stranger;
 pub mod symbolic;
+pub mod vectors;
