@@ -7,6 +7,8 @@
 //! for production.**
 
 pub mod faults;
+#[cfg(feature = "arbitrary")]
+pub mod fuzz;
 pub mod log;
 pub mod network;
 pub mod replay;
