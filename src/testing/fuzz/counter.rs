@@ -100,9 +100,7 @@ impl Model {
 /// - so a slot's pin never changes, and no slot is filled twice.
 pub(super) fn counter(data: &[u8]) {
     let mut u = Unstructured::new(data);
-    let mut config = ServiceConfig::default();
-    config.kept_pins = KEEP;
-    config.lease = LEASE;
+    let config = ServiceConfig { kept_pins: KEEP, lease: LEASE, ..ServiceConfig::default() };
     let mut service = CounterService::new(config);
     let ids = ["a", "b"].map(|name| GroupName::try_from(name).expect("a name"));
     let mut models = [Model::default(), Model::default()];

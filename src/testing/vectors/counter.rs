@@ -82,9 +82,7 @@ fn script() -> Vec<(u64, String, String)> {
 }
 
 fn exchanges() -> Value {
-    let mut config = ServiceConfig::default();
-    config.lease = Duration::from_secs(2);
-    config.kept_pins = 2;
+    let config = ServiceConfig { lease: Duration::from_secs(2), kept_pins: 2, ..ServiceConfig::default() };
     let mut service = CounterService::with_signer(config, Key(key()));
     let cases: Vec<Value> = script()
         .into_iter()
