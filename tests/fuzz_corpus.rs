@@ -28,21 +28,19 @@ fn the_corpus_finds_nothing() {
     }
 }
 
-/// Random inputs where there is no libFuzzer: `FUZZ_SECONDS` a target, 5 unless it says so.
+/// Random inputs where there is no libFuzzer: `FUZZ_RUNS` a target, 200 unless it says so.
 #[test]
 #[ignore = "by hand: cargo test --release --test fuzz_corpus -- --ignored --nocapture"]
 fn random_inputs_find_nothing() {
-    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5);
-    let mut rng = moq_mls::testing::rng::Rng::new(std::process::id().into());
+    let number = |name| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
+    let (runs, seed) = (number("FUZZ_RUNS").unwrap_or(200), number("FUZZ_SEED").unwrap_or(1));
     for (name, target) in TARGETS {
-        let start = std::time::Instant::now();
-        let mut runs = 0_u64;
-        while start.elapsed().as_secs() < seconds {
+        let mut rng = moq_mls::testing::rng::Rng::new(seed);
+        for _ in 0..runs {
             let data: Vec<u8> = (0..rng.below(400)).map(|_| rng.next_u64() as u8).collect();
             if std::panic::catch_unwind(|| target(&data)).is_err() {
                 panic!("{name} fails for {}", hex::encode(&data));
             }
-            runs += 1;
         }
         println!("{name}: {runs} random inputs");
     }
