@@ -100,6 +100,7 @@
 //! | [`keys`], [`secure_objects`] | from the epoch to a track's key (section 8), and to a sealed object |
 //! | [`engine`], [`mls`] | what a group can do, in this crate's words; the same over mls-rs |
 //! | [`snapshot`] | durable bytes |
+//! | [`recording`] | a participant's life as a log, for replay |
 //! | `testing` | seeded crypto and a simulated network, behind a feature |
 //!
 //! Only [`mls`] names mls-rs (`testing::seeded_crypto` aside), only [`codec`] knows the control messages'
@@ -122,6 +123,7 @@ mod limits;
 pub mod mls;
 pub mod namespace;
 pub mod participant;
+pub mod recording;
 mod secret;
 pub mod secure_objects;
 pub mod snapshot;

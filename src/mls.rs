@@ -16,6 +16,8 @@ mod crypto;
 mod engine;
 mod error;
 mod message;
+#[cfg(feature = "testing")]
+pub mod private_keys;
 mod rules;
 mod storage;
 #[cfg(all(test, feature = "testing"))]

@@ -8,13 +8,17 @@
 
 pub mod choices;
 pub mod faults;
+#[cfg(feature = "arbitrary")]
+pub mod fuzz;
 pub mod log;
 pub mod media;
 pub mod network;
+pub mod replay;
 pub mod rng;
 pub mod seeded_crypto;
 pub mod session;
 pub mod simulation;
 pub mod stranger;
 pub mod symbolic;
+pub mod vectors;
 pub mod witness;

@@ -131,6 +131,12 @@ impl Joiners {
         Some(waiting)
     }
 
+    pub(crate) fn empty_room(&mut self) {
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+        self.line.clear();
+    }
+
     pub(crate) fn get_mut(&mut self, sender: &SenderId) -> Option<&mut Waiting> {
         self.waiting.get_mut(sender)
     }

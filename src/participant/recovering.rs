@@ -101,6 +101,8 @@ impl<E: Engine> Participant<E> {
     fn leave_state_behind(&mut self, reason: RejoinReason) {
         let counter = self.member().map(|m| m.slot());
         self.stats.rejoins = self.stats.rejoins.saturating_add(1);
+        // Whom the others let in meanwhile is not seen here: what waits is theirs.
+        self.joiners.empty_room();
         self.deadlines.clear_phase();
         self.start_joining(counter);
         self.notify(Notice::Rejoining(reason));

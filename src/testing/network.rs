@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::event::{Command, Event, Object};
 use crate::namespace::{Output, Relay};
 use crate::participant::{Config, Participant};
+use crate::recording::{Recorder, Secrets};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 use crate::tracks::GroupTracks;
@@ -87,6 +88,8 @@ struct Peer<E: Engine> {
     notices: Vec<(Timestamp, Notice)>,
     /// How far its clock is ahead of virtual time, milliseconds.
     ahead: i64,
+    /// The log of a recorded peer, while it is down.
+    recorder: Option<Recorder>,
 }
 
 /// The relay session of the [`Stranger`].
@@ -153,6 +156,22 @@ impl<E: Engine> Network<E> {
     pub fn add(&mut self, engine: E, config: Config) -> Result<usize, Error> {
         let participant = Participant::new(engine, config.clone(), self.now)?;
         Ok(self.admit(Session::new(participant), config))
+    }
+
+    /// Writes down a participant's life from now on, restarts included. `engine` as in [`Recorder::new`].
+    pub fn record(&mut self, who: usize, engine: &str, secrets: Secrets) {
+        let now = self.now;
+        if let Some((session, config)) =
+            self.peers.get_mut(who).and_then(|p| Some((p.session.as_mut()?, &p.config)))
+        {
+            session.record(now, Recorder::new(engine, config, secrets));
+        }
+    }
+
+    /// What was recorded of a participant since the last call; empty unless it is up and recorded.
+    pub fn take_recording(&mut self, who: usize) -> String {
+        let session = self.peers.get_mut(who).and_then(|p| p.session.as_mut());
+        session.and_then(|s| s.recorder_mut()).map(Recorder::take).unwrap_or_default()
     }
 
     /// Virtual time.
@@ -255,8 +274,10 @@ impl<E: Engine> Network<E> {
         let arrives = self.choices.chance(self.faults.last_words);
         self.drain_uplink(who, arrives);
         if let Some(peer) = self.peers.get_mut(who) {
-            if let Some(session) = peer.session.take() {
+            if let Some(mut session) = peer.session.take() {
+                let recorder = session.recorder_mut().cloned();
                 peer.durable = session.durable().cloned();
+                peer.recorder = recorder;
             }
             peer.life = peer.life.wrapping_add(1);
             peer.actions_left = None;
@@ -398,6 +419,10 @@ impl<E: Engine> Network<E> {
         if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
             endpoint.restart(now, session.participant())?;
         }
+        let mut session = session;
+        if let Some(recorder) = peer.recorder.take() {
+            session.record(now, recorder);
+        }
         peer.session = Some(session);
         self.relay.open(who);
         self.entry(who, What::Process("restart".into()), 0);
@@ -441,6 +466,7 @@ impl<E: Engine> Network<E> {
             actions_left: None,
             notices: Vec::new(),
             ahead: 0,
+            recorder: None,
         });
         who
     }

@@ -50,6 +50,19 @@ pub fn seeded_client(name: &str, seed: u64) -> (Client<SeededConfig>, SeededCryp
     (client, crypto)
 }
 
+/// SHA-256, by the suite's hash.
+#[expect(clippy::expect_used, reason = "a test helper; fails only if the suite above is taken away")]
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let suite = SeededCrypto::new("", 0).cipher_suite_provider(SUITE).expect("the one suite");
+    suite.hash(data).ok().and_then(|h| h.try_into().ok()).expect("a hash")
+}
+
+/// The Ed25519 private key (RFC 8032, 32 bytes) of [`seeded_client`].
+pub fn seeded_signature_key(name: &str, seed: u64) -> [u8; 32] {
+    // The client's first draw.
+    SeededCrypto::new(name, seed).0.key()
+}
+
 /// The engine over [`seeded_client`]. **Never for production.**
 #[expect(clippy::expect_used, reason = "a test helper; fails only if the suite above is taken away")]
 pub fn seeded_engine(name: &str, seed: u64) -> SeededEngine {

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::event::{Event, Failure, Object};
 use crate::namespace::{Publisher, Subscriber};
 use crate::participant::Participant;
+use crate::recording::Recorder;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, Location};
@@ -92,6 +93,7 @@ pub struct Session<E: Engine> {
     participant: Participant<E>,
     durable: Option<Snapshot>,
     wire: Wire,
+    recorder: Option<Recorder>,
 }
 
 /// The connection's state, which a restart loses.
@@ -136,12 +138,12 @@ impl Wire {
 impl<E: Engine> Session<E> {
     /// A session for a participant that has just been made.
     pub fn new(participant: Participant<E>) -> Self {
-        Self { participant, durable: None, wire: Wire::new() }
+        Self { participant, durable: None, wire: Wire::new(), recorder: None }
     }
 
     /// A session for a participant restored from `durable`.
     pub fn restored(participant: Participant<E>, durable: Snapshot) -> Self {
-        Self { participant, durable: Some(durable), wire: Wire::new() }
+        Self { participant, durable: Some(durable), wire: Wire::new(), recorder: None }
     }
 
     /// The participant.
@@ -164,7 +166,21 @@ impl<E: Engine> Session<E> {
     /// # Errors
     /// Those of [`Participant::handle`].
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
-        self.participant.handle(now, event)
+        match &mut self.recorder {
+            Some(recorder) => recorder.handle(&mut self.participant, now, event),
+            None => self.participant.handle(now, event),
+        }
+    }
+
+    /// Writes down all from now on.
+    pub fn record(&mut self, now: Timestamp, mut recorder: Recorder) {
+        recorder.started(&self.participant, now, self.durable.is_some());
+        self.recorder = Some(recorder);
+    }
+
+    /// The recorder, to take its lines or to go on with in the next session.
+    pub fn recorder_mut(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_mut()
     }
 
     /// Does the next action of the participant: what goes out, and what it was. `None` if none waits.
@@ -172,7 +188,11 @@ impl<E: Engine> Session<E> {
     /// # Errors
     /// Those of [`Participant::handle`], which is told at once how a local step ended.
     pub fn do_next(&mut self, now: Timestamp) -> Result<Option<Step>, Error> {
-        let Some(action) = self.participant.poll_action() else { return Ok(None) };
+        let action = match &mut self.recorder {
+            Some(recorder) => recorder.poll_action(&mut self.participant),
+            None => self.participant.poll_action(),
+        };
+        let Some(action) = action else { return Ok(None) };
         let mut out = Vec::new();
         let mut done = None;
         match action {

@@ -1,0 +1,6 @@
+//! See `moq_mls::testing::fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    moq_mls::testing::fuzz::run("snapshot", data);
+});

@@ -1,0 +1,226 @@
+//! One line of the log for each thing that can happen.
+
+use super::json::Object as Json;
+use super::{LOG_VERSION, Secrets};
+use crate::Timestamp;
+use crate::action::Action;
+use crate::counter::{CounterState, IncrementReply, LockReply, Pin};
+use crate::event::{Command, Event, Failure, Object};
+use crate::participant::{Config, Phase};
+use crate::time::millis;
+use crate::tracks::{CommitTrackPolicy, FullTrackName, SenderId, TrackNamespace};
+
+pub(super) fn header(engine: &str, config: &Config, secrets: Secrets) -> Json {
+    let policy = match config.commit_tracks {
+        CommitTrackPolicy::Shared => "shared",
+        CommitTrackPolicy::PerSender => "per_sender",
+    };
+    let mut line = Json::new()
+        .text("log", "moq-mls participant")
+        .number("version", LOG_VERSION)
+        .flag("secrets", secrets == Secrets::Included)
+        .text("engine", engine)
+        .hex("group", config.group.as_bytes())
+        .text("mode", &word(&config.mode))
+        .text("commit_tracks", policy)
+        .text("admission", &word(&config.admission));
+    if let Some(key) = &config.service_key {
+        line = line.hex("service_key", key);
+    }
+    line
+}
+
+/// A unit variant's name in lower case.
+fn word(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").to_ascii_lowercase()
+}
+
+pub(super) fn state(
+    phase: Phase,
+    epoch: Option<u64>,
+    authenticator: Option<&[u8]>,
+    context_hash: Option<&[u8; 32]>,
+) -> Json {
+    let mut line = Json::new().text("state", &word(&phase));
+    if let Some(epoch) = epoch {
+        line = line.number("epoch", epoch);
+    }
+    if let Some(authenticator) = authenticator {
+        line = line.hex("authenticator", authenticator);
+    }
+    match context_hash {
+        Some(hash) => line.hex("context_hash", hash),
+        None => line,
+    }
+}
+
+fn namespace(line: Json, namespace: &TrackNamespace) -> Json {
+    line.hexes("namespace", namespace.fields().iter().map(|f| &f[..]))
+}
+
+fn track(line: Json, track: &FullTrackName) -> Json {
+    namespace(line, &track.namespace).hex("track", &track.name)
+}
+
+fn object(line: Json, object: &Object) -> Json {
+    track(line, &object.track)
+        .number("group", object.location.group)
+        .number("object", object.location.object)
+        .hex("payload", &object.payload)
+}
+
+fn sender(line: Json, name: &str, sender: &SenderId) -> Json {
+    line.hex(name, sender.as_bytes())
+}
+
+fn failure(line: Json, failure: Failure) -> Json {
+    match failure {
+        Failure::NotSent => line.text("failed", "not_sent"),
+        Failure::Unknown => line.text("failed", "unknown"),
+        Failure::Refused(code) => line.text("failed", "refused").number("code", code),
+    }
+}
+
+fn unit(line: Json, reply: &Result<(), Failure>) -> Json {
+    match reply {
+        Ok(()) => line,
+        Err(f) => failure(line, *f),
+    }
+}
+
+fn pin(line: Json, name: &str, pin: Option<&Pin>) -> Json {
+    match pin {
+        Some(pin) => line.hex(name, pin.as_bytes()),
+        None => line,
+    }
+}
+
+fn counter(line: Json, state: &CounterState) -> Json {
+    let line = pin(line.number("current", state.current), "pin", state.pin.as_ref());
+    let line = match &state.receipt {
+        Some(receipt) => line.hex("receipt", receipt),
+        None => line,
+    };
+    if state.pin_forgotten { line.flag("pin_forgotten", true) } else { line }
+}
+
+fn command(line: Json, command: &Command) -> Json {
+    let line = line.text("event", "command");
+    match command {
+        Command::Join => line.text("command", "join"),
+        Command::Admit { sender: who, replacing } => {
+            let line = sender(line.text("command", "admit"), "sender", who);
+            match replacing {
+                Some(other) => sender(line, "replacing", other),
+                None => line,
+            }
+        }
+        Command::Refuse(who) => sender(line.text("command", "refuse"), "sender", who),
+        Command::Add(message) => line.text("command", "add").hex("payload", message),
+        Command::Remove(who) => sender(line.text("command", "remove"), "sender", who),
+        Command::Gone(who) => sender(line.text("command", "gone"), "sender", who),
+        Command::Update => line.text("command", "update"),
+        Command::Leave => line.text("command", "leave"),
+    }
+}
+
+/// `token` says what is shown of a lock token.
+pub(super) fn event(now: Timestamp, event: &Event, token: impl Fn(&[u8]) -> Vec<u8>) -> Json {
+    let line = Json::new().number("at", now.as_millis());
+    match event {
+        Event::Command(c) => command(line, c),
+        Event::Object(o) => object(line.text("event", "object"), o),
+        Event::SubscribeReply { id, reply } => {
+            unit(line.text("event", "subscribe_reply").number("id", id.0), reply)
+        }
+        Event::PublishReply { id, reply } => {
+            unit(line.text("event", "publish_reply").number("id", id.0), reply)
+        }
+        Event::FetchReply { id, reply } => {
+            let line = line.text("event", "fetch_reply").number("id", id.0);
+            match reply {
+                Ok(objects) => line.objects("objects", objects.iter().map(|o| object(Json::new(), o))),
+                Err(f) => failure(line, *f),
+            }
+        }
+        Event::LockReply { id, reply } => {
+            let line = line.text("event", "lock_reply").number("id", id.0);
+            match reply {
+                Ok(LockReply::Ok { lock_id, expires_in }) => {
+                    let line = line.text("result", "ok").number("expires_in_ms", millis(*expires_in));
+                    match lock_id {
+                        Some(id) => line.hex("lock_id", &token(id)),
+                        None => line,
+                    }
+                }
+                Ok(LockReply::Conflict { retry_later }) => {
+                    line.text("result", "conflict").number("retry_later_ms", millis(*retry_later))
+                }
+                Ok(LockReply::CounterError(state)) => counter(line.text("result", "counter_error"), state),
+                Ok(LockReply::Error(reason)) => line.text("result", "error").text("reason", reason.as_str()),
+                Err(f) => failure(line, *f),
+            }
+        }
+        Event::IncrementReply { id, reply } => {
+            let line = line.text("event", "increment_reply").number("id", id.0);
+            match reply {
+                Ok(IncrementReply::Ok(state)) => counter(line.text("result", "ok"), state),
+                Ok(IncrementReply::CounterError(state)) => {
+                    counter(line.text("result", "counter_error"), state)
+                }
+                Ok(IncrementReply::Error(reason)) => {
+                    line.text("result", "error").text("reason", reason.as_str())
+                }
+                Err(f) => failure(line, *f),
+            }
+        }
+        Event::PeerAuthenticator { peer, epoch, authenticator } => {
+            sender(line.text("event", "peer_authenticator"), "peer", peer)
+                .number("epoch", *epoch)
+                .hex("authenticator", authenticator)
+        }
+        Event::Timer => line.text("event", "timer"),
+    }
+}
+
+pub(super) fn action(action: &Action, secrets: Secrets, token: impl Fn(&[u8]) -> Vec<u8>) -> Json {
+    let line = Json::new();
+    match action {
+        Action::Persist(snapshot) => {
+            let line = line.text("action", "persist").number("bytes", snapshot.as_bytes().len() as u64);
+            match secrets {
+                Secrets::Included => line.hex("snapshot", snapshot.as_bytes()),
+                Secrets::Withheld => line,
+            }
+        }
+        Action::Announce { namespace: n } => namespace(line.text("action", "announce"), n),
+        Action::SubscribeNamespace { id, namespace: n } => {
+            namespace(line.text("action", "subscribe_namespace").number("id", id.0), n)
+        }
+        Action::Subscribe { id, track: t } => track(line.text("action", "subscribe").number("id", id.0), t),
+        Action::Unsubscribe { id } => line.text("action", "unsubscribe").number("id", id.0),
+        Action::Fetch { id, track: t, groups } => track(line.text("action", "fetch").number("id", id.0), t)
+            .number("first", *groups.start())
+            .number("last", *groups.end()),
+        Action::Publish { id, object: o } => object(line.text("action", "publish").number("id", id.0), o),
+        Action::Lock { id, request } => {
+            line.text("action", "lock").number("id", id.0).number("val", request.val)
+        }
+        Action::Increment { id, request } => {
+            let mut line = line.text("action", "increment").number("id", id.0);
+            if let Some(val) = request.val {
+                line = line.number("val", val);
+            }
+            if let Some(lock_id) = &request.lock_id {
+                line = line.hex("lock_id", &token(lock_id));
+            }
+            pin(pin(line, "prev", request.prev.as_ref()), "pin", request.pin.as_ref())
+        }
+        Action::Notify(notice) => {
+            let text = format!("{notice:?}");
+            let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+            let (name, _) = text.split_at(end);
+            line.object("notify", Json::new().text("notice", name).text("detail", &text))
+        }
+    }
+}

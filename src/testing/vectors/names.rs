@@ -1,0 +1,103 @@
+//! Names and places (draft section 6).
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{VERSION, hex, int};
+use crate::tracks::{
+    CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, NameError, SenderId, TrackNamespace,
+    commit_fallback_object,
+};
+
+pub(super) fn file() -> (String, Value) {
+    let long = |n| vec![b'g'; n];
+    let groups: Vec<Vec<u8>> = vec![
+        b"room-1".to_vec(),
+        vec![0, 255, b'/', b' ', b'%'],
+        long(255),
+        Vec::new(),
+        long(256),
+        b".".to_vec(),
+        b"..".to_vec(),
+        b"...".to_vec(),
+        b"Gkeypackages".to_vec(),
+        b"welcome".to_vec(),
+        b"our commits".to_vec(),
+        b"trees".to_vec(),
+        b"keypackages2".to_vec(),
+    ];
+    let sender = SenderId::from_fingerprint(std::array::from_fn(|i| i as u8));
+    let groups: Vec<Value> = groups.iter().map(|name| group(name, &sender)).collect();
+    let tracks: Vec<Value> = [
+        (vec!["example.com", "meeting"], "video"),
+        (vec!["a"], ""),
+        (vec!["a", "bc"], "d"),
+        (vec!["ab", "c"], "d"),
+    ]
+    .into_iter()
+    .map(|(fields, name)| {
+        let fields: Vec<Bytes> = fields.into_iter().map(|f| Bytes::from_static(f.as_bytes())).collect();
+        let namespace = TrackNamespace::new(fields).expect("a namespace");
+        serialized(FullTrackName { namespace, name: Bytes::from_static(name.as_bytes()) })
+    })
+    .collect();
+    let long = FullTrackName {
+        namespace: TrackNamespace::new(vec![Bytes::from(vec![b'n'; 64])]).expect("a namespace"),
+        name: Bytes::from(vec![b't'; 16_384 / 8]),
+    };
+    let fallbacks = [0, 1, 8191, u32::MAX]
+        .map(|leaf| json!({ "leaf": leaf, "object": commit_fallback_object(leaf).map_or(Value::Null, int) }));
+    let key: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let fingerprint = crate::testing::seeded_crypto::sha256(&key);
+    let value = json!({
+        "format": "names", "version": VERSION, "source": "draft section 6",
+        "sender": { "signature_key": hex(&key), "sender_id": hex(SenderId::from_fingerprint(fingerprint).as_bytes()) },
+        "track_sender": hex(sender.as_bytes()),
+        "groups": groups,
+        "serialized": tracks.into_iter().chain([serialized(long)]).collect::<Vec<_>>(),
+        "commit_fallback": fallbacks,
+    });
+    ("names/names.json".to_owned(), value)
+}
+
+fn namespace(namespace: &TrackNamespace) -> Value {
+    let fields: Vec<Value> = namespace.fields().iter().map(|f| hex(f)).collect();
+    json!({ "fields": fields, "flat": hex(&namespace.to_flat()) })
+}
+
+fn serialized(track: FullTrackName) -> Value {
+    let fields: Vec<Value> = track.namespace.fields().iter().map(|f| hex(f)).collect();
+    json!({ "fields": fields, "name": hex(&track.name), "serialized": hex(&track.to_serialized()) })
+}
+
+fn group(name: &[u8], sender: &SenderId) -> Value {
+    let group = match GroupName::new(Bytes::copy_from_slice(name)) {
+        Ok(group) => group,
+        Err(error) => {
+            let error = match error {
+                NameError::Empty => "empty",
+                NameError::TooLong { .. } => "too_long",
+                NameError::Collides { .. } => "collides",
+                NameError::Dots => "dots",
+                NameError::Fields(_) => "fields",
+            };
+            return json!({ "name": hex(name), "error": error });
+        }
+    };
+    let of = |policy| GroupTracks::new(group.clone(), policy);
+    let (shared, per_sender) = (of(CommitTrackPolicy::Shared), of(CommitTrackPolicy::PerSender));
+    let commit = |tracks: &GroupTracks| {
+        let track = tracks.commit(sender);
+        json!({ "namespace": namespace(&track.namespace), "track": hex(&track.name) })
+    };
+    json!({
+        "name": hex(name),
+        "key_packages": namespace(&shared.key_package_namespace()),
+        "welcome": namespace(&shared.welcome_namespace()),
+        "trees": namespace(&shared.tree_namespace()),
+        "key_package_track": hex(&shared.key_package(sender).name),
+        "commit_shared": commit(&shared),
+        "commit_per_sender": commit(&per_sender),
+        "generation_2": group.generation(2).map_or(Value::Null, |g| hex(g.as_bytes())),
+    })
+}

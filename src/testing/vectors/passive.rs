@@ -1,0 +1,78 @@
+//! A passive client with its private keys: a Welcome, then commits, in the JSON format of the MLS working
+//! group's passive-client vectors, with what the draft adds: pins and track keys (draft section 8).
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{VERSION, hex, int};
+use crate::counter::Pin;
+use crate::engine::{Engine, GroupParams};
+use crate::mls::private_keys::PrivateKeys;
+use crate::testing::seeded_crypto::{seeded_engine, seeded_signature_key, sha256};
+use crate::time::Timestamp;
+use crate::tracks::GroupName;
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const SEED: u64 = 77;
+
+pub(super) fn file() -> (String, Value) {
+    let scenarios = [GroupParams::default(), GroupParams::draft()].map(|params| scenario(&params));
+    let value = json!({
+        "format": "passive", "version": VERSION, "source": "RFC 9420; draft section 6.3",
+        "scenarios": scenarios,
+    });
+    ("passive/passive.json".to_owned(), value)
+}
+
+fn scenario(params: &GroupParams) -> Value {
+    let group = GroupName::try_from("room-1").expect("a name");
+    let (mut alice, mut bob, mut carol) =
+        (seeded_engine("alice", SEED), seeded_engine("bob", SEED), seeded_engine("carol", SEED));
+    let created = alice.create(NOW, &group, params, 0).expect("a group");
+    let key = bob.generate_key_package(NOW, 0).expect("a KeyPackage");
+    let keys = PrivateKeys::of(&key).expect("of this engine");
+    let built = alice.build(&created, NOW, std::slice::from_ref(&key.message), &[]).expect("a commit");
+    let welcome = built.welcomes[0].1.clone();
+    let mut state = built.next.group;
+    let mut roster_len = alice.roster(&state).expect("a roster").len();
+    let initial = alice.epoch_authenticator(&state).expect("a member");
+    let initial_pin = Pin::new(sha256(&built.commit), built.next.context_hash);
+    let mut epochs: Vec<Value> = Vec::new();
+    let carols = carol.generate_key_package(NOW, 0).expect("a KeyPackage").message;
+    let steps: [(&str, Vec<Bytes>, Vec<u32>); 4] = [
+        ("alice re-keys", Vec::new(), Vec::new()),
+        ("alice adds carol", vec![carols], Vec::new()),
+        ("alice removes carol", Vec::new(), vec![2]),
+        ("alice re-keys again", Vec::new(), Vec::new()),
+    ];
+    for (what, adds, removes) in steps {
+        let built = alice.build(&state, NOW, &adds, &removes).expect("a commit");
+        state = built.next.group;
+        roster_len = roster_len + adds.len() - removes.len();
+        assert_eq!(alice.roster(&state).expect("a roster").len(), roster_len);
+        epochs.push(json!({
+            "what": what,
+            "proposals": [],
+            "commit": hex(&built.commit),
+            "epoch_authenticator": hex(&alice.epoch_authenticator(&state).expect("a member")),
+            "members": roster_len,
+            "context_hash": hex(&built.next.context_hash),
+            "pin": hex(Pin::new(sha256(&built.commit), built.next.context_hash).as_bytes()),
+            "exporter_secret": hex(alice.export_secret(&state, b"moq-mls vector", b"context", 32).expect("a member").as_bytes()),
+        }));
+    }
+    json!({
+        "cipher_suite": 1,
+        "external_psks": [],
+        "key_package": hex(&key.message),
+        "signature_priv": hex(&seeded_signature_key("bob", SEED)),
+        "encryption_priv": hex(keys.encryption.as_bytes()),
+        "init_priv": hex(keys.init.as_bytes()),
+        "welcome": hex(&welcome),
+        "ratchet_tree": Value::Null,
+        "initial_epoch_authenticator": hex(&initial),
+        "initial_pin": hex(initial_pin.as_bytes()),
+        "at": int(NOW.as_secs()),
+        "epochs": epochs,
+    })
+}

@@ -1,0 +1,203 @@
+//! Every file under `vectors/` is run, by somebody: this test counts them and says so. No harness, so that
+//! its figures show in a plain `cargo test`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use moq_mls::Timestamp;
+use moq_mls::codec::{ControlMessage, Decode, DecodeError, Encode, ObjectStream, params, varint};
+use moq_mls::counter::Pin;
+use moq_mls::counter::http::{Decoded, HttpLimits, HttpRequest};
+use moq_mls::counter::service::{CounterService, ServiceConfig};
+use moq_mls::testing::replay::replay;
+use moq_mls::testing::vectors;
+use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, TrackNamespace};
+use serde_json::Value;
+
+/// Who runs which folder. Those without a function here have a test of their own, named.
+type Runner = fn(&str, &str) -> u64;
+const RUNNERS: &[(&str, Result<Runner, &str>)] = &[
+    ("codec/", Ok(codec)),
+    ("names/", Ok(names)),
+    ("counter/exchanges.json", Ok(exchanges)),
+    ("counter/", Ok(generated)),
+    ("replay/", Ok(replayed)),
+    ("passive/", Err("tests/passive.rs")),
+    ("regressions/", Err("tests/regressions.rs")),
+    ("keys/", Err("tests/secure_objects.rs")),
+    ("secure_objects/", Err("tests/secure_objects.rs")),
+    ("manifest.json", Ok(manifest)),
+    ("README.md", Err("people")),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+fn files(under: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(under).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    hex::decode(value.as_str().unwrap_or_else(|| panic!("{value}"))).unwrap()
+}
+
+/// Compared with what the generator makes; nothing to run one by one.
+fn generated(_: &str, _: &str) -> u64 {
+    0
+}
+
+fn manifest(_: &str, text: &str) -> u64 {
+    for file in json(text)["files"].as_array().unwrap() {
+        assert!(folder().join(file["path"].as_str().unwrap()).is_file(), "{file}");
+    }
+    0
+}
+
+fn codec(name: &str, text: &str) -> u64 {
+    let file = json(text);
+    for case in file["cases"].as_array().unwrap() {
+        let input = bytes(&case["bytes"]);
+        let again: Result<Vec<u8>, DecodeError> = match name {
+            "codec/varint.json" => varint::decode(&mut &input[..]).map(|n| {
+                let expected = &case["decoded"];
+                let expected =
+                    expected.as_u64().unwrap_or_else(|| expected.as_str().unwrap().parse().unwrap());
+                assert_eq!(n, expected, "{case}");
+                let mut out = Vec::new();
+                varint::encode(n, "n", &mut out).unwrap();
+                out
+            }),
+            "codec/object-stream.json" => ObjectStream::decode(&mut Bytes::from(input.clone())).map(|s| {
+                assert_eq!(bytes(&case["decoded"]["payload"]), s.payload, "{case}");
+                s.to_bytes().unwrap().to_vec()
+            }),
+            "codec/group-parameters.json" => params::decode(&input)
+                .map(|p| {
+                    assert_eq!(case["decoded"]["tree_objects"], p.tree_objects, "{case}");
+                    params::encode(&p)
+                })
+                .map_err(|_| DecodeError::Malformed { field: "parameters" }),
+            _ => ControlMessage::decode(&mut Bytes::from(input.clone()))
+                .map(|m| m.to_bytes().unwrap().to_vec()),
+        };
+        match again {
+            Ok(again) => {
+                assert!(case["error"].is_null(), "{case}");
+                assert_eq!(case["canonical"], again == input, "{case}");
+            }
+            Err(error) => {
+                let kind = match error {
+                    DecodeError::Incomplete { .. } => "incomplete",
+                    DecodeError::Malformed { .. } => "malformed",
+                    DecodeError::UnknownType(_) => "unknown_type",
+                    _ => "trailing",
+                };
+                assert_eq!(case["error"]["kind"], kind, "{case}");
+            }
+        }
+    }
+    0
+}
+
+fn names(_: &str, text: &str) -> u64 {
+    let file = json(text);
+    for case in file["groups"].as_array().unwrap() {
+        let group = GroupName::new(bytes(&case["name"]));
+        let Ok(group) = group else {
+            assert!(case["error"].is_string(), "{case}");
+            continue;
+        };
+        assert!(case["error"].is_null(), "{case}");
+        let tracks = GroupTracks::new(group, CommitTrackPolicy::PerSender);
+        let flat = tracks.key_package_namespace().to_flat();
+        assert_eq!(bytes(&case["key_packages"]["flat"]), flat, "{case}");
+        let joined: Vec<u8> =
+            case["key_packages"]["fields"].as_array().unwrap().iter().flat_map(bytes).collect();
+        assert_eq!(joined, flat, "{case}");
+    }
+    for case in file["serialized"].as_array().unwrap() {
+        let fields = case["fields"].as_array().unwrap().iter().map(|f| bytes(f).into()).collect();
+        let namespace = TrackNamespace::new(fields).unwrap();
+        let track = FullTrackName { namespace, name: bytes(&case["name"]).into() };
+        assert_eq!(bytes(&case["serialized"]), track.to_serialized(), "{case}");
+    }
+    0
+}
+
+/// Without receipts, which the generator's comparison covers: a service made from the file alone.
+fn exchanges(_: &str, text: &str) -> u64 {
+    let file = json(text);
+    let mut config = ServiceConfig::default();
+    config.lease = std::time::Duration::from_millis(file["lease_ms"].as_u64().unwrap());
+    config.kept_pins = file["kept_pins"].as_u64().unwrap() as usize;
+    let mut service = CounterService::new(config);
+    for case in file["exchanges"].as_array().unwrap() {
+        let request = case["request"].as_str().unwrap();
+        let decoded = HttpRequest::decode(request.as_bytes(), &HttpLimits::default()).unwrap();
+        let Decoded::Complete { message, .. } = decoded else { panic!("{case}") };
+        let now = Timestamp::from_millis(case["at"].as_u64().unwrap());
+        let reply = service.respond(now, &message, bytes(&case["token"]).into());
+        let (head, body) = case["response"].as_str().unwrap().split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {} ", reply.status)), "{case}");
+        let mut expected = if body.is_empty() { Value::Null } else { json(body) };
+        if let Some(object) = expected.as_object_mut() {
+            object.remove("receipt");
+            if let Some(pin) = object.get("pin") {
+                assert!(Pin::from_slice(&bytes(pin)).is_some());
+            }
+        }
+        let found = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+        assert_eq!(found, expected, "{case}");
+    }
+    0
+}
+
+fn replayed(name: &str, log: &str) -> u64 {
+    let done = replay(log, |_, _| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert_eq!(done.difference, None, "{name}");
+    assert!(done.steps > 10, "{name}");
+    // And a log that is wrong in one place does not pass.
+    let changed = log.replacen("\"action\":\"announce\"", "\"action\":\"renounce\"", 1);
+    assert!(replay(&changed, |_, _| {}).unwrap().difference.is_some(), "{name}");
+    done.steps
+}
+
+fn main() {
+    let mut paths = Vec::new();
+    files(&folder(), &mut paths);
+    paths.sort();
+    let mut steps = 0;
+    let mut found = BTreeMap::new();
+    for path in &paths {
+        let name = path.strip_prefix(folder()).unwrap().to_string_lossy().replace('\\', "/");
+        let text = std::fs::read_to_string(path).unwrap();
+        let runner = RUNNERS.iter().find(|(prefix, _)| name.starts_with(prefix));
+        match runner.unwrap_or_else(|| panic!("{name} is run by nobody")).1 {
+            Ok(run) => steps += run(&name, &text),
+            Err("people") => {}
+            Err(test) => {
+                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(test).is_file(), "{name}: {test}")
+            }
+        }
+        found.insert(name, text);
+    }
+    for (path, text) in vectors::all() {
+        assert!(
+            found.get(&path).is_some_and(|there| *there == text),
+            "{path} is not what `cargo run --release --example vectors -- --write` makes"
+        );
+    }
+    println!("figure vector_files {} files", found.len() - 1);
+    println!("figure replay_steps {steps} events");
+}
