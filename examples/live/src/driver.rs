@@ -63,6 +63,8 @@ pub struct View {
     pub epoch: Option<u64>,
     /// Members, itself included.
     pub members: usize,
+    /// The members: SenderId and the name in the credential.
+    pub roster: Vec<(SenderId, String)>,
     /// The epoch authenticator, while a member.
     pub authenticator: Option<Bytes>,
     /// The base key of its group's track `probe`, while a member.
@@ -494,7 +496,10 @@ impl<E: LiveEngine> Driver<E> {
             }
             None => (None, None),
         };
+        let name = |m: &moq_mls::engine::Member| String::from_utf8_lossy(&m.identity).into_owned();
+        let roster = self.participant.members().map(|m| (m.sender.clone(), name(m))).collect();
         self.view.send_modify(|view| {
+            view.roster = roster;
             view.authenticator = authenticator;
             view.probe_key = key;
         });

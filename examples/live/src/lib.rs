@@ -10,8 +10,9 @@
 //! | [`counter`], [`counter_client`] | the counter service, and its client |
 //! | [`media`] | sealed media tracks |
 //! | [`state_dir`], [`identity`], [`tls`], [`clock`] | small parts |
-//! | [`call`] | the whole life of a call in one process |
+//! | [`call`], [`participant`], [`bench`] | the commands: a whole call in one process, one participant, a benchmark |
 
+pub mod bench;
 pub mod call;
 pub mod clock;
 pub mod counter;
@@ -21,6 +22,7 @@ pub mod identity;
 pub mod link;
 pub mod mapping;
 pub mod media;
+pub mod participant;
 pub mod publishing;
 pub mod relay;
 pub mod session;

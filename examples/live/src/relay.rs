@@ -101,6 +101,15 @@ impl Relay {
     }
 }
 
+impl Relay {
+    /// Returns once the relay has ended by itself.
+    pub async fn ended(&self) {
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+}
+
 impl Drop for Relay {
     fn drop(&mut self) {
         drop(self.stop.take());
