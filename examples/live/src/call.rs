@@ -49,7 +49,7 @@ pub struct Stage {
     service_key: Bytes,
     client: CounterClient,
     news: Option<mpsc::UnboundedSender<(String, Notice)>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -74,7 +74,7 @@ impl Stage {
             roots: certificate.chain()?,
             service_key,
             news,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -104,6 +104,11 @@ impl Stage {
     /// A participant with a key of its own.
     pub fn participant(&self, name: &str) -> Result<Handle> {
         self.participant_at(name, self.relay.address, self.client.clone())
+    }
+
+    /// The certificate of both, as PEM.
+    pub fn certificate(&self) -> std::path::PathBuf {
+        self.folder.path().join("cert.pem")
     }
 
     /// The group's name.
@@ -249,7 +254,7 @@ pub async fn run(options: &Options) -> Result<String> {
     let lost = close_media(&everyone, &members, &stage, removed_in).await?;
     epoch = agree(&members, epoch).await?;
 
-    table(&members, &stage)?;
+    table(&members)?;
     joins.sort();
     let at = |q: f64| joins[((joins.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1e3;
     println!("figure live_participants {} members", options.participants);
@@ -309,9 +314,8 @@ async fn close_media(
     Ok(lost)
 }
 
-fn table(members: &[&Handle], stage: &Stage) -> Result<()> {
+fn table(members: &[&Handle]) -> Result<()> {
     println!("\n{:<8} {:<8} {:>5}  {:<16} {:<16}", "member", "sender", "epoch", "authenticator", "track key");
-    let _ = stage;
     for who in members {
         let view = who.view();
         let hex8 = |bytes: &Option<Bytes>| bytes.as_ref().map_or(String::new(), |b| hex::encode(&b[..8]));

@@ -37,8 +37,6 @@ struct Found {
     /// The revisions of both keys; 0 for a key that is not there.
     slots_revision: i64,
     lock_revision: i64,
-    /// The lease of the lock.
-    lease: Option<String>,
 }
 
 impl Etcd {
@@ -81,7 +79,6 @@ impl Etcd {
             true => (0, moq_mls::counter::service::Slots::Unused),
             false => read_slots(&mut Bytes::from(value(&slots)?))?,
         };
-        let mut lease = None;
         let mut held = None;
         if !lock.is_null() {
             // Its deadline is etcd's to know; asking costs a round trip that only a Conflict needs.
@@ -89,11 +86,10 @@ impl Etcd {
             let left = self.call("/v3/lease/timetolive", &json!({ "ID": id }))?;
             let left = number(&left["TTL"]).max(0).unsigned_abs().saturating_add(1);
             held = Some(Lock { id: value(&lock)?.into(), until: now.after(Duration::from_secs(left)) });
-            lease = Some(id);
         }
         let counter = Counter::restore(next, kept, held).context("a damaged counter")?;
         let (slots_revision, lock_revision) = (number(&slots["mod_revision"]), number(&lock["mod_revision"]));
-        Ok(Found { counter, slots_revision, lock_revision, lease })
+        Ok(Found { counter, slots_revision, lock_revision })
     }
 
     /// Writes what the step changed; false if another service came first.
@@ -122,9 +118,9 @@ impl Etcd {
         let compare = [unchanged(&slots, found.slots_revision), unchanged(&lock, found.lock_revision)];
         let answer = self.call("/v3/kv/txn", &json!({ "compare": compare, "success": writes }))?;
         let won = answer["succeeded"].as_bool().unwrap_or(false);
-        // A lease that holds nothing, or no longer, would only wait for its end.
-        let idle = if won { found.lease.clone().filter(|_| granted.is_some()) } else { granted };
-        if let Some(lease) = idle {
+        // A lease that holds nothing would only wait for its end. That of a lock that is done with does:
+        // ending it sooner costs a round trip.
+        if let (false, Some(lease)) = (won, granted) {
             self.call("/v3/lease/revoke", &json!({ "ID": lease })).ok();
         }
         Ok(won)
