@@ -204,7 +204,7 @@ async fn what_is_too_large_or_nonsense_is_refused_and_nothing_is_cached() {
         (Method::Get, "/lock/room?val=0".to_owned(), vec![], 409),
         (Method::Get, "/lock/room?val=1".to_owned(), vec![], 412),
         (Method::Get, "/lock/room?val=x".to_owned(), vec![], 400),
-        (Method::Get, format!("/lock/{}?val=0", "a".repeat(256)), vec![], 400),
+        (Method::Get, format!("/lock/{}?val=0", "a".repeat(256)), vec![], 413),
         (Method::Post, "/increment/room".to_owned(), vec![b' '; 5000], 413),
         (Method::Post, "/increment/room".to_owned(), b"{".to_vec(), 400),
         (Method::Get, "/increment/room".to_owned(), vec![], 405),
