@@ -1,5 +1,6 @@
 //! See `--help`, and "Run it for real" in the README.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -132,12 +133,16 @@ fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().ok();
     let default = match command {
         Run::Counter { .. } | Run::Participant(_) => "off,moq_mls_live=info",
-        Run::Relay { .. } => "off,moq_relay_ietf=info,moq_mls_live=info",
+        Run::Relay { .. } => "off,moq_relay_ietf::relay=info,moq_mls_live=info",
         Run::Call { .. } | Run::BenchCounter { .. } => "off,moq_mls_live=warn",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

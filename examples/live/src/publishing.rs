@@ -9,7 +9,7 @@ use moq_mls::tracks::FullTrackName;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::mapping::OPEN_GROUPS;
-use crate::session::{PublishError, Published, Session};
+use crate::session::{Published, Session};
 
 /// Between two tries to publish a track that another session still holds.
 const AGAIN: Duration = Duration::from_millis(150);
@@ -72,7 +72,7 @@ async fn open(track: &FullTrackName, sessions: &mut Sessions) -> Option<Publishe
         let session = sessions.wait_for(Option::is_some).await.ok()?.clone()?;
         match session.publish(track).await {
             Ok(published) => return Some(published),
-            Err(error @ PublishError::Refused { .. }) => tracing::debug!(%track, %error, "PUBLISH"),
+            // Most often because another session has it still.
             Err(error) => tracing::debug!(%track, %error, "PUBLISH"),
         }
         tokio::time::sleep(AGAIN).await;

@@ -63,7 +63,7 @@ async fn a_group_lives_over_the_relay_and_redb() {
     );
 }
 
-/// Loss, delay, resets, a minute of neither relay nor counter: the group forms and goes on.
+/// Loss, delay, resets, twelve seconds of neither relay nor counter: the group forms and goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_lives_through_a_hostile_network() {
     let folder = tempfile::tempdir().unwrap();
