@@ -58,19 +58,22 @@ pub async fn udp(relay: SocketAddr, weather: Arc<Weather>) -> SocketAddr {
         let mut clients: BTreeMap<SocketAddr, Arc<UdpSocket>> = BTreeMap::new();
         let mut buf = vec![0; 65_536];
         while let Ok((len, from)) = front.recv_from(&mut buf).await {
-            if !clients.contains_key(&from) {
-                let back = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
-                let (front, weather, reads) = (front.clone(), weather.clone(), back.clone());
-                tokio::spawn(async move {
-                    let mut buf = vec![0; 65_536];
-                    while let Ok(len) = reads.recv(&mut buf).await {
-                        pass(&weather, &front, from, &buf[..len]);
-                    }
-                });
-                back.connect(relay).await.unwrap();
-                clients.insert(from, back);
-            }
-            let back = clients[&from].clone();
+            let back = match clients.get(&from) {
+                Some(back) => back.clone(),
+                None => {
+                    let back = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+                    back.connect(relay).await.unwrap();
+                    let (front, weather, reads) = (front.clone(), weather.clone(), back.clone());
+                    tokio::spawn(async move {
+                        let mut buf = vec![0; 65_536];
+                        while let Ok(len) = reads.recv(&mut buf).await {
+                            pass(&weather, &front, from, &buf[..len]);
+                        }
+                    });
+                    clients.insert(from, back.clone());
+                    back
+                }
+            };
             let Some(late) = weather.fate() else { continue };
             let bytes = buf[..len].to_vec();
             tokio::spawn(async move {
@@ -105,7 +108,7 @@ pub async fn tcp(service: SocketAddr, weather: Arc<Weather>) -> SocketAddr {
                 let mut buf = vec![0; 16_384];
                 let len = client.read(&mut buf).await.unwrap_or(0);
                 server.write_all(&buf[..len]).await.ok();
-                server.read(&mut buf).await.ok();
+                let _answer = server.read(&mut buf).await.unwrap_or(0);
                 weather.reset.fetch_add(1, Ordering::SeqCst);
             });
         }
