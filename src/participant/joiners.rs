@@ -135,6 +135,7 @@ impl Joiners {
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.line.clear();
+        self.window = None;
     }
 
     pub(crate) fn get_mut(&mut self, sender: &SenderId) -> Option<&mut Waiting> {

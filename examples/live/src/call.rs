@@ -1,0 +1,368 @@
+//! The life of a call in one process: relay, counter service and participants on loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use moq_mls::action::Notice;
+use moq_mls::tracks::GroupName;
+use moq_mls::{Command, Config, Phase};
+use tokio::sync::mpsc;
+
+use crate::counter::http::Server;
+use crate::counter::memory::Memory;
+use crate::counter::store::Store;
+use crate::counter::{Service, generate_key};
+use crate::counter_client::CounterClient;
+use crate::driver::{self, Handle, Surroundings, View};
+use crate::link::RelayAddress;
+use crate::media;
+use crate::relay::Relay;
+use crate::{identity, mapping, tls};
+
+/// The longest that any step may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often each participant sends a media object.
+const MEDIA_EVERY: Duration = Duration::from_millis(20);
+
+/// What `call` is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many take part.
+    pub participants: usize,
+    /// Joins to measure: after the call, newcomers join and leave until there were as many.
+    pub joins: usize,
+    /// No news, only the table and the figures.
+    pub quiet: bool,
+}
+
+/// A relay and a counter service on loopback, and how participants find them.
+pub struct Stage {
+    /// The relay.
+    pub relay: Relay,
+    /// The counter service.
+    pub server: Server,
+    group: GroupName,
+    roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+    service_key: Bytes,
+    client: CounterClient,
+    news: Option<mpsc::UnboundedSender<(String, Notice)>>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts both, with counters in `store`.
+    pub async fn set(
+        store: Arc<dyn Store>,
+        news: Option<mpsc::UnboundedSender<(String, Notice)>>,
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let certificate = tls::Files::in_folder(folder.path(), &[])?;
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let relay = Relay::start(anywhere, &certificate)?;
+        let service = Arc::new(Service::new(store, generate_key()?, None));
+        let service_key = service.public_key();
+        let server = Server::start(anywhere, service, Some(certificate.server_config()?)).await?;
+        let base = format!("https://localhost:{}", server.address.port());
+        Ok(Self {
+            relay,
+            client: CounterClient::new(&base, Some(&certificate.certificate), None)?,
+            server,
+            group: GroupName::try_from("mls-grp1")?,
+            roots: certificate.chain()?,
+            service_key,
+            news,
+            folder,
+        })
+    }
+
+    /// How participants of this stage are configured.
+    pub fn config(&self) -> Config {
+        let mut config = Config::new(self.group.clone());
+        config.commit_tracks = mapping::COMMIT_TRACKS;
+        config.service_key = Some(self.service_key.clone());
+        config
+    }
+
+    /// A participant with a key of its own, on `relay_address`, which may be a proxy's.
+    pub fn participant_at(
+        &self,
+        name: &str,
+        relay_address: SocketAddr,
+        counter: CounterClient,
+    ) -> Result<Handle> {
+        let engine = identity::engine(name, identity::generate()?)?;
+        let relay =
+            RelayAddress { host: format!("localhost:{}", relay_address.port()), roots: self.roots.clone() };
+        let surroundings =
+            Surroundings { name: name.to_owned(), relay, counter, state: None, news: self.news.clone() };
+        driver::start(engine, self.config(), surroundings)
+    }
+
+    /// A participant with a key of its own.
+    pub fn participant(&self, name: &str) -> Result<Handle> {
+        self.participant_at(name, self.relay.address, self.client.clone())
+    }
+
+    /// The certificate of both, as PEM.
+    pub fn certificate(&self) -> std::path::PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    /// The group's name.
+    pub fn group(&self) -> &GroupName {
+        &self.group
+    }
+}
+
+/// Waits until the participant's view satisfies `until`.
+pub async fn wait(who: &Handle, what: &str, until: impl Fn(&View) -> bool) -> Result<View> {
+    let mut watch = who.watch();
+    let found =
+        tokio::time::timeout(PATIENCE, watch.wait_for(|view| until(view) || view.failure.is_some())).await;
+    let view = match found {
+        Ok(view) => view.with_context(|| format!("{} is gone", who.name))?.clone(),
+        Err(_) => {
+            bail!("{}: {what}: not within {PATIENCE:?}; it is now {:?}", who.name, summary(&who.view()))
+        }
+    };
+    match &view.failure {
+        Some(failure) => bail!("{}: {failure}", who.name),
+        None => Ok(view),
+    }
+}
+
+fn summary(view: &View) -> String {
+    format!("{:?}, epoch {:?}, {} members, {:?}", view.phase, view.epoch, view.members, view.stats)
+}
+
+/// Waits until these are exactly the members and hold the same keys; the epoch they agree on.
+pub async fn agree(members: &[&Handle], at_least: u64) -> Result<u64> {
+    let began = Instant::now();
+    loop {
+        for who in members {
+            wait(who, "to be in", |v| v.members == members.len() && v.epoch.is_some_and(|e| e >= at_least))
+                .await?;
+        }
+        let views: Vec<View> = members.iter().map(|who| who.view()).collect();
+        let key = |view: &View| (view.epoch, view.authenticator.clone(), view.probe_key.clone());
+        let same = views.windows(2).all(|w| key(&w[0]) == key(&w[1]));
+        if let (true, Some(Some(epoch))) = (same, views.first().map(|v| v.epoch)) {
+            return Ok(epoch);
+        }
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "no agreement: {:?}",
+            views.iter().map(summary).collect::<Vec<_>>()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Lets it join; how long that took, from the wish to the notice.
+async fn join(who: &Handle) -> Result<Duration> {
+    let began = Instant::now();
+    who.command(Command::Join);
+    let view = wait(who, "to join", |v| v.joined.is_some()).await?;
+    Ok(view.joined.map_or(Duration::ZERO, |at| at.saturating_duration_since(began)))
+}
+
+/// Runs the call and prints it. The last line says that all agree.
+pub async fn run(options: &Options) -> Result<String> {
+    let (news, heard) = mpsc::unbounded_channel();
+    let began = Instant::now();
+    tokio::spawn(print_news(heard, began, options.quiet));
+    let say = |text: &str| {
+        if !options.quiet {
+            println!("\n-- {text}");
+        }
+    };
+    let stage = Stage::set(Arc::new(Memory::default()), Some(news)).await?;
+    if !options.quiet {
+        println!(
+            "relay at {} (MoQT draft 18 over QUIC), counter at {}",
+            stage.relay.address, stage.server.address
+        );
+    }
+    let mut everyone = Vec::new();
+    for i in 0..options.participants {
+        everyone.push(stage.participant(&format!("p{i}"))?);
+    }
+    for who in &everyone {
+        who.media(Some(MEDIA_EVERY));
+    }
+    let mut joins = Vec::new();
+    let last = options.participants - 1;
+
+    say("the first participant finds no group and creates it");
+    joins.push(join(&everyone[0]).await?);
+    say("two join, one by one");
+    for who in &everyone[1..3] {
+        joins.push(join(who).await?);
+    }
+    say("the rest join in one burst");
+    let burst = Instant::now();
+    for who in &everyone[3..last] {
+        who.command(Command::Join);
+    }
+    for who in &everyone[3..last] {
+        let view = wait(who, "to join", |v| v.joined.is_some()).await?;
+        joins.push(view.joined.map_or(Duration::ZERO, |at| at.saturating_duration_since(burst)));
+    }
+    let mut members: Vec<&Handle> = everyone[..last].iter().collect();
+    let mut epoch = agree(&members, 0).await?;
+
+    say("p1 re-keys");
+    everyone[1].command(Command::Update);
+    epoch = agree(&members, epoch + 1).await?;
+
+    say("p2 leaves");
+    everyone[2].command(Command::Leave);
+    members.retain(|who| who.name != "p2");
+    epoch = agree(&members, epoch + 1).await?;
+
+    say("p0 removes p3");
+    everyone[0].command(Command::Remove(everyone[3].sender.clone()));
+    members.retain(|who| who.name != "p3");
+    epoch = agree(&members, epoch + 1).await?;
+    let removed_in = epoch;
+    wait(&everyone[3], "to learn of it", |v| v.phase == Some(Phase::Ended)).await?;
+
+    say("one more joins late");
+    joins.push(join(&everyone[last]).await?);
+    members.push(&everyone[last]);
+    epoch = agree(&members, epoch + 1).await?;
+
+    let extra = options.joins.saturating_sub(joins.len());
+    if extra > 0 {
+        say(&format!("{extra} more join, one after another, and leave"));
+    }
+    for i in 0..extra {
+        let newcomer = stage.participant(&format!("n{i}"))?;
+        wait(&newcomer, "to be ready", |v| v.phase == Some(Phase::New)).await?;
+        joins.push(join(&newcomer).await?);
+        newcomer.command(Command::Leave);
+        wait(&newcomer, "to be out", |v| v.phase == Some(Phase::Ended)).await?;
+        newcomer.stop().await;
+        epoch = agree(&members, epoch).await?;
+    }
+
+    // A while of media under the last keys, then silence, so that what is still missing is lost.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let lost = close_media(&everyone, &members, &stage, removed_in).await?;
+    epoch = agree(&members, epoch).await?;
+
+    table(&members)?;
+    joins.sort();
+    let at = |q: f64| joins[((joins.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1e3;
+    println!("figure live_participants {} members", options.participants);
+    println!("figure live_joins {} joins", joins.len());
+    println!("figure live_join_min_ms {:.1} ms", at(0.0));
+    println!("figure live_join_median_ms {:.1} ms", at(0.5));
+    println!("figure live_join_p99_ms {:.1} ms", at(0.99));
+    println!("figure live_media_lost {lost} objects");
+    println!("figure live_commits {epoch} commits");
+    let bytes: u64 = everyone.iter().map(|who| who.view().stats.bytes_published).sum();
+    println!("figure live_bytes_published {bytes} bytes");
+    let last_line = format!("call: {} members agree on epoch {epoch}", members.len());
+    stage.server.stop().await;
+    Ok(last_line)
+}
+
+/// Stops the media and counts: nothing may be missing at a member, nothing opened by the removed one.
+async fn close_media(
+    everyone: &[Handle],
+    members: &[&Handle],
+    stage: &Stage,
+    removed_in: u64,
+) -> Result<u64> {
+    // Stopping the sending does not end the receiving.
+    for who in everyone {
+        who.media(None);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (mut lost, mut opened, mut late, mut unopenable) = (0, 0, 0, 0);
+    for to in members {
+        let view = to.view();
+        for from in members {
+            if from.sender == to.sender {
+                continue;
+            }
+            let track = media::track(stage.group(), &from.sender)?;
+            let sent = from.view().last_sent.with_context(|| format!("{} sent nothing", from.name))?;
+            let received = view.received.get(&track).cloned().unwrap_or_default();
+            ensure!(received.opened > 0, "{} opened nothing of {}", to.name, from.name);
+            lost += received.lost(sent);
+            opened += received.opened;
+            late += received.late;
+            unopenable += received.unopenable;
+        }
+        ensure!(view.held == 0, "{} still holds {} media objects without a key", to.name, view.held);
+    }
+    let out = everyone[3].view();
+    let newest = out.received.values().map(|r| r.newest_key).max().unwrap_or_default();
+    let closed: u64 = out.received.values().map(|r| r.unopenable).sum::<u64>() + out.held as u64;
+    ensure!(newest < removed_in, "the removed one opened media of epoch {newest}, out since {removed_in}");
+    ensure!(closed > 0, "the removed one received nothing: it shows nothing");
+    println!();
+    println!("figure live_media_opened {opened} objects");
+    println!("figure live_media_late {late} objects");
+    println!("figure live_media_before_first_key {unopenable} objects");
+    println!("figure live_media_closed_to_removed {closed} objects");
+    Ok(lost)
+}
+
+fn table(members: &[&Handle]) -> Result<()> {
+    println!("\n{:<8} {:<8} {:>5}  {:<16} {:<16}", "member", "sender", "epoch", "authenticator", "track key");
+    for who in members {
+        let view = who.view();
+        let hex8 = |bytes: &Option<Bytes>| bytes.as_ref().map_or(String::new(), |b| hex::encode(&b[..8]));
+        println!(
+            "{:<8} {:<8} {:>5}  {:<16} {:<16}",
+            who.name,
+            identity::short(&who.sender),
+            view.epoch.context("a member is out")?,
+            hex8(&view.authenticator),
+            hex8(&view.probe_key),
+        );
+    }
+    println!();
+    Ok(())
+}
+
+async fn print_news(mut heard: mpsc::UnboundedReceiver<(String, Notice)>, began: Instant, quiet: bool) {
+    while let Some((name, notice)) = heard.recv().await {
+        // What every member tells its user about every other fills pages and says little here.
+        let dull = matches!(
+            notice,
+            Notice::MemberJoined { .. }
+                | Notice::MemberLeft { .. }
+                | Notice::MemberReplaced { .. }
+                | Notice::PeerFault { .. }
+        );
+        if !quiet && !dull {
+            println!("{:>8.3}  {name:<5} {}", began.elapsed().as_secs_f64(), tell(&notice));
+        }
+    }
+}
+
+/// A notice for people.
+pub fn tell(notice: &Notice) -> String {
+    match notice {
+        Notice::Joined { epoch: 0 } => "created the group".to_owned(),
+        Notice::Joined { epoch } => format!("is in, at epoch {epoch}"),
+        Notice::Epoch { epoch, committer: Some(committer) } => {
+            format!("is at epoch {epoch}, committed by {}", identity::short(committer))
+        }
+        Notice::Epoch { epoch, committer: None } => format!("is at epoch {epoch}"),
+        Notice::MemberJoined { sender, leaf, .. } => {
+            format!("sees {} come in, leaf {leaf}", identity::short(sender))
+        }
+        Notice::MemberLeft { sender } => format!("sees {} go", identity::short(sender)),
+        Notice::Removed { epoch } => format!("was removed: epoch {epoch} is closed to it"),
+        Notice::Left => "has left".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

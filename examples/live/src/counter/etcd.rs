@@ -1,0 +1,174 @@
+//! Counters in etcd, for several services as one: its JSON gateway, and a transaction per request.
+//!
+//! A counter's slots are at `<prefix>cnt/<id>`, its lock at `<prefix>lck/<id>` under an etcd lease of its own:
+//! etcd takes the lock away, by its own clock, whatever becomes of the service that gave it. A step
+//! reads both, runs, and writes what it changed in a transaction that holds only if neither changed
+//! since; otherwise another service came first, and the step runs again.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use moq_mls::Timestamp;
+use moq_mls::counter::service::{Counter, Lock};
+use moq_mls::tracks::GroupName;
+use serde_json::{Value, json};
+
+use super::LEASE;
+use super::store::{MAX_COUNTERS, Step, Store, StoreError, encode_slots, read_slots};
+
+/// Longest wait for etcd.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a step is run again before the store counts as failed.
+const TRIES: usize = 64;
+
+/// A client of one etcd cluster.
+pub struct Etcd {
+    agent: ureq::Agent,
+    base: String,
+    prefix: String,
+}
+
+/// What is there of one counter.
+struct Found {
+    counter: Counter,
+    /// The revisions of both keys; 0 for a key that is not there.
+    slots_revision: i64,
+    lock_revision: i64,
+}
+
+impl Etcd {
+    /// A client of the etcd at `url`, `http://host:port`.
+    pub fn new(url: &str) -> Self {
+        Self::with_prefix(url, "moq-mls/")
+    }
+
+    /// As [`Etcd::new`], with other keys.
+    pub fn with_prefix(url: &str, prefix: &str) -> Self {
+        let config =
+            ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).max_idle_connections_per_host(64);
+        let base = url.trim_end_matches('/').to_owned();
+        Self { agent: config.build().into(), base, prefix: prefix.to_owned() }
+    }
+
+    /// One call of the gateway.
+    pub fn call(&self, path: &str, body: &Value) -> Result<Value> {
+        let sent = self.agent.post(format!("{}{path}", self.base)).send(serde_json::to_vec(body)?);
+        let bytes =
+            sent.and_then(|mut r| r.body_mut().read_to_vec()).with_context(|| format!("etcd {path}"))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("etcd {path}: no JSON"))
+    }
+
+    fn keys(&self, id: &GroupName) -> (String, String) {
+        let key =
+            |kind: &str| BASE64.encode([self.prefix.as_bytes(), kind.as_bytes(), id.as_bytes()].concat());
+        (key("cnt/"), key("lck/"))
+    }
+
+    fn load(&self, id: &GroupName, now: Timestamp) -> Result<Found> {
+        let (slots, lock) = self.keys(id);
+        // An empty compare holds: two reads at one revision.
+        let body =
+            json!({ "success": [{"request_range": {"key": slots}}, {"request_range": {"key": lock}}] });
+        let answer = self.call("/v3/kv/txn", &body)?;
+        let row = |at: usize| answer["responses"][at]["response_range"]["kvs"][0].clone();
+        let (slots, lock) = (row(0), row(1));
+        let (next, kept) = match slots.is_null() {
+            true => (0, moq_mls::counter::service::Slots::Unused),
+            false => read_slots(&mut Bytes::from(value(&slots)?))?,
+        };
+        let mut held = None;
+        if !lock.is_null() {
+            // Its deadline is etcd's to know; asking costs a round trip that only a Conflict needs.
+            let id = lock["lease"].as_str().context("a lock without a lease")?.to_owned();
+            let left = self.call("/v3/lease/timetolive", &json!({ "ID": id }))?;
+            let left = number(&left["TTL"]).max(0).unsigned_abs().saturating_add(1);
+            held = Some(Lock { id: value(&lock)?.into(), until: now.after(Duration::from_secs(left)) });
+        }
+        let counter = Counter::restore(next, kept, held).context("a damaged counter")?;
+        let (slots_revision, lock_revision) = (number(&slots["mod_revision"]), number(&lock["mod_revision"]));
+        Ok(Found { counter, slots_revision, lock_revision })
+    }
+
+    /// Writes what the step changed; false if another service came first.
+    fn save(&self, id: &GroupName, found: &Found, counter: &Counter) -> Result<bool> {
+        let (slots, lock) = self.keys(id);
+        let mut writes = Vec::new();
+        if (counter.next(), counter.slots()) != (found.counter.next(), found.counter.slots()) {
+            writes
+                .push(json!({"request_put": {"key": slots, "value": BASE64.encode(encode_slots(counter))}}));
+        }
+        let mut granted = None;
+        if counter.lock_held() != found.counter.lock_held() {
+            match counter.lock_held() {
+                Some(held) => {
+                    let grant =
+                        self.call("/v3/lease/grant", &json!({ "TTL": LEASE.as_secs().to_string() }))?;
+                    let lease = grant["ID"].as_str().context("no lease")?.to_owned();
+                    let value = BASE64.encode(&held.id);
+                    writes.push(json!({"request_put": {"key": lock, "value": value, "lease": lease}}));
+                    granted = Some(lease);
+                }
+                None => writes.push(json!({"request_delete_range": {"key": lock}})),
+            }
+        }
+        let unchanged = |key: &str, revision: i64| json!({"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision.to_string()});
+        let compare = [unchanged(&slots, found.slots_revision), unchanged(&lock, found.lock_revision)];
+        let answer = self.call("/v3/kv/txn", &json!({ "compare": compare, "success": writes }))?;
+        let won = answer["succeeded"].as_bool().unwrap_or(false);
+        // A lease that holds nothing would only wait for its end. That of a lock that is done with does:
+        // ending it sooner costs a round trip.
+        if let (false, Some(lease)) = (won, granted) {
+            self.call("/v3/lease/revoke", &json!({ "ID": lease })).ok();
+        }
+        Ok(won)
+    }
+
+    fn is_full(&self) -> Result<bool> {
+        let first = [self.prefix.as_bytes(), b"cnt/"].concat();
+        let last = [self.prefix.as_bytes(), b"cnt0"].concat();
+        let range =
+            json!({ "key": BASE64.encode(first), "range_end": BASE64.encode(last), "count_only": true });
+        Ok(number(&self.call("/v3/kv/range", &range)?["count"]) >= MAX_COUNTERS as i64)
+    }
+}
+
+impl Store for Etcd {
+    fn transact(&self, id: &GroupName, now: Timestamp, step: Step<'_>) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let found = self.load(id, now)?;
+            let mut counter = found.counter.clone();
+            step(&mut counter);
+            if counter == found.counter {
+                return Ok(());
+            }
+            if found.slots_revision == 0 && counter.next() > 0 && self.is_full()? {
+                return Err(StoreError::Full);
+            }
+            if self.save(id, &found, &counter)? {
+                return Ok(());
+            }
+        }
+        Err(anyhow::anyhow!("others came first {TRIES} times").into())
+    }
+
+    fn check(&self) -> Result<()> {
+        let health = self.call("/v3/maintenance/status", &json!({}))?;
+        if health["leader"].as_str().is_none_or(|leader| leader == "0") {
+            bail!("etcd has no leader");
+        }
+        Ok(())
+    }
+}
+
+fn value(row: &Value) -> Result<Vec<u8>> {
+    // An empty value is left out.
+    Ok(BASE64.decode(row["value"].as_str().unwrap_or_default())?)
+}
+
+/// A 64-bit number, which the gateway writes as a string and leaves out when 0.
+fn number(value: &Value) -> i64 {
+    value.as_str().and_then(|s| s.parse().ok()).or_else(|| value.as_i64()).unwrap_or(0)
+}

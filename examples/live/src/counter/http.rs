@@ -1,0 +1,192 @@
+//! The service on a socket: axum, with TLS if it has a certificate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use moq_mls::counter::http::{Headers, HttpRequest, HttpResponse, MAX_BODY, Method};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::{Service, unavailable};
+use crate::clock::Clock;
+
+/// Longest wait for the head of a request, or for a TLS handshake.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most connections at once.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long open connections may finish after a stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+struct App {
+    service: Arc<Service>,
+    clock: Clock,
+}
+
+/// A service that listens.
+pub struct Server {
+    /// Where.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts to listen at `bind`; over TLS if `tls` says how.
+    pub async fn start(
+        bind: SocketAddr,
+        service: Arc<Service>,
+        tls: Option<rustls::ServerConfig>,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
+        let address = listener.local_addr()?;
+        let app = App { service, clock: Clock::new() };
+        let router = Router::new().route("/healthz", get(health)).fallback(counter).with_state(app);
+        let (stop, stopped) = watch::channel(false);
+        let tls = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+        let task = tokio::spawn(serve(listener, router, tls, stopped));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Takes no more connections, lets requests finish, and returns when all are done.
+    pub async fn stop(self) {
+        self.stop.send(true).ok();
+        self.task.await.ok();
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let permit = room.clone().acquire_owned().await;
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            // Out of files, most likely: give others the time to close theirs.
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (router, tls, stopped) = (router.clone(), tls.clone(), stopped.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            if let Err(error) = connection(stream, router, tls, stopped).await {
+                tracing::debug!(error = format!("{error:#}"), "connection");
+            }
+        });
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await.ok();
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+) -> Result<()> {
+    stream.set_nodelay(true)?;
+    match tls {
+        Some(tls) => {
+            let stream =
+                tokio::time::timeout(PATIENCE, tls.accept(stream)).await.context("TLS handshake")??;
+            requests(TokioIo::new(stream), router, stopped).await
+        }
+        None => requests(TokioIo::new(stream), router, stopped).await,
+    }
+}
+
+async fn requests<I>(io: I, router: Router, mut stopped: watch::Receiver<bool>) -> Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let mut server = hyper::server::conn::http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 << 10);
+    let connection = server.serve_connection(io, TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    tokio::select! {
+        done = connection.as_mut() => return Ok(done?),
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
+}
+
+async fn health(State(app): State<App>) -> Response {
+    let service = app.service.clone();
+    match tokio::task::spawn_blocking(move || service.check()).await {
+        Ok(Ok(())) => plain(200, "ok\n"),
+        _ => plain(503, "the store does not answer\n"),
+    }
+}
+
+async fn counter(State(app): State<App>, request: Request) -> Response {
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+    let headers: Headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes())))
+        .collect();
+    let method = Method::new(parts.method.as_str());
+    // Neither the query nor a header is logged: tokens are secrets.
+    let (path, verb) = (parts.uri.path().to_owned(), parts.method);
+    let response = match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => {
+            let request = HttpRequest { method, target, headers, body };
+            let (service, now) = (app.service.clone(), app.clock.now());
+            let answer = tokio::task::spawn_blocking(move || service.respond(now, &request)).await;
+            into_response(answer.unwrap_or_else(|_| unavailable()))
+        }
+        Ok(Err(_)) => json(413, r#"{"result":"error","reason":"too_large"}"#),
+        Err(_) => json(400, r#"{"result":"error","reason":"malformed"}"#),
+    };
+    let micros = began.elapsed().as_micros();
+    tracing::info!(%verb, path, status = response.status().as_u16(), micros, "request");
+    response
+}
+
+fn into_response(response: HttpResponse) -> Response {
+    let mut builder = Response::builder().status(response.status);
+    for (name, value) in response.headers.iter() {
+        builder = builder.header(name, &value[..]);
+    }
+    builder.body(Body::from(response.body)).unwrap_or_else(|_| plain(500, ""))
+}
+
+fn json(status: u16, body: &'static str) -> Response {
+    let mut response = plain(status, body);
+    let kind = axum::http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert("content-type", kind);
+    response
+}
+
+fn plain(status: u16, body: &'static str) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = axum::http::StatusCode::from_u16(status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert("cache-control", axum::http::HeaderValue::from_static("no-store"));
+    response
+}

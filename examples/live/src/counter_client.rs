@@ -1,0 +1,116 @@
+//! The counter service as a participant calls it: one blocking request at a time, off the runtime.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use moq_mls::Failure;
+use moq_mls::counter::http::{
+    HttpRequest, HttpResponse, MAX_BODY, decode_increment_reply, decode_lock_reply, encode_increment,
+    encode_lock,
+};
+use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest};
+
+/// Longest wait for an answer. The machine repeats what it needs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A client of one service. Clones share connections.
+#[derive(Clone)]
+pub struct CounterClient {
+    agent: ureq::Agent,
+    base: String,
+    token: Option<String>,
+    reachable: Arc<AtomicBool>,
+}
+
+impl CounterClient {
+    /// A client for the service at `base` (`http://` or `https://`), which trusts the certificates in
+    /// `root` besides the usual ones, and shows `token`.
+    pub fn new(base: &str, root: Option<&Path>, token: Option<String>) -> Result<Self> {
+        let base = base.trim_end_matches('/').to_owned();
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            bail!("the counter's address must begin with http:// or https://, unlike {base:?}");
+        }
+        let mut tls = ureq::tls::TlsConfig::builder();
+        if let Some(root) = root {
+            let pem = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
+            let roots = ureq::tls::parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(error)),
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            tls = tls.root_certs(ureq::tls::RootCerts::from(roots));
+        }
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .max_redirects(0)
+            .tls_config(tls.build())
+            .build()
+            .into();
+        Ok(Self { agent, base, token, reachable: Arc::new(AtomicBool::new(true)) })
+    }
+
+    /// Asks for the lock. Blocks.
+    pub fn lock(&self, request: &LockRequest) -> Result<LockReply, Failure> {
+        let request = encode_lock(request, self.token.as_deref()).map_err(|_| Failure::NotSent)?;
+        decode_lock_reply(&self.call(&request)?).map_err(|_| Failure::Unknown)
+    }
+
+    /// Asks for an increment. Blocks.
+    pub fn increment(&self, request: &IncrementRequest) -> Result<IncrementReply, Failure> {
+        let request = encode_increment(request, self.token.as_deref()).map_err(|_| Failure::NotSent)?;
+        decode_increment_reply(&self.call(&request)?).map_err(|_| Failure::Unknown)
+    }
+
+    /// Sends any request. Blocks.
+    pub fn call(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+        let mut builder = ureq::http::Request::builder()
+            .method(request.method.as_str())
+            .uri(format!("{}{}", self.base, request.target));
+        for (name, value) in request.headers.iter() {
+            builder = builder.header(name, &value[..]);
+        }
+        let outcome =
+            builder.body(request.body.to_vec()).map_err(ureq::Error::from).and_then(|r| self.agent.run(r));
+        let outcome = outcome.and_then(|mut response| {
+            let body = response.body_mut().with_config().limit(MAX_BODY as u64).read_to_vec()?;
+            Ok((response, body))
+        });
+        match outcome {
+            Ok((response, body)) => {
+                if !self.reachable.swap(true, Ordering::Relaxed) {
+                    tracing::info!(counter = self.base, "the counter service is back");
+                }
+                let headers = response
+                    .headers()
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes())))
+                    .collect();
+                Ok(HttpResponse { status: response.status().as_u16(), headers, body: body.into() })
+            }
+            Err(error) => {
+                if self.reachable.swap(false, Ordering::Relaxed) {
+                    tracing::warn!(counter = self.base, %error, "the counter service does not answer; trying on");
+                }
+                Err(failure(&error))
+            }
+        }
+    }
+}
+
+/// Only what certainly was not sent is `NotSent`.
+fn failure(error: &ureq::Error) -> Failure {
+    match error {
+        ureq::Error::Io(e) if e.kind() == ErrorKind::ConnectionRefused => Failure::NotSent,
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => {
+            Failure::NotSent
+        }
+        _ => Failure::Unknown,
+    }
+}

@@ -1,0 +1,532 @@
+//! Runs one participant: its actions on the sessions, the counter and the disk, what they bring as its
+//! events, and its clock.
+//!
+//! Actions are done strictly in order, and a snapshot is durable before the next one begins. What takes
+//! a round trip (a lock, an increment, a publish) runs on, and its answer comes back as an event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use moq_mls::action::{Notice, SubscribeId};
+use moq_mls::snapshot::Snapshot;
+use moq_mls::tracks::{FullTrackName, SenderId, TrackKind, TrackNamespace};
+use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, Phase, Stats, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::counter_client::CounterClient;
+use crate::identity::{LiveEngine, short};
+use crate::link::{self, LinkEvent, Pair, RelayAddress};
+use crate::mapping::WELCOME_HELD;
+use crate::media::{self, Media, Received};
+use crate::publishing::{Job, publish_track};
+use crate::session::{Inbound, Session, Subscription};
+use crate::state_dir::StateDir;
+
+/// Longest wait for the answer to a subscription.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Epochs for which the commits that came are kept, to answer a look.
+const LOOK_BACK: u64 = 16;
+
+/// What a participant needs around it.
+pub struct Surroundings {
+    /// Shown in logs.
+    pub name: String,
+    /// The relay.
+    pub relay: RelayAddress,
+    /// The counter service.
+    pub counter: CounterClient,
+    /// Where snapshots go; `None`: nowhere, for a participant that lives as long as this process.
+    pub state: Option<Arc<StateDir>>,
+    /// Tells what happens to the user.
+    pub news: Option<mpsc::UnboundedSender<(String, Notice)>>,
+}
+
+/// What the driver takes besides what the network brings.
+enum Input {
+    Event(Event),
+    Command(Command),
+    Media(Option<Duration>),
+    Stop,
+}
+
+/// What can be seen of a participant from outside.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// In its life.
+    pub phase: Option<Phase>,
+    /// The epoch, while a member.
+    pub epoch: Option<u64>,
+    /// Members, itself included.
+    pub members: usize,
+    /// The members: SenderId and the name in the credential.
+    pub roster: Vec<(SenderId, String)>,
+    /// The epoch authenticator, while a member.
+    pub authenticator: Option<Bytes>,
+    /// The base key of its group's track `probe`, while a member.
+    pub probe_key: Option<Bytes>,
+    /// When it became a member, the last time.
+    pub joined: Option<Instant>,
+    /// What it counts.
+    pub stats: Stats,
+    /// Media: what came, by track.
+    pub received: BTreeMap<FullTrackName, Received>,
+    /// Media: how many wait for their key.
+    pub held: usize,
+    /// Media: the last sequence it sent.
+    pub last_sent: Option<u64>,
+    /// Why it ended, if not by itself.
+    pub failure: Option<String>,
+}
+
+/// A running participant. Dropping it ends it as a crash would; its state stays where it was stored.
+pub struct Handle {
+    /// Its name.
+    pub name: String,
+    /// Its SenderId.
+    pub sender: SenderId,
+    input: mpsc::UnboundedSender<Input>,
+    view: watch::Receiver<View>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Handle {
+    /// Tells the participant a wish.
+    pub fn command(&self, command: Command) {
+        self.input.send(Input::Command(command)).ok();
+    }
+
+    /// Sends a media object that often, or none.
+    pub fn media(&self, every: Option<Duration>) {
+        self.input.send(Input::Media(every)).ok();
+    }
+
+    /// What it is now.
+    pub fn view(&self) -> View {
+        self.view.borrow().clone()
+    }
+
+    /// To be told when that changes.
+    pub fn watch(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// Closes its sessions in good order, without leaving the group.
+    pub async fn stop(mut self) {
+        self.input.send(Input::Stop).ok();
+        (&mut self.task).await.ok();
+    }
+}
+
+/// Starts a participant, from its last snapshot if `surroundings.state` has one; then it goes on by
+/// itself, otherwise it waits for [`Command::Join`].
+pub fn start<E: LiveEngine>(engine: E, config: Config, surroundings: Surroundings) -> Result<Handle> {
+    let clock = Clock::new();
+    let now = clock.now();
+    let durable = surroundings.state.as_ref().map(|dir| dir.snapshot()).transpose()?.flatten();
+    let participant = match &durable {
+        Some(snapshot) => {
+            Participant::restore(engine, config, snapshot, now).context("cannot go on from the state")?
+        }
+        None => Participant::new(engine, config, now)?,
+    };
+    let sender = participant.sender_id().clone();
+    let name = surroundings.name.clone();
+    let (input, inputs) = mpsc::unbounded_channel();
+    let (view, watched) = watch::channel(View::default());
+    let (sessions, _) = watch::channel(None);
+    let media = Media::new(participant.config().group.clone(), sender.clone(), now);
+    let driver = Driver {
+        participant,
+        clock,
+        surroundings,
+        input: input.clone(),
+        view,
+        pair: None,
+        sessions,
+        tracks: BTreeMap::new(),
+        interests: BTreeMap::new(),
+        commits: BTreeMap::new(),
+        media,
+        media_every: None,
+        media_subscription: None,
+        known_epoch: None,
+        joined: None,
+    };
+    let task = tokio::spawn(driver.run(inputs));
+    Ok(Handle { name, sender, input, view: watched, task })
+}
+
+struct Interest {
+    namespace: TrackNamespace,
+    running: Option<Subscription>,
+}
+
+struct Driver<E: LiveEngine> {
+    participant: Participant<E>,
+    clock: Clock,
+    surroundings: Surroundings,
+    input: mpsc::UnboundedSender<Input>,
+    view: watch::Sender<View>,
+    pair: Option<Pair>,
+    /// The publishing session, for the tracks' tasks.
+    sessions: watch::Sender<Option<Arc<Session>>>,
+    tracks: BTreeMap<FullTrackName, mpsc::UnboundedSender<Job>>,
+    interests: BTreeMap<SubscribeId, Interest>,
+    /// Objects of commit tracks that came, by MOQT group.
+    commits: BTreeMap<u64, Vec<Object>>,
+    media: Media,
+    media_every: Option<Duration>,
+    media_subscription: Option<Subscription>,
+    known_epoch: Option<u64>,
+    joined: Option<Instant>,
+}
+
+impl<E: LiveEngine> Driver<E> {
+    async fn run(mut self, inputs: mpsc::UnboundedReceiver<Input>) {
+        let failure = self.live(inputs).await.err().map(|error| format!("{error:#}"));
+        if let Some(failure) = &failure {
+            tracing::error!(name = self.surroundings.name, error = failure, "the participant ended");
+        }
+        self.view.send_modify(|view| view.failure = failure);
+    }
+
+    async fn live(&mut self, mut inputs: mpsc::UnboundedReceiver<Input>) -> Result<()> {
+        let (events, mut link) = mpsc::unbounded_channel();
+        let tracks = self.participant.tracks().clone();
+        let me = self.participant.sender_id().clone();
+        // Everything that was subscribed to, but the Welcomes of others.
+        let wanted = Arc::new(
+            move |track: &FullTrackName| !matches!(tracks.classify(track), Some(TrackKind::Welcome(recipient)) if recipient != me),
+        );
+        let keeper = tokio::spawn(link::keep(self.surroundings.relay.clone(), wanted, events));
+        let mut next_media = tokio::time::Instant::now();
+        // Nothing is asked before there is a relay: whatever came of it could not be told.
+        while self.pair.is_none() {
+            match link.recv().await {
+                Some(event) => self.on_link(event).await?,
+                None => return Ok(()),
+            }
+        }
+        self.settle().await?;
+        loop {
+            let deadline = self.participant.poll_timeout().map(|(at, _)| self.clock.instant(at));
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let media = async {
+                match self.media_every {
+                    Some(_) => tokio::time::sleep_until(next_media).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = link.recv() => match event {
+                    Some(event) => self.on_link(event).await?,
+                    None => break,
+                },
+                input = inputs.recv() => match input {
+                    Some(Input::Event(event)) => self.handle(event)?,
+                    Some(Input::Command(command)) => self.command(command)?,
+                    Some(Input::Media(every)) => {
+                        self.media_every = every;
+                        next_media = tokio::time::Instant::now();
+                        self.subscribe_media().await;
+                    }
+                    Some(Input::Stop) | None => break,
+                },
+                () = timer => self.handle(Event::Timer)?,
+                () = media => {
+                    next_media += self.media_every.unwrap_or(Duration::from_secs(1));
+                    self.send_media()?;
+                }
+            }
+            self.settle().await?;
+        }
+        keeper.abort();
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) -> Result<()> {
+        self.participant.handle(self.clock.now(), event)?;
+        Ok(())
+    }
+
+    /// A wish at the wrong moment is the user's mistake and ends nothing.
+    fn command(&mut self, command: Command) -> Result<()> {
+        match self.participant.handle(self.clock.now(), command) {
+            Err(error @ (moq_mls::Error::Misuse(_) | moq_mls::Error::Ended)) => {
+                tracing::warn!(name = self.surroundings.name, %error, "not done");
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn on_link(&mut self, event: LinkEvent) -> Result<()> {
+        match event {
+            LinkEvent::Up(pair) => {
+                for interest in self.interests.values_mut() {
+                    interest.running = subscribe(&pair.subscriber, &interest.namespace).await.ok();
+                }
+                self.sessions.send_replace(Some(pair.publisher.clone()));
+                self.pair = Some(pair);
+                self.media_subscription = None;
+                self.subscribe_media().await;
+            }
+            LinkEvent::Down => {
+                self.pair = None;
+                self.sessions.send_replace(None);
+            }
+            LinkEvent::Inbound(Inbound::Object(object)) => self.on_object(object)?,
+            LinkEvent::Inbound(Inbound::Closed(reason)) => {
+                tracing::debug!(name = self.surroundings.name, reason, "session closed");
+            }
+        }
+        Ok(())
+    }
+
+    fn on_object(&mut self, object: Object) -> Result<()> {
+        match self.participant.tracks().classify(&object.track) {
+            None => {
+                self.media.receive(self.clock.now(), object);
+                Ok(())
+            }
+            Some(kind) => {
+                if matches!(kind, TrackKind::Commit(_)) {
+                    let group = self.commits.entry(object.location.group).or_default();
+                    if !group.contains(&object) {
+                        group.push(object.clone());
+                    }
+                    while self.commits.len() > LOOK_BACK as usize {
+                        self.commits.pop_first();
+                    }
+                }
+                self.handle(Event::Object(object))
+            }
+        }
+    }
+
+    /// Does all that the participant asks, and shows what it became.
+    async fn settle(&mut self) -> Result<()> {
+        let mut someone_out = false;
+        while let Some(action) = self.participant.poll_action() {
+            if let Action::Notify(notice) = &action {
+                someone_out |= matches!(notice, Notice::MemberLeft { .. } | Notice::MemberReplaced { .. });
+            }
+            self.act(action).await?;
+        }
+        if self.participant.epoch() != self.known_epoch {
+            self.known_epoch = self.participant.epoch();
+            match self.known_epoch {
+                Some(_) => self.media.enter(self.clock.now(), &self.participant, someone_out)?,
+                None => self.media.stop(),
+            }
+            self.show_epoch()?;
+        }
+        self.show();
+        Ok(())
+    }
+
+    async fn act(&mut self, action: Action) -> Result<()> {
+        match action {
+            Action::Persist(snapshot) => self.persist(snapshot).await?,
+            // PUBLISH says so for each track.
+            Action::Announce { .. } => {}
+            Action::SubscribeNamespace { id, namespace } => self.subscribe(id, namespace).await?,
+            Action::Subscribe { id, track } => match self.participant.tracks().classify(&track) {
+                Some(TrackKind::Welcome(_)) => self.subscribe(id, track.namespace).await?,
+                // The Commit namespace's subscription brings one's own track too.
+                _ => self.handle(Event::SubscribeReply { id, reply: Ok(()) })?,
+            },
+            Action::Unsubscribe { id } => drop(self.interests.remove(&id)),
+            Action::Fetch { id, track, groups } if groups.start() == groups.end() => {
+                let objects = self.commits.get(groups.start()).cloned().unwrap_or_default();
+                tracing::trace!(%track, "look");
+                self.handle(Event::FetchReply { id, reply: Ok(objects) })?;
+            }
+            Action::Fetch { id, track, groups } => {
+                let (relay, input) = (self.surroundings.relay.clone(), self.input.clone());
+                tokio::spawn(async move {
+                    let found = link::look(relay, track.namespace).await;
+                    let reply = match found {
+                        Ok(mut objects) => {
+                            objects.retain(|object| groups.contains(&object.location.group));
+                            Ok(objects)
+                        }
+                        Err(error) => {
+                            tracing::debug!(error = format!("{error:#}"), "fetch");
+                            Err(Failure::NotSent)
+                        }
+                    };
+                    input.send(Input::Event(Event::FetchReply { id, reply })).ok();
+                });
+            }
+            Action::Publish { id, object } => {
+                let done = self.publish(object);
+                let input = self.input.clone();
+                tokio::spawn(async move {
+                    // Dropped: the track's task is gone, with the object unsent or not.
+                    let reply = done.await.map_err(|_| Failure::Unknown);
+                    input.send(Input::Event(Event::PublishReply { id, reply })).ok();
+                });
+            }
+            Action::Lock { id, request } => {
+                let (client, input) = (self.surroundings.counter.clone(), self.input.clone());
+                tokio::task::spawn_blocking(move || {
+                    let reply = client.lock(&request);
+                    input.send(Input::Event(Event::LockReply { id, reply })).ok();
+                });
+            }
+            Action::Increment { id, request } => {
+                let (client, input) = (self.surroundings.counter.clone(), self.input.clone());
+                tokio::task::spawn_blocking(move || {
+                    let reply = client.increment(&request);
+                    input.send(Input::Event(Event::IncrementReply { id, reply })).ok();
+                });
+            }
+            Action::Notify(notice) => self.tell(notice),
+            other => tracing::warn!(?other, "an action that this driver does not know"),
+        }
+        Ok(())
+    }
+
+    async fn persist(&mut self, snapshot: Snapshot) -> Result<()> {
+        if let Some(dir) = self.surroundings.state.clone() {
+            tokio::task::spawn_blocking(move || dir.store(&snapshot)).await??;
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, id: SubscribeId, namespace: TrackNamespace) -> Result<()> {
+        let mut interest = Interest { namespace, running: None };
+        // Without a session it will be subscribed to with the next one.
+        if let Some(pair) = &self.pair {
+            match subscribe(&pair.subscriber, &interest.namespace).await {
+                Ok(running) => interest.running = Some(running),
+                Err(error) => {
+                    tracing::warn!(
+                        name = self.surroundings.name,
+                        error = format!("{error:#}"),
+                        "subscription"
+                    );
+                    return self.handle(Event::SubscribeReply { id, reply: Err(Failure::Unknown) });
+                }
+            }
+        }
+        self.interests.insert(id, interest);
+        self.handle(Event::SubscribeReply { id, reply: Ok(()) })
+    }
+
+    fn publish(&mut self, object: Object) -> oneshot::Receiver<()> {
+        let (done, waits) = oneshot::channel();
+        let track = object.track.clone();
+        let mut job = Job { object, done };
+        if let Some(jobs) = self.tracks.get(&track) {
+            match jobs.send(job) {
+                Ok(()) => return waits,
+                Err(failed) => job = failed.0,
+            }
+        }
+        let welcome = matches!(self.participant.tracks().classify(&track), Some(TrackKind::Welcome(_)));
+        let hold = welcome.then_some(WELCOME_HELD);
+        let (jobs, queue) = mpsc::unbounded_channel();
+        jobs.send(job).ok();
+        tokio::spawn(publish_track(track.clone(), self.sessions.subscribe(), queue, hold));
+        self.tracks.insert(track, jobs);
+        waits
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        let name = &self.surroundings.name;
+        match &notice {
+            Notice::Joined { .. } => self.joined = Some(Instant::now()),
+            Notice::PeerFault { from, fault } => {
+                tracing::debug!(
+                    name,
+                    from = from.as_ref().map(|f| short(f).to_string()),
+                    ?fault,
+                    "peer fault"
+                );
+            }
+            _ => {}
+        }
+        if let Some(news) = &self.surroundings.news {
+            news.send((name.clone(), notice)).ok();
+        }
+    }
+
+    async fn subscribe_media(&mut self) {
+        let Ok(namespace) = media::namespace(&self.participant.config().group) else { return };
+        if let (Some(pair), None, Some(_)) = (&self.pair, &self.media_subscription, self.media_every) {
+            self.media_subscription = subscribe(&pair.subscriber, &namespace).await.ok();
+        }
+    }
+
+    fn send_media(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        let payload = format!("{} at {now}", self.surroundings.name);
+        if let Some(object) = self.media.seal(now, payload.as_bytes())? {
+            drop(self.publish(object));
+        }
+        Ok(())
+    }
+
+    fn show_epoch(&mut self) -> Result<()> {
+        let group = self.participant.config().group.as_bytes().clone();
+        let probe = FullTrackName { namespace: TrackNamespace::new(vec![group])?, name: "probe".into() };
+        let (authenticator, key) = match self.participant.epoch() {
+            Some(_) => {
+                let key = self.participant.track_base_key(&probe)?.key;
+                let key = Bytes::copy_from_slice(key.as_bytes());
+                (Some(self.participant.epoch_authenticator()?), Some(key))
+            }
+            None => (None, None),
+        };
+        let name = |m: &moq_mls::engine::Member| String::from_utf8_lossy(&m.identity).into_owned();
+        let roster = self.participant.members().map(|m| (m.sender.clone(), name(m))).collect();
+        self.view.send_modify(|view| {
+            view.roster = roster;
+            view.authenticator = authenticator;
+            view.probe_key = key;
+        });
+        Ok(())
+    }
+
+    fn show(&self) {
+        self.view.send_modify(|view| {
+            view.phase = Some(self.participant.phase());
+            view.epoch = self.participant.epoch();
+            view.members = self.participant.members().count();
+            view.joined = self.joined;
+            view.stats = self.participant.stats().clone();
+            if self.media_subscription.is_some() {
+                view.received = self.media.received().clone();
+            }
+            view.held = self.media.held();
+            view.last_sent = self.media.last_sent();
+        });
+    }
+}
+
+async fn subscribe(session: &Session, namespace: &TrackNamespace) -> Result<Subscription> {
+    tokio::time::timeout(PATIENCE, session.subscribe_tracks(namespace)).await.context("no answer")?
+}
+
+/// Now, by the wall: for names that must differ between runs.
+pub fn now() -> Timestamp {
+    Clock::new().now()
+}

@@ -1,0 +1,30 @@
+//! moq-mls on the parts its users run: a MoQT relay over QUIC that is not ours, a counter service over
+//! HTTP with stores that survive, and a driver that a participant's process is made of.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`driver`] | one participant: actions to the network and the disk, and back |
+//! | [`mapping`] | our names and subscriptions on MoQT draft 18 |
+//! | [`session`], [`link`], [`publishing`] | a thin MoQT client; two sessions that come back; tracks that outlive them |
+//! | [`relay`] | `moq-relay-ietf` in process |
+//! | [`counter`], [`counter_client`] | the counter service, and its client |
+//! | [`media`] | sealed media tracks |
+//! | [`state_dir`], [`identity`], [`tls`], [`clock`] | small parts |
+//! | [`call`], [`participant`], [`bench`] | the commands: a whole call in one process, one participant, a benchmark |
+
+pub mod bench;
+pub mod call;
+pub mod clock;
+pub mod counter;
+pub mod counter_client;
+pub mod driver;
+pub mod identity;
+pub mod link;
+pub mod mapping;
+pub mod media;
+pub mod participant;
+pub mod publishing;
+pub mod relay;
+pub mod session;
+pub mod state_dir;
+pub mod tls;

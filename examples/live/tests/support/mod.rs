@@ -1,0 +1,102 @@
+//! What the tests share: services to kill, an etcd to start, a network to spoil.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+pub mod proxy;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin};
+use moq_mls::tracks::GroupName;
+use moq_mls_live::counter_client::CounterClient;
+
+/// A child that does not outlive the test.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A port that nobody listens on, most likely.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn reachable(port: u16) {
+    let began = Instant::now();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody listens at {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The counter command as a process.
+pub fn counter_process(folder: &Path, port: u16, store: &str) -> Killed {
+    let child = Command::new(env!("CARGO_BIN_EXE_moq-mls-live"))
+        .args(["counter", "--bind", &format!("127.0.0.1:{port}"), "--store", store, "--key"])
+        .arg(folder.join("receipts.key"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let child = Killed(child);
+    reachable(port);
+    child
+}
+
+/// A client of the counter at `port`.
+pub fn client(port: u16) -> CounterClient {
+    CounterClient::new(&format!("http://127.0.0.1:{port}"), None, None).unwrap()
+}
+
+/// etcd on loopback, and its URL; `None`, said aloud, where it is not installed.
+pub fn etcd(folder: &Path) -> Option<(Killed, String)> {
+    let (port, peer) = (free_port(), free_port());
+    let url = |port| format!("http://127.0.0.1:{port}");
+    let child = Command::new("etcd")
+        .arg("--data-dir")
+        .arg(folder.join("etcd"))
+        .args(["--listen-client-urls", &url(port), "--advertise-client-urls", &url(port)])
+        .args(["--listen-peer-urls", &url(peer), "--initial-advertise-peer-urls", &url(peer)])
+        .args(["--initial-cluster", &format!("default={}", url(peer))])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    match child {
+        Ok(child) => {
+            let child = Killed(child);
+            reachable(port);
+            Some((child, url(port)))
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: etcd does not start here ({error}); on Debian: apt-get install etcd-server");
+            None
+        }
+    }
+}
+
+/// A pin that tells slots and tries apart.
+pub fn pin(slot: u64, try_: u8) -> Pin {
+    let mut half = [try_; 32];
+    half[..8].copy_from_slice(&slot.to_be_bytes());
+    Pin::new(half, half)
+}
+
+/// Fills a slot with a pin.
+pub fn fill(client: &CounterClient, counter: &GroupName, val: u64, prev: Option<Pin>) -> Pin {
+    let lock = client.lock(&LockRequest { counter: counter.clone(), val }).unwrap();
+    let LockReply::Ok { lock_id, .. } = lock else { panic!("lock {val}: {lock:?}") };
+    let pin = pin(val, 1);
+    let request =
+        IncrementRequest { counter: counter.clone(), val: Some(val), lock_id, prev, pin: Some(pin) };
+    let reply = client.increment(&request).unwrap();
+    assert!(matches!(reply, IncrementReply::Ok(_)), "increment {val}: {reply:?}");
+    pin
+}
