@@ -253,8 +253,13 @@ impl Witness {
                 .collect(),
             None => Vec::new(),
         };
-        let again: Vec<SenderId> =
+        let mut again: Vec<SenderId> =
             added.iter().filter(|key_package| mine.contains(key_package)).map(|(s, _)| s.clone()).collect();
+        // Welcomed once more by the very KeyPackage that it came by.
+        let welcomed = self.welcomed.iter().filter(|(by, to, _)| (*by, *to) == (who, epoch));
+        let same =
+            |sender: &SenderId| old.is_some_and(|o| won && o.members.get(sender) == members.get(sender));
+        again.extend(welcomed.map(|(_, _, sender)| sender.clone()).filter(same));
         mine.extend(members.iter().map(|(sender, sequence)| (sender.clone(), *sequence)));
         for (sender, _) in added {
             if !self.welcomed.contains(&(who, epoch, sender.clone())) {

@@ -33,7 +33,7 @@ pub const MUTANTS: [Mutant; 14] = [
     mutant("pin before read-back", Flaw::PinBeforeReadBack, &[Profile::Calm]),
     mutant("reused KeyPackage", Flaw::ReusedKeyPackage, &[Profile::Storm, Profile::Relay]),
     mutant("dropped intent", Flaw::DroppedIntent, &[Profile::Loss, Profile::Counter]),
-    mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Storm, Profile::Byzantine]),
+    mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Loss, Profile::Relay]),
     Mutant { name: "no prev check", flaw: None, ignores_prev: true, profiles: &[Profile::Reset] },
 ];
 
