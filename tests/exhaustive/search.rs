@@ -11,6 +11,7 @@ use moq_mls::counter::service::Slot;
 use stateright::{Checker, Model, Property};
 
 use crate::acts::Step;
+use crate::capsule;
 use crate::rows::{Expect, Row};
 use crate::world::World;
 
@@ -137,6 +138,13 @@ impl Report {
     /// Holds what was found against what is expected.
     pub(crate) fn hold(&self) {
         let name = self.row.name;
+        if self.row.expect == Expect::Holds {
+            match (&self.violation, &self.wedge) {
+                (Some((invariant, steps)), _) => capsule::keep(&self.row, invariant, steps),
+                (None, Some(steps)) => capsule::keep(&self.row, "NoWedge", steps),
+                (None, None) => {}
+            }
+        }
         match self.row.expect {
             Expect::Holds => {
                 assert!(self.violation.is_none(), "{name}\n{}", self.failure());
