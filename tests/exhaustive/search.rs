@@ -224,7 +224,9 @@ pub(crate) fn run(row: &Row, limits: &Limits) -> Report {
         wedge: None,
     };
     if let Expect::Breaks(_) = row.expect {
-        report.violation = shortest(space, limits);
+        // It must be found, however slow the machine.
+        let patient = Limits { seconds: limits.seconds.max(900), ..*limits };
+        report.violation = shortest(space, &patient);
     } else {
         let (graph, end) = Graph::explore(&space, |w| kind(w, row), |w| w.broken.is_some(), limits);
         match end {
