@@ -19,7 +19,7 @@
 //!
 //! One file per phase: `bootstrapping`, `joining` (one's own way in), `joiners` and `admitting`
 //! (others' way in), `turn` (whose turn, and what there is to do), `committing`, `following`,
-//! `leaving`, `recovering`. The files below hold `impl` blocks of [`Participant`]; what each keeps
+//! `leaving`, `recovering`; what only one mode has is in `fencing` and `healing`. The files below hold `impl` blocks of [`Participant`]; what each keeps
 //! is in the struct it names.
 
 mod admitting;
@@ -28,8 +28,10 @@ mod bootstrapping;
 mod checking;
 mod committing;
 mod deadlines;
+mod fencing;
 mod flaws;
 mod following;
+mod healing;
 mod joiners;
 mod joining;
 mod leaving;

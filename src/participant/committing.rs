@@ -9,7 +9,7 @@ use crate::action::{FetchId, Notice, Refusal, RejoinReason, ServiceFault, Timer}
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::engine::{Built, Engine};
 use crate::error::Error;
-use crate::event::{Failure, Object};
+use crate::event::Failure;
 use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Outbox, Step};
 use crate::participant::requests::Asked;
@@ -78,14 +78,14 @@ impl<E: Engine> Participant<E> {
     }
 
     /// Back to idle, to try again after a back-off that grows with each failure.
-    fn back_off(&mut self) {
+    pub(crate) fn back_off(&mut self) {
         let Some(member) = self.member_mut() else { return };
         member.step = Step::Idle;
         self.repeat_later();
     }
 
     /// Keeps the step and repeats its request after a back-off.
-    fn repeat_later(&mut self) {
+    pub(crate) fn repeat_later(&mut self) {
         let Some(member) = self.member_mut() else { return };
         member.attempts = member.attempts.saturating_add(1);
         let attempts = member.attempts;
@@ -228,35 +228,6 @@ impl<E: Engine> Participant<E> {
             member.step = Step::Looking { fetch, lock_id };
         }
         Ok(())
-    }
-
-    /// Fenced: the token, made durable with the commit, is all that can tell later whose the slot is. So the
-    /// slot is filled first, and nobody sees the commit unless it has won.
-    fn fill_slot(&mut self, lock_id: Option<Bytes>) -> Result<(), Error> {
-        let Some(outbox) = self.member_mut().and_then(|m| m.outbox.as_mut()) else { return Ok(()) };
-        outbox.lock_id = lock_id.clone();
-        let pin = outbox.pin;
-        self.persist()?;
-        self.pin_slot(pin, lock_id, true);
-        Ok(())
-    }
-
-    /// Fenced: shows the commit that made the present epoch, until it was read back.
-    pub(crate) fn publish_unheard(&mut self) {
-        let Some(unheard) = self.member().and_then(|m| m.unheard.clone()) else { return };
-        self.publish(self.tracks.commit(&self.me), unheard.location, unheard.commit);
-        self.deadlines.set(Timer::ReadBack, self.now.after(self.config.timers.read_back));
-    }
-
-    /// Fenced: an object of the last epoch, perhaps one's own commit that came back.
-    pub(crate) fn on_past_object(&mut self, object: &Object) {
-        let Some(member) = self.member_mut() else { return };
-        let back = member
-            .unheard
-            .take_if(|u| u.location.group == object.location.group && u.commit == object.payload);
-        if back.is_some() {
-            self.deadlines.clear(Timer::ReadBack);
-        }
     }
 
     fn pin_candidate(&mut self, pin: Pin, lock_id: Option<Bytes>) {
@@ -590,50 +561,6 @@ impl<E: Engine> Participant<E> {
         match member.best_candidate() {
             Some(rival) => self.decide(rival),
             None => self.on_behind(),
-        }
-    }
-
-    fn start_healing(&mut self, slot: u64) {
-        let Some(member) = self.member_mut() else { return };
-        member.step = Step::Healing { lock_id: None, slot };
-        self.ask_lock(slot);
-    }
-
-    fn heal(&mut self, slot: u64, lock_id: Option<Bytes>) {
-        let Some(member) = self.member_mut() else { return };
-        let pin = Pin::new([0; 32], member.context_hash);
-        member.step = Step::Healing { lock_id: lock_id.clone(), slot };
-        self.ask_increment(slot, pin, None, lock_id);
-    }
-
-    fn on_healing_lock(&mut self, slot: u64, reply: Result<LockReply, Failure>) {
-        match reply {
-            Ok(LockReply::Ok { lock_id, .. }) => self.heal(slot, lock_id),
-            Ok(LockReply::Conflict { retry_later }) => {
-                if let Some(member) = self.member_mut() {
-                    member.step = Step::Idle;
-                }
-                let wait = self.retry_after(retry_later);
-                self.deadlines.set(Timer::Request, self.now.after(wait));
-            }
-            Ok(LockReply::CounterError(_) | LockReply::Error(_)) | Err(_) => self.back_off(),
-        }
-    }
-
-    fn on_healed(&mut self, slot: u64, reply: Result<IncrementReply, Failure>) {
-        match reply {
-            Ok(IncrementReply::Ok(_)) => {
-                if let Some(member) = self.member_mut() {
-                    member.step = Step::Idle;
-                }
-            }
-            Ok(_) => self.back_off(),
-            Err(_) => {
-                if let Some(member) = self.member_mut() {
-                    member.step = Step::Healing { lock_id: None, slot };
-                }
-                self.repeat_later();
-            }
         }
     }
 }

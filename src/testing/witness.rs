@@ -223,9 +223,9 @@ impl Witness {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one look at one state")]
     /// Whoever is let in by one's own commit gets a Welcome from oneself, and came by a KeyPackage that one has
     /// not seen a member come by before.
+    #[expect(clippy::too_many_arguments, reason = "one look at one state")]
     fn check_added<E: Engine>(
         &mut self,
         at: Timestamp,

@@ -283,7 +283,7 @@ impl World {
         if machine.epoch().is_some_and(|e| e >= row.last()) {
             machine.forget_wishes();
         }
-        self.look(row, who, before, machine);
+        self.look(row, before, machine);
         self.forget_requests(who, machine);
         peer.seal(row.keeps_durable());
         self.peers[who] = arc;
@@ -390,7 +390,7 @@ impl World {
     }
 
     /// Looks at a participant after each thing it did.
-    fn look(&mut self, row: &Row, who: usize, before: Option<(u64, [u8; 32])>, machine: &Machine) {
+    fn look(&mut self, row: &Row, before: Option<(u64, [u8; 32])>, machine: &Machine) {
         let Some((epoch, context)) = state(machine) else { return };
         if before == Some((epoch, context)) {
             return;
@@ -442,7 +442,6 @@ impl World {
         if outbox.is_some_and(|(_, _, base)| base != context) {
             self.break_invariant("NoSecretSurvivesLoser");
         }
-        let _ = who;
     }
 
     fn serve(&mut self, row: &Row, who: u8, body: &Body) -> Reply {
