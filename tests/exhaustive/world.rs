@@ -510,6 +510,8 @@ impl World {
         peer.life = peer.life.saturating_add(1);
         let life = peer.life;
         if !back {
+            // Its timer goes on: a joiner that asked again before the death asks again after it.
+            self.budget.rekeys = self.budget.rekeys.max(row.budget.rekeys.min(1));
             peer.durable = None;
             peer.seal(false);
             self.peers[who as usize] = arc;
