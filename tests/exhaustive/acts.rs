@@ -3,6 +3,11 @@
 use std::fmt;
 
 use moq_mls::action::Timer;
+use moq_mls::tracks::TrackKind;
+use moq_mls::{Phase, SafetyMode};
+
+use crate::rows::Row;
+use crate::world::{World, digest};
 
 /// One thing that happens. Participants are numbered; `at` is an object's place, `id` its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,5 +82,103 @@ impl fmt::Display for Step {
 impl From<Act> for Step {
     fn from(act: Act) -> Self {
         Self { act, dies: None }
+    }
+}
+
+impl World {
+    /// Everything that can happen next.
+    pub(crate) fn steps(&self, row: &Row, out: &mut Vec<Step>) {
+        let mut acts = Vec::new();
+        for (who, peer) in self.peers.iter().enumerate() {
+            let Some(machine) = &peer.machine else { continue };
+            let who = who as u8;
+            for timer in machine.armed() {
+                let fires = match timer {
+                    Timer::Turn => {
+                        machine.epoch().is_some_and(|e| e < row.last()) || machine.inside().outbox.is_some()
+                    }
+                    Timer::Request | Timer::Confirm => true,
+                    // What these bring, a delivery brings too, for publishes are not lost here.
+                    Timer::ReadBack | Timer::Fetch | Timer::Audit => false,
+                    Timer::JoinRetry => self.budget.rekeys > 0,
+                    // Far longer than anything that is on its way; no effect on the group's state.
+                    _ => false,
+                };
+                if fires {
+                    acts.push(Act::Fire(who, timer));
+                }
+            }
+            for (id, object) in &self.store {
+                let useful = match machine.tracks().classify(&object.track) {
+                    Some(TrackKind::Commit(_)) => {
+                        machine.epoch().is_none_or(|e| e <= object.location.group)
+                            || row.mode == SafetyMode::Fenced
+                    }
+                    Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),
+                    Some(TrackKind::KeyPackage(of)) => of != *machine.sender_id(),
+                    _ => false,
+                };
+                if useful && machine.phase() != Phase::Ended {
+                    acts.push(Act::Deliver(who, *id));
+                }
+            }
+            if self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize) {
+                acts.push(Act::Crash(who));
+            }
+            if self.budget.restarts > 0 {
+                acts.push(Act::Restart(who));
+            }
+            let early = machine.epoch().is_some_and(|e| e < row.last());
+            if self.budget.rogues > 0 && row.rogue == Some(who as usize) && early {
+                acts.push(Act::Rogue(who));
+            }
+        }
+        for (who, id) in self.requests.keys() {
+            acts.push(Act::Serve(*who, *id));
+            if self.budget.repeats > 0 {
+                acts.push(Act::Again(*who, *id));
+            }
+            if row.loss {
+                acts.push(Act::GiveUp(*who, *id));
+            }
+        }
+        acts.extend(self.late.iter().map(|body| Act::Late(digest(body))));
+        for (who, id) in self.replies.keys() {
+            acts.push(Act::Answer(*who, *id));
+            if row.loss {
+                acts.push(Act::GiveUp(*who, *id));
+            }
+        }
+        acts.extend(self.publishes.keys().map(|id| Act::Arrive(*id)));
+        if self.counter.lock_held().is_some() {
+            acts.push(Act::Lapse);
+        }
+        if self.budget.resets > 0 {
+            acts.push(Act::Reset);
+        }
+        for act in acts {
+            out.push(act.into());
+            self.crashes_within(row, act, out);
+        }
+    }
+
+    /// A participant may die between any two of the things it does.
+    fn crashes_within(&self, row: &Row, act: Act, out: &mut Vec<Step>) {
+        let (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _)) = act else { return };
+        let dies = self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize);
+        let back = self.budget.restarts > 0;
+        if !dies && !back {
+            return;
+        }
+        let mut world = self.clone();
+        let done = world.perform(row, act, None);
+        for after in 0..done {
+            if dies {
+                out.push(Step { act, dies: Some((after, false)) });
+            }
+            if back {
+                out.push(Step { act, dies: Some((after, true)) });
+            }
+        }
     }
 }

@@ -15,6 +15,8 @@ mod capsule;
 mod literal;
 mod rows;
 mod search;
+mod service;
+mod watching;
 mod world;
 
 use rows::{Expect, Row};

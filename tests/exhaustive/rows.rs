@@ -197,6 +197,7 @@ pub(crate) fn all() -> Vec<Row> {
             .loss()
             .restart()
             .large(),
+        row("PRb the same without loss", 3, 1).restart().large(),
         Row::boot("B2 bootstrap and join, loss").loss(),
         Row::boot("B3 bootstrap and join, 1 crash").crash(),
         Row::join("J0 Welcome only on increment Ok").flaw(Flaw::WelcomeOnlyOnOk).expects(Wedges),
@@ -214,9 +215,14 @@ pub(crate) fn all() -> Vec<Row> {
             .large()
             .expects(Breaks("NoLineageFork")),
         Row { members: 2, ..row("R4 service loses its state, newcomer", 3, 1) }.reset().large(),
+        row("R4b service loses its state, 2 members", 2, 1).reset(),
+        Row { members: 2, wishes: false, joins: true, ..row("R4c service loses its state, joiner", 3, 1) }
+            .reset()
+            .large(),
         // The other modes.
         row("F1 fenced, no faults", 2, 2).mode(Fenced),
         row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().restart().large(),
+        row("S11b fenced, loss, 1 restart, 1 epoch", 2, 1).mode(Fenced).loss().restart().large(),
         row("S12 fenced, 1 crash", 2, 1).mode(Fenced).crash().expects(Wedges),
         row("S2b the draft's bare API, 3 members", 3, 1).mode(Advisory).expects(Breaks("AgreementOnEpoch")),
     ]

@@ -14,7 +14,7 @@ use stateright::{Checker, Model, Property};
 use crate::acts::Step;
 use crate::capsule;
 use crate::rows::{Expect, Row};
-use crate::world::World;
+use crate::world::{Machine, World};
 
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,11 @@ fn kind(world: &World, row: &Row) -> Kind {
     let agreed = members.windows(2).all(|w| w[0].context_hash() == w[1].context_hash());
     let here: Vec<_> = living.iter().filter(|m| m.phase() != Phase::Ended).collect();
     let all_in = here.iter().all(|m| m.phase() == Phase::Member);
-    let good = if row.joins {
+    let stopped = |m: &&Machine| m.inside().halted || m.epoch() == Some(row.last());
+    let good = if world.was_reset {
+        // A group whose counter is lost stops, and says so: [`ServiceFault`](moq_mls::action::ServiceFault).
+        members.iter().all(|m| stopped(m))
+    } else if row.joins {
         world.peers[row.members..]
             .iter()
             .filter_map(|p| p.machine.as_ref())

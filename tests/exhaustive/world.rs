@@ -16,17 +16,18 @@ use moq_mls::engine::Engine;
 use moq_mls::snapshot::Snapshot;
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{CommitTrackPolicy, GroupName, GroupTracks, TrackKind};
-use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, Phase, SafetyMode, Timestamp};
+use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, SafetyMode, Timestamp};
 
 use crate::acts::{Act, Step};
 use crate::rows::Row;
+use crate::watching::state;
 
 pub(crate) type Machine = Participant<SymbolicEngine>;
 
-const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-const LEASE: std::time::Duration = std::time::Duration::from_secs(1_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(1_000_000);
 
-fn digest(value: &impl Hash) -> u64 {
+pub(crate) fn digest(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
@@ -42,13 +43,13 @@ pub(crate) struct Peer {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Body {
+pub(crate) enum Body {
     Lock(u64),
     Increment { val: Option<u64>, lock_id: Option<Bytes>, prev: Option<Pin>, pin: Option<Pin> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Reply {
+pub(crate) enum Reply {
     Lock(LockReply),
     Increment(IncrementReply),
 }
@@ -68,21 +69,21 @@ pub(crate) struct Budget {
 pub(crate) struct World {
     pub(crate) peers: Vec<Arc<Peer>>,
     /// On their way to the service, by participant and request id.
-    requests: BTreeMap<(u8, u64), Body>,
+    pub(crate) requests: BTreeMap<(u8, u64), Body>,
     /// On their way to the service, with nobody to answer to.
-    late: BTreeSet<Body>,
-    replies: BTreeMap<(u8, u64), Reply>,
+    pub(crate) late: BTreeSet<Body>,
+    pub(crate) replies: BTreeMap<(u8, u64), Reply>,
     /// On their way to the relay, by content.
-    publishes: BTreeMap<u64, Arc<Object>>,
+    pub(crate) publishes: BTreeMap<u64, Arc<Object>>,
     /// At the relay, by content.
-    store: BTreeMap<u64, Arc<Object>>,
+    pub(crate) store: BTreeMap<u64, Arc<Object>>,
     pub(crate) counter: Counter,
     pub(crate) budget: Budget,
-    was_reset: bool,
+    pub(crate) was_reset: bool,
     /// By epoch, every GroupContext that anybody was ever in, with the one it followed on.
-    history: BTreeMap<u64, BTreeSet<(u64, u64)>>,
+    pub(crate) history: BTreeMap<u64, BTreeSet<(u64, u64)>>,
     /// Own commits that were ever published, by participant and epoch.
-    own: BTreeMap<(u8, u64), u64>,
+    pub(crate) own: BTreeMap<(u8, u64), u64>,
     /// The first invariant that was found broken, by name.
     pub(crate) broken: Option<&'static str>,
 }
@@ -235,7 +236,7 @@ impl World {
         self.peers[who].machine.as_ref()
     }
 
-    fn break_invariant(&mut self, name: &'static str) {
+    pub(crate) fn break_invariant(&mut self, name: &'static str) {
         self.broken.get_or_insert(name);
     }
 
@@ -348,151 +349,6 @@ impl World {
         }
     }
 
-    fn publish(
-        &mut self,
-        row: &Row,
-        who: usize,
-        machine: &Machine,
-        durable: Option<&Snapshot>,
-        object: Object,
-    ) {
-        let id = digest(&object);
-        match machine.tracks().classify(&object.track) {
-            Some(TrackKind::Commit(_)) if object.location.object.is_multiple_of(2) => {
-                let first =
-                    *self.own.entry((who as u8, object.location.group)).or_insert(digest(&object.payload));
-                if first != digest(&object.payload) {
-                    self.break_invariant("OneOutboxPerSlot");
-                }
-                let kept = durable.is_some_and(|d| contains(d.as_bytes(), &object.payload));
-                if !kept {
-                    self.break_invariant("OutboxDurableBeforePublish");
-                }
-            }
-            Some(TrackKind::Welcome(_)) if !self.was_reset => {
-                let decided = match self.counter.slot(object.location.group) {
-                    Slot::Free => false,
-                    Slot::Pinned(pin) => {
-                        machine.epoch() != Some(object.location.group)
-                            || machine.context_hash().is_some_and(|c| c == pin.context_hash())
-                    }
-                    Slot::Unpinned | Slot::Forgotten => true,
-                };
-                if !decided && row.mode != SafetyMode::Advisory && !row.early_welcomes {
-                    self.break_invariant("NoWelcomeBeforePin");
-                }
-            }
-            _ => {}
-        }
-        if !self.store.contains_key(&id) {
-            self.publishes.insert(id, Arc::new(object));
-        }
-    }
-
-    /// Looks at a participant after each thing it did.
-    fn look(&mut self, row: &Row, before: Option<(u64, [u8; 32])>, machine: &Machine) {
-        let Some((epoch, context)) = state(machine) else { return };
-        if before == Some((epoch, context)) {
-            return;
-        }
-        let id = |context: &[u8]| digest(&context);
-        let parent = before.filter(|(e, _)| e + 1 == epoch).map(|(_, c)| c);
-        if let Some((old, _)) = before
-            && epoch < old
-        {
-            self.break_invariant("EpochMonotonic");
-        }
-        let known = self.history.entry(epoch).or_default();
-        let through = parent.map_or(0, |c| id(&c));
-        if !known.iter().any(|(c, _)| *c == id(&context)) {
-            known.insert((id(&context), through));
-        }
-        let forks = known
-            .iter()
-            .any(|(a, p)| known.iter().any(|(b, q)| a != b && (!self.was_reset || (p == q && *p != 0))));
-        if forks {
-            let name = if epoch == 0 {
-                "SingleGenesis"
-            } else if self.was_reset {
-                "NoLineageFork"
-            } else {
-                "AgreementOnEpoch"
-            };
-            self.break_invariant(name);
-        }
-        if !machine.members().any(|m| m.sender == *machine.sender_id()) {
-            self.break_invariant("RemovedCannotDerive");
-        }
-        if row.mode == SafetyMode::Pinned {
-            let pinned = match self.counter.slot(epoch) {
-                Slot::Pinned(pin) => machine.pin() == Some(&pin) && pin.context_hash() == context,
-                _ => false,
-            };
-            if !pinned && !self.was_reset {
-                self.break_invariant("AppliedIsPinned");
-            }
-            if let Some(parent) = parent
-                && let Slot::Pinned(before) = self.counter.slot(epoch.saturating_sub(1))
-                && before.context_hash() != parent
-            {
-                self.break_invariant("NoLineageFork");
-            }
-        }
-        let outbox = machine.inside().outbox;
-        if outbox.is_some_and(|(_, _, base)| base != context) {
-            self.break_invariant("NoSecretSurvivesLoser");
-        }
-    }
-
-    fn serve(&mut self, row: &Row, who: u8, body: &Body) -> Reply {
-        match body {
-            Body::Lock(val) => {
-                let token = if row.mode == SafetyMode::Pinned { Bytes::new() } else { self.token(who) };
-                Reply::Lock(self.counter.lock(NOW, *val, token, LEASE))
-            }
-            Body::Increment { val, lock_id, prev, pin } => {
-                let before = self.counter.next();
-                let counter = GroupName::try_from("room").unwrap();
-                let newest = before.checked_sub(1).map(|v| self.counter.slot(v));
-                let prev = match newest {
-                    Some(Slot::Pinned(newest)) if row.no_prev && pin.is_some() => Some(newest),
-                    _ if row.no_prev => None,
-                    _ => *prev,
-                };
-                let request =
-                    IncrementRequest { counter, val: *val, lock_id: lock_id.clone(), prev, pin: *pin };
-                let reply = self.counter.increment(NOW, &request, 1024);
-                if self.counter.next() > before
-                    && before > 0
-                    && let Some(pin) = pin
-                {
-                    let hash = |o: &Arc<Object>| Self::engine(0, 0).sha256(&o.payload).unwrap();
-                    if !self.store.values().any(|o| hash(o) == pin.commit_hash()) {
-                        self.break_invariant("PublishedBeforePinned");
-                    }
-                }
-                Reply::Increment(reply)
-            }
-        }
-    }
-
-    /// The least token that nobody remembers.
-    fn token(&self, who: u8) -> Bytes {
-        let tokens = (0_u8..).map(|n| Bytes::from(vec![who, n]));
-        let known = |token: &Bytes| {
-            let held = self.counter.lock_held().is_some_and(|l| l.id == *token);
-            let body = |b: &Body| matches!(b, Body::Increment { lock_id: Some(id), .. } if id == token);
-            let asked = self.requests.values().any(body) || self.late.iter().any(body);
-            let told =
-                |r: &Reply| matches!(r, Reply::Lock(LockReply::Ok { lock_id: Some(id), .. }) if id == token);
-            let filled = matches!(self.counter.slots(),
-                moq_mls::counter::service::Slots::Unpinned { filled_by: Some(id) } if id == token);
-            let kept = self.peers.iter().any(|p| p.machine.as_ref().is_some_and(|m| m.remembers(token)));
-            held || asked || filled || kept || self.replies.values().any(told)
-        };
-        tokens.into_iter().find(|t| !known(t)).unwrap()
-    }
-
     fn kill(&mut self, who: u8, row: &Row, back: bool) {
         let mut arc = self.peers[who as usize].clone();
         let peer = Arc::make_mut(&mut arc);
@@ -532,102 +388,6 @@ impl World {
         });
     }
 
-    /// Everything that can happen next.
-    pub(crate) fn steps(&self, row: &Row, out: &mut Vec<Step>) {
-        let mut acts = Vec::new();
-        for (who, peer) in self.peers.iter().enumerate() {
-            let Some(machine) = &peer.machine else { continue };
-            let who = who as u8;
-            for timer in machine.armed() {
-                let fires = match timer {
-                    Timer::Turn => {
-                        machine.epoch().is_some_and(|e| e < row.last()) || machine.inside().outbox.is_some()
-                    }
-                    Timer::Request | Timer::Confirm => true,
-                    // What these bring, a delivery brings too, for publishes are not lost here.
-                    Timer::ReadBack | Timer::Fetch | Timer::Audit => false,
-                    Timer::JoinRetry => self.budget.rekeys > 0,
-                    // Far longer than anything that is on its way; no effect on the group's state.
-                    _ => false,
-                };
-                if fires {
-                    acts.push(Act::Fire(who, timer));
-                }
-            }
-            for (id, object) in &self.store {
-                let useful = match machine.tracks().classify(&object.track) {
-                    Some(TrackKind::Commit(_)) => {
-                        machine.epoch().is_none_or(|e| e <= object.location.group)
-                            || row.mode == SafetyMode::Fenced
-                    }
-                    Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),
-                    Some(TrackKind::KeyPackage(of)) => of != *machine.sender_id(),
-                    _ => false,
-                };
-                if useful && machine.phase() != Phase::Ended {
-                    acts.push(Act::Deliver(who, *id));
-                }
-            }
-            if self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize) {
-                acts.push(Act::Crash(who));
-            }
-            if self.budget.restarts > 0 {
-                acts.push(Act::Restart(who));
-            }
-            let early = machine.epoch().is_some_and(|e| e < row.last());
-            if self.budget.rogues > 0 && row.rogue == Some(who as usize) && early {
-                acts.push(Act::Rogue(who));
-            }
-        }
-        for (who, id) in self.requests.keys() {
-            acts.push(Act::Serve(*who, *id));
-            if self.budget.repeats > 0 {
-                acts.push(Act::Again(*who, *id));
-            }
-            if row.loss {
-                acts.push(Act::GiveUp(*who, *id));
-            }
-        }
-        acts.extend(self.late.iter().map(|body| Act::Late(digest(body))));
-        for (who, id) in self.replies.keys() {
-            acts.push(Act::Answer(*who, *id));
-            if row.loss {
-                acts.push(Act::GiveUp(*who, *id));
-            }
-        }
-        acts.extend(self.publishes.keys().map(|id| Act::Arrive(*id)));
-        if self.counter.lock_held().is_some() {
-            acts.push(Act::Lapse);
-        }
-        if self.budget.resets > 0 {
-            acts.push(Act::Reset);
-        }
-        for act in acts {
-            out.push(act.into());
-            self.crashes_within(row, act, out);
-        }
-    }
-
-    /// A participant may die between any two of the things it does.
-    fn crashes_within(&self, row: &Row, act: Act, out: &mut Vec<Step>) {
-        let (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _)) = act else { return };
-        let dies = self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize);
-        let back = self.budget.restarts > 0;
-        if !dies && !back {
-            return;
-        }
-        let mut world = self.clone();
-        let done = world.perform(row, act, None);
-        for after in 0..done {
-            if dies {
-                out.push(Step { act, dies: Some((after, false)) });
-            }
-            if back {
-                out.push(Step { act, dies: Some((after, true)) });
-            }
-        }
-    }
-
     /// The state after a step; `None` if it changes nothing.
     pub(crate) fn after(&self, row: &Row, step: Step) -> Option<Self> {
         let mut world = self.clone();
@@ -648,7 +408,7 @@ impl World {
         (digest(&world) != digest(self)).then_some(world)
     }
 
-    fn perform(&mut self, row: &Row, act: Act, dies: Option<u8>) -> u8 {
+    pub(crate) fn perform(&mut self, row: &Row, act: Act, dies: Option<u8>) -> u8 {
         match act {
             Act::Fire(who, timer) => {
                 if timer == Timer::JoinRetry {
@@ -760,12 +520,4 @@ fn is_commit(object: &Object) -> bool {
         let tracks = GroupTracks::new(GroupName::try_from("room").unwrap(), policy);
         matches!(tracks.classify(&object.track), Some(TrackKind::Commit(_)))
     })
-}
-
-fn state(machine: &Machine) -> Option<(u64, [u8; 32])> {
-    Some((machine.epoch()?, machine.context_hash()?))
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|w| w == needle)
 }
