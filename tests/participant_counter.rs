@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault};
 use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason};
-use moq_mls::{Command, Event, Failure, Participant, Phase, SafetyMode, Timestamp};
+use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode, Timestamp};
 use support::engines::{TestEngine, engine};
 use support::{World, config};
 
@@ -19,6 +19,7 @@ struct Scripted {
     machine: Participant<TestEngine>,
     now: Timestamp,
     notices: Vec<Notice>,
+    published: Vec<Object>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -41,9 +42,13 @@ impl Scripted {
         world.add(engine("a"), config);
         world.command(0, Command::Join);
         world.run(1000);
-        let mut peer = world.peers.remove(0);
-        peer.machine.handle(world.now, Command::Update).unwrap();
-        Self { machine: peer.machine, now: world.now, notices: Vec::new() }
+        let mut this = Self::of(world.peers.remove(0).machine, world.now);
+        this.machine.handle(this.now, Command::Update).unwrap();
+        this
+    }
+
+    fn of(machine: Participant<TestEngine>, now: Timestamp) -> Self {
+        Self { machine, now, notices: Vec::new(), published: Vec::new() }
     }
 
     fn event(&mut self, event: Event) -> Vec<Asked> {
@@ -61,6 +66,7 @@ impl Scripted {
                 }
                 Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
                 Action::Publish { id, object } => {
+                    self.published.push(object.clone());
                     self.machine.handle(self.now, Event::Object(object)).unwrap();
                     Event::PublishReply { id, reply: Ok(()) }
                 }
@@ -166,6 +172,36 @@ fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
     assert_eq!(s.now.since(start), Duration::from_secs(30));
     assert!(s.notices.contains(&Notice::Rejoining(RejoinReason::Unreachable)));
     assert_eq!(s.machine.phase(), Phase::Joining);
+}
+
+#[test]
+fn a_commit_that_makes_another_epoch_than_its_pin_says_is_not_applied() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        let who = world.add(engine(name), config());
+        world.command(who, Command::Join);
+        world.run(10_000);
+    }
+    let mut members = world.peers.drain(..).map(|peer| Scripted::of(peer.machine, world.now));
+    let (mut a, mut b) = (members.next().unwrap(), members.next().unwrap());
+    assert_eq!((a.machine.epoch(), b.machine.epoch()), (Some(1), Some(1)));
+    b.machine.handle(b.now, Command::Update).unwrap();
+    let (_, Asked::Lock(id, 2)) = b.next() else { panic!("b does not commit") };
+    let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
+    let asked = b.event(Event::LockReply { id, reply: Ok(ok) }).pop();
+    let Some(Asked::Increment(_, IncrementRequest { pin: Some(pin), .. })) = asked else {
+        panic!("{asked:?}")
+    };
+    let commit = b.published.pop().unwrap();
+
+    a.event(Event::Object(commit));
+    let (_, Asked::Lock(id, 2)) = a.next() else { panic!("a does not ask which commit won") };
+    let commit_hash: [u8; 32] = pin.commit_hash().try_into().unwrap();
+    let lie = Pin::new(commit_hash, [9; 32]);
+    a.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(3, Some(lie)))) });
+    assert!(a.notices.contains(&Notice::FaultyCommit { epoch: 1, commit_hash }), "{:?}", a.notices);
+    assert!(a.notices.contains(&Notice::Rejoining(RejoinReason::FaultyCommit)));
+    assert_eq!(a.machine.phase(), Phase::Joining);
 }
 
 #[test]
