@@ -41,6 +41,8 @@ mod requests;
 mod roster;
 mod stats;
 mod storing;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 mod trees;
 mod turn;
 
