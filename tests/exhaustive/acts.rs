@@ -167,12 +167,12 @@ impl World {
         let (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _)) = act else { return };
         let dies = self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize);
         let back = self.budget.restarts > 0;
-        if !dies && !back {
+        if !dies && !back || self.is_idle(act) {
             return;
         }
         let mut world = self.clone();
-        let done = world.perform(row, act, None);
-        for after in 0..done {
+        let did = world.perform(row, act, None);
+        for after in 0..did.visible {
             if dies {
                 out.push(Step { act, dies: Some((after, false)) });
             }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use moq_mls::Phase;
@@ -14,7 +14,7 @@ use stateright::{Checker, Model, Property};
 use crate::acts::Step;
 use crate::capsule;
 use crate::rows::{Expect, Row};
-use crate::world::{Machine, World};
+use crate::world::{Machine, World, digest};
 
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
@@ -263,12 +263,6 @@ pub(crate) struct Graph {
     parents: Vec<u32>,
 }
 
-fn fingerprint(state: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    state.hash(&mut hasher);
-    hasher.finish()
-}
-
 impl Graph {
     /// Goes depth first, which keeps few states in memory at a time.
     pub(crate) fn explore<M: Model<State: Hash>>(
@@ -310,7 +304,7 @@ impl Graph {
 
     fn add<S: Hash>(&mut self, state: &S, kind: impl Fn(&S) -> Kind, from: u32) -> (u32, bool) {
         let number = self.kinds.len() as u32;
-        let found = *self.numbers.entry(fingerprint(state)).or_insert(number);
+        let found = *self.numbers.entry(digest(state)).or_insert(number);
         if found == number {
             self.kinds.push(kind(state));
             self.parents.push(from);
@@ -364,7 +358,7 @@ impl Graph {
             model.actions(&state, &mut steps);
             let found = steps.iter().find_map(|step| {
                 let next = model.next_state(&state, step.clone())?;
-                (self.numbers.get(&fingerprint(&next)) == Some(to)).then_some((step.to_string(), next))
+                (self.numbers.get(&digest(&next)) == Some(to)).then_some((step.to_string(), next))
             });
             let (step, next) = found.unwrap();
             way.push(step);

@@ -3,10 +3,10 @@
 //! Nothing here repeats a rule of the machine: a participant is the machine itself, and the counter is the
 //! service's own. What the world adds is that messages take as long as they like, and what it looks at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use moq_mls::action::{FetchId, IncrementRequestId, LockRequestId, Notice, Timer};
@@ -27,10 +27,9 @@ pub(crate) type Machine = Participant<SymbolicEngine>;
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(1_000_000);
 
+/// The same on every machine: counterexamples name objects by it.
 pub(crate) fn digest(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    foldhash::quality::FixedState::default().hash_one(value)
 }
 
 #[derive(Clone)]
@@ -86,6 +85,31 @@ pub(crate) struct World {
     pub(crate) own: BTreeMap<(u8, u64), u64>,
     /// The first invariant that was found broken, by name.
     pub(crate) broken: Option<&'static str>,
+    /// No part of the state: see [`Idle`].
+    idle: Arc<Idle>,
+}
+
+/// What a participant did.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Did {
+    /// How many things that the world can see: it may die between any two of them.
+    pub(crate) visible: u8,
+    anything: bool,
+}
+
+/// Deliveries that a participant did not even answer to, by its digest and the object's: what it would do
+/// depends on nothing else, so they need not be tried in each of the worlds that hold both.
+#[derive(Debug, Default)]
+struct Idle(Mutex<HashSet<(u64, u64)>>);
+
+impl Idle {
+    fn knows(&self, peer: &Peer, object: u64) -> bool {
+        self.0.lock().unwrap().contains(&(peer.digest, object))
+    }
+
+    fn learn(&self, peer: &Peer, object: u64) {
+        self.0.lock().unwrap().insert((peer.digest, object));
+    }
 }
 
 impl PartialEq for World {
@@ -169,6 +193,7 @@ impl World {
             history: BTreeMap::new(),
             own: BTreeMap::new(),
             broken: None,
+            idle: Arc::default(),
         };
         for who in 0..row.participants {
             let machine = Participant::new(Self::engine(who, 0), Self::config(row), NOW).unwrap();
@@ -200,6 +225,8 @@ impl World {
         for who in row.members..row.participants {
             world.tell(row, who, Event::Command(Command::Join), None);
         }
+        // Learnt while nobody wished for anything.
+        world.idle = Arc::default();
         world
     }
 
@@ -241,18 +268,17 @@ impl World {
     }
 
     /// A participant hears something and does all that it wants done, or dies on the way.
-    /// Returns how many things it did that the world can see.
-    fn tell(&mut self, row: &Row, who: usize, event: Event, dies: Option<u8>) -> u8 {
+    fn tell(&mut self, row: &Row, who: usize, event: Event, dies: Option<u8>) -> Did {
         self.drive(row, who, dies, |m| m.handle(NOW, event).unwrap())
     }
 
-    fn drive(&mut self, row: &Row, who: usize, dies: Option<u8>, hear: impl FnOnce(&mut Machine)) -> u8 {
+    fn drive(&mut self, row: &Row, who: usize, dies: Option<u8>, hear: impl FnOnce(&mut Machine)) -> Did {
         let mut arc = self.peers[who].clone();
         let peer = Arc::make_mut(&mut arc);
-        let Some(machine) = &mut peer.machine else { return 0 };
+        let Some(machine) = &mut peer.machine else { return Did::default() };
         let before = state(machine);
         hear(machine);
-        let mut done = 0;
+        let mut did = Did::default();
         let mut answers = Vec::new();
         let mut died = false;
         'run: loop {
@@ -264,12 +290,13 @@ impl World {
                         | Action::Lock { .. }
                         | Action::Increment { .. }
                 );
-                if seen && dies == Some(done) {
+                if seen && dies == Some(did.visible) {
                     died = true;
                     break 'run;
                 }
                 self.act(row, who, machine, &mut peer.durable, action, &mut answers);
-                done += u8::from(seen);
+                did.visible += u8::from(seen);
+                did.anything = true;
             }
             if answers.is_empty() {
                 break;
@@ -288,7 +315,7 @@ impl World {
         self.forget_requests(who, machine);
         peer.seal(row.keeps_durable());
         self.peers[who] = arc;
-        done
+        did
     }
 
     /// Numbers the participant's requests as it does now.
@@ -388,9 +415,18 @@ impl World {
         });
     }
 
+    /// A delivery that is known to do nothing.
+    pub(crate) fn is_idle(&self, act: Act) -> bool {
+        matches!(act, Act::Deliver(who, id) if self.idle.knows(&self.peers[who as usize], id))
+    }
+
     /// The state after a step; `None` if it changes nothing.
     pub(crate) fn after(&self, row: &Row, step: Step) -> Option<Self> {
+        if step.dies.is_none() && self.is_idle(step.act) {
+            return None;
+        }
         let mut world = self.clone();
+        let mut did = Did { anything: true, ..Did::default() };
         match (step.dies, step.act) {
             (Some((after, back)), act @ (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _))) => {
                 world.perform(row, act, Some(after));
@@ -401,14 +437,18 @@ impl World {
                 }
                 world.kill(who, row, back);
             }
-            (_, act) => {
-                world.perform(row, act, None);
-            }
+            (_, act) => did = world.perform(row, act, None),
         }
-        (digest(&world) != digest(self)).then_some(world)
+        if digest(&world) != digest(self) {
+            return Some(world);
+        }
+        if let (Act::Deliver(who, id), false) = (step.act, did.anything) {
+            self.idle.learn(&self.peers[who as usize], id);
+        }
+        None
     }
 
-    pub(crate) fn perform(&mut self, row: &Row, act: Act, dies: Option<u8>) -> u8 {
+    pub(crate) fn perform(&mut self, row: &Row, act: Act, dies: Option<u8>) -> Did {
         match act {
             Act::Fire(who, timer) => {
                 if timer == Timer::JoinRetry {
@@ -417,22 +457,24 @@ impl World {
                 return self.drive(row, who.into(), dies, |m| m.fire(timer).unwrap());
             }
             Act::Serve(who, id) => {
-                let Some(body) = self.requests.remove(&(who, id)) else { return 0 };
+                let Some(body) = self.requests.remove(&(who, id)) else { return Did::default() };
                 let reply = self.serve(row, who, &body);
                 self.replies.insert((who, id), reply);
             }
             Act::Again(who, id) => {
-                let Some(body) = self.requests.get(&(who, id)).cloned() else { return 0 };
+                let Some(body) = self.requests.get(&(who, id)).cloned() else { return Did::default() };
                 self.budget.repeats -= 1;
                 self.serve(row, who, &body);
             }
             Act::Late(id) => {
-                let Some(body) = self.late.iter().find(|b| digest(*b) == id).cloned() else { return 0 };
+                let Some(body) = self.late.iter().find(|b| digest(*b) == id).cloned() else {
+                    return Did::default();
+                };
                 self.late.remove(&body);
                 self.serve(row, u8::MAX, &body);
             }
             Act::Answer(who, id) => {
-                let Some(reply) = self.replies.remove(&(who, id)) else { return 0 };
+                let Some(reply) = self.replies.remove(&(who, id)) else { return Did::default() };
                 let event = match reply {
                     Reply::Lock(reply) => Event::LockReply { id: LockRequestId(id), reply: Ok(reply) },
                     Reply::Increment(reply) => {
@@ -451,7 +493,7 @@ impl World {
                         is_lock
                     }
                     (None, Some(reply)) => matches!(reply, Reply::Lock(_)),
-                    (None, None) => return 0,
+                    (None, None) => return Did::default(),
                 };
                 let unknown = Failure::Unknown;
                 let event = if is_lock {
@@ -462,7 +504,7 @@ impl World {
                 return self.tell(row, who.into(), event, None);
             }
             Act::Arrive(id) => {
-                let Some(object) = self.publishes.remove(&id) else { return 0 };
+                let Some(object) = self.publishes.remove(&id) else { return Did::default() };
                 // A place on a commit track is taken for good; of two Welcomes, relays may have either.
                 let taken = |o: &Arc<Object>| {
                     is_commit(&object) && o.track == object.track && o.location == object.location
@@ -472,7 +514,7 @@ impl World {
                 }
             }
             Act::Deliver(who, id) => {
-                let Some(object) = self.store.get(&id).cloned() else { return 0 };
+                let Some(object) = self.store.get(&id).cloned() else { return Did::default() };
                 return self.tell(row, who.into(), Event::Object((*object).clone()), dies);
             }
             Act::Lapse => {
@@ -494,7 +536,7 @@ impl World {
             }
             Act::Rogue(who) => {
                 self.budget.rogues -= 1;
-                let Some(machine) = self.machine(who.into()) else { return 0 };
+                let Some(machine) = self.machine(who.into()) else { return Did::default() };
                 let engine = Self::engine(who.into(), 99);
                 let tracks: &GroupTracks = machine.tracks();
                 if let Some((location, payload)) = machine.rogue_commit(&engine, NOW) {
@@ -503,7 +545,7 @@ impl World {
                 }
             }
         }
-        0
+        Did::default()
     }
 }
 
