@@ -290,3 +290,64 @@ fn a_restarted_process_goes_on_in_the_same_file() {
     assert_eq!(file.matches("\"start\":\"restore\"").count(), 3);
     assert!(the_same(&file) > 20);
 }
+
+#[test]
+fn every_setting_is_in_the_first_line() {
+    let mut config = config();
+    let l = &mut config.limits;
+    for n in [
+        &mut l.key_package_bytes,
+        &mut l.handshake_bytes,
+        &mut l.tree_bytes,
+        &mut l.roster,
+        &mut l.adds_per_commit,
+        &mut l.adds_per_commit_apart,
+        &mut l.pending_joiners,
+        &mut l.pending_joiner_bytes,
+        &mut l.remembered_senders,
+        &mut l.candidates,
+        &mut l.commits_per_epoch,
+        &mut l.future_bytes,
+        &mut l.own_key_packages,
+        &mut l.welcomes,
+        &mut l.actions,
+    ] {
+        *n += 1;
+    }
+    l.future_epochs = u64::MAX;
+    l.counter_lead += 1;
+    l.publish_tries += 1;
+    let t = &mut config.timers;
+    for d in [
+        &mut t.batch,
+        &mut t.crowd,
+        &mut t.turn,
+        &mut t.confirm,
+        &mut t.fetch,
+        &mut t.read_back,
+        &mut t.join_retry,
+        &mut t.join_deadline,
+        &mut t.rejoin,
+        &mut t.leave,
+        &mut t.audit,
+        &mut t.credential_check,
+        &mut t.backoff.0,
+        &mut t.backoff.1,
+        &mut t.retry_later.0,
+        &mut t.retry_later.1,
+    ] {
+        *d += Duration::from_millis(1);
+    }
+    let engine = RecordedEngine::new(seeded_engine("u", 1), &AnswerLog::new(Secrets::Withheld));
+    let header = Recorder::with_answers("of a test", &config, &engine).take();
+    // The replay writes the line again from what it read.
+    assert_eq!(the_same(&header), 0);
+    let line: Value = serde_json::from_str(&header).unwrap();
+    assert_eq!(line["limits"].as_object().unwrap().len(), 18);
+    assert_eq!(line["limits"]["future_epochs"], "18446744073709551615");
+    assert_eq!(line["timers"].as_object().unwrap().len(), 16);
+    for wrong in ["\"batch\":-1", "\"patch\":51"] {
+        let header = header.replacen("\"batch\":51", wrong, 1);
+        assert!(replay(&header, |_, _| {}).is_err(), "{wrong}");
+    }
+}

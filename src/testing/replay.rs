@@ -4,7 +4,7 @@
 //! written down by a [`Recorder`] and must be the log's own lines, byte for byte. The engine is one that draws
 //! the same randomness, where the log's `engine` is `seeded NAME SEED` ([`seeded_crypto`](super::seeded_crypto)),
 //! or one that gives the answers which the log has
-//! ([`RecordedEngine`](crate::recording::RecordedEngine)).
+//! ([`RecordedEngine`]).
 
 mod answering;
 mod reading;
