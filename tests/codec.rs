@@ -175,6 +175,9 @@ fn a_stream_in_pieces_is_cut_into_messages() {
         Unsubscribe { subscribe_id: 1 << 40 }.into(),
         SubscribeNamespaceResponse { id: 1, result: Ok(()) }.into(),
     ];
+    for message in &messages {
+        assert_eq!(message.to_bytes().unwrap().len(), message.encoded_len(), "{message:?}");
+    }
     let stream: Vec<u8> = messages.iter().flat_map(|m| m.to_bytes().unwrap()).collect();
     for piece in 1..stream.len() {
         let mut decoder = ControlDecoder::new();
@@ -189,6 +192,9 @@ fn a_stream_in_pieces_is_cut_into_messages() {
         assert_eq!(decoder.buffered(), 0);
     }
     let mut decoder = ControlDecoder::new();
+    decoder.push(&stream[..5]);
+    assert_eq!((decoder.next_message(), decoder.buffered()), (Ok(None), 5));
+    decoder = ControlDecoder::new();
     decoder.push(&[0x3f, 0, 0]);
     assert_eq!(decoder.next_message(), Err(DecodeError::UnknownType(0x3f)));
 }

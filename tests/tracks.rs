@@ -37,7 +37,12 @@ fn every_track_is_known_again_and_no_other() {
         let sender = (policy == CommitTrackPolicy::PerSender).then(|| id.clone());
         assert_eq!(tracks.classify(&tracks.key_package(&id)), Some(TrackKind::KeyPackage(id.clone())));
         assert_eq!(tracks.classify(&tracks.welcome(&id)), Some(TrackKind::Welcome(id.clone())));
-        assert_eq!(tracks.classify(&tracks.commit(&id)), Some(TrackKind::Commit(sender)));
+        assert_eq!(tracks.classify(&tracks.commit(&id)), Some(TrackKind::Commit(sender.clone())));
+        assert_eq!(tracks.classify(&tracks.tree(&id)), Some(TrackKind::Tree(sender)));
+        for name in [Bytes::from("tree"), Bytes::from("commits"), id.as_bytes().clone()] {
+            let namespace = TrackNamespace::new(vec!["g".into(), "chat".into()]).unwrap();
+            assert_eq!(tracks.classify(&FullTrackName { namespace, name }), None);
+        }
         let other = GroupTracks::new(group("h").unwrap(), policy);
         assert_eq!(tracks.classify(&other.commit(&id)), None);
         assert_eq!(tracks.classify(&other.key_package(&id)), None);
@@ -45,8 +50,21 @@ fn every_track_is_known_again_and_no_other() {
     let shared = GroupTracks::new(group("g").unwrap(), CommitTrackPolicy::Shared);
     let stray = FullTrackName { name: "chat".into(), ..shared.commit(&id) };
     assert_eq!(shared.classify(&stray), None);
+    let stray = FullTrackName { name: "chat".into(), ..shared.tree(&id) };
+    assert_eq!(shared.classify(&stray), None);
     let long = FullTrackName { name: vec![b'a'; 65].into(), ..shared.key_package(&id) };
     assert_eq!(shared.classify(&long), None);
+}
+
+#[test]
+fn namespaces_match_by_whole_fields() {
+    let of = |fields: &[&'static str]| {
+        TrackNamespace::new(fields.iter().map(|f| Bytes::from(*f)).collect()).unwrap()
+    };
+    assert!(of(&["g", "commits"]).starts_with(&of(&["g"])));
+    assert!(of(&["g"]).starts_with(&of(&["g"])));
+    assert!(!of(&["g"]).starts_with(&of(&["g", "commits"])));
+    assert!(!of(&["group", "commits"]).starts_with(&of(&["g"])));
 }
 
 #[test]
