@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use moq_mls_live::counter::etcd::Etcd;
 use moq_mls_live::counter::http::Server;
 use moq_mls_live::counter::memory::Memory;
+use moq_mls_live::counter::rate::Rate;
 use moq_mls_live::counter::redb::Redb;
 use moq_mls_live::counter::store::Store;
 use moq_mls_live::counter::tokens::Tokens;
@@ -65,9 +66,12 @@ enum Run {
         /// The key that signs receipts (PKCS #8); made if there is none. The same for all services of a store
         #[arg(long, default_value = "live-state/receipts.key")]
         key: PathBuf,
-        /// Lines of TOKEN GROUP: who may ask about what. Without it, everyone may ask
+        /// Lines of TOKEN GROUP SENDER_ID: who may ask about what; read again when it changes. Without it, everyone may ask
         #[arg(long)]
         tokens: Option<PathBuf>,
+        /// Most requests a second of each client, twice as many at once: a SenderId where there are tokens, otherwise an address
+        #[arg(long)]
+        rate: Option<u32>,
         /// A certificate chain (PEM), for HTTPS
         #[arg(long, requires = "tls_key")]
         tls_cert: Option<PathBuf>,
@@ -85,9 +89,9 @@ enum Run {
         /// Clients at once, each with a counter of its own
         #[arg(long, default_value_t = 4)]
         clients: usize,
-        /// Seconds for each of five alternating rounds a side
-        #[arg(long, default_value_t = 2)]
-        seconds: u64,
+        /// Milliseconds for each of 15 alternating rounds a side
+        #[arg(long, default_value_t = 500)]
+        round_ms: u64,
     },
 }
 
@@ -176,13 +180,16 @@ async fn run(command: Run) -> Result<()> {
                 () = relay.ended() => anyhow::bail!("the relay ended"),
             }
         }
-        Run::Counter { bind, store, key, tokens, tls_cert, tls_key } => {
+        Run::Counter { bind, store, key, tokens, rate, tls_cert, tls_key } => {
             if let Some(folder) = key.parent() {
                 std::fs::create_dir_all(folder)
                     .with_context(|| format!("cannot make {}", folder.display()))?;
             }
             let tokens = tokens.map(|path| Tokens::load(&path)).transpose()?;
-            let service = Service::new(store.open()?, counter::key_in_file(&key)?, tokens);
+            let mut service = Service::new(store.open()?, counter::key_in_file(&key)?, tokens);
+            if let Some(per_second) = rate {
+                service = service.with_rate(Rate::new(per_second));
+            }
             let public = hex::encode(service.public_key());
             let tls = tls_cert.zip(tls_key).map(|(certificate, key)| tls::Files { certificate, key });
             let scheme = if tls.is_some() { "https" } else { "http" };
@@ -195,8 +202,8 @@ async fn run(command: Run) -> Result<()> {
             server.stop().await;
         }
         Run::Participant(terminal) => participant::run(terminal, stopped()).await?,
-        Run::BenchCounter { store, clients, seconds } => {
-            bench::run(store.open()?, clients, Duration::from_secs(seconds)).await?;
+        Run::BenchCounter { store, clients, round_ms } => {
+            bench::run(store.open()?, clients, Duration::from_millis(round_ms)).await?;
         }
     }
     Ok(())
