@@ -20,7 +20,8 @@ use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{self, Service};
 use moq_mls_live::participant::{self, Terminal};
 use moq_mls_live::relay::Relay;
-use moq_mls_live::{bench, call, tls};
+use moq_mls_live::state_dir::StateDir;
+use moq_mls_live::{bench, call, identity, tls};
 
 #[derive(Parser)]
 #[command(about = "moq-mls over a real MoQT relay and a real counter service", version)]
@@ -81,6 +82,12 @@ enum Run {
     },
     /// One participant of a group
     Participant(Terminal),
+    /// Prints the SenderId of a participant, for the counter's tokens; makes its key if there is none
+    Identity {
+        /// Where its identity and state are kept
+        #[arg(long)]
+        state_dir: PathBuf,
+    },
     /// Lock and increment rounds through HTTP, against the bare store doing the same
     BenchCounter {
         /// memory, redb:PATH or etcd:URL
@@ -89,9 +96,12 @@ enum Run {
         /// Clients at once, each with a counter of its own
         #[arg(long, default_value_t = 4)]
         clients: usize,
-        /// Milliseconds for each of 15 alternating rounds a side
-        #[arg(long, default_value_t = 500)]
+        /// Milliseconds for each of 40 alternating rounds a side
+        #[arg(long, default_value_t = 150)]
         round_ms: u64,
+        /// Fail if the ratio is lower
+        #[arg(long)]
+        at_least: Option<f64>,
     },
 }
 
@@ -138,7 +148,7 @@ fn main() -> ExitCode {
     let default = match command {
         Run::Counter { .. } | Run::Participant(_) => "off,moq_mls_live=info",
         Run::Relay { .. } => "off,moq_relay_ietf::relay=info,moq_mls_live=info",
-        Run::Call { .. } | Run::BenchCounter { .. } => "off,moq_mls_live=warn",
+        Run::Call { .. } | Run::Identity { .. } | Run::BenchCounter { .. } => "off,moq_mls_live=warn",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
@@ -202,8 +212,15 @@ async fn run(command: Run) -> Result<()> {
             server.stop().await;
         }
         Run::Participant(terminal) => participant::run(terminal, stopped()).await?,
-        Run::BenchCounter { store, clients, round_ms } => {
-            bench::run(store.open()?, clients, Duration::from_millis(round_ms)).await?;
+        Run::Identity { state_dir } => {
+            let key = StateDir::open(&state_dir)?.identity(identity::generate)?;
+            println!("{}", identity::sender_id(key)?);
+        }
+        Run::BenchCounter { store, clients, round_ms, at_least } => {
+            let ratio = bench::run(store.open()?, clients, Duration::from_millis(round_ms)).await?;
+            if let Some(least) = at_least {
+                anyhow::ensure!(ratio >= least, "the ratio is below {least}");
+            }
         }
     }
     Ok(())

@@ -353,3 +353,20 @@ fn sealed_at(payload: &[u8]) -> Option<Timestamp> {
     let (time, _text) = payload.split_first_chunk()?;
     Some(Timestamp::from_millis(u64::from_be_bytes(*time)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_uses_no_sequence_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = |many: u64| {
+            let dir = Arc::new(StateDir::open(folder.path()).unwrap());
+            let mut sequences = Sequences::new(Some(dir)).unwrap();
+            (0..many).map(|_| sequences.take().unwrap()).collect::<Vec<_>>()
+        };
+        let all = [take(3), take(RESERVED + 1), take(0), take(2)].concat();
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
+    }
+}

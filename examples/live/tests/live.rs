@@ -17,7 +17,7 @@ use moq_mls_live::counter_client::CounterClient;
 use moq_mls_live::handle::Handle;
 use moq_mls_live::{mapping, media_check};
 use support::proxy::{self, Weather};
-use support::{Killed, counter_process, free_port};
+use support::{Killed, counter_process, etcd, free_port};
 
 /// Bootstrap, joins, update, leave, removal with media, over the relay and redb.
 #[tokio::test(flavor = "multi_thread")]
@@ -174,13 +174,17 @@ struct Terminal {
 
 impl Terminal {
     fn open(folder: &Path, name: &str, relay: u16, counter: u16) -> Self {
+        Self::with(folder, "room", name, relay, &["--counter", &format!("http://127.0.0.1:{counter}")])
+    }
+
+    fn with(folder: &Path, group: &str, name: &str, relay: u16, more: &[&str]) -> Self {
         let mut child = Process::new(env!("CARGO_BIN_EXE_moq-mls-live"))
-            .args(["participant", "--group", "room", "--name", name])
-            .args(["--relay", &format!("localhost:{relay}")])
-            .args(["--counter", &format!("http://127.0.0.1:{counter}"), "--relay-cert"])
+            .args(["participant", "--group", group, "--name", name])
+            .args(["--relay", &format!("localhost:{relay}"), "--relay-cert"])
             .arg(folder.join("tls/cert.pem"))
             .arg("--state-dir")
             .arg(folder.join(name))
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -289,4 +293,81 @@ fn processes_are_killed_and_go_on() {
     bob.type_in("leave");
     bob.says("has left");
     alice.says("is at epoch 6");
+}
+
+/// What the README says to do with several machines: etcd, two counters over HTTPS, tokens, receipts.
+#[test]
+fn two_counters_over_etcd_serve_one_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let Some((_etcd, url)) = etcd(path) else { return };
+    let relay_port = free_port();
+    let _relay = relay_process(path, relay_port);
+    let tokens = path.join("tokens.txt");
+    let line = |name: &str| {
+        let out = Process::new(env!("CARGO_BIN_EXE_moq-mls-live"))
+            .args(["identity", "--state-dir"])
+            .arg(path.join(name))
+            .output()
+            .unwrap();
+        std::fs::write(path.join(format!("{name}.token")), format!("token-of-{name}\n")).unwrap();
+        format!("token-of-{name} hall {}", String::from_utf8(out.stdout).unwrap())
+    };
+    let (carols, daves) = (line("carol"), line("dave"));
+    std::fs::write(&tokens, format!("{carols}{daves}")).unwrap();
+
+    let counter = |port: u16| {
+        let mut child = Process::new(env!("CARGO_BIN_EXE_moq-mls-live"))
+            .args(["counter", "--bind", &format!("127.0.0.1:{port}"), "--store", &format!("etcd:{url}")])
+            .args(["--tokens".into(), tokens.clone(), "--key".into(), path.join("receipts.key")])
+            .args(["--tls-cert".into(), path.join("tls/cert.pem")])
+            .args(["--tls-key".into(), path.join("tls/key.pem")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().starts_with("counter at https://"));
+        let key = lines.next().unwrap().unwrap();
+        (Killed(child), key.strip_prefix("receipt key ").unwrap().to_owned())
+    };
+    let ports = [free_port(), free_port()];
+    let ((first, key), (_second, same)) = (counter(ports[0]), counter(ports[1]));
+    assert_eq!(key, same);
+    let join = |name: &str, port: u16| {
+        let (address, token) = (format!("https://localhost:{port}"), path.join(format!("{name}.token")));
+        let (token, root) = (token.display().to_string(), path.join("tls/cert.pem").display().to_string());
+        let more =
+            ["--counter", &address, "--counter-cert", &root, "--token-file", &token, "--receipt-key", &key];
+        Terminal::with(path, "hall", name, relay_port, &more)
+    };
+    let mut carol = join("carol", ports[0]);
+    carol.says("created the group");
+    let mut dave = join("dave", ports[1]);
+    dave.says("is in, at epoch 1");
+    dave.type_in("update");
+    carol.says("is at epoch 2");
+
+    // One counter dies: its members follow by receipts, and commit when it is back.
+    drop(first);
+    dave.type_in("update");
+    carol.says("is at epoch 3");
+    carol.type_in("update");
+    carol.says("the counter service does not answer; trying on");
+    let _first = counter(ports[0]);
+    dave.says("is at epoch 4");
+
+    // Revoked, then removed. It cannot compute the pin of the commit that removes it, and may not ask for it.
+    std::fs::write(&tokens, carols).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    dave.type_in("update");
+    dave.says("Refused(Forbidden)");
+    let id = daves.split_whitespace().last().unwrap().to_owned();
+    carol.type_in(&format!("remove {id}"));
+    carol.says("is at epoch 5");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(
+        !dave.lines.lock().unwrap().iter().any(|line| line.contains("epoch 5")),
+        "the removed one went on"
+    );
 }
