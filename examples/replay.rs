@@ -7,8 +7,8 @@ use moq_mls::testing::replay::replay;
 
 const HELP: &str = "usage: replay FILE [--quiet]
 
-Runs a log of moq_mls::recording again and compares every line. A log of an engine that cannot be had
-again (anything but \"seeded NAME SEED\") is shown and not run.";
+Lives a log of moq_mls::recording again and compares every line: one with the engine's answers in it, as
+a live participant leaves, or one of the engine \"seeded NAME SEED\". Any other is shown and not run.";
 
 fn shorten(line: &str) -> String {
     let cut = line.char_indices().nth(160).map_or(line.len(), |(at, _)| at);
@@ -39,11 +39,12 @@ fn main() -> ExitCode {
     if header.contains("\"secrets\":true") {
         eprintln!("replay: this log holds secrets");
     }
-    if header.contains("\"engine\":") && !header.contains("\"engine\":\"seeded ") {
+    let again = header.contains("\"answers\":true") || header.contains("\"engine\":\"seeded ");
+    if header.contains("\"engine\":") && !again {
         for (at, line) in log.lines().enumerate() {
             println!("{:>5} {}", at + 1, shorten(line));
         }
-        println!("replay: shown, not run: its engine cannot be had again");
+        println!("replay: shown, not run: its engine cannot be had again, and did not leave its answers");
         return ExitCode::SUCCESS;
     }
     let result = replay(&log, |number, line| {
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
         Ok(done) => match done.difference {
             None => {
                 println!("replay: {} events, every line as it was", done.steps);
+                if done.cut {
+                    println!("replay: the log ends inside a step, as that of a killed process may");
+                }
                 ExitCode::SUCCESS
             }
             Some(difference) => {

@@ -1,19 +1,52 @@
 //! A participant's life as a log: what it was told, what it wanted done, where it stood after each step.
 //!
 //! A [`Recorder`] goes between the driver and its [`Participant`]: call [`Recorder::handle`] and
-//! [`Recorder::poll_action`] in place of the participant's own, and append [`Recorder::take`] to a file
-//! whenever convenient. The log is lines of JSON, one object each, specified in `vectors/README.md`; cut
-//! short, it is still a log. `examples/replay.rs` shows one, and runs it again where the engine is the
-//! seeded one of `testing`.
+//! [`Recorder::poll_action`] in place of the participant's own, and append [`Recorder::take`] to a file.
+//! The log is lines of JSON, one object each, specified in `vectors/README.md`; cut short, it is still a
+//! log. `cargo run --release --example replay -- FILE` shows one and lives it again, byte for byte.
 //!
-//! **Secrets.** With [`Secrets::Withheld`], snapshots show as their length and lock tokens as a hash, so
-//! the log holds nothing that lets its reader take part or decrypt; the first line says so. It still
-//! names members and holds their credentials, as their MLS messages do. With [`Secrets::Included`] it holds
-//! private keys: treat it as a snapshot.
+//! **A live participant** draws random numbers, which nobody can draw again. A [`RecordedEngine`] therefore
+//! stands around its engine and writes down each answer, between the lines of the events; the replay gives
+//! the machine those answers and needs neither keys nor randomness:
+//!
+//! ```
+//! # fn doc<E: moq_mls::engine::Engine>(engine: E, config: moq_mls::Config, now: moq_mls::Timestamp)
+//! #     -> Result<(), moq_mls::Error> {
+//! # let mut file = String::new();
+//! use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
+//! use moq_mls::{Action, Command, Participant};
+//!
+//! let answers = AnswerLog::new(Secrets::Withheld);
+//! let engine = RecordedEngine::new(engine, &answers);
+//! let mut recorder = Recorder::with_answers("RustCrypto", &config, &engine);
+//! let mut participant = Participant::new(engine, config, now)?; // or restore
+//! recorder.started(&participant, now, false); // or true, right after it was made
+//!
+//! recorder.handle(&mut participant, now, Command::Join)?;
+//! while let Some(action) = recorder.poll_action(&mut participant) {
+//!     if let Action::Persist(_) = &action {
+//!         file.push_str(&recorder.take()); // the log first: it must not lack what a restart begins from
+//!     }
+//!     // do it
+//! }
+//! file.push_str(&recorder.take());
+//! # Ok(()) }
+//! ```
+//!
+//! After a restart of the process, [`Recorder::appending`] goes on in the same file; in the same process, a
+//! new [`RecordedEngine`] over the same [`AnswerLog`] and the same [`Recorder`] do.
+//!
+//! **Secrets.** With [`Secrets::Withheld`], snapshots, private keys, group states and exported secrets show as
+//! their lengths and lock tokens as a hash, so the log holds nothing that lets its reader take part or
+//! decrypt; the first line says so. It still names members and holds their credentials. With
+//! [`Secrets::Included`] it holds private keys: treat it as a snapshot.
 
+mod answers;
 mod json;
 mod lines;
+pub(crate) mod settings;
 
+pub use self::answers::{AnswerLog, RecordedEngine, RecordedGroup};
 use self::json::Object;
 use crate::Timestamp;
 use crate::action::Action;
@@ -28,7 +61,7 @@ pub const LOG_VERSION: u64 = 1;
 /// Whether a log holds what nobody else may see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Secrets {
-    /// Snapshots show as their length, lock tokens as a hash.
+    /// Snapshots and keys show as their length, lock tokens as a hash.
     #[default]
     Withheld,
     /// Everything as it is, private keys in snapshots among it.
@@ -43,21 +76,42 @@ pub struct Recorder {
     last: Option<(Phase, Option<u64>)>,
     /// Show tokens as they are: they were hashed when the log was written.
     hashed: bool,
+    answers: Option<AnswerLog>,
 }
 
 impl Recorder {
     /// A recorder whose log begins with the configuration. `engine` names what the participant's engine
-    /// is, for the reader: see `vectors/README.md`.
+    /// is, for the reader; only a life with the seeded engine of `testing`, named `seeded NAME SEED`, can be
+    /// lived again. All others need [`with_answers`](Self::with_answers).
     pub fn new(engine: &str, config: &Config, secrets: Secrets) -> Self {
-        let mut this = Self { secrets, lines: String::new(), last: None, hashed: false };
-        this.push(lines::header(engine, config, secrets));
+        let mut this = Self::empty(secrets, None);
+        this.push(lines::header(engine, config, secrets, None));
         this
+    }
+
+    /// A recorder that takes the engine's answers into the log, so that the life can be lived again.
+    /// `name` says what the engine is, for the reader.
+    pub fn with_answers<E: Engine>(name: &str, config: &Config, engine: &RecordedEngine<E>) -> Self {
+        let mut this = Self::appending(engine);
+        this.push(lines::header(name, config, this.secrets, Some(engine.sender_id())));
+        this
+    }
+
+    /// A recorder that goes on with a log of [`with_answers`](Self::with_answers) after the process was
+    /// restarted: without a first line, for the file that has one. The participant must be restored from the
+    /// last snapshot of that log, with the same configuration.
+    pub fn appending<E: Engine>(engine: &RecordedEngine<E>) -> Self {
+        Self::empty(engine.answers().secrets(), Some(engine.answers().clone()))
+    }
+
+    fn empty(secrets: Secrets, answers: Option<AnswerLog>) -> Self {
+        Self { secrets, lines: String::new(), last: None, hashed: false, answers }
     }
 
     /// A recorder for the replay of a log, whose tokens are already what the log shows.
     #[cfg(feature = "testing")]
-    pub(crate) fn replaying(engine: &str, config: &Config, secrets: Secrets) -> Self {
-        Self { hashed: true, ..Self::new(engine, config, secrets) }
+    pub(crate) fn replaying(self) -> Self {
+        Self { hashed: true, ..self }
     }
 
     /// [`Participant::handle`], written down: the event before, an error after.
@@ -71,13 +125,20 @@ impl Recorder {
         event: impl Into<Event>,
     ) -> Result<(), Error> {
         let event = event.into();
+        // What the embedder asked in between is no part of the life.
+        self.take_answers();
         let line = lines::event(now, &event, |token| self.token(participant, token));
         self.push(line);
         let result = participant.handle(now, event);
+        let state = self.state(participant);
+        let answers = self.take_answers();
+        self.lines.push_str(&answers);
         if let Err(error) = &result {
             self.push(Object::new().text("error", &error.to_string()));
         }
-        self.note_state(participant);
+        if let Some(state) = state {
+            self.push(state);
+        }
         result
     }
 
@@ -89,12 +150,18 @@ impl Recorder {
         Some(action)
     }
 
-    /// Says that the participant was started, anew or from the last snapshot of this log.
+    /// Says that the participant was started, anew or from the last snapshot of this log. Call it before
+    /// anything else is asked of it.
     pub fn started<E: Engine>(&mut self, participant: &Participant<E>, now: Timestamp, restored: bool) {
         let what = if restored { "restore" } else { "new" };
         self.push(Object::new().number("at", now.as_millis()).text("start", what));
         self.last = None;
-        self.note_state(participant);
+        let state = self.state(participant);
+        let answers = self.take_answers();
+        self.lines.push_str(&answers);
+        if let Some(state) = state {
+            self.push(state);
+        }
     }
 
     /// The lines since the last call, each with its line break.
@@ -111,22 +178,28 @@ impl Recorder {
         match self.secrets {
             Secrets::Included => token.to_vec(),
             Secrets::Withheld if self.hashed => token.to_vec(),
-            // Without a hash nothing is better than the token.
+            // As long as the token, so that a snapshot with it in is as long. Without a hash nothing is
+            // better than the token.
             Secrets::Withheld => {
-                let hash = participant.engine().sha256(token).map(|h| h.to_vec());
-                hash.map(|h| h.into_iter().take(8).collect()).unwrap_or_default()
+                let hash = participant.engine().sha256(token).unwrap_or_default();
+                hash.iter().copied().cycle().take(token.len()).collect()
             }
         }
     }
 
-    fn note_state<E: Engine>(&mut self, participant: &Participant<E>) {
+    fn take_answers(&self) -> String {
+        self.answers.as_ref().map(AnswerLog::take).unwrap_or_default()
+    }
+
+    /// The line that says where the participant stands, if that is news.
+    fn state<E: Engine>(&mut self, participant: &Participant<E>) -> Option<Object> {
         let state = (participant.phase(), participant.epoch());
         if self.last == Some(state) {
-            return;
+            return None;
         }
         self.last = Some(state);
         let authenticator = participant.epoch_authenticator().ok();
         let context = participant.context_hash();
-        self.push(lines::state(state.0, state.1, authenticator.as_deref(), context.as_ref()));
+        Some(lines::state(state.0, state.1, authenticator.as_deref(), context.as_ref()))
     }
 }

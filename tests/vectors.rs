@@ -166,6 +166,7 @@ fn exchanges(_: &str, text: &str) -> u64 {
 fn replayed(name: &str, log: &str) -> u64 {
     let done = replay(log, |_, _| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert_eq!(done.difference, None, "{name}");
+    assert!(!done.cut, "{name}");
     assert!(done.steps > 10, "{name}");
     // And a log that is wrong in one place does not pass.
     let changed = log.replacen("\"action\":\"announce\"", "\"action\":\"renounce\"", 1);

@@ -26,14 +26,9 @@ impl Object {
         this
     }
 
-    /// An integer, or a string of digits where a JSON number may lose some.
     pub(super) fn number(self, name: &str, number: u64) -> Self {
         let mut this = self.name(name);
-        if number > MAX_SAFE_INTEGER {
-            this.0.push_str(&format!("\"{number}\""));
-        } else {
-            this.0.push_str(&number.to_string());
-        }
+        this.0.push_str(&integer(number));
         this
     }
 
@@ -60,6 +55,13 @@ impl Object {
         this
     }
 
+    pub(super) fn numbers(self, name: &str, items: impl IntoIterator<Item = u64>) -> Self {
+        let items: Vec<String> = items.into_iter().map(integer).collect();
+        let mut this = self.name(name);
+        this.0.push_str(&format!("[{}]", items.join(",")));
+        this
+    }
+
     pub(super) fn hexes<'a>(self, name: &str, items: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let items: Vec<String> = items.into_iter().map(|b| format!("\"{}\"", hex::encode(b))).collect();
         let mut this = self.name(name);
@@ -71,6 +73,11 @@ impl Object {
         self.0.push('}');
         self.0
     }
+}
+
+/// An integer, or a string of digits where a JSON number may lose some.
+fn integer(number: u64) -> String {
+    if number > MAX_SAFE_INTEGER { format!("\"{number}\"") } else { number.to_string() }
 }
 
 fn quote(out: &mut String, text: &str) {

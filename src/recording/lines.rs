@@ -1,20 +1,37 @@
 //! One line of the log for each thing that can happen.
 
 use super::json::Object as Json;
-use super::{LOG_VERSION, Secrets};
+use super::{LOG_VERSION, Secrets, settings};
 use crate::Timestamp;
 use crate::action::Action;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin};
+use crate::engine::GroupParams;
 use crate::event::{Command, Event, Failure, Object};
 use crate::participant::{Config, Phase};
 use crate::time::millis;
-use crate::tracks::{CommitTrackPolicy, FullTrackName, SenderId, TrackNamespace};
+use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, SenderId, TrackNamespace};
 
-pub(super) fn header(engine: &str, config: &Config, secrets: Secrets) -> Json {
-    let policy = match config.commit_tracks {
+fn policy(policy: CommitTrackPolicy) -> &'static str {
+    match policy {
         CommitTrackPolicy::Shared => "shared",
         CommitTrackPolicy::PerSender => "per_sender",
-    };
+    }
+}
+
+/// The parameters in a group's GroupContext.
+pub(super) fn params(params: &GroupParams) -> Json {
+    let line = Json::new()
+        .text("mode", &word(&params.mode))
+        .text("commit_tracks", policy(params.commit_tracks))
+        .flag("tree_objects", params.tree_objects);
+    match &params.service_key_hash {
+        Some(hash) => line.hex("service_key_hash", hash),
+        None => line,
+    }
+}
+
+/// `answers`: the participant whose engine's answers the log has.
+pub(super) fn header(engine: &str, config: &Config, secrets: Secrets, answers: Option<&SenderId>) -> Json {
     let mut line = Json::new()
         .text("log", "moq-mls participant")
         .number("version", LOG_VERSION)
@@ -22,10 +39,29 @@ pub(super) fn header(engine: &str, config: &Config, secrets: Secrets) -> Json {
         .text("engine", engine)
         .hex("group", config.group.as_bytes())
         .text("mode", &word(&config.mode))
-        .text("commit_tracks", policy)
+        .text("commit_tracks", policy(config.commit_tracks))
         .text("admission", &word(&config.admission));
     if let Some(key) = &config.service_key {
         line = line.hex("service_key", key);
+    }
+    match config.tree_threshold {
+        None => line = line.flag("tree_objects", false),
+        Some(n) if config.tree_threshold != Config::new(config.group.clone()).tree_threshold => {
+            line = line.number("tree_threshold", n as u64);
+        }
+        Some(_) => {}
+    }
+    let numbers = |named: Vec<(&str, u64)>| named.into_iter().fold(Json::new(), |l, (n, v)| l.number(n, v));
+    let limits: Vec<_> = settings::limits(&config.limits).collect();
+    if !limits.is_empty() {
+        line = line.object("limits", numbers(limits));
+    }
+    let timers: Vec<_> = settings::timers(&config.timers).collect();
+    if !timers.is_empty() {
+        line = line.object("timers", numbers(timers));
+    }
+    if let Some(who) = answers {
+        line = line.flag("answers", true).hex("sender", who.as_bytes());
     }
     line
 }
@@ -62,11 +98,12 @@ fn track(line: Json, track: &FullTrackName) -> Json {
     namespace(line, &track.namespace).hex("track", &track.name)
 }
 
+pub(super) fn place(line: Json, name: &FullTrackName, at: Location) -> Json {
+    track(line, name).number("group", at.group).number("object", at.object)
+}
+
 fn object(line: Json, object: &Object) -> Json {
-    track(line, &object.track)
-        .number("group", object.location.group)
-        .number("object", object.location.object)
-        .hex("payload", &object.payload)
+    place(line, &object.track, object.location).hex("payload", &object.payload)
 }
 
 fn sender(line: Json, name: &str, sender: &SenderId) -> Json {

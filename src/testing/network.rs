@@ -160,11 +160,16 @@ impl<E: Engine> Network<E> {
 
     /// Writes down a participant's life from now on, restarts included. `engine` as in [`Recorder::new`].
     pub fn record(&mut self, who: usize, engine: &str, secrets: Secrets) {
+        if let Some(config) = self.peers.get(who).map(|p| &p.config) {
+            self.record_by(who, Recorder::new(engine, config, secrets));
+        }
+    }
+
+    /// As [`Network::record`], by this recorder.
+    pub fn record_by(&mut self, who: usize, recorder: Recorder) {
         let now = self.now;
-        if let Some((session, config)) =
-            self.peers.get_mut(who).and_then(|p| Some((p.session.as_mut()?, &p.config)))
-        {
-            session.record(now, Recorder::new(engine, config, secrets));
+        if let Some(session) = self.peers.get_mut(who).and_then(|p| p.session.as_mut()) {
+            session.record(now, recorder);
         }
     }
 

@@ -263,9 +263,10 @@ fn group_params() -> Vec<Value> {
         of(SafetyMode::Pinned, CommitTrackPolicy::Shared, false, None),
         of(SafetyMode::Pinned, CommitTrackPolicy::PerSender, true, Some([0xab; 32])),
         of(SafetyMode::Advisory, CommitTrackPolicy::PerSender, false, None),
+        of(SafetyMode::Fenced, CommitTrackPolicy::Shared, true, None),
     ];
     let made = values.iter().map(params::encode);
-    let raw = ["", "01010000", "0201000000", "0101000001", "01010000ff", "010100000000", "0101090000"];
+    let raw = ["", "01010000", "0201000000", "0101000001", "01010000ff", "010100000000", "0101090000", "0103000000"];
     made.chain(raw.map(strip))
         .map(|bytes| match params::decode(&bytes) {
             Ok(p) => {

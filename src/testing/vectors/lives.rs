@@ -18,11 +18,15 @@ pub(super) fn files() -> Vec<(String, String)> {
     per_sender.commit_tracks = CommitTrackPolicy::PerSender;
     let mut advisory = pinned.clone();
     advisory.mode = SafetyMode::Advisory;
+    let mut fenced = pinned.clone();
+    fenced.mode = SafetyMode::Fenced;
     let mut files = Vec::new();
     files.extend(life("pinned", 1, &pinned, false));
     files.extend(life("per-sender", 2, &per_sender, false));
     files.extend(life("advisory", 3, &advisory, false));
     files.extend(life("faults", 4, &pinned, true));
+    files.extend(life("fenced", 5, &fenced, false));
+    files.extend(life("fenced-faults", 6, &fenced, true));
     files
 }
 

@@ -1,0 +1,488 @@
+//! What an engine answered, written down, so that a life with real randomness can be lived again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::Secrets;
+use super::json::Object as Json;
+use super::lines;
+use crate::Secret;
+use crate::engine::{
+    Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
+    Next, OwnKeyPackage, Trial, WelcomeInfo,
+};
+use crate::keys::Kdf;
+use crate::time::Timestamp;
+use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+
+/// Where a [`RecordedEngine`] leaves its answers for a [`Recorder`](super::Recorder). Clones are one log.
+#[derive(Clone, Debug)]
+pub struct AnswerLog {
+    secrets: Secrets,
+    /// Write keys of tree objects as they are: they were hashed when the log was written.
+    hashed: bool,
+    waiting: Arc<Mutex<String>>,
+}
+
+impl AnswerLog {
+    /// An empty log, which keeps secrets to itself or not.
+    pub fn new(secrets: Secrets) -> Self {
+        Self { secrets, hashed: false, waiting: Arc::default() }
+    }
+
+    /// Whether secrets are in it.
+    pub fn secrets(&self) -> Secrets {
+        self.secrets
+    }
+
+    /// A log for the replay of one, whose hashes are already what it shows.
+    #[cfg(feature = "testing")]
+    pub(crate) fn replaying(self) -> Self {
+        Self { hashed: true, ..self }
+    }
+
+    fn push(&self, line: Json) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push_str(&line.finish());
+        waiting.push('\n');
+    }
+
+    /// The lines since the last call.
+    pub(super) fn take(&self) -> String {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An engine that does what another does, and writes down each answer: see [`super`] for its use.
+///
+/// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are
+/// written as their lengths, and the key of a tree object as a hash. That is enough to live a life again,
+/// because the machine hands secrets on and never looks into them.
+///
+/// The cost is one line per question and a hash of what was asked; a roster is written whole, once per
+/// epoch. Nothing is written twice, and what is asked outside a recorded step is thrown away.
+pub struct RecordedEngine<E> {
+    inner: E,
+    answers: AnswerLog,
+    groups: Mutex<u64>,
+}
+
+/// The clone, for trying out, has a log of its own that nobody reads.
+impl<E: Clone> Clone for RecordedEngine<E> {
+    fn clone(&self) -> Self {
+        let groups = *self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            inner: self.inner.clone(),
+            answers: AnswerLog::new(self.answers.secrets),
+            groups: Mutex::new(groups),
+        }
+    }
+}
+
+/// A group state with its number in the log, counted from the participant's last start.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RecordedGroup<G> {
+    number: u64,
+    inner: G,
+}
+
+/// Half-open results: what to write of an answer.
+type Told<T> = (T, Json);
+
+impl<E: Engine> RecordedEngine<E> {
+    /// Writes down what `inner` answers from now on. After a restart, pass the same log to the new engine.
+    pub fn new(inner: E, answers: &AnswerLog) -> Self {
+        // What was left over belongs to a life that is over.
+        answers.take();
+        Self { inner, answers: answers.clone(), groups: Mutex::default() }
+    }
+
+    /// The engine that answers.
+    pub fn inner(&self) -> &E {
+        &self.inner
+    }
+
+    /// Where the answers go.
+    pub fn answers(&self) -> &AnswerLog {
+        &self.answers
+    }
+
+    fn keep(&self, inner: E::Group) -> RecordedGroup<E::Group> {
+        let mut next = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *next;
+        *next = number.saturating_add(1);
+        RecordedGroup { number, inner }
+    }
+
+    fn next(&self, next: Next<E::Group>, line: Json) -> Told<Next<RecordedGroup<E::Group>>> {
+        let Next { group, context_hash } = next;
+        let group = self.keep(group);
+        let line = line.number("gives", group.number).hex("context_hash", &context_hash);
+        (Next { group, context_hash }, line)
+    }
+
+    /// The first 8 bytes of a hash of what was asked: enough to see that the same was asked again.
+    fn asked<'a>(&self, line: Json, parts: impl IntoIterator<Item = &'a [u8]>) -> Json {
+        let mut all = Vec::new();
+        for part in parts {
+            all.extend((part.len() as u64).to_be_bytes());
+            all.extend(part);
+        }
+        match self.inner.sha256(&all) {
+            Ok(hash) => line.hex("asked", hash.first_chunk::<8>().map_or(&[], |h| h)),
+            Err(_) => line,
+        }
+    }
+
+    fn secret(&self, line: Json, name: &str, secret: &[u8]) -> Json {
+        match self.answers.secrets {
+            Secrets::Included => line.hex(name, secret),
+            Secrets::Withheld => line.number(name, secret.len() as u64),
+        }
+    }
+
+    fn answer<T, U>(
+        &self,
+        line: Json,
+        result: Result<T, EngineError>,
+        tell: impl FnOnce(T, Json) -> Told<U>,
+    ) -> Result<U, EngineError> {
+        match result {
+            Ok(value) => {
+                let (value, line) = tell(value, line);
+                self.answers.push(line);
+                Ok(value)
+            }
+            Err(error) => {
+                self.answers.push(failure(line, &error));
+                Err(error)
+            }
+        }
+    }
+
+    fn built(&self, built: Built<E::Group>, line: Json) -> Told<Built<RecordedGroup<E::Group>>> {
+        let Built { commit, welcomes, tree, added, next } = built;
+        let mut line = line.hex("commit", &commit).objects(
+            "welcomes",
+            welcomes.iter().map(|(to, w)| Json::new().hex("to", to.as_bytes()).hex("payload", w)),
+        );
+        if let Some(tree) = &tree {
+            line = line.hex("tree", tree);
+        }
+        let (next, line) = self.next(next, line.objects("added", added.iter().map(member)));
+        (Built { commit, welcomes, tree, added, next }, line)
+    }
+}
+
+fn about(name: &str) -> Json {
+    Json::new().text("answer", name)
+}
+
+fn of<G>(name: &str, group: &RecordedGroup<G>) -> Json {
+    about(name).number("group", group.number)
+}
+
+fn failure(line: Json, error: &EngineError) -> Json {
+    let (kind, detail) = match error {
+        EngineError::Malformed => ("malformed", String::new()),
+        EngineError::Unsupported(what) => ("unsupported", (*what).to_owned()),
+        EngineError::Expired => ("expired", String::new()),
+        EngineError::NotForMe => ("not_for_me", String::new()),
+        EngineError::Own => ("own", String::new()),
+        EngineError::Forbidden(what) => ("forbidden", (*what).to_owned()),
+        EngineError::Invalid(why) => ("invalid", why.to_string()),
+        EngineError::Provider(why) => ("provider", why.to_string()),
+    };
+    let line = line.text("failed", kind);
+    if detail.is_empty() { line } else { line.text("detail", &detail) }
+}
+
+fn identity(line: Json, sender: &SenderId, identity: &[u8], credential: &Credential) -> Json {
+    line.hex("sender", sender.as_bytes())
+        .hex("identity", identity)
+        .number("credential_type", u64::from(credential.kind))
+        .hex("credential", &credential.data)
+}
+
+fn maybe(line: Json, name: &str, number: Option<u64>) -> Json {
+    match number {
+        Some(number) => line.number(name, number),
+        None => line,
+    }
+}
+
+fn member(m: &Member) -> Json {
+    let line = Json::new().number("leaf", u64::from(m.leaf));
+    maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence)
+}
+
+fn params(line: Json, params: Option<&GroupParams>) -> Json {
+    match params {
+        Some(params) => line.object("params", lines::params(params)),
+        None => line,
+    }
+}
+
+impl<E: Engine> Engine for RecordedEngine<E> {
+    type Group = RecordedGroup<E::Group>;
+
+    fn sender_id(&self) -> &SenderId {
+        self.inner.sender_id()
+    }
+
+    /// Not written down: whoever replays can compute it.
+    fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
+        self.inner.sha256(data)
+    }
+
+    fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        let good = self.inner.verify_receipt(service_key, message, signature);
+        let line = self.asked(about("verify_receipt"), [service_key, message, signature]);
+        self.answers.push(line.flag("good", good));
+        good
+    }
+
+    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+        let made = self.inner.generate_key_package(now, sequence);
+        self.answer(about("generate_key_package").number("sequence", sequence), made, |key, line| {
+            let line = line.hex("payload", &key.message).hex("reference", &key.reference);
+            let line =
+                self.secret(line, "secret", key.secret.as_bytes()).number("expires", key.expires.as_millis());
+            (key, line)
+        })
+    }
+
+    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError> {
+        let line = self.asked(about("inspect_key_package"), [&message[..]]);
+        self.answer(line, self.inner.inspect_key_package(now, message), |info, line| {
+            let line = identity(line, &info.sender, &info.identity, &info.credential);
+            let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
+                .number("expires", info.expires.as_millis());
+            (info, line)
+        })
+    }
+
+    fn create(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        params: &GroupParams,
+        sequence: u64,
+    ) -> Result<Self::Group, EngineError> {
+        let made = self.inner.create(now, group, params, sequence);
+        self.answer(about("create").number("sequence", sequence), made, |group, line| {
+            let group = self.keep(group);
+            let line = line.number("gives", group.number);
+            (group, line)
+        })
+    }
+
+    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
+        let parts = std::iter::once(&welcome[..]).chain(keys.iter().map(|k| &k.reference[..]));
+        let line = self.asked(about("examine_welcome"), parts);
+        self.answer(line, self.inner.examine_welcome(welcome, keys), |info, line| {
+            let line = line
+                .hex("group_id", &info.group_id)
+                .number("epoch", info.epoch)
+                .hex("context_hash", &info.context_hash)
+                .hex("reference", &info.reference)
+                .flag("has_tree", info.has_tree);
+            let mut line = params(line, info.params.as_ref());
+            if let Some(tree) = &info.tree {
+                let place = lines::place(Json::new(), &tree.track, tree.location);
+                let place = match self.answers.secrets {
+                    Secrets::Included => place.hex("key", tree.key.as_bytes()),
+                    // The machine compares trees, so what stands for a key must differ as keys do.
+                    Secrets::Withheld if self.answers.hashed => place.hex("key_hash", tree.key.as_bytes()),
+                    Secrets::Withheld => {
+                        let hash = self.inner.sha256(tree.key.as_bytes()).unwrap_or_default();
+                        place.hex("key_hash", hash.first_chunk::<16>().map_or(&[], |h| h))
+                    }
+                };
+                line = line.object("tree", place);
+            }
+            (info, line)
+        })
+    }
+
+    fn join(
+        &mut self,
+        now: Timestamp,
+        welcome: &Bytes,
+        key: &OwnKeyPackage,
+        tree: Option<&Bytes>,
+    ) -> Result<Self::Group, EngineError> {
+        let line = self.asked(about("join"), [&welcome[..], &key.reference]).flag("tree", tree.is_some());
+        let joined = self.inner.join(now, welcome, key, tree);
+        self.answer(line, joined, |group, line| {
+            let group = self.keep(group);
+            let line = line.number("gives", group.number);
+            (group, line)
+        })
+    }
+
+    fn view(&self, group: &Self::Group) -> Result<GroupView, EngineError> {
+        self.answer(of("view", group), self.inner.view(&group.inner), |view, line| {
+            let line = line
+                .hex("group_id", &view.group_id)
+                .number("epoch", view.epoch)
+                .hex("context_hash", &view.context_hash)
+                .number("leaf", u64::from(view.leaf))
+                .number("members", view.members as u64);
+            let line = params(line, view.params.as_ref());
+            (view, line)
+        })
+    }
+
+    fn roster(&self, group: &Self::Group) -> Result<Vec<Member>, EngineError> {
+        self.answer(of("roster", group), self.inner.roster(&group.inner), |roster, line| {
+            let line = line.objects("members", roster.iter().map(member));
+            (roster, line)
+        })
+    }
+
+    fn credential_valid(&self, group: &Self::Group, member: &Member, now: Timestamp) -> bool {
+        let good = self.inner.credential_valid(&group.inner, member, now);
+        let line = of("credential_valid", group).number("leaf", u64::from(member.leaf));
+        self.answers.push(line.flag("good", good));
+        good
+    }
+
+    fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
+        let line = self.asked(about("classify"), [&message[..]]);
+        self.answer(line, self.inner.classify(message), |kind, line| {
+            let line = match &kind {
+                MessageKind::KeyPackage => line.text("kind", "key_package"),
+                MessageKind::Welcome => line.text("kind", "welcome"),
+                MessageKind::Commit { group_id, epoch } => {
+                    line.text("kind", "commit").hex("group_id", group_id).number("epoch", *epoch)
+                }
+                MessageKind::Proposal { group_id, epoch } => {
+                    line.text("kind", "proposal").hex("group_id", group_id).number("epoch", *epoch)
+                }
+                MessageKind::Other => line.text("kind", "other"),
+            };
+            (kind, line)
+        })
+    }
+
+    fn trial(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        commit: &Bytes,
+    ) -> Result<Trial<Self::Group>, EngineError> {
+        let line = self.asked(of("trial", group), [&commit[..]]);
+        self.answer(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
+            let Trial { author, removed, added, next } = trial;
+            let line = line
+                .number("author", u64::from(author))
+                .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
+                .objects("added", added.iter().map(member));
+            let (next, line) = match next {
+                Some(next) => {
+                    let (next, line) = self.next(next, line);
+                    (Some(next), line)
+                }
+                None => (None, line),
+            };
+            (Trial { author, removed, added, next }, line)
+        })
+    }
+
+    fn build(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+    ) -> Result<Built<Self::Group>, EngineError> {
+        let line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
+        let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
+        let built = self.inner.build(&group.inner, now, adds, removes);
+        self.answer(line, built, |built, line| self.built(built, line))
+    }
+
+    fn build_apart(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        track: &FullTrackName,
+        location: Location,
+    ) -> Result<Built<Self::Group>, EngineError> {
+        let line = self.asked(of("build_apart", group), adds.iter().map(|a| &a[..]));
+        let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
+        let line = line.object("at", lines::place(Json::new(), track, location));
+        let built = self.inner.build_apart(&group.inner, now, adds, removes, track, location);
+        self.answer(line, built, |built, line| self.built(built, line))
+    }
+
+    fn open_tree(&self, tree: &crate::engine::TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
+        let line = self.asked(about("open_tree"), [&payload[..]]);
+        self.answer(line, self.inner.open_tree(tree, payload), |tree, line| {
+            let line = self.secret(line, "tree", &tree);
+            (tree, line)
+        })
+    }
+
+    fn propose_leave(&self, group: &Self::Group, now: Timestamp) -> Result<Bytes, EngineError> {
+        let made = self.inner.propose_leave(&group.inner, now);
+        self.answer(of("propose_leave", group), made, |message, line| {
+            let line = line.hex("payload", &message);
+            (message, line)
+        })
+    }
+
+    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
+        let line = self.asked(of("open_leave", group), [&message[..]]);
+        self.answer(line, self.inner.open_leave(&group.inner, now, message), |leaf, line| {
+            (leaf, line.number("leaf", u64::from(leaf)))
+        })
+    }
+
+    fn export_secret(
+        &self,
+        group: &Self::Group,
+        label: &[u8],
+        context: &[u8],
+        len: usize,
+    ) -> Result<Secret, EngineError> {
+        let line = self.asked(of("export_secret", group), [label, context, &(len as u64).to_be_bytes()]);
+        self.answer(line, self.inner.export_secret(&group.inner, label, context, len), |secret, line| {
+            let line = self.secret(line, "secret", secret.as_bytes());
+            (secret, line)
+        })
+    }
+
+    fn kdf(&self) -> Arc<dyn Kdf> {
+        let kdf = self.inner.kdf();
+        self.answers.push(about("kdf").number("bytes", kdf.hash_len() as u64));
+        kdf
+    }
+
+    fn epoch_authenticator(&self, group: &Self::Group) -> Result<Bytes, EngineError> {
+        let found = self.inner.epoch_authenticator(&group.inner);
+        self.answer(of("epoch_authenticator", group), found, |authenticator, line| {
+            let line = line.hex("authenticator", &authenticator);
+            (authenticator, line)
+        })
+    }
+
+    fn save(&self, group: &Self::Group) -> Result<Bytes, EngineError> {
+        self.answer(of("save", group), self.inner.save(&group.inner), |saved, line| {
+            let line = self.secret(line, "state", &saved);
+            (saved, line)
+        })
+    }
+
+    fn load(&self, bytes: &Bytes) -> Result<Self::Group, EngineError> {
+        self.answer(about("load"), self.inner.load(bytes), |group, line| {
+            let group = self.keep(group);
+            let line = line.number("gives", group.number);
+            (group, line)
+        })
+    }
+}

@@ -1,0 +1,356 @@
+//! An engine that says what another said.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
+use crate::Secret;
+use crate::engine::{
+    Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
+    Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+};
+use crate::keys::Kdf;
+use crate::testing::seeded_crypto::sha256;
+use crate::time::Timestamp;
+use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+
+/// Answers that wait to be asked for, in order. Clones are one queue.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers(Arc<Mutex<VecDeque<Value>>>);
+
+impl Answers {
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, answer: Value) {
+        self.queue().push_back(answer);
+    }
+
+    pub(super) fn clear(&self) {
+        self.queue().clear();
+    }
+}
+
+/// The log has no answer to what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the log does not have it: {0}")]
+struct NotThere(String);
+
+/// Answers from a log, in its order. A group is nothing: which one was meant, the log knows. What the log
+/// withholds is zeros.
+#[derive(Clone, Debug)]
+pub(super) struct AnsweringEngine {
+    sender: SenderId,
+    answers: Answers,
+}
+
+/// No state of a group, and no tree, is larger.
+const MOST_SECRET_BYTES: u64 = 1 << 26;
+
+type Read<T> = Result<T, String>;
+
+impl AnsweringEngine {
+    pub(super) fn new(sender: SenderId, answers: Answers) -> Self {
+        Self { sender, answers }
+    }
+
+    /// The next answer, if it is to this question.
+    fn next(&self, question: &str) -> Read<Value> {
+        let mut queue = self.answers.queue();
+        match queue.front() {
+            Some(answer) if answer.get("answer").and_then(Value::as_str) == Some(question) => {}
+            _ => return Err(question.to_owned()),
+        }
+        queue.pop_front().ok_or_else(|| question.to_owned())
+    }
+
+    fn answer<T>(&self, question: &str, read: impl FnOnce(&Value) -> Read<T>) -> Result<T, EngineError> {
+        let not_there = |what| EngineError::Provider(Box::new(NotThere(what)));
+        let answer = self.next(question).map_err(not_there)?;
+        match failure(&answer).map_err(not_there)? {
+            Some(error) => Err(error),
+            None => read(&answer).map_err(not_there),
+        }
+    }
+
+    fn good(&self, question: &str) -> bool {
+        self.next(question).is_ok_and(|answer| flag(&answer, "good") == Ok(true))
+    }
+}
+
+fn failure(answer: &Value) -> Read<Option<EngineError>> {
+    let Some(kind) = answer.get("failed") else { return Ok(None) };
+    let detail = answer.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Some(match kind.as_str() {
+        Some("malformed") => EngineError::Malformed,
+        Some("expired") => EngineError::Expired,
+        Some("not_for_me") => EngineError::NotForMe,
+        Some("own") => EngineError::Own,
+        // A few words per line of a log, in a tool that ends with it.
+        Some("unsupported") => EngineError::Unsupported(detail.leak()),
+        Some("forbidden") => EngineError::Forbidden(detail.leak()),
+        Some("invalid") => EngineError::Invalid(detail.into()),
+        Some("provider") => EngineError::Provider(detail.into()),
+        _ => return Err(format!("unknown failure {kind}")),
+    }))
+}
+
+/// The secret, or as many zeros.
+fn secret(line: &Value, name: &str) -> Read<Bytes> {
+    match line.get(name) {
+        Some(Value::String(_)) => hex(line, name),
+        // More than any group state has: such a log is not worth the memory.
+        _ if number(line, name)? > MOST_SECRET_BYTES => Err(format!("{name:?} is too large")),
+        _ => Ok(vec![0; small(line, name)?].into()),
+    }
+}
+
+fn hash(line: &Value, name: &str) -> Read<[u8; 32]> {
+    hex(line, name)?[..].try_into().map_err(|_| format!("no hash {name:?}"))
+}
+
+fn sequence(line: &Value) -> Read<Option<u64>> {
+    line.get("sequence").map(|_| number(line, "sequence")).transpose()
+}
+
+fn credential(line: &Value) -> Read<Credential> {
+    Ok(Credential { kind: small(line, "credential_type")?, data: hex(line, "credential")? })
+}
+
+fn member(line: &Value) -> Read<Member> {
+    Ok(Member {
+        leaf: small(line, "leaf")?,
+        sender: sender(line, "sender")?,
+        identity: hex(line, "identity")?,
+        credential: credential(line)?,
+        sequence: sequence(line)?,
+    })
+}
+
+fn members(line: &Value, name: &str) -> Read<Vec<Member>> {
+    list(line, name)?.iter().map(member).collect()
+}
+
+fn params(line: &Value) -> Read<Option<GroupParams>> {
+    let Some(line) = line.get("params") else { return Ok(None) };
+    let service_key_hash =
+        line.get("service_key_hash").map(|_| hash(line, "service_key_hash")).transpose()?;
+    Ok(Some(GroupParams {
+        mode: mode(line)?,
+        commit_tracks: policy(line)?,
+        tree_objects: flag(line, "tree_objects")?,
+        service_key_hash,
+    }))
+}
+
+fn next(line: &Value) -> Read<Next<()>> {
+    Ok(Next { group: (), context_hash: hash(line, "context_hash")? })
+}
+
+fn built(line: &Value) -> Read<Built<()>> {
+    let welcomes = list(line, "welcomes")?.iter().map(|w| Ok((sender(w, "to")?, hex(w, "payload")?)));
+    Ok(Built {
+        commit: hex(line, "commit")?,
+        welcomes: welcomes.collect::<Read<_>>()?,
+        tree: maybe_hex(line, "tree")?,
+        added: members(line, "added")?,
+        next: next(line)?,
+    })
+}
+
+fn tree_object(line: &Value) -> Read<TreeObject> {
+    let (track, location) = place(line)?;
+    let key = match line.get("key_hash") {
+        Some(_) => hex(line, "key_hash")?,
+        None => hex(line, "key")?,
+    };
+    if key.len() != TREE_KEY_LEN {
+        return Err("no tree key".to_owned());
+    }
+    Ok(TreeObject { track, location, key: Secret::new(key.to_vec()) })
+}
+
+impl Engine for AnsweringEngine {
+    type Group = ();
+
+    fn sender_id(&self) -> &SenderId {
+        &self.sender
+    }
+
+    fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
+        Ok(sha256(data))
+    }
+
+    fn verify_receipt(&self, _: &[u8], _: &[u8], _: &[u8]) -> bool {
+        self.good("verify_receipt")
+    }
+
+    fn generate_key_package(&mut self, _: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+        self.answer("generate_key_package", |line| {
+            Ok(OwnKeyPackage {
+                sequence,
+                message: hex(line, "payload")?,
+                reference: hex(line, "reference")?,
+                secret: Secret::new(secret(line, "secret")?.to_vec()),
+                expires: Timestamp::from_millis(number(line, "expires")?),
+            })
+        })
+    }
+
+    fn inspect_key_package(&self, _: Timestamp, _: &Bytes) -> Result<KeyPackageInfo, EngineError> {
+        self.answer("inspect_key_package", |line| {
+            Ok(KeyPackageInfo {
+                sender: sender(line, "sender")?,
+                identity: hex(line, "identity")?,
+                credential: credential(line)?,
+                reference: hex(line, "reference")?,
+                sequence: sequence(line)?,
+                expires: Timestamp::from_millis(number(line, "expires")?),
+            })
+        })
+    }
+
+    fn create(&mut self, _: Timestamp, _: &GroupName, _: &GroupParams, _: u64) -> Result<(), EngineError> {
+        self.answer("create", |_| Ok(()))
+    }
+
+    fn examine_welcome(&self, _: &Bytes, _: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
+        self.answer("examine_welcome", |line| {
+            Ok(WelcomeInfo {
+                group_id: hex(line, "group_id")?,
+                epoch: number(line, "epoch")?,
+                context_hash: hash(line, "context_hash")?,
+                reference: hex(line, "reference")?,
+                params: params(line)?,
+                has_tree: flag(line, "has_tree")?,
+                tree: line.get("tree").map(tree_object).transpose()?,
+            })
+        })
+    }
+
+    fn join(
+        &mut self,
+        _: Timestamp,
+        _: &Bytes,
+        _: &OwnKeyPackage,
+        _: Option<&Bytes>,
+    ) -> Result<(), EngineError> {
+        self.answer("join", |_| Ok(()))
+    }
+
+    fn view(&self, _: &()) -> Result<GroupView, EngineError> {
+        self.answer("view", |line| {
+            Ok(GroupView {
+                group_id: hex(line, "group_id")?,
+                epoch: number(line, "epoch")?,
+                context_hash: hash(line, "context_hash")?,
+                leaf: small(line, "leaf")?,
+                members: small(line, "members")?,
+                params: params(line)?,
+            })
+        })
+    }
+
+    fn roster(&self, _: &()) -> Result<Vec<Member>, EngineError> {
+        self.answer("roster", |line| members(line, "members"))
+    }
+
+    fn credential_valid(&self, _: &(), _: &Member, _: Timestamp) -> bool {
+        self.good("credential_valid")
+    }
+
+    fn classify(&self, _: &Bytes) -> Result<MessageKind, EngineError> {
+        self.answer("classify", |line| {
+            let at = || Ok::<_, String>((hex(line, "group_id")?, number(line, "epoch")?));
+            Ok(match text(line, "kind")? {
+                "key_package" => MessageKind::KeyPackage,
+                "welcome" => MessageKind::Welcome,
+                "commit" => at().map(|(group_id, epoch)| MessageKind::Commit { group_id, epoch })?,
+                "proposal" => at().map(|(group_id, epoch)| MessageKind::Proposal { group_id, epoch })?,
+                _ => MessageKind::Other,
+            })
+        })
+    }
+
+    fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Result<Trial<()>, EngineError> {
+        self.answer("trial", |line| {
+            let leaf = |v: &Value| v.as_u64().and_then(|n| n.try_into().ok()).ok_or("no leaf".to_owned());
+            Ok(Trial {
+                author: small(line, "author")?,
+                removed: list(line, "removed")?.iter().map(leaf).collect::<Read<_>>()?,
+                added: members(line, "added")?,
+                next: line.get("gives").map(|_| next(line)).transpose()?,
+            })
+        })
+    }
+
+    fn build(&self, _: &(), _: Timestamp, _: &[Bytes], _: &[u32]) -> Result<Built<()>, EngineError> {
+        self.answer("build", built)
+    }
+
+    fn build_apart(
+        &self,
+        _: &(),
+        _: Timestamp,
+        _: &[Bytes],
+        _: &[u32],
+        _: &FullTrackName,
+        _: Location,
+    ) -> Result<Built<()>, EngineError> {
+        self.answer("build_apart", built)
+    }
+
+    fn open_tree(&self, _: &TreeObject, _: &Bytes) -> Result<Bytes, EngineError> {
+        self.answer("open_tree", |line| secret(line, "tree"))
+    }
+
+    fn propose_leave(&self, _: &(), _: Timestamp) -> Result<Bytes, EngineError> {
+        self.answer("propose_leave", |line| hex(line, "payload"))
+    }
+
+    fn open_leave(&self, _: &(), _: Timestamp, _: &Bytes) -> Result<u32, EngineError> {
+        self.answer("open_leave", |line| small(line, "leaf"))
+    }
+
+    fn export_secret(&self, _: &(), _: &[u8], _: &[u8], _: usize) -> Result<Secret, EngineError> {
+        self.answer("export_secret", |line| Ok(Secret::new(secret(line, "secret")?.to_vec())))
+    }
+
+    fn kdf(&self) -> Arc<dyn Kdf> {
+        let bytes: Read<u8> = self.next("kdf").and_then(|line| small(&line, "bytes"));
+        Arc::new(Blank(bytes.unwrap_or_default().into()))
+    }
+
+    fn epoch_authenticator(&self, _: &()) -> Result<Bytes, EngineError> {
+        self.answer("epoch_authenticator", |line| hex(line, "authenticator"))
+    }
+
+    fn save(&self, _: &()) -> Result<Bytes, EngineError> {
+        self.answer("save", |line| secret(line, "state"))
+    }
+
+    fn load(&self, _: &Bytes) -> Result<(), EngineError> {
+        self.answer("load", |_| Ok(()))
+    }
+}
+
+/// A hash of this length that hashes nothing: no secret of a replay is one.
+struct Blank(usize);
+
+impl Kdf for Blank {
+    fn extract(&self, _: &[u8], _: &[u8]) -> Result<Secret, EngineError> {
+        Ok(Secret::new(vec![0; self.0]))
+    }
+
+    fn expand(&self, _: &[u8], _: &[u8], len: usize) -> Result<Secret, EngineError> {
+        Ok(Secret::new(vec![0; len]))
+    }
+
+    fn hash_len(&self) -> usize {
+        self.0
+    }
+}

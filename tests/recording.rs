@@ -1,0 +1,292 @@
+//! Lives recorded with the engine's answers, and lived again without its keys or its randomness.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::time::Duration;
+
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use moq_mls::counter::service::{CounterService, ServiceConfig};
+use moq_mls::engine::Engine;
+use moq_mls::mls::MlsEngine;
+use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
+use moq_mls::snapshot::Snapshot;
+use moq_mls::testing::network::{Network, NetworkConfig};
+use moq_mls::testing::replay::{Replayed, replay};
+use moq_mls::testing::seeded_crypto::seeded_engine;
+use moq_mls::tracks::{CommitTrackPolicy, GroupName};
+use moq_mls::{Action, Command, Config, Event, Notice, Participant, SafetyMode, Timestamp};
+use serde_json::Value;
+use support::engines::basic_client;
+
+fn config() -> Config {
+    Config::new(GroupName::try_from("room-1").unwrap())
+}
+
+/// Four participants, with faults, a crash, a removal and a leave; the log of each.
+fn life<E: Engine>(config: &Config, secrets: Secrets, engine: impl Fn(usize) -> E) -> Vec<String> {
+    let mut net = Network::new(NetworkConfig::new(11));
+    net.faults_mut().lost_objects = 50;
+    net.faults_mut().lost_replies = 100;
+    let logs: Vec<AnswerLog> = (0..4).map(|_| AnswerLog::new(secrets)).collect();
+    for (who, answers) in logs.iter().enumerate() {
+        net.add(RecordedEngine::new(engine(who), answers), config.clone()).unwrap();
+        let recorder = Recorder::with_answers("of a test", config, net.peer(who).unwrap().engine());
+        net.record_by(who, recorder);
+    }
+    let settle = |net: &mut Network<_>, who: &[usize]| {
+        assert!(net.run_until(Duration::from_secs(300), |net| net.agreement(who).is_ok()));
+    };
+    net.command(0, Command::Join).unwrap();
+    settle(&mut net, &[0]);
+    for who in 1..4 {
+        net.command(who, Command::Join).unwrap();
+    }
+    settle(&mut net, &[0, 1, 2, 3]);
+    // What an embedder asks or tries in between is no part of the life.
+    let peer = net.peer(1).unwrap();
+    peer.export_secret(b"label", b"", 32).unwrap();
+    peer.epoch_authenticator().unwrap();
+    net.command(1, Command::Update).unwrap();
+    net.run_for(Duration::from_secs(2));
+    settle(&mut net, &[0, 1, 2, 3]);
+    net.crash(1);
+    net.command(0, Command::Update).unwrap();
+    net.run_for(Duration::from_secs(2));
+    net.restart(1, RecordedEngine::new(engine(1), &logs[1])).unwrap();
+    settle(&mut net, &[0, 1, 2, 3]);
+    let gone = net.peer(3).unwrap().sender_id().clone();
+    net.command(0, Command::Remove(gone)).unwrap();
+    settle(&mut net, &[0, 1, 2]);
+    net.command(2, Command::Leave).unwrap();
+    settle(&mut net, &[0, 1]);
+    (0..4).map(|who| net.take_recording(who)).collect()
+}
+
+fn seeded_life(config: &Config, secrets: Secrets) -> Vec<String> {
+    life(config, secrets, |who| seeded_engine(&format!("u{who}"), 3))
+}
+
+fn the_same(log: &str) -> u64 {
+    let Replayed { steps, difference, cut } = replay(log, |_, _| {}).unwrap();
+    assert_eq!(difference, None);
+    assert!(!cut);
+    steps
+}
+
+#[test]
+fn lives_with_real_randomness_are_lived_again() {
+    let crypto = RustCryptoProvider::default();
+    let clients: Vec<_> = (0..4).map(|who| basic_client(&format!("member-{who}"), crypto.clone())).collect();
+    for secrets in [Secrets::Withheld, Secrets::Included] {
+        for mode in [SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory] {
+            let mut config = config();
+            config.mode = mode;
+            config.commit_tracks = CommitTrackPolicy::PerSender;
+            config.tree_threshold = (mode != SafetyMode::Fenced).then_some(3);
+            config.timers.batch = Duration::from_millis(40);
+            config.timers.backoff.1 = Duration::from_secs(5);
+            config.limits.candidates = 7;
+            let logs = life(&config, secrets, |who| MlsEngine::new(&clients[who], &crypto).unwrap());
+            for log in logs {
+                assert!(the_same(&log) > 10, "{mode:?} {secrets:?}");
+            }
+        }
+    }
+}
+
+/// Every string in `value` whose name is one of those that hold secrets.
+fn secrets_in(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_str() {
+                    Some(text) if ["secret", "state", "snapshot", "key", "lock_id"].contains(&&name[..]) => {
+                        found.push(text.to_owned());
+                    }
+                    _ => secrets_in(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| secrets_in(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_log_that_withholds_secrets_holds_none() {
+    let mut config = config();
+    config.mode = SafetyMode::Fenced;
+    config.tree_threshold = Some(3);
+    // The seeded crypto draws the same secrets in both lives.
+    let open = seeded_life(&config, Secrets::Included);
+    let withheld = seeded_life(&config, Secrets::Withheld).concat();
+    let mut secrets = Vec::new();
+    for line in open.iter().flat_map(|log| log.lines()) {
+        secrets_in(&serde_json::from_str(line).unwrap(), &mut secrets);
+    }
+    // The words of a state line are no secrets.
+    secrets.retain(|s| s.len() >= 32 && s.bytes().all(|b| b.is_ascii_hexdigit()));
+    assert!(secrets.len() > 50, "{}", secrets.len());
+    for secret in &secrets {
+        assert!(!withheld.contains(&secret[..]), "{secret}");
+        // Nor a piece of one: a snapshot or a group's state may share public bytes with messages.
+        if secret.len() <= 128 {
+            for piece in secret.as_bytes().chunks_exact(32) {
+                assert!(!withheld.contains(std::str::from_utf8(piece).unwrap()), "{secret}");
+            }
+        }
+    }
+    assert!(withheld.starts_with("{\"log\":\"moq-mls participant\",\"version\":1,\"secrets\":false,"));
+    assert!(open[0].starts_with("{\"log\":\"moq-mls participant\",\"version\":1,\"secrets\":true,"));
+}
+
+#[test]
+fn a_changed_log_is_found_at_its_line() {
+    let log = seeded_life(&config(), Secrets::Withheld).remove(0);
+    the_same(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    let with = |at: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[at] = line;
+        lines.join("\n") + "\n"
+    };
+    let at = |what: &str| lines.iter().position(|l| l.starts_with(what)).unwrap_or_else(|| panic!("{what}"));
+    // Something else was asked than the log says; what it answered is another matter and is taken.
+    let trial = at("{\"answer\":\"trial\"");
+    let asked = lines[trial].find("\"asked\":\"").unwrap() + 9;
+    let mut changed = lines[trial].to_owned();
+    changed.replace_range(asked..asked + 2, if changed[asked..].starts_with("00") { "01" } else { "00" });
+    let found = replay(&with(trial, &changed), |_, _| {}).unwrap().difference.unwrap();
+    assert_eq!(found.line, trial + 1);
+    assert_eq!(found.found.as_deref(), Some(lines[trial]));
+    // An answer to another question.
+    let view = at("{\"answer\":\"view\"");
+    let found =
+        replay(&with(view, "{\"answer\":\"kdf\",\"bytes\":32}"), |_, _| {}).unwrap().difference.unwrap();
+    assert_eq!(found.line, view + 1);
+    assert!(found.found.unwrap().contains("\"failed\":\"provider\""));
+    // Another commit than the log has published.
+    let built = at("{\"answer\":\"build\"");
+    let changed = lines[built].replacen("\"commit\":\"", "\"commit\":\"00", 1);
+    let found = replay(&with(built, &changed), |_, _| {}).unwrap().difference.unwrap();
+    assert!(found.line > built + 1);
+    assert!(found.logged.contains("\"action\":"), "{}", found.logged);
+    // No log, and no end to what it wants.
+    assert!(replay("", |_, _| {}).is_err());
+    assert!(replay("{}\n", |_, _| {}).is_err());
+    let key = at("{\"answer\":\"generate_key_package\"");
+    let changed = lines[key].replacen("\"secret\":", "\"secret\":9999999999", 1);
+    assert!(replay(&with(key, &changed), |_, _| {}).unwrap().difference.is_some());
+}
+
+#[test]
+fn a_log_may_end_anywhere() {
+    let log = seeded_life(&config(), Secrets::Withheld).remove(1);
+    let ends: Vec<usize> = log.match_indices('\n').map(|(at, _)| at + 1).collect();
+    for end in ends.into_iter().step_by(7).chain([log.len() - 1, log.len() - 20]) {
+        let done = replay(&log[..end], |_, _| {}).unwrap();
+        // Where only answers are missing, the step that wanted them comes out otherwise only behind the end.
+        assert!(done.difference.is_none(), "{end}: {:?}", done.difference);
+        assert!(done.cut || log[..end].ends_with('\n'), "{end}");
+    }
+}
+
+/// Does all that waits, as `examples` of the crate do; the snapshot that is durable then.
+fn drive<E: Engine>(
+    recorder: &mut Recorder,
+    participant: &mut Participant<E>,
+    service: &mut CounterService,
+    now: Timestamp,
+    file: &mut String,
+) -> Option<Snapshot> {
+    let mut durable = None;
+    let mut unread = Vec::new();
+    loop {
+        let Some(action) = recorder.poll_action(participant) else {
+            let Some(object) = unread.pop() else { break };
+            recorder.handle(participant, now, Event::Object(object)).unwrap();
+            continue;
+        };
+        let answer = match action {
+            Action::Persist(snapshot) => {
+                file.push_str(&recorder.take());
+                durable = Some(snapshot);
+                continue;
+            }
+            Action::Lock { id, request } => {
+                let token = b"16 random bytes!"[..].into();
+                Event::LockReply { id, reply: Ok(service.lock(now, &request, token)) }
+            }
+            Action::Increment { id, request } => {
+                Event::IncrementReply { id, reply: Ok(service.increment(now, &request)) }
+            }
+            Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
+            Action::Publish { id, object } => {
+                unread.push(object);
+                Event::PublishReply { id, reply: Ok(()) }
+            }
+            Action::Subscribe { id, .. } | Action::SubscribeNamespace { id, .. } => {
+                Event::SubscribeReply { id, reply: Ok(()) }
+            }
+            Action::Notify(Notice::Epoch { epoch, .. }) => {
+                participant.epoch_secret(epoch).unwrap();
+                continue;
+            }
+            _ => continue,
+        };
+        recorder.handle(participant, now, answer).unwrap();
+    }
+    file.push_str(&recorder.take());
+    durable
+}
+
+#[test]
+fn a_restarted_process_goes_on_in_the_same_file() {
+    let crypto = RustCryptoProvider::default();
+    let client = basic_client("alice", crypto.clone());
+    let mut service = CounterService::new(ServiceConfig::default());
+    let mut now = Timestamp::from_secs(1_700_000_000);
+    let config = config();
+    let mut file = String::new();
+    let mut durable = {
+        let engine = RecordedEngine::new(
+            MlsEngine::new(&client, &crypto).unwrap(),
+            &AnswerLog::new(Secrets::Withheld),
+        );
+        let mut recorder = Recorder::with_answers("RustCrypto", &config, &engine);
+        let mut alice = Participant::new(engine, config.clone(), now).unwrap();
+        recorder.started(&alice, now, false);
+        recorder.handle(&mut alice, now, Command::Join).unwrap();
+        drive(&mut recorder, &mut alice, &mut service, now, &mut file).unwrap()
+    };
+    for life in 1..4 {
+        let engine = RecordedEngine::new(
+            MlsEngine::new(&client, &crypto).unwrap(),
+            &AnswerLog::new(Secrets::Withheld),
+        );
+        let mut recorder = Recorder::appending(&engine);
+        now = now.after(Duration::from_secs(60));
+        let mut alice = Participant::restore(engine, config.clone(), &durable, now).unwrap();
+        recorder.started(&alice, now, true);
+        recorder.handle(&mut alice, now, Command::Update).unwrap();
+        for _ in 0..50 {
+            if let Some(found) = drive(&mut recorder, &mut alice, &mut service, now, &mut file) {
+                durable = found;
+            }
+            let Some((at, _)) = alice.poll_timeout() else { break };
+            now = at;
+            recorder.handle(&mut alice, now, Event::Timer).unwrap();
+            if alice.epoch() == Some(life) {
+                break;
+            }
+        }
+        if let Some(found) = drive(&mut recorder, &mut alice, &mut service, now, &mut file) {
+            durable = found;
+        }
+        assert_eq!(alice.epoch(), Some(life));
+    }
+    assert_eq!(file.matches("\"start\":\"restore\"").count(), 3);
+    assert!(the_same(&file) > 20);
+}
