@@ -1,7 +1,7 @@
 //! The life of a call in one process: relay, counter service and participants on loopback.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub struct Options {
     pub participants: usize,
     /// Joins to measure: after the call, newcomers join and leave until there were as many.
     pub joins: usize,
+    /// The folder for a log of each participant's life.
+    pub record: Option<PathBuf>,
     /// No news, only the table and the figures.
     pub quiet: bool,
 }
@@ -50,6 +52,8 @@ pub struct Stage {
     pub server: Server,
     /// How the media of its participants behaves.
     pub media: MediaConfig,
+    /// The folder for a log of each participant's life.
+    pub record: Option<PathBuf>,
     group: GroupName,
     roots: Vec<rustls::pki_types::CertificateDer<'static>>,
     service_key: Bytes,
@@ -78,6 +82,7 @@ impl Stage {
             server,
             // Those who go out must not only be polite.
             media: MediaConfig { hoards_keys: true, ..MediaConfig::default() },
+            record: None,
             group: GroupName::try_from("mls-grp1")?,
             roots: certificate.chain()?,
             service_key,
@@ -127,8 +132,13 @@ impl Stage {
         let relay =
             RelayAddress { host: format!("localhost:{}", relay_address.port()), roots: self.roots.clone() };
         let (name, media, news) = (name.to_owned(), self.media.clone(), self.news.clone());
+        let record = self.record.clone();
         let engine = identity::engine(&name, key)?;
-        driver::start(engine, self.config(), Surroundings { name, relay, counter, media, state, news })
+        driver::start(
+            engine,
+            self.config(),
+            Surroundings { name, relay, counter, media, record, state, news },
+        )
     }
 
     /// The certificate of both, as PEM.
@@ -204,7 +214,8 @@ pub async fn run(options: &Options) -> Result<String> {
             println!("\n-- {text}");
         }
     };
-    let stage = Stage::set(Arc::new(Memory::default()), Some(news)).await?;
+    let mut stage = Stage::set(Arc::new(Memory::default()), Some(news)).await?;
+    stage.record.clone_from(&options.record);
     if !options.quiet {
         println!(
             "relay at {} (MoQT draft 18 over QUIC), counter at {}",

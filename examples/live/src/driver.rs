@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use moq_mls::action::{FetchId, Notice, SubscribeId};
+use moq_mls::recording::{AnswerLog, RecordedEngine, Secrets};
 use moq_mls::snapshot::Snapshot;
 use moq_mls::tracks::{FullTrackName, TrackKind, TrackNamespace};
 use moq_mls::{Action, Command, Config, Event, Failure, Participant, Timestamp};
@@ -23,6 +25,7 @@ use crate::counter_client::CounterClient;
 use crate::fetching;
 use crate::handle::{Handle, Input, View};
 use crate::identity::{LiveEngine, short};
+use crate::journal::Journal;
 use crate::link::{self, LinkEvent, Pair, RelayAddress, Serves};
 use crate::mapping::WELCOME_HELD;
 use crate::media::{self, Media, MediaConfig};
@@ -43,6 +46,8 @@ pub struct Surroundings {
     pub counter: CounterClient,
     /// How its media behaves.
     pub media: MediaConfig,
+    /// The folder for a log of its life; `None`: it keeps none.
+    pub record: Option<PathBuf>,
     /// Where snapshots go; `None`: nowhere, for a participant that lives as long as this process.
     pub state: Option<Arc<StateDir>>,
     /// Tells what happens to the user.
@@ -52,15 +57,37 @@ pub struct Surroundings {
 /// Starts a participant, from its last snapshot if `surroundings.state` has one; then it goes on by
 /// itself, otherwise it waits for [`Command::Join`].
 pub fn start<E: LiveEngine>(engine: E, config: Config, surroundings: Surroundings) -> Result<Handle> {
+    let Some(folder) = surroundings.record.clone() else {
+        return run(engine, config, surroundings, |_, _| Ok(None));
+    };
+    let engine = RecordedEngine::new(engine, &AnswerLog::new(Secrets::Withheld));
+    let (name, configured) = (surroundings.name.clone(), config.clone());
+    run(engine, config, surroundings, move |engine, restored| {
+        Journal::open(&folder, &name, &configured, engine, restored).map(Some)
+    })
+}
+
+/// Starts it; `journal` makes the log, if there is to be one, and is told whether this is a restart.
+fn run<E: LiveEngine>(
+    engine: E,
+    config: Config,
+    surroundings: Surroundings,
+    journal: impl FnOnce(&E, bool) -> Result<Option<Journal>>,
+) -> Result<Handle> {
     let clock = Clock::new();
     let now = clock.now();
     let durable = surroundings.state.as_ref().map(|dir| dir.snapshot()).transpose()?.flatten();
+    let mut journal = journal(&engine, durable.is_some())?;
     let participant = match &durable {
         Some(snapshot) => {
             Participant::restore(engine, config, snapshot, now).context("cannot go on from the state")?
         }
         None => Participant::new(engine, config, now)?,
     };
+    if let Some(journal) = &mut journal {
+        journal.started(&participant, now, durable.is_some());
+        journal.write()?;
+    }
     let sender = participant.sender_id().clone();
     let name = surroundings.name.clone();
     let (input, inputs) = mpsc::unbounded_channel();
@@ -82,6 +109,7 @@ pub fn start<E: LiveEngine>(engine: E, config: Config, surroundings: Surrounding
         interests: BTreeMap::new(),
         commits: Arc::default(),
         media,
+        journal,
         media_every: None,
         media_subscription: None,
         known_epoch: None,
@@ -110,6 +138,7 @@ struct Driver<E: LiveEngine> {
     /// What came on commit tracks.
     commits: Arc<Mutex<CommitLog>>,
     media: Media,
+    journal: Option<Journal>,
     media_every: Option<Duration>,
     media_subscription: Option<Subscription>,
     known_epoch: Option<u64>,
@@ -197,13 +226,31 @@ impl<E: LiveEngine> Driver<E> {
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {
-        self.participant.handle(self.clock.now(), event)?;
-        Ok(())
+        Ok(self.give(event)?)
+    }
+
+    fn give(&mut self, event: Event) -> Result<(), moq_mls::Error> {
+        let now = self.clock.now();
+        match &mut self.journal {
+            Some(journal) => journal.handle(&mut self.participant, now, event),
+            None => self.participant.handle(now, event),
+        }
+    }
+
+    fn next_action(&mut self) -> Option<Action> {
+        match &mut self.journal {
+            Some(journal) => journal.poll_action(&mut self.participant),
+            None => self.participant.poll_action(),
+        }
+    }
+
+    fn write_journal(&mut self) -> Result<()> {
+        self.journal.as_mut().map_or(Ok(()), Journal::write)
     }
 
     /// A wish at the wrong moment is the user's mistake and ends nothing.
     fn command(&mut self, command: Command) -> Result<()> {
-        match self.participant.handle(self.clock.now(), command) {
+        match self.give(command.into()) {
             Err(error @ (moq_mls::Error::Misuse(_) | moq_mls::Error::Ended)) => {
                 tracing::warn!(name = self.surroundings.name, %error, "not done");
                 Ok(())
@@ -250,12 +297,13 @@ impl<E: LiveEngine> Driver<E> {
 
     /// Does all that the participant asks, and shows what it became.
     async fn settle(&mut self) -> Result<()> {
-        while let Some(action) = self.participant.poll_action() {
+        while let Some(action) = self.next_action() {
             if let Action::Notify(notice) = &action {
                 self.media.on_notice(self.clock.now(), &self.participant, notice)?;
             }
             self.act(action).await?;
         }
+        self.write_journal()?;
         if self.participant.epoch() != self.known_epoch {
             self.known_epoch = self.participant.epoch();
             self.show_epoch()?;
@@ -332,6 +380,8 @@ impl<E: LiveEngine> Driver<E> {
     }
 
     async fn persist(&mut self, snapshot: Snapshot) -> Result<()> {
+        // The log first: it must not lack what a restart begins from.
+        self.write_journal()?;
         if let Some(dir) = self.surroundings.state.clone() {
             tokio::task::spawn_blocking(move || dir.store(&snapshot)).await??;
         }

@@ -10,6 +10,7 @@
 //! | [`counter`], [`counter_client`] | the counter service, and its client |
 //! | [`fetching`], [`commit_log`] | what is past: where it is asked for, and what is kept for others |
 //! | [`media`], [`media_check`] | sealed media tracks; what became of all objects of a call |
+//! | [`journal`] | a participant's life as a log that can be lived again |
 //! | [`state_dir`], [`identity`], [`tls`], [`clock`] | small parts |
 //! | [`call`], [`participant`], [`bench`] | the commands: a whole call in one process, one participant, a benchmark |
 
@@ -23,6 +24,7 @@ pub mod driver;
 pub mod fetching;
 pub mod handle;
 pub mod identity;
+pub mod journal;
 pub mod link;
 pub mod mapping;
 pub mod media;

@@ -40,6 +40,9 @@ enum Run {
         /// Measure that many joins, by newcomers that join and leave
         #[arg(long, default_value_t = 0)]
         joins: usize,
+        /// A folder for a log of each participant's life, that the example `replay` lives again
+        #[arg(long)]
+        record: Option<PathBuf>,
         /// Only the table and the figures
         #[arg(long)]
         quiet: bool,
@@ -177,8 +180,8 @@ fn main() -> ExitCode {
 
 async fn run(command: Run) -> Result<()> {
     match command {
-        Run::Call { participants, joins, quiet } => {
-            let options = call::Options { participants: participants.into(), joins, quiet };
+        Run::Call { participants, joins, record, quiet } => {
+            let options = call::Options { participants: participants.into(), joins, record, quiet };
             println!("{}", call::run(&options).await?);
         }
         Run::Relay { bind, tls, name } => {

@@ -50,6 +50,9 @@ pub struct Terminal {
     /// Milliseconds between two of its media objects; 0: it sends and receives none
     #[arg(long, default_value_t = 500)]
     media_every: u64,
+    /// A folder for a log of its life, from the very start, that the example `replay` lives again
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// Where identity and state are kept
     #[arg(long)]
     state_dir: PathBuf,
@@ -78,6 +81,7 @@ pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result
         relay,
         counter,
         media: MediaConfig::default(),
+        record: options.record,
         state: Some(dir),
         news: Some(news),
     };
