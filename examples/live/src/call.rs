@@ -1,6 +1,7 @@
 //! The life of a call in one process: relay, counter service and participants on loopback.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,13 @@ use crate::counter::memory::Memory;
 use crate::counter::store::Store;
 use crate::counter::{Service, generate_key};
 use crate::counter_client::CounterClient;
-use crate::driver::{self, Handle, Surroundings, View};
+use crate::driver::{self, Surroundings};
+use crate::handle::{Handle, View};
 use crate::link::RelayAddress;
-use crate::media;
+use crate::media::MediaConfig;
+use crate::media_check::{self, Tally};
 use crate::relay::Relay;
+use crate::state_dir::StateDir;
 use crate::{identity, mapping, tls};
 
 /// The longest that any step may take.
@@ -34,6 +38,8 @@ pub struct Options {
     pub participants: usize,
     /// Joins to measure: after the call, newcomers join and leave until there were as many.
     pub joins: usize,
+    /// The folder for a log of each participant's life.
+    pub record: Option<PathBuf>,
     /// No news, only the table and the figures.
     pub quiet: bool,
 }
@@ -44,6 +50,10 @@ pub struct Stage {
     pub relay: Relay,
     /// The counter service.
     pub server: Server,
+    /// How the media of its participants behaves.
+    pub media: MediaConfig,
+    /// The folder for a log of each participant's life.
+    pub record: Option<PathBuf>,
     group: GroupName,
     roots: Vec<rustls::pki_types::CertificateDer<'static>>,
     service_key: Bytes,
@@ -70,6 +80,9 @@ impl Stage {
             relay,
             client: CounterClient::new(&base, Some(&certificate.certificate), None)?,
             server,
+            // Those who go out must not only be polite.
+            media: MediaConfig { hoards_keys: true, ..MediaConfig::default() },
+            record: None,
             group: GroupName::try_from("mls-grp1")?,
             roots: certificate.chain()?,
             service_key,
@@ -93,17 +106,39 @@ impl Stage {
         relay_address: SocketAddr,
         counter: CounterClient,
     ) -> Result<Handle> {
-        let engine = identity::engine(name, identity::generate()?)?;
-        let relay =
-            RelayAddress { host: format!("localhost:{}", relay_address.port()), roots: self.roots.clone() };
-        let surroundings =
-            Surroundings { name: name.to_owned(), relay, counter, state: None, news: self.news.clone() };
-        driver::start(engine, self.config(), surroundings)
+        self.start(name, identity::generate()?, relay_address, counter, None)
     }
 
     /// A participant with a key of its own.
     pub fn participant(&self, name: &str) -> Result<Handle> {
         self.participant_at(name, self.relay.address, self.client.clone())
+    }
+
+    /// A participant with the key and the state in that folder; from its last snapshot, if there is one.
+    pub fn participant_in(&self, name: &str, folder: &Path) -> Result<Handle> {
+        let dir = Arc::new(StateDir::open(folder)?);
+        let key = dir.identity(identity::generate)?;
+        self.start(name, key, self.relay.address, self.client.clone(), Some(dir))
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        key: (Vec<u8>, Vec<u8>),
+        relay_address: SocketAddr,
+        counter: CounterClient,
+        state: Option<Arc<StateDir>>,
+    ) -> Result<Handle> {
+        let relay =
+            RelayAddress { host: format!("localhost:{}", relay_address.port()), roots: self.roots.clone() };
+        let (name, media, news) = (name.to_owned(), self.media.clone(), self.news.clone());
+        let record = self.record.clone();
+        let engine = identity::engine(&name, key)?;
+        driver::start(
+            engine,
+            self.config(),
+            Surroundings { name, relay, counter, media, record, state, news },
+        )
     }
 
     /// The certificate of both, as PEM.
@@ -179,7 +214,8 @@ pub async fn run(options: &Options) -> Result<String> {
             println!("\n-- {text}");
         }
     };
-    let stage = Stage::set(Arc::new(Memory::default()), Some(news)).await?;
+    let mut stage = Stage::set(Arc::new(Memory::default()), Some(news)).await?;
+    stage.record.clone_from(&options.record);
     if !options.quiet {
         println!(
             "relay at {} (MoQT draft 18 over QUIC), counter at {}",
@@ -227,7 +263,6 @@ pub async fn run(options: &Options) -> Result<String> {
     everyone[0].command(Command::Remove(everyone[3].sender.clone()));
     members.retain(|who| who.name != "p3");
     epoch = agree(&members, epoch + 1).await?;
-    let removed_in = epoch;
     wait(&everyone[3], "to learn of it", |v| v.phase == Some(Phase::Ended)).await?;
 
     say("one more joins late");
@@ -250,8 +285,8 @@ pub async fn run(options: &Options) -> Result<String> {
     }
 
     // A while of media under the last keys, then silence, so that what is still missing is lost.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let lost = close_media(&everyone, &members, &stage, removed_in).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let tally = close_media(&everyone, &members, &[&everyone[2], &everyone[3]], &stage).await?;
     epoch = agree(&members, epoch).await?;
 
     table(&members)?;
@@ -262,56 +297,29 @@ pub async fn run(options: &Options) -> Result<String> {
     println!("figure live_join_min_ms {:.1} ms", at(0.0));
     println!("figure live_join_median_ms {:.1} ms", at(0.5));
     println!("figure live_join_p99_ms {:.1} ms", at(0.99));
-    println!("figure live_media_lost {lost} objects");
+    tally.print();
     println!("figure live_commits {epoch} commits");
     let bytes: u64 = everyone.iter().map(|who| who.view().stats.bytes_published).sum();
     println!("figure live_bytes_published {bytes} bytes");
     let last_line = format!("call: {} members agree on epoch {epoch}", members.len());
     stage.server.stop().await;
+    tally.ensure_closed()?;
     Ok(last_line)
 }
 
-/// Stops the media and counts: nothing may be missing at a member, nothing opened by the removed one.
+/// Stops the media and counts: nothing may be missing at a member, nothing opened by those who are out.
 async fn close_media(
     everyone: &[Handle],
     members: &[&Handle],
+    out: &[&Handle],
     stage: &Stage,
-    removed_in: u64,
-) -> Result<u64> {
+) -> Result<Tally> {
     // Stopping the sending does not end the receiving.
     for who in everyone {
         who.media(None);
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (mut lost, mut opened, mut late, mut unopenable) = (0, 0, 0, 0);
-    for to in members {
-        let view = to.view();
-        for from in members {
-            if from.sender == to.sender {
-                continue;
-            }
-            let track = media::track(stage.group(), &from.sender)?;
-            let sent = from.view().last_sent.with_context(|| format!("{} sent nothing", from.name))?;
-            let received = view.received.get(&track).cloned().unwrap_or_default();
-            ensure!(received.opened > 0, "{} opened nothing of {}", to.name, from.name);
-            lost += received.lost(sent);
-            opened += received.opened;
-            late += received.late;
-            unopenable += received.unopenable;
-        }
-        ensure!(view.held == 0, "{} still holds {} media objects without a key", to.name, view.held);
-    }
-    let out = everyone[3].view();
-    let newest = out.received.values().map(|r| r.newest_key).max().unwrap_or_default();
-    let closed: u64 = out.received.values().map(|r| r.unopenable).sum::<u64>() + out.held as u64;
-    ensure!(newest < removed_in, "the removed one opened media of epoch {newest}, out since {removed_in}");
-    ensure!(closed > 0, "the removed one received nothing: it shows nothing");
-    println!();
-    println!("figure live_media_opened {opened} objects");
-    println!("figure live_media_late {late} objects");
-    println!("figure live_media_before_first_key {unopenable} objects");
-    println!("figure live_media_closed_to_removed {closed} objects");
-    Ok(lost)
+    media_check::tally(stage.group(), &stage.media.ring, members, out)
 }
 
 fn table(members: &[&Handle]) -> Result<()> {

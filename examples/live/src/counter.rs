@@ -3,10 +3,12 @@
 pub mod etcd;
 pub mod http;
 pub mod memory;
+pub mod rate;
 pub mod redb;
 pub mod store;
 pub mod tokens;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use moq_mls::counter::{
 };
 use moq_mls::tracks::GroupName;
 
+use self::rate::Rate;
 use self::store::{Store, StoreError};
 use self::tokens::Tokens;
 
@@ -38,12 +41,19 @@ pub struct Service {
     store: Arc<dyn Store>,
     key: Ed25519KeyPair,
     tokens: Option<Tokens>,
+    rate: Option<Rate>,
 }
 
 impl Service {
     /// A service over `store` that signs receipts with `key`. Without `tokens`, everyone may ask.
     pub fn new(store: Arc<dyn Store>, key: Ed25519KeyPair, tokens: Option<Tokens>) -> Self {
-        Self { store, key, tokens }
+        Self { store, key, tokens, rate: None }
+    }
+
+    /// With a limit for each client.
+    #[must_use]
+    pub fn with_rate(self, rate: Rate) -> Self {
+        Self { rate: Some(rate), ..self }
     }
 
     /// The Ed25519 public key that receipts verify under: participants are configured with it.
@@ -51,16 +61,21 @@ impl Service {
         Bytes::copy_from_slice(self.key.public_key().as_ref())
     }
 
-    /// Answers a request. Blocks on the store.
-    pub fn respond(&self, now: Timestamp, request: &HttpRequest) -> HttpResponse {
+    /// Answers a request that came from `address`. Blocks on the store.
+    pub fn respond(&self, now: Timestamp, address: IpAddr, request: &HttpRequest) -> HttpResponse {
         let inbound = match decode_request(request) {
             Ok(inbound) => inbound,
             Err(error) => return encode_refusal(&error),
         };
-        let allowed = match &self.tokens {
-            Some(tokens) => tokens.allow(inbound.call.counter(), inbound.token),
-            None => Ok(()),
+        let (client, allowed) = match &self.tokens {
+            Some(tokens) => match tokens.allow(inbound.call.counter(), inbound.token) {
+                Ok(sender) => (sender.to_string(), Ok(())),
+                Err(reason) => (address.to_string(), Err(reason)),
+            },
+            None => (address.to_string(), Ok(())),
         };
+        let in_time = self.rate.as_ref().is_none_or(|rate| rate.allow(now, &client));
+        let allowed = if in_time { allowed } else { Err(Reason::RateLimited) };
         let answer = match (&inbound.call, allowed) {
             (Call::Lock(_), Err(reason)) => Ok(encode_lock_reply(&LockReply::Error(reason))),
             (Call::Increment(_), Err(reason)) => Ok(encode_increment_reply(&IncrementReply::Error(reason))),

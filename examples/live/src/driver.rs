@@ -5,32 +5,36 @@
 //! a round trip (a lock, an increment, a publish) runs on, and its answer comes back as an event.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use moq_mls::action::{Notice, SubscribeId};
+use moq_mls::action::{FetchId, Notice, SubscribeId};
+use moq_mls::recording::{AnswerLog, RecordedEngine, Secrets};
 use moq_mls::snapshot::Snapshot;
-use moq_mls::tracks::{FullTrackName, SenderId, TrackKind, TrackNamespace};
-use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, Phase, Stats, Timestamp};
+use moq_mls::tracks::{FullTrackName, TrackKind, TrackNamespace};
+use moq_mls::{Action, Command, Config, Event, Failure, Participant, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::commit_log::{self, CommitLog};
 use crate::counter_client::CounterClient;
+use crate::fetching;
+use crate::handle::{Handle, Input, View};
 use crate::identity::{LiveEngine, short};
-use crate::link::{self, LinkEvent, Pair, RelayAddress};
+use crate::journal::Journal;
+use crate::link::{self, LinkEvent, Pair, RelayAddress, Serves};
 use crate::mapping::WELCOME_HELD;
-use crate::media::{self, Media, Received};
+use crate::media::{self, Media, MediaConfig};
 use crate::publishing::{Job, publish_track};
-use crate::session::{Inbound, Session, Subscription};
+use crate::session::{Inbound, Session, Subscription, WireObject};
 use crate::state_dir::StateDir;
 
 /// Longest wait for the answer to a subscription.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Epochs for which the commits that came are kept, to answer a look.
-const LOOK_BACK: u64 = 16;
 
 /// What a participant needs around it.
 pub struct Surroundings {
@@ -40,112 +44,59 @@ pub struct Surroundings {
     pub relay: RelayAddress,
     /// The counter service.
     pub counter: CounterClient,
+    /// How its media behaves.
+    pub media: MediaConfig,
+    /// The folder for a log of its life; `None`: it keeps none.
+    pub record: Option<PathBuf>,
     /// Where snapshots go; `None`: nowhere, for a participant that lives as long as this process.
     pub state: Option<Arc<StateDir>>,
     /// Tells what happens to the user.
     pub news: Option<mpsc::UnboundedSender<(String, Notice)>>,
 }
 
-/// What the driver takes besides what the network brings.
-enum Input {
-    Event(Event),
-    Command(Command),
-    Media(Option<Duration>),
-    Stop,
-}
-
-/// What can be seen of a participant from outside.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// In its life.
-    pub phase: Option<Phase>,
-    /// The epoch, while a member.
-    pub epoch: Option<u64>,
-    /// Members, itself included.
-    pub members: usize,
-    /// The members: SenderId and the name in the credential.
-    pub roster: Vec<(SenderId, String)>,
-    /// The epoch authenticator, while a member.
-    pub authenticator: Option<Bytes>,
-    /// The base key of its group's track `probe`, while a member.
-    pub probe_key: Option<Bytes>,
-    /// When it became a member, the last time.
-    pub joined: Option<Instant>,
-    /// What it counts.
-    pub stats: Stats,
-    /// Media: what came, by track.
-    pub received: BTreeMap<FullTrackName, Received>,
-    /// Media: how many wait for their key.
-    pub held: usize,
-    /// Media: the last sequence it sent.
-    pub last_sent: Option<u64>,
-    /// Why it ended, if not by itself.
-    pub failure: Option<String>,
-}
-
-/// A running participant. Dropping it ends it as a crash would; its state stays where it was stored.
-pub struct Handle {
-    /// Its name.
-    pub name: String,
-    /// Its SenderId.
-    pub sender: SenderId,
-    input: mpsc::UnboundedSender<Input>,
-    view: watch::Receiver<View>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Handle {
-    /// Tells the participant a wish.
-    pub fn command(&self, command: Command) {
-        self.input.send(Input::Command(command)).ok();
-    }
-
-    /// Sends a media object that often, or none.
-    pub fn media(&self, every: Option<Duration>) {
-        self.input.send(Input::Media(every)).ok();
-    }
-
-    /// What it is now.
-    pub fn view(&self) -> View {
-        self.view.borrow().clone()
-    }
-
-    /// To be told when that changes.
-    pub fn watch(&self) -> watch::Receiver<View> {
-        self.view.clone()
-    }
-
-    /// Closes its sessions in good order, without leaving the group.
-    pub async fn stop(mut self) {
-        self.input.send(Input::Stop).ok();
-        (&mut self.task).await.ok();
-    }
-}
-
 /// Starts a participant, from its last snapshot if `surroundings.state` has one; then it goes on by
 /// itself, otherwise it waits for [`Command::Join`].
 pub fn start<E: LiveEngine>(engine: E, config: Config, surroundings: Surroundings) -> Result<Handle> {
+    let Some(folder) = surroundings.record.clone() else {
+        return run(engine, config, surroundings, |_, _| Ok(None));
+    };
+    let engine = RecordedEngine::new(engine, &AnswerLog::new(Secrets::Withheld));
+    let (name, configured) = (surroundings.name.clone(), config.clone());
+    run(engine, config, surroundings, move |engine, restored| {
+        Journal::open(&folder, &name, &configured, engine, restored).map(Some)
+    })
+}
+
+/// Starts it; `journal` makes the log, if there is to be one, and is told whether this is a restart.
+fn run<E: LiveEngine>(
+    engine: E,
+    config: Config,
+    surroundings: Surroundings,
+    journal: impl FnOnce(&E, bool) -> Result<Option<Journal>>,
+) -> Result<Handle> {
     let clock = Clock::new();
     let now = clock.now();
     let durable = surroundings.state.as_ref().map(|dir| dir.snapshot()).transpose()?.flatten();
+    let mut journal = journal(&engine, durable.is_some())?;
     let participant = match &durable {
         Some(snapshot) => {
             Participant::restore(engine, config, snapshot, now).context("cannot go on from the state")?
         }
         None => Participant::new(engine, config, now)?,
     };
+    if let Some(journal) = &mut journal {
+        journal.started(&participant, now, durable.is_some());
+        journal.write()?;
+    }
     let sender = participant.sender_id().clone();
     let name = surroundings.name.clone();
     let (input, inputs) = mpsc::unbounded_channel();
     let (view, watched) = watch::channel(View::default());
     let (sessions, _) = watch::channel(None);
-    let media = Media::new(participant.config().group.clone(), sender.clone(), now);
+    let group = participant.config().group.clone();
+    let mut media =
+        Media::new(surroundings.media.clone(), group, sender.clone(), surroundings.state.clone())?;
+    media.restored(now, &participant)?;
     let driver = Driver {
         participant,
         clock,
@@ -156,8 +107,9 @@ pub fn start<E: LiveEngine>(engine: E, config: Config, surroundings: Surrounding
         sessions,
         tracks: BTreeMap::new(),
         interests: BTreeMap::new(),
-        commits: BTreeMap::new(),
+        commits: Arc::default(),
         media,
+        journal,
         media_every: None,
         media_subscription: None,
         known_epoch: None,
@@ -183,9 +135,10 @@ struct Driver<E: LiveEngine> {
     sessions: watch::Sender<Option<Arc<Session>>>,
     tracks: BTreeMap<FullTrackName, mpsc::UnboundedSender<Job>>,
     interests: BTreeMap<SubscribeId, Interest>,
-    /// Objects of commit tracks that came, by MOQT group.
-    commits: BTreeMap<u64, Vec<Object>>,
+    /// What came on commit tracks.
+    commits: Arc<Mutex<CommitLog>>,
     media: Media,
+    journal: Option<Journal>,
     media_every: Option<Duration>,
     media_subscription: Option<Subscription>,
     known_epoch: Option<u64>,
@@ -209,7 +162,14 @@ impl<E: LiveEngine> Driver<E> {
         let wanted = Arc::new(
             move |track: &FullTrackName| !matches!(tracks.classify(track), Some(TrackKind::Welcome(recipient)) if recipient != me),
         );
-        let keeper = tokio::spawn(link::keep(self.surroundings.relay.clone(), wanted, events));
+        let commits = self.commits.clone();
+        let commit_namespace = self.participant.tracks().commit_namespace();
+        let serves = Serves {
+            wanted,
+            namespace: commit_log::track(&commit_namespace, self.participant.sender_id())?.namespace,
+            archive: Arc::new(move |track, groups| log(&commits).export(track, groups)),
+        };
+        let keeper = tokio::spawn(link::keep(self.surroundings.relay.clone(), serves, events));
         let mut next_media = tokio::time::Instant::now();
         // Nothing is asked before there is a relay: whatever came of it could not be told.
         while self.pair.is_none() {
@@ -220,7 +180,9 @@ impl<E: LiveEngine> Driver<E> {
         }
         self.settle().await?;
         loop {
-            let deadline = self.participant.poll_timeout().map(|(at, _)| self.clock.instant(at));
+            let deadline = self.participant.poll_timeout().map(|(at, _)| at);
+            let deadline = deadline.into_iter().chain(self.media.poll_timeout()).min();
+            let deadline = deadline.map(|at| self.clock.instant(at));
             let timer = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -248,7 +210,10 @@ impl<E: LiveEngine> Driver<E> {
                     }
                     Some(Input::Stop) | None => break,
                 },
-                () = timer => self.handle(Event::Timer)?,
+                () = timer => {
+                    self.media.handle_timeout(self.clock.now())?;
+                    self.handle(Event::Timer)?;
+                }
                 () = media => {
                     next_media += self.media_every.unwrap_or(Duration::from_secs(1));
                     self.send_media()?;
@@ -261,13 +226,31 @@ impl<E: LiveEngine> Driver<E> {
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {
-        self.participant.handle(self.clock.now(), event)?;
-        Ok(())
+        Ok(self.give(event)?)
+    }
+
+    fn give(&mut self, event: Event) -> Result<(), moq_mls::Error> {
+        let now = self.clock.now();
+        match &mut self.journal {
+            Some(journal) => journal.handle(&mut self.participant, now, event),
+            None => self.participant.handle(now, event),
+        }
+    }
+
+    fn next_action(&mut self) -> Option<Action> {
+        match &mut self.journal {
+            Some(journal) => journal.poll_action(&mut self.participant),
+            None => self.participant.poll_action(),
+        }
+    }
+
+    fn write_journal(&mut self) -> Result<()> {
+        self.journal.as_mut().map_or(Ok(()), Journal::write)
     }
 
     /// A wish at the wrong moment is the user's mistake and ends nothing.
     fn command(&mut self, command: Command) -> Result<()> {
-        match self.participant.handle(self.clock.now(), command) {
+        match self.give(command.into()) {
             Err(error @ (moq_mls::Error::Misuse(_) | moq_mls::Error::Ended)) => {
                 tracing::warn!(name = self.surroundings.name, %error, "not done");
                 Ok(())
@@ -299,21 +282,13 @@ impl<E: LiveEngine> Driver<E> {
         Ok(())
     }
 
-    fn on_object(&mut self, object: Object) -> Result<()> {
-        match self.participant.tracks().classify(&object.track) {
-            None => {
-                self.media.receive(self.clock.now(), object);
-                Ok(())
-            }
+    fn on_object(&mut self, wire: WireObject) -> Result<()> {
+        match self.participant.tracks().classify(&wire.object.track) {
+            None => self.media.receive(self.clock.now(), wire),
             Some(kind) => {
+                let object = wire.object;
                 if matches!(kind, TrackKind::Commit(_)) {
-                    let group = self.commits.entry(object.location.group).or_default();
-                    if !group.contains(&object) {
-                        group.push(object.clone());
-                    }
-                    while self.commits.len() > LOOK_BACK as usize {
-                        self.commits.pop_first();
-                    }
+                    log(&self.commits).note(&object);
                 }
                 self.handle(Event::Object(object))
             }
@@ -322,19 +297,15 @@ impl<E: LiveEngine> Driver<E> {
 
     /// Does all that the participant asks, and shows what it became.
     async fn settle(&mut self) -> Result<()> {
-        let mut someone_out = false;
-        while let Some(action) = self.participant.poll_action() {
+        while let Some(action) = self.next_action() {
             if let Action::Notify(notice) = &action {
-                someone_out |= matches!(notice, Notice::MemberLeft { .. } | Notice::MemberReplaced { .. });
+                self.media.on_notice(self.clock.now(), &self.participant, notice)?;
             }
             self.act(action).await?;
         }
+        self.write_journal()?;
         if self.participant.epoch() != self.known_epoch {
             self.known_epoch = self.participant.epoch();
-            match self.known_epoch {
-                Some(_) => self.media.enter(self.clock.now(), &self.participant, someone_out)?,
-                None => self.media.stop(),
-            }
             self.show_epoch()?;
         }
         self.show();
@@ -353,30 +324,9 @@ impl<E: LiveEngine> Driver<E> {
                 _ => self.handle(Event::SubscribeReply { id, reply: Ok(()) })?,
             },
             Action::Unsubscribe { id } => drop(self.interests.remove(&id)),
-            Action::Fetch { id, track, groups } if groups.start() == groups.end() => {
-                let objects = self.commits.get(groups.start()).cloned().unwrap_or_default();
-                tracing::trace!(%track, "look");
-                self.handle(Event::FetchReply { id, reply: Ok(objects) })?;
-            }
-            Action::Fetch { id, track, groups } => {
-                let (relay, input) = (self.surroundings.relay.clone(), self.input.clone());
-                tokio::spawn(async move {
-                    let found = link::look(relay, track.namespace).await;
-                    let reply = match found {
-                        Ok(mut objects) => {
-                            objects.retain(|object| groups.contains(&object.location.group));
-                            Ok(objects)
-                        }
-                        Err(error) => {
-                            tracing::debug!(error = format!("{error:#}"), "fetch");
-                            Err(Failure::NotSent)
-                        }
-                    };
-                    input.send(Input::Event(Event::FetchReply { id, reply })).ok();
-                });
-            }
+            Action::Fetch { id, track, groups } => self.fetch(id, track, groups)?,
             Action::Publish { id, object } => {
-                let done = self.publish(object);
+                let done = self.publish(object.into());
                 let input = self.input.clone();
                 tokio::spawn(async move {
                     // Dropped: the track's task is gone, with the object unsent or not.
@@ -404,7 +354,34 @@ impl<E: LiveEngine> Driver<E> {
         Ok(())
     }
 
+    fn fetch(&mut self, id: FetchId, track: FullTrackName, groups: RangeInclusive<u64>) -> Result<()> {
+        let is_tree = matches!(self.participant.tracks().classify(&track), Some(TrackKind::Tree(_)));
+        // The look before a commit: the subscription has brought what there is.
+        if !is_tree && groups.start() == groups.end() {
+            let objects = log(&self.commits).seen(groups);
+            return self.handle(Event::FetchReply { id, reply: Ok(objects) });
+        }
+        let (relay, input) = (self.surroundings.relay.clone(), self.input.clone());
+        let session = self.pair.as_ref().map(|pair| pair.subscriber.clone());
+        let me = self.participant.sender_id();
+        let others = self.participant.members().map(|m| m.sender.clone()).filter(|m| m != me).collect();
+        tokio::spawn(async move {
+            let found = match is_tree {
+                true => fetching::tree(relay, track, *groups.start()).await,
+                false => fetching::commits(relay, session, track.namespace, groups, others).await,
+            };
+            let reply = found.map_err(|error| {
+                tracing::debug!(error = format!("{error:#}"), "fetch");
+                Failure::NotSent
+            });
+            input.send(Input::Event(Event::FetchReply { id, reply })).ok();
+        });
+        Ok(())
+    }
+
     async fn persist(&mut self, snapshot: Snapshot) -> Result<()> {
+        // The log first: it must not lack what a restart begins from.
+        self.write_journal()?;
         if let Some(dir) = self.surroundings.state.clone() {
             tokio::task::spawn_blocking(move || dir.store(&snapshot)).await??;
         }
@@ -431,9 +408,9 @@ impl<E: LiveEngine> Driver<E> {
         self.handle(Event::SubscribeReply { id, reply: Ok(()) })
     }
 
-    fn publish(&mut self, object: Object) -> oneshot::Receiver<()> {
+    fn publish(&mut self, object: WireObject) -> oneshot::Receiver<()> {
         let (done, waits) = oneshot::channel();
-        let track = object.track.clone();
+        let track = object.object.track.clone();
         let mut job = Job { object, done };
         if let Some(jobs) = self.tracks.get(&track) {
             match jobs.send(job) {
@@ -478,8 +455,7 @@ impl<E: LiveEngine> Driver<E> {
 
     fn send_media(&mut self) -> Result<()> {
         let now = self.clock.now();
-        let payload = format!("{} at {now}", self.surroundings.name);
-        if let Some(object) = self.media.seal(now, payload.as_bytes())? {
+        if let Some(object) = self.media.seal(now, &self.surroundings.name)? {
             drop(self.publish(object));
         }
         Ok(())
@@ -516,14 +492,19 @@ impl<E: LiveEngine> Driver<E> {
             if self.media_subscription.is_some() {
                 view.received = self.media.received().clone();
             }
-            view.held = self.media.held();
+            view.waiting = self.media.waiting();
             view.last_sent = self.media.last_sent();
+            view.went.clone_from(self.media.went());
         });
     }
 }
 
 async fn subscribe(session: &Session, namespace: &TrackNamespace) -> Result<Subscription> {
     tokio::time::timeout(PATIENCE, session.subscribe_tracks(namespace)).await.context("no answer")?
+}
+
+fn log(commits: &Mutex<CommitLog>) -> MutexGuard<'_, CommitLog> {
+    commits.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Now, by the wall: for names that must differ between runs.

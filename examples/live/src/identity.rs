@@ -11,6 +11,7 @@ use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
+use moq_mls::tracks::SenderId;
 
 /// The cipher suite of every group here.
 pub const SUITE: CipherSuite = CipherSuite::CURVE25519_AES128;
@@ -36,11 +37,16 @@ pub fn engine(name: &str, key: (Vec<u8>, Vec<u8>)) -> Result<MlsEngine<impl MlsC
     Ok(MlsEngine::new(&client, &crypto)?)
 }
 
+/// The SenderId of whoever has that key.
+pub fn sender_id(key: (Vec<u8>, Vec<u8>)) -> Result<SenderId> {
+    Ok(engine("", key)?.sender_id().clone())
+}
+
 /// What a driver needs of an engine, to run it on another thread.
 pub trait LiveEngine: Engine<Group: Send + Sync> + Send + Sync + 'static {}
 impl<E: Engine<Group: Send + Sync> + Send + Sync + 'static> LiveEngine for E {}
 
 /// Shared by all that show a fingerprint.
-pub fn short(id: &moq_mls::tracks::SenderId) -> Arc<str> {
+pub fn short(id: &SenderId) -> Arc<str> {
     id.to_string().chars().take(6).collect::<String>().into()
 }

@@ -3,25 +3,32 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`driver`] | one participant: actions to the network and the disk, and back |
+//! | [`driver`], [`handle`] | one participant: actions to the network and the disk, and back; it from outside |
 //! | [`mapping`] | our names and subscriptions on MoQT draft 18 |
 //! | [`session`], [`link`], [`publishing`] | a thin MoQT client; two sessions that come back; tracks that outlive them |
 //! | [`relay`] | `moq-relay-ietf` in process |
 //! | [`counter`], [`counter_client`] | the counter service, and its client |
-//! | [`media`] | sealed media tracks |
+//! | [`fetching`], [`commit_log`] | what is past: where it is asked for, and what is kept for others |
+//! | [`media`], [`media_check`] | sealed media tracks; what became of all objects of a call |
+//! | [`journal`] | a participant's life as a log that can be lived again |
 //! | [`state_dir`], [`identity`], [`tls`], [`clock`] | small parts |
 //! | [`call`], [`participant`], [`bench`] | the commands: a whole call in one process, one participant, a benchmark |
 
 pub mod bench;
 pub mod call;
 pub mod clock;
+pub mod commit_log;
 pub mod counter;
 pub mod counter_client;
 pub mod driver;
+pub mod fetching;
+pub mod handle;
 pub mod identity;
+pub mod journal;
 pub mod link;
 pub mod mapping;
 pub mod media;
+pub mod media_check;
 pub mod participant;
 pub mod publishing;
 pub mod relay;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use moq_mls::tracks::{FullTrackName, TrackNamespace};
+use moq_mls::Object;
+use moq_mls::tracks::TrackNamespace;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
-use crate::session::{self, Inbound, Session, Wanted};
+use crate::session::{self, Accepts, Archive, Inbound, Session, Wanted};
 
 /// Between two tries: from, to.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -57,12 +58,23 @@ pub enum LinkEvent {
     Inbound(Inbound),
 }
 
+/// What a link serves besides.
+#[derive(Clone)]
+pub struct Serves {
+    /// The tracks that are taken.
+    pub wanted: Wanted,
+    /// The namespace whose objects are given to those who FETCH.
+    pub namespace: TrackNamespace,
+    /// Those objects.
+    pub archive: Archive,
+}
+
 /// Keeps a pair of sessions up for as long as somebody listens to `events`.
-pub async fn keep(relay: RelayAddress, wanted: Wanted, events: mpsc::UnboundedSender<LinkEvent>) {
+pub async fn keep(relay: RelayAddress, serves: Serves, events: mpsc::UnboundedSender<LinkEvent>) {
     let mut wait = AGAIN.0;
     let mut complained = false;
     while !events.is_closed() {
-        match tokio::time::timeout(PATIENCE, connect(&relay, &wanted, &events)).await {
+        match tokio::time::timeout(PATIENCE, connect(&relay, &serves, &events)).await {
             Ok(Ok(pair)) => {
                 if complained {
                     tracing::info!(relay = relay.host, "the relay is back");
@@ -75,6 +87,7 @@ pub async fn keep(relay: RelayAddress, wanted: Wanted, events: mpsc::UnboundedSe
                     () = pair.publisher.closed() => {}
                     () = pair.subscriber.closed() => {}
                     () = events.closed() => return,
+                    () = hold_namespace(&pair.publisher, &serves.namespace) => {}
                 }
                 tracing::warn!(relay = relay.host, "the relay is gone; connecting again");
                 events.send(LinkEvent::Down).ok();
@@ -94,33 +107,55 @@ pub async fn keep(relay: RelayAddress, wanted: Wanted, events: mpsc::UnboundedSe
     }
 }
 
+/// Holds the namespace as long as the session lasts. Another session of ours may have it still, for some seconds.
+async fn hold_namespace(publisher: &Session, namespace: &TrackNamespace) {
+    loop {
+        match publisher.publish_namespace(namespace).await {
+            Ok(_held) => std::future::pending().await,
+            Err(error) => tracing::debug!(%error, "namespace"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 async fn connect(
     relay: &RelayAddress,
-    wanted: &Wanted,
+    serves: &Serves,
     events: &mpsc::UnboundedSender<LinkEvent>,
 ) -> Result<Pair> {
     let (address, name) = relay.resolve().await?;
     let endpoint = session::endpoint(&relay.roots)?;
-    let session = |wanted: Wanted| {
-        Session::connect(&endpoint, address, &name, wanted, events.clone(), LinkEvent::Inbound)
+    let session = |accepts: Accepts| {
+        Session::connect(&endpoint, address, &name, accepts, events.clone(), LinkEvent::Inbound)
     };
-    let publisher = session(Arc::new(|_: &FullTrackName| false)).await?;
-    let subscriber = session(wanted.clone()).await?;
+    let fetches = serves.archive.clone();
+    let publisher = session(Accepts { fetches, ..Accepts::nothing() }).await?;
+    let subscriber = session(Accepts { tracks: serves.wanted.clone(), ..Accepts::nothing() }).await?;
     Ok(Pair { publisher: Arc::new(publisher), subscriber: Arc::new(subscriber) })
 }
 
-/// What the relay still has under `namespace`, read by a session of its own.
-pub async fn look(relay: RelayAddress, namespace: TrackNamespace) -> Result<Vec<moq_mls::Object>> {
+/// What the relay still has under `namespace`, of tracks that are `wanted`, read by a session of its own:
+/// until nothing more comes, or `enough` is satisfied.
+pub async fn look(
+    relay: RelayAddress,
+    namespace: &TrackNamespace,
+    wanted: Wanted,
+    enough: impl Fn(&Object) -> bool,
+) -> Result<Vec<Object>> {
     let (address, name) = relay.resolve().await?;
     let endpoint = session::endpoint(&relay.roots)?;
     let (events, mut inbound) = mpsc::unbounded_channel();
-    let all: Wanted = Arc::new(|_: &FullTrackName| true);
-    let connecting = Session::connect(&endpoint, address, &name, all, events, |i| i);
+    let accepts = Accepts { tracks: wanted, ..Accepts::nothing() };
+    let connecting = Session::connect(&endpoint, address, &name, accepts, events, |i| i);
     let session = tokio::time::timeout(PATIENCE, connecting).await.context("no answer")??;
-    let _subscription = session.subscribe_tracks(&namespace).await?;
+    let subscribing = session.subscribe_tracks(namespace);
+    let _subscription = tokio::time::timeout(PATIENCE, subscribing).await.context("no answer")??;
     let mut objects = Vec::new();
-    while let Ok(Some(Inbound::Object(object))) = tokio::time::timeout(QUIET, inbound.recv()).await {
-        objects.push(object);
+    while let Ok(Some(Inbound::Object(wire))) = tokio::time::timeout(QUIET, inbound.recv()).await {
+        objects.push(wire.object);
+        if objects.last().is_some_and(&enough) {
+            break;
+        }
     }
     Ok(objects)
 }

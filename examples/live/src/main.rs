@@ -13,13 +13,15 @@ use clap::{Parser, Subcommand};
 use moq_mls_live::counter::etcd::Etcd;
 use moq_mls_live::counter::http::Server;
 use moq_mls_live::counter::memory::Memory;
+use moq_mls_live::counter::rate::Rate;
 use moq_mls_live::counter::redb::Redb;
 use moq_mls_live::counter::store::Store;
 use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{self, Service};
 use moq_mls_live::participant::{self, Terminal};
 use moq_mls_live::relay::Relay;
-use moq_mls_live::{bench, call, tls};
+use moq_mls_live::state_dir::StateDir;
+use moq_mls_live::{bench, call, identity, tls};
 
 #[derive(Parser)]
 #[command(about = "moq-mls over a real MoQT relay and a real counter service", version)]
@@ -38,6 +40,9 @@ enum Run {
         /// Measure that many joins, by newcomers that join and leave
         #[arg(long, default_value_t = 0)]
         joins: usize,
+        /// A folder for a log of each participant's life, that the example `replay` lives again
+        #[arg(long)]
+        record: Option<PathBuf>,
         /// Only the table and the figures
         #[arg(long)]
         quiet: bool,
@@ -65,9 +70,12 @@ enum Run {
         /// The key that signs receipts (PKCS #8); made if there is none. The same for all services of a store
         #[arg(long, default_value = "live-state/receipts.key")]
         key: PathBuf,
-        /// Lines of TOKEN GROUP: who may ask about what. Without it, everyone may ask
+        /// Lines of TOKEN GROUP SENDER_ID: who may ask about what; read again when it changes. Without it, everyone may ask
         #[arg(long)]
         tokens: Option<PathBuf>,
+        /// Most requests a second of each client, twice as many at once: a SenderId where there are tokens, otherwise an address
+        #[arg(long)]
+        rate: Option<u32>,
         /// A certificate chain (PEM), for HTTPS
         #[arg(long, requires = "tls_key")]
         tls_cert: Option<PathBuf>,
@@ -77,6 +85,12 @@ enum Run {
     },
     /// One participant of a group
     Participant(Terminal),
+    /// Prints the SenderId of a participant, for the counter's tokens; makes its key if there is none
+    Identity {
+        /// Where its identity and state are kept
+        #[arg(long)]
+        state_dir: PathBuf,
+    },
     /// Lock and increment rounds through HTTP, against the bare store doing the same
     BenchCounter {
         /// memory, redb:PATH or etcd:URL
@@ -85,9 +99,12 @@ enum Run {
         /// Clients at once, each with a counter of its own
         #[arg(long, default_value_t = 4)]
         clients: usize,
-        /// Seconds for each of five alternating rounds a side
-        #[arg(long, default_value_t = 2)]
-        seconds: u64,
+        /// Milliseconds for each of 40 alternating rounds a side
+        #[arg(long, default_value_t = 150)]
+        round_ms: u64,
+        /// Fail if the ratio is lower
+        #[arg(long)]
+        at_least: Option<f64>,
     },
 }
 
@@ -134,7 +151,7 @@ fn main() -> ExitCode {
     let default = match command {
         Run::Counter { .. } | Run::Participant(_) => "off,moq_mls_live=info",
         Run::Relay { .. } => "off,moq_relay_ietf::relay=info,moq_mls_live=info",
-        Run::Call { .. } | Run::BenchCounter { .. } => "off,moq_mls_live=warn",
+        Run::Call { .. } | Run::Identity { .. } | Run::BenchCounter { .. } => "off,moq_mls_live=warn",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
@@ -163,8 +180,8 @@ fn main() -> ExitCode {
 
 async fn run(command: Run) -> Result<()> {
     match command {
-        Run::Call { participants, joins, quiet } => {
-            let options = call::Options { participants: participants.into(), joins, quiet };
+        Run::Call { participants, joins, record, quiet } => {
+            let options = call::Options { participants: participants.into(), joins, record, quiet };
             println!("{}", call::run(&options).await?);
         }
         Run::Relay { bind, tls, name } => {
@@ -176,13 +193,16 @@ async fn run(command: Run) -> Result<()> {
                 () = relay.ended() => anyhow::bail!("the relay ended"),
             }
         }
-        Run::Counter { bind, store, key, tokens, tls_cert, tls_key } => {
+        Run::Counter { bind, store, key, tokens, rate, tls_cert, tls_key } => {
             if let Some(folder) = key.parent() {
                 std::fs::create_dir_all(folder)
                     .with_context(|| format!("cannot make {}", folder.display()))?;
             }
             let tokens = tokens.map(|path| Tokens::load(&path)).transpose()?;
-            let service = Service::new(store.open()?, counter::key_in_file(&key)?, tokens);
+            let mut service = Service::new(store.open()?, counter::key_in_file(&key)?, tokens);
+            if let Some(per_second) = rate {
+                service = service.with_rate(Rate::new(per_second));
+            }
             let public = hex::encode(service.public_key());
             let tls = tls_cert.zip(tls_key).map(|(certificate, key)| tls::Files { certificate, key });
             let scheme = if tls.is_some() { "https" } else { "http" };
@@ -195,8 +215,15 @@ async fn run(command: Run) -> Result<()> {
             server.stop().await;
         }
         Run::Participant(terminal) => participant::run(terminal, stopped()).await?,
-        Run::BenchCounter { store, clients, seconds } => {
-            bench::run(store.open()?, clients, Duration::from_secs(seconds)).await?;
+        Run::Identity { state_dir } => {
+            let key = StateDir::open(&state_dir)?.identity(identity::generate)?;
+            println!("{}", identity::sender_id(key)?);
+        }
+        Run::BenchCounter { store, clients, round_ms, at_least } => {
+            let ratio = bench::run(store.open()?, clients, Duration::from_millis(round_ms)).await?;
+            if let Some(least) = at_least {
+                anyhow::ensure!(ratio >= least, "the ratio is below {least}");
+            }
         }
     }
     Ok(())

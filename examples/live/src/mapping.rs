@@ -11,7 +11,10 @@
 //! | `Action::Unsubscribe` | the request's stream is reset |
 //! | `Action::Publish` | PUBLISH once for each track, then a subgroup stream for each MOQT group |
 //! | `Action::Fetch` of one group (the look before a commit) | what the subscription has brought of it |
-//! | `Action::Fetch` of a range (something is missing) | a session for this one purpose, that subscribes afresh and takes what the relay still has |
+//! | `Action::Fetch` of commits of a range (something is missing) | FETCH of `(group, commits, SenderId of a member)`, track `seen` ([`crate::commit_log`]), for the relay keeps no history: it passes a FETCH on to the session that published the namespace; besides, a session for this one purpose subscribes afresh and takes what the relay still has |
+//! | `Action::Fetch` of a ratchet tree | such a session, for that one track |
+//! | (nothing) | PUBLISH_NAMESPACE of `(group, commits, one's SenderId)`, and the answers to FETCH under it |
+//! | the Key ID of a sealed object | the property Key ID (2) within Immutable Properties (0x0B) |
 //! | namespace field, track name | the same bytes; `(group, keypackages)`, `(group, welcome)`, `(group, commits)` are tuples |
 //!
 //! Commit tracks are one for each sender ([`CommitTrackPolicy::PerSender`]): the relay takes one
@@ -24,7 +27,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, TrackNamespace};
+use moqtap_codec::object_properties::{ObjectProperty, PropertyValue, parse_object_properties};
 use moqtap_codec::types::TrackNamespace as WireNamespace;
+use moqtap_codec::varint::{Moqt18, VarInt};
+use moqtap_codec::version::DraftVersion;
 
 /// What this driver sets in the participant's configuration.
 pub const COMMIT_TRACKS: CommitTrackPolicy = CommitTrackPolicy::PerSender;
@@ -34,6 +40,11 @@ pub const OPEN_GROUPS: usize = 16;
 pub const WELCOME_HELD: Duration = Duration::from_secs(3);
 /// MoQT draft 18 over QUIC, without WebTransport.
 pub const ALPN: &[u8] = b"moqt-18";
+
+/// The property Key ID of Secure Objects.
+const KEY_ID: u64 = 0x02;
+/// The property that holds those that a relay must not change.
+const IMMUTABLE_PROPERTIES: u64 = 0x0B;
 
 /// The tuple on the wire.
 pub fn to_wire(namespace: &TrackNamespace) -> WireNamespace {
@@ -45,4 +56,41 @@ pub fn track(namespace: WireNamespace, name: Vec<u8>) -> Result<FullTrackName> {
     let fields = namespace.0.into_iter().map(Bytes::from).collect();
     let namespace = TrackNamespace::new(fields).context("a track namespace that is none")?;
     Ok(FullTrackName { namespace, name: name.into() })
+}
+
+/// The properties of an object that is sealed under that key id.
+pub fn properties(key_id: u64) -> Vec<u8> {
+    let varint = |value, out: &mut Vec<u8>| VarInt::from_u64_moqt(value).encode_moqt::<Moqt18>(out);
+    let (mut inner, mut out) = (Vec::new(), Vec::new());
+    varint(KEY_ID, &mut inner);
+    varint(key_id, &mut inner);
+    varint(IMMUTABLE_PROPERTIES, &mut out);
+    varint(inner.len() as u64, &mut out);
+    out.append(&mut inner);
+    out
+}
+
+/// The key id among an object's properties.
+pub fn key_id(properties: &[u8]) -> Option<u64> {
+    let properties = parse_object_properties(DraftVersion::Draft18, properties).ok()?;
+    let inner = properties.into_iter().find_map(|property| match property.value {
+        PropertyValue::Immutable { properties, .. } => Some(properties),
+        _ => None,
+    })?;
+    inner.into_iter().find_map(|property| match property {
+        ObjectProperty { property_type: KEY_ID, value: PropertyValue::Varint(id) } => Some(id),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_key_id_comes_back() {
+        for id in [0, 63, 64, 1 << 14, 1 << 40] {
+            assert_eq!(super::key_id(&super::properties(id)), Some(id));
+        }
+        assert_eq!(super::key_id(&[]), None);
+        assert_eq!(super::key_id(&[0x0B, 0x02, 0x04, 0x07]), None);
+    }
 }

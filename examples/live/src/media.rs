@@ -1,31 +1,44 @@
-//! A small media track for each participant, sealed under the epoch's key for that track.
+//! A small media track for each participant, sealed as MoQ Secure Objects under the group's epochs.
 //!
-//! Payload: `u64 key id | u64 sequence | AES-128-GCM ciphertext`; the first 16 bytes and the track's name
-//! are authenticated too. Key and nonce come from [`Participant::track_base_key`] by HKDF-Expand. The key
-//! id is the MLS epoch. A receiver learns an epoch's keys before the sender may use them for long
-//! ([`SWITCH`]); what comes under a key not known yet is held, and the keys of the last epochs are kept.
+//! Which epoch to seal with, and which ones still open, is the [`EpochKeyRing`]'s word; [`SecureTrack`]
+//! derives each track's keys and seals. Objects under an epoch that is not known yet wait in a
+//! [`WaitQueue`]. The Key ID travels as an object property ([`crate::mapping`]); the payload is
+//! `u64 time of sealing, ms | text`.
+//!
+//! A location must never be sealed twice under one key: with a [`StateDir`], locations are reserved there,
+//! durably, before they are used; without one the participant's key, and so its track, dies with it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod received;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use moq_mls::engine::Engine;
+use moq_mls::keys::{
+    EpochKeyRing, EpochSecret, RingConfig, RingNotice, SwitchReason, WaitQueue, WaitQueueLimits,
+};
+use moq_mls::secure_objects::aws_lc::AwsLc;
+use moq_mls::secure_objects::{ObjectBuffer, ObjectHeader, OpenError, SecureTrack, Suite, properties};
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
-use moq_mls::{Object, Participant, Timestamp};
+use moq_mls::{Notice, Object, Participant, Timestamp};
+
+pub use self::received::Received;
+use crate::session::{PRIORITY, WireObject};
+use crate::state_dir::StateDir;
 
 /// The namespace field of media.
 pub const MEDIA: &str = "media";
-/// How long a sender goes on under the old key when members came in; none when somebody went out.
-pub const SWITCH: Duration = Duration::from_millis(400);
-/// Epochs whose keys are kept to open what comes late.
-const KEPT_EPOCHS: usize = 8;
-/// How long, and how many, objects under an unknown key are held.
-const HELD: (Duration, usize) = (Duration::from_secs(10), 4096);
+/// The suite that everybody has.
+const SUITE: Suite = Suite::Aes128Gcm;
+/// An epoch is sealed with after this at the latest.
+const SWITCH_AFTER: Duration = Duration::from_millis(500);
 /// Objects to one MOQT group.
 const PER_GROUP: u64 = 64;
+/// Locations that are reserved at once.
+const RESERVED: u64 = 4096;
 
 /// The namespace of a group's media tracks.
 pub fn namespace(group: &GroupName) -> Result<TrackNamespace> {
@@ -37,197 +50,282 @@ pub fn track(group: &GroupName, sender: &SenderId) -> Result<FullTrackName> {
     Ok(FullTrackName { namespace: namespace(group)?, name: sender.as_bytes().clone() })
 }
 
-struct Key {
-    aead: LessSafeKey,
-    salt: [u8; 12],
+/// How a participant's media behaves.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// When its ring switches and forgets.
+    pub ring: RingConfig,
+    /// Once out of the group, go on with every key it ever had, as an attacker would: to show that they
+    /// open nothing.
+    pub hoards_keys: bool,
 }
 
-struct Length(usize);
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
+impl Default for MediaConfig {
+    /// As the ring's own, but a newcomer, who can open nothing from before its first epoch, waits less.
+    fn default() -> Self {
+        let mut ring = RingConfig::default();
+        ring.switch_after = SWITCH_AFTER;
+        Self { ring, hoards_keys: false }
     }
 }
 
-impl Key {
-    fn new(base: &[u8]) -> Result<Self> {
-        let prk = Prk::new_less_safe(HKDF_SHA256, base);
-        let expand = |label: &[u8], out: &mut [u8]| -> Result<()> {
-            let label = [label];
-            let okm = prk.expand(&label, Length(out.len())).map_err(|_| anyhow!("HKDF"))?;
-            okm.fill(out).map_err(|_| anyhow!("HKDF"))
-        };
-        let (mut key, mut salt) = ([0; 16], [0; 12]);
-        expand(b"moq-mls live media key", &mut key)?;
-        expand(b"moq-mls live media salt", &mut salt)?;
-        let aead = UnboundKey::new(&AES_128_GCM, &key).map_err(|_| anyhow!("AES key"))?;
-        Ok(Self { aead: LessSafeKey::new(aead), salt })
-    }
-
-    fn nonce(&self, sequence: u64) -> Nonce {
-        let mut nonce = self.salt;
-        nonce.iter_mut().skip(4).zip(sequence.to_be_bytes()).for_each(|(n, s)| *n ^= s);
-        Nonce::assume_unique_for_key(nonce)
-    }
+/// The sequences of this participant's objects: 64 to a MOQT group.
+struct Sequences {
+    next: u64,
+    reserved: u64,
+    state: Option<Arc<StateDir>>,
 }
 
-/// What came of the objects of one track, counted from the first that was opened.
-#[derive(Clone, Debug, Default)]
-pub struct Received {
-    /// The first and the last sequence that was opened.
-    pub opened_range: Option<(u64, u64)>,
-    /// Opened.
-    pub opened: u64,
-    /// Opened, of these, after they were held for their key.
-    pub late: u64,
-    /// Never opened: no key, or not authentic.
-    pub unopenable: u64,
-    /// The newest key id under which one was opened.
-    pub newest_key: u64,
-}
+impl Sequences {
+    fn new(state: Option<Arc<StateDir>>) -> Result<Self> {
+        let next = state.as_ref().map(|dir| dir.reserved()).transpose()?.unwrap_or(0);
+        Ok(Self { next, reserved: next, state })
+    }
 
-impl Received {
-    /// Missing between the first that was opened and `last`, the last that was sent.
-    pub fn lost(&self, last: u64) -> u64 {
-        self.opened_range.map_or(0, |(first, _)| (last + 1).saturating_sub(first).saturating_sub(self.opened))
+    /// The next one, which was never used before, by this process or another.
+    fn take(&mut self) -> Result<u64> {
+        if self.next >= self.reserved {
+            self.reserved = self.next + RESERVED;
+            if let Some(dir) = &self.state {
+                dir.reserve(self.reserved)?;
+            }
+        }
+        self.next += 1;
+        Ok(self.next - 1)
     }
 }
 
 /// Sends one track and opens those of others.
 pub struct Media {
+    config: MediaConfig,
     group: GroupName,
     me: SenderId,
-    /// By epoch, then by track.
-    keys: BTreeMap<u64, BTreeMap<FullTrackName, Key>>,
-    send_epoch: Option<u64>,
-    switch: Option<(Timestamp, u64)>,
-    first: u64,
-    next: u64,
-    held: VecDeque<(Timestamp, Object)>,
+    ring: EpochKeyRing,
+    /// One's own among them.
+    tracks: BTreeMap<FullTrackName, SecureTrack>,
+    waiting: WaitQueue<WireObject>,
+    sequences: Sequences,
+    last_sent: Option<u64>,
+    member: bool,
+    /// Every secret that an attacker would still have.
+    hoard: Vec<EpochSecret>,
+    members: Vec<SenderId>,
+    went: BTreeMap<SenderId, Timestamp>,
     received: BTreeMap<FullTrackName, Received>,
+    buffer: ObjectBuffer,
 }
 
 impl Media {
-    /// Nothing sent and nothing known. Sequences begin at the time in milliseconds: a participant that
-    /// restarts within an epoch must not use a nonce twice.
-    pub fn new(group: GroupName, me: SenderId, now: Timestamp) -> Self {
-        let first = now.as_millis();
-        Self {
+    /// Nothing sent and nothing known.
+    pub fn new(
+        config: MediaConfig,
+        group: GroupName,
+        me: SenderId,
+        state: Option<Arc<StateDir>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            ring: EpochKeyRing::new(config.ring.clone(), me.clone()),
+            config,
             group,
             me,
-            keys: BTreeMap::new(),
-            send_epoch: None,
-            switch: None,
-            first,
-            next: first,
-            held: VecDeque::new(),
+            tracks: BTreeMap::new(),
+            waiting: WaitQueue::new(WaitQueueLimits::default()),
+            sequences: Sequences::new(state)?,
+            last_sent: None,
+            member: false,
+            hoard: Vec::new(),
+            members: Vec::new(),
+            went: BTreeMap::new(),
             received: BTreeMap::new(),
+            buffer: ObjectBuffer::with_capacity(256),
+        })
+    }
+
+    /// Takes the epoch that a restored participant is in: no notice tells it.
+    pub fn restored<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
+        match participant.epoch() {
+            Some(epoch) => self.new_epoch(now, participant, epoch, None),
+            None => Ok(()),
         }
     }
 
-    /// Takes the keys of a new epoch: receive at once, send soon, and at once if somebody is out.
-    pub fn enter<E: Engine>(
+    /// Takes what the participant told, at the moment it was polled: an epoch passed at once is given only then.
+    pub fn on_notice<E: Engine>(
         &mut self,
         now: Timestamp,
         participant: &Participant<E>,
-        someone_out: bool,
+        notice: &Notice,
     ) -> Result<()> {
-        let Some(epoch) = participant.epoch() else { return Ok(()) };
-        let mut keys = BTreeMap::new();
-        for member in participant.members() {
-            let track = track(&self.group, &member.sender)?;
-            let base = participant.track_base_key(&track)?;
-            keys.insert(track, Key::new(base.key.as_bytes())?);
+        match notice {
+            Notice::Epoch { epoch, committer } => {
+                self.new_epoch(now, participant, *epoch, committer.as_ref())
+            }
+            Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => {
+                self.member = false;
+                if !self.config.hoards_keys {
+                    self.ring.close();
+                }
+                self.follow_ring(now)
+            }
+            _ => Ok(()),
         }
-        self.keys.insert(epoch, keys);
-        while self.keys.len() > KEPT_EPOCHS {
-            self.keys.pop_first();
+    }
+
+    fn new_epoch<E: Engine>(
+        &mut self,
+        now: Timestamp,
+        participant: &Participant<E>,
+        epoch: u64,
+        committer: Option<&SenderId>,
+    ) -> Result<()> {
+        let secret = participant.epoch_secret(epoch)?;
+        if self.config.hoards_keys {
+            self.hoard.push(secret.clone());
         }
-        if someone_out || self.send_epoch.is_none() {
-            self.send_epoch = Some(epoch);
-            self.switch = None;
-        } else {
-            self.switch = Some((now.after(SWITCH), epoch));
+        let members: Vec<SenderId> = participant.members().map(|m| m.sender.clone()).collect();
+        for gone in self.members.iter().filter(|before| !members.contains(before)) {
+            self.went.insert(gone.clone(), now);
         }
-        for (since, object) in std::mem::take(&mut self.held) {
-            self.try_open(since, object, true);
+        for member in &members {
+            self.track(&track(&self.group, member)?)?;
+        }
+        self.member = true;
+        self.ring.new_epoch(now, secret, members.iter().cloned());
+        self.members = members;
+        if let Some(committer) = committer {
+            self.ring.seen(now, committer, epoch);
+        }
+        self.follow_ring(now)
+    }
+
+    /// The track, with the keys of all epochs that are held.
+    fn track(&mut self, name: &FullTrackName) -> Result<&mut SecureTrack> {
+        if !self.tracks.contains_key(name) {
+            let mut track = SecureTrack::new(Arc::new(AwsLc), SUITE, name.clone());
+            let held = self.ring.epochs().filter_map(|epoch| self.ring.open_with(epoch));
+            for secret in held.chain(&self.hoard) {
+                track.add_epoch(secret)?;
+            }
+            if let Some(sending) = self.ring.seal_with() {
+                track.send_with(sending.epoch());
+            }
+            self.tracks.insert(name.clone(), track);
+        }
+        self.tracks.get_mut(name).context("a track that was just made")
+    }
+
+    /// Does what the ring says, with the keys of every track.
+    fn follow_ring(&mut self, now: Timestamp) -> Result<()> {
+        while let Some(notice) = self.ring.poll_notice() {
+            match notice {
+                RingNotice::EpochReady { epoch } => {
+                    if let Some(secret) = self.ring.open_with(epoch) {
+                        for track in self.tracks.values_mut() {
+                            track.add_epoch(secret)?;
+                        }
+                    }
+                    // What came under an epoch that was jumped over comes to nothing now.
+                    for waited in self.waiting.take_up_to(epoch) {
+                        self.open(now, waited.object, true)?;
+                    }
+                }
+                RingNotice::SendWith { epoch, why } => {
+                    tracing::debug!(epoch, ?why, first = why == SwitchReason::First, "media: sealing with");
+                    for track in self.tracks.values_mut() {
+                        track.send_with(epoch);
+                    }
+                }
+                RingNotice::Forgotten { epoch, .. } if !self.config.hoards_keys => {
+                    self.tracks.values_mut().for_each(|track| track.forget(epoch));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
 
-    /// Forgets how to send: this participant is out.
-    pub fn stop(&mut self) {
-        self.send_epoch = None;
-        self.switch = None;
+    /// Does what is due by now.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<()> {
+        self.ring.handle_timeout(now);
+        for waited in self.waiting.expired(now) {
+            self.count(&waited.object.object.track).unopenable += 1;
+        }
+        self.follow_ring(now)
+    }
+
+    /// When something is due next.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.ring.poll_timeout().into_iter().chain(self.waiting.poll_timeout()).min()
     }
 
     /// Seals the next object; `None` when this participant is no member.
-    pub fn seal(&mut self, now: Timestamp, payload: &[u8]) -> Result<Option<Object>> {
-        if let Some((_, epoch)) = self.switch.take_if(|(at, _)| *at <= now) {
-            self.send_epoch = Some(epoch);
-        }
-        let track = track(&self.group, &self.me)?;
-        let Some((epoch, key)) = self.send_epoch.and_then(|e| Some((e, self.keys.get(&e)?.get(&track)?)))
-        else {
+    pub fn seal(&mut self, now: Timestamp, text: &str) -> Result<Option<WireObject>> {
+        self.handle_timeout(now)?;
+        if !self.member {
             return Ok(None);
-        };
-        let sequence = self.next;
-        let mut out = [epoch.to_be_bytes(), sequence.to_be_bytes()].concat();
-        let aad = aad(&out, &track);
-        let mut sealed = payload.to_vec();
-        key.aead
-            .seal_in_place_append_tag(key.nonce(sequence), aad, &mut sealed)
-            .map_err(|_| anyhow!("seal"))?;
-        out.append(&mut sealed);
-        self.next += 1;
+        }
+        let name = track(&self.group, &self.me)?;
+        let sequence = self.sequences.take()?;
         let location = Location { group: sequence / PER_GROUP, object: sequence % PER_GROUP };
-        Ok(Some(Object { track, location, payload: out.into() }))
+        let mut buffer = std::mem::replace(&mut self.buffer, ObjectBuffer::with_capacity(0));
+        buffer.clear();
+        buffer.extend_from_slice(&now.as_millis().to_be_bytes());
+        buffer.extend_from_slice(text.as_bytes());
+        let track = self.track(&name)?;
+        let key = track.sealing_key().context("no epoch to seal with")?;
+        let (key_id, immutable) = (key.key_id(), key.key_id_property().to_vec());
+        let header = ObjectHeader { location, priority: PRIORITY, immutable: &immutable };
+        track.seal(&header, &[], &mut buffer)?;
+        let payload = Bytes::copy_from_slice(buffer.as_slice());
+        self.buffer = buffer;
+        self.last_sent = Some(sequence);
+        Ok(Some(WireObject { object: Object { track: name, location, payload }, key_id: Some(key_id) }))
     }
 
     /// Takes in an object of a media track.
-    pub fn receive(&mut self, now: Timestamp, object: Object) {
-        self.try_open(now, object, false);
-        while let Some((since, _)) = self.held.front() {
-            if now.since(*since) < HELD.0 && self.held.len() <= HELD.1 {
-                break;
-            }
-            if let Some((_, object)) = self.held.pop_front() {
-                self.received.entry(object.track).or_default().unopenable += 1;
-            }
-        }
+    pub fn receive(&mut self, now: Timestamp, object: WireObject) -> Result<()> {
+        self.handle_timeout(now)?;
+        self.open(now, object, false)
     }
 
-    fn try_open(&mut self, since: Timestamp, object: Object, late: bool) {
-        let newest = self.keys.last_key_value().map(|(epoch, _)| *epoch);
-        let word = |at: usize| {
-            object.payload.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes)
+    fn open(&mut self, now: Timestamp, wire: WireObject, waited: bool) -> Result<()> {
+        let name = wire.object.track.clone();
+        let Some(key_id) = wire.key_id else {
+            self.count(&name).unopenable += 1;
+            return Ok(());
         };
-        let (Some(epoch), Some(sequence)) = (word(0), word(8)) else {
-            self.received.entry(object.track).or_default().unopenable += 1;
-            return;
-        };
-        let Some(key) = self.keys.get(&epoch).and_then(|keys| keys.get(&object.track)) else {
-            if newest.is_none_or(|newest| epoch > newest) {
-                self.held.push_back((since, object));
-            } else {
-                self.received.entry(object.track).or_default().unopenable += 1;
-            }
-            return;
-        };
-        let (head, sealed) = object.payload.split_at(16);
-        let mut sealed = sealed.to_vec();
-        let opened =
-            key.aead.open_in_place(key.nonce(sequence), aad(head, &object.track), &mut sealed).is_ok();
-        let received = self.received.entry(object.track).or_default();
-        if !opened {
-            received.unopenable += 1;
-            return;
+        let (location, size) = (wire.object.location, wire.object.payload.len());
+        let immutable = properties::key_id_property(key_id).unwrap_or_default();
+        let header = ObjectHeader { location, priority: PRIORITY, immutable: &immutable };
+        let mut bytes = wire.object.payload.to_vec();
+        if self.config.hoards_keys {
+            self.track(&name)?;
         }
-        received.opened += 1;
-        received.late += u64::from(late);
-        received.newest_key = received.newest_key.max(epoch);
-        let (first, last) = received.opened_range.unwrap_or((sequence, sequence));
-        received.opened_range = Some((first.min(sequence), last.max(sequence)));
+        // Members have tracks; nobody else may make this participant remember a name.
+        let outcome = match self.tracks.get_mut(&name) {
+            Some(track) => track.open(&header, &mut bytes).map(|opened| sealed_at(opened.payload)),
+            None => Err(OpenError::UnknownKey(key_id)),
+        };
+        match outcome {
+            Ok(Some(sealed)) => {
+                let sequence = location.group.saturating_mul(PER_GROUP).saturating_add(location.object);
+                let member = self.member;
+                self.count(&name).note(sequence, key_id, sealed, waited, member);
+                self.ring.seen(now, &SenderId::new(name.name)?, key_id);
+                self.follow_ring(now)?;
+            }
+            Err(OpenError::UnknownKey(_)) if self.ring.may_come(key_id) => {
+                for gone in self.waiting.push(now, key_id, wire, size) {
+                    self.count(&gone.object.object.track).unopenable += 1;
+                }
+            }
+            Ok(None) | Err(_) => self.count(&name).unopenable += 1,
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, track: &FullTrackName) -> &mut Received {
+        self.received.entry(track.clone()).or_default()
     }
 
     /// By track.
@@ -236,16 +334,39 @@ impl Media {
     }
 
     /// Objects that wait for their key.
-    pub fn held(&self) -> usize {
-        self.held.len()
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The sequence of the last object sent; `None` before the first.
     pub fn last_sent(&self) -> Option<u64> {
-        (self.next > self.first).then(|| self.next - 1)
+        self.last_sent
+    }
+
+    /// Who went out while this participant was a member, and when it heard of it.
+    pub fn went(&self) -> &BTreeMap<SenderId, Timestamp> {
+        &self.went
     }
 }
 
-fn aad(head: &[u8], track: &FullTrackName) -> Aad<Vec<u8>> {
-    Aad::from([head, &track.to_serialized()].concat())
+fn sealed_at(payload: &[u8]) -> Option<Timestamp> {
+    let (time, _text) = payload.split_first_chunk()?;
+    Some(Timestamp::from_millis(u64::from_be_bytes(*time)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_uses_no_sequence_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = |many: u64| {
+            let dir = Arc::new(StateDir::open(folder.path()).unwrap());
+            let mut sequences = Sequences::new(Some(dir)).unwrap();
+            (0..many).map(|_| sequences.take().unwrap()).collect::<Vec<_>>()
+        };
+        let all = [take(3), take(RESERVED + 1), take(0), take(2)].concat();
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use moq_mls::action::Notice;
@@ -12,8 +13,10 @@ use tokio::sync::mpsc;
 
 use crate::call::tell;
 use crate::counter_client::CounterClient;
-use crate::driver::{self, Handle, Surroundings, View};
+use crate::driver::{self, Surroundings};
+use crate::handle::{Handle, View};
 use crate::link::RelayAddress;
+use crate::media::{MediaConfig, Received};
 use crate::state_dir::StateDir;
 use crate::{identity, mapping, tls};
 
@@ -44,12 +47,18 @@ pub struct Terminal {
     /// The key that the counter prints, to check its receipts by; all members of a group need the same
     #[arg(long)]
     receipt_key: Option<String>,
+    /// Milliseconds between two of its media objects; 0: it sends and receives none
+    #[arg(long, default_value_t = 500)]
+    media_every: u64,
+    /// A folder for a log of its life, from the very start, that the example `replay` lives again
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// Where identity and state are kept
     #[arg(long)]
     state_dir: PathBuf,
 }
 
-const HELP: &str = "commands: members, update, remove ID, leave, help; Ctrl-C stops without leaving";
+const HELP: &str = "commands: members, media, update, remove ID, leave, help; Ctrl-C stops without leaving";
 
 /// Runs until it has left, was removed, or is told to stop.
 pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result<()> {
@@ -67,17 +76,22 @@ pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result
     let relay = RelayAddress { host: options.relay, roots: tls::roots(&options.relay_cert)? };
     let (news, mut heard) = mpsc::unbounded_channel();
     let resumed = dir.snapshot()?.is_some();
-    let surroundings =
-        Surroundings { name: options.name, relay, counter, state: Some(dir), news: Some(news) };
+    let surroundings = Surroundings {
+        name: options.name,
+        relay,
+        counter,
+        media: MediaConfig::default(),
+        record: options.record,
+        state: Some(dir),
+        news: Some(news),
+    };
     let me = driver::start(engine, config, surroundings)?;
-    println!(
-        "{} is {}{}",
-        me.name,
-        identity::short(&me.sender),
-        if resumed { ", from its state" } else { "" }
-    );
+    println!("{} is {}{}", me.name, me.sender, if resumed { ", from its state" } else { "" });
     if !resumed {
         me.command(Command::Join);
+    }
+    if options.media_every > 0 {
+        me.media(Some(Duration::from_millis(options.media_every)));
     }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut typing = true;
@@ -129,6 +143,19 @@ fn obey(me: &Handle, line: &str) {
             println!("epoch {}:", view.epoch.map_or("none".to_owned(), |e| e.to_string()));
             for (id, name) in &view.roster {
                 println!("  {} {name}", identity::short(id));
+            }
+        }
+        ("media", "") => {
+            let view = me.view();
+            for (id, name) in view.roster.iter().filter(|(id, _)| *id != me.sender) {
+                let of_it = view.received.iter().find(|(track, _)| track.name == id.as_bytes());
+                let Received { opened, late, unopenable, newest_key, .. } =
+                    of_it.map(|(_, received)| received.clone()).unwrap_or_default();
+                println!(
+                    "  {} {name}: {opened} opened, the newest under epoch {newest_key}; {late} of them late; \
+                     {unopenable} unopenable",
+                    identity::short(id)
+                );
             }
         }
         ("remove", prefix) if !prefix.is_empty() => {

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moq_mls::Object;
 use moq_mls::tracks::FullTrackName;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::mapping::OPEN_GROUPS;
-use crate::session::{Published, Session};
+use crate::session::{Published, Session, WireObject};
 
 /// Between two tries to publish a track that another session still holds.
 const AGAIN: Duration = Duration::from_millis(150);
@@ -17,7 +16,7 @@ const AGAIN: Duration = Duration::from_millis(150);
 /// An object to publish, and whom to tell that the relay has it.
 pub struct Job {
     /// The object; of this track.
-    pub object: Object,
+    pub object: WireObject,
     /// Told when it was written; dropped if that never happens.
     pub done: oneshot::Sender<()>,
 }
@@ -33,7 +32,7 @@ pub async fn publish_track(
     mut jobs: mpsc::UnboundedReceiver<Job>,
     hold: Option<Duration>,
 ) {
-    let mut window: VecDeque<Object> = VecDeque::new();
+    let mut window: VecDeque<WireObject> = VecDeque::new();
     let mut waiting: VecDeque<Job> = VecDeque::new();
     loop {
         if hold.is_some() && window.is_empty() && waiting.is_empty() {
@@ -81,7 +80,7 @@ async fn open(track: &FullTrackName, sessions: &mut Sessions) -> Option<Publishe
 
 async fn serve(
     published: &mut Published,
-    window: &mut VecDeque<Object>,
+    window: &mut VecDeque<WireObject>,
     waiting: &mut VecDeque<Job>,
     jobs: &mut mpsc::UnboundedReceiver<Job>,
     sessions: &mut Sessions,
@@ -89,21 +88,21 @@ async fn serve(
 ) -> End {
     sessions.mark_unchanged();
     for object in window.iter() {
-        if published.write(object.location, &object.payload).await.is_err() {
+        if published.write(object).await.is_err() {
             return lost(sessions).await;
         }
     }
     loop {
         while let Some(job) = waiting.pop_front() {
-            if published.write(job.object.location, &job.object.payload).await.is_err() {
+            if published.write(&job.object).await.is_err() {
                 waiting.push_front(job);
                 return lost(sessions).await;
             }
             if !window.contains(&job.object) {
                 window.push_back(job.object);
             }
-            let groups = |w: &VecDeque<Object>| {
-                w.iter().map(|o| o.location.group).collect::<std::collections::BTreeSet<_>>().len()
+            let groups = |w: &VecDeque<WireObject>| {
+                w.iter().map(|o| o.object.location.group).collect::<std::collections::BTreeSet<_>>().len()
             };
             while groups(window) > OPEN_GROUPS {
                 window.pop_front();

@@ -1,53 +1,83 @@
-//! A thin MoQT session (draft 18) on quinn: it subscribes to namespaces and publishes tracks, no more.
+//! A thin MoQT session (draft 18) on quinn: it subscribes to namespaces, publishes tracks, asks for what is
+//! past and gives it, no more.
 //!
-//! Every request is a bidirectional stream of its own, and so is every PUBLISH of the relay; objects
-//! come and go on unidirectional streams, one for each subgroup. `moqtap-codec` knows the bytes.
+//! Every request is a bidirectional stream of its own, and so is every PUBLISH and FETCH of the relay;
+//! objects come and go on unidirectional streams, one for each subgroup. `moqtap-codec` knows the bytes.
 
-use std::collections::{BTreeMap, VecDeque};
+mod fetch;
+mod incoming;
+mod published;
+mod wire;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use moq_mls::Object;
-use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
-use moqtap_codec::draft18::data_stream::{SubgroupHeader, SubgroupObject, SubgroupObjectReader};
-use moqtap_codec::draft18::message::{
-    ControlMessage, Publish, PublishDone, RequestError, RequestOk, Setup, SubscribeTracks,
-};
-use moqtap_codec::error::CodecError;
+use moq_mls::tracks::{FullTrackName, TrackNamespace};
+use moqtap_codec::draft18::message::{ControlMessage, Publish, Setup, SubscribeTracks};
 use moqtap_codec::kvp::{KeyValuePair, KvpValue};
 use moqtap_codec::varint::VarInt;
 use quinn::{RecvStream, SendStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::mapping::{self, ALPN, OPEN_GROUPS};
+pub use self::fetch::Archive;
+use self::incoming::{Incoming, Tracks, accept_objects, accept_requests};
+pub use self::published::Published;
+use self::wire::{read, write};
+use crate::mapping::{self, ALPN};
 
-/// REQUEST_ERROR: the receiver of a PUBLISH does not want it.
-const UNINTERESTED: u64 = 0x20;
-/// SUBGROUP_HEADER: subgroup 0, with its first object, with a priority.
-const SUBGROUP: u8 = 0x50;
-/// The stream type of a control stream, as two bytes of a varint.
-const SETUP_STREAM: u64 = 0x2F00;
-/// Larger than any object of this protocol: a peer that sends more is cut off.
-const MAX_STREAM: usize = 16 << 20;
+/// The publisher priority of everything here.
+pub const PRIORITY: u8 = 128;
 /// Streams that the relay may hold open towards us: each track's window counts.
 const MAX_STREAMS: u32 = 16_384;
+
+/// An object as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireObject {
+    /// The object.
+    pub object: Object,
+    /// Its Key ID property, if it is sealed. All objects of a MOQT group are, or none is.
+    pub key_id: Option<u64>,
+}
+
+impl From<Object> for WireObject {
+    fn from(object: Object) -> Self {
+        Self { object, key_id: None }
+    }
+}
 
 /// What a session brings.
 #[derive(Debug)]
 pub enum Inbound {
     /// An object of a track that was accepted.
-    Object(Object),
+    Object(WireObject),
     /// The session is over, with the reason.
     Closed(String),
 }
 
 /// Which of the tracks that the relay offers are taken.
 pub type Wanted = Arc<dyn Fn(&FullTrackName) -> bool + Send + Sync>;
+
+/// What a session takes of what the relay begins.
+#[derive(Clone)]
+pub struct Accepts {
+    /// Its PUBLISHes.
+    pub tracks: Wanted,
+    /// Its FETCHes.
+    pub fetches: Archive,
+}
+
+impl Accepts {
+    /// Nothing at all.
+    pub fn nothing() -> Self {
+        Self { tracks: Arc::new(|_| false), fetches: Arc::new(|_, _| Vec::new()) }
+    }
+}
 
 /// Why a track cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +129,7 @@ pub struct Session {
     connection: quinn::Connection,
     requests: AtomicU64,
     aliases: AtomicU64,
+    fetches: Arc<fetch::Requests>,
     tasks: Vec<JoinHandle<()>>,
     _control: SendStream,
 }
@@ -118,7 +149,7 @@ impl Session {
         endpoint: &quinn::Endpoint,
         relay: SocketAddr,
         server_name: &str,
-        wanted: Wanted,
+        accepts: Accepts,
         inbound: mpsc::UnboundedSender<T>,
         tag: impl Fn(Inbound) -> T + Send + Sync + 'static,
     ) -> Result<Self> {
@@ -138,26 +169,24 @@ impl Session {
         let options = vec![option(1, "/"), option(5, server_name)];
         write(&mut control, &ControlMessage::Setup(Setup { options })).await?;
 
-        let tracks = Arc::new(Tracks::default());
-        let sink: Arc<dyn Fn(Inbound) + Send + Sync> = Arc::new(move |i| drop(inbound.send(tag(i))));
+        let fetches = Arc::new(fetch::Requests::default());
+        let incoming = Arc::new(Incoming {
+            connection: connection.clone(),
+            accepts,
+            fetches: fetches.clone(),
+            sink: Box::new(move |i| drop(inbound.send(tag(i)))),
+            tracks: Tracks::default(),
+        });
         let tasks = vec![
-            tokio::spawn(accept_objects(connection.clone(), tracks.clone(), sink.clone())),
-            tokio::spawn(accept_publishes(connection.clone(), tracks, wanted)),
-            tokio::spawn({
-                let connection = connection.clone();
-                async move {
-                    let reason = connection.closed().await;
-                    sink(Inbound::Closed(reason.to_string()));
-                }
+            tokio::spawn(accept_objects(incoming.clone())),
+            tokio::spawn(accept_requests(incoming.clone())),
+            tokio::spawn(async move {
+                let reason = incoming.connection.closed().await;
+                (incoming.sink)(Inbound::Closed(reason.to_string()));
             }),
         ];
-        Ok(Self {
-            connection,
-            requests: AtomicU64::new(0),
-            aliases: AtomicU64::new(0),
-            tasks,
-            _control: control,
-        })
+        let (requests, aliases) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { connection, requests, aliases, fetches, tasks, _control: control })
     }
 
     fn request_id(&self) -> VarInt {
@@ -208,7 +237,7 @@ impl Session {
             other => return Err(anyhow::anyhow!("PUBLISH answered by {other:?}").into()),
         }
         let connection = self.connection.clone();
-        Ok(Published { connection, alias, send, _recv: recv, groups: VecDeque::new(), streams: 0 })
+        Ok(Published::new(connection, alias, send, recv))
     }
 
     /// Waits until the connection is gone.
@@ -221,277 +250,4 @@ impl Session {
 pub struct Subscription {
     _send: SendStream,
     _recv: RecvStream,
-}
-
-/// The open stream of one MOQT group.
-struct Group {
-    id: u64,
-    last_object: u64,
-    writer: SubgroupObjectReader,
-    stream: SendStream,
-}
-
-/// A track that is published here.
-pub struct Published {
-    connection: quinn::Connection,
-    alias: VarInt,
-    send: SendStream,
-    _recv: RecvStream,
-    /// Oldest first.
-    groups: VecDeque<Group>,
-    streams: u64,
-}
-
-impl Published {
-    /// Writes an object. Within a MOQT group, ids only grow: an object at or below the last one was
-    /// written before, and the relay still has it or has passed it on, so nothing is sent.
-    pub async fn write(&mut self, location: Location, payload: &Bytes) -> Result<()> {
-        let mut buf = Vec::with_capacity(payload.len() + 32);
-        let at = match self.groups.iter().position(|g| g.id == location.group) {
-            Some(at) if location.object <= self.groups[at].last_object => return Ok(()),
-            Some(at) => at,
-            None => {
-                let header = SubgroupHeader {
-                    header_type: SUBGROUP,
-                    track_alias: self.alias,
-                    group_id: VarInt::from_u64_moqt(location.group),
-                    subgroup_id: VarInt::from_u64_moqt(0),
-                    publisher_priority: Some(128),
-                };
-                header.encode(&mut buf);
-                let stream = self.connection.open_uni().await.context("object stream")?;
-                self.streams += 1;
-                let writer = SubgroupObjectReader::new(&header);
-                let last_object = location.object;
-                self.groups.push_back(Group { id: location.group, last_object, writer, stream });
-                self.groups.len() - 1
-            }
-        };
-        let group = &mut self.groups[at];
-        let object = SubgroupObject {
-            object_id: VarInt::from_u64_moqt(location.object),
-            extension_headers: Vec::new(),
-            payload_length: VarInt::from_usize(payload.len()),
-            object_status: None,
-            payload: payload.to_vec(),
-        };
-        group.writer.write_object(&object, &mut buf).context("object")?;
-        group.last_object = location.object;
-        group.stream.write_all(&buf).await.context("object stream")?;
-        while self.groups.len() > OPEN_GROUPS {
-            if let Some(mut oldest) = self.groups.pop_front() {
-                oldest.stream.finish().ok();
-            }
-        }
-        Ok(())
-    }
-
-    /// PUBLISH_DONE: lets another session publish this track.
-    pub async fn done(mut self) -> Result<()> {
-        for mut group in self.groups.drain(..) {
-            group.stream.finish().ok();
-        }
-        let done = PublishDone {
-            status_code: VarInt::from_u64_moqt(0),
-            stream_count: VarInt::from_u64_moqt(self.streams),
-            reason_phrase: Vec::new(),
-        };
-        write(&mut self.send, &ControlMessage::PublishDone(done)).await?;
-        self.send.finish()?;
-        self.send.stopped().await?;
-        Ok(())
-    }
-}
-
-/// The tracks that the relay publishes to us, by alias. Objects may overtake the PUBLISH.
-#[derive(Default)]
-struct Tracks {
-    by_alias: std::sync::Mutex<BTreeMap<u64, FullTrackName>>,
-    changed: Notify,
-}
-
-impl Tracks {
-    fn get(&self, alias: u64) -> Option<FullTrackName> {
-        self.by_alias.lock().unwrap_or_else(|e| e.into_inner()).get(&alias).cloned()
-    }
-
-    fn set(&self, alias: u64, track: FullTrackName) {
-        self.by_alias.lock().unwrap_or_else(|e| e.into_inner()).insert(alias, track);
-        self.changed.notify_waiters();
-    }
-
-    async fn wait(&self, alias: u64) -> FullTrackName {
-        loop {
-            let changed = self.changed.notified();
-            if let Some(track) = self.get(alias) {
-                return track;
-            }
-            changed.await;
-        }
-    }
-}
-
-async fn accept_publishes(connection: quinn::Connection, tracks: Arc<Tracks>, wanted: Wanted) {
-    while let Ok((send, recv)) = connection.accept_bi().await {
-        let (tracks, wanted) = (tracks.clone(), wanted.clone());
-        tokio::spawn(async move {
-            if let Err(error) = on_publish(send, recv, &tracks, &wanted).await {
-                tracing::debug!(%error, "request stream of the relay");
-            }
-        });
-    }
-}
-
-async fn on_publish(
-    mut send: SendStream,
-    mut recv: RecvStream,
-    tracks: &Tracks,
-    wanted: &Wanted,
-) -> Result<()> {
-    let mut buf = BytesMut::new();
-    let Some(ControlMessage::Publish(publish)) = read(&mut recv, &mut buf).await? else {
-        bail!("not a PUBLISH");
-    };
-    let track = mapping::track(publish.track_namespace, publish.track_name)?;
-    if !wanted(&track) {
-        let refusal = RequestError {
-            error_code: VarInt::from_u64_moqt(UNINTERESTED),
-            retry_interval: VarInt::from_u64_moqt(0),
-            reason_phrase: b"not for me".to_vec(),
-            redirect: None,
-        };
-        write(&mut send, &ControlMessage::RequestError(refusal)).await?;
-        send.finish()?;
-        return Ok(());
-    }
-    tracing::trace!(%track, "offered");
-    tracks.set(publish.track_alias.into_inner(), track);
-    let ok = RequestOk { parameters: Vec::new(), track_properties: Vec::new() };
-    write(&mut send, &ControlMessage::RequestOk(ok)).await?;
-    // Until PUBLISH_DONE, or the end of the stream.
-    while let Some(message) = read(&mut recv, &mut buf).await? {
-        if matches!(message, ControlMessage::PublishDone(_)) {
-            break;
-        }
-    }
-    send.finish().ok();
-    Ok(())
-}
-
-async fn accept_objects(
-    connection: quinn::Connection,
-    tracks: Arc<Tracks>,
-    sink: Arc<dyn Fn(Inbound) + Send + Sync>,
-) {
-    while let Ok(recv) = connection.accept_uni().await {
-        let (tracks, sink) = (tracks.clone(), sink.clone());
-        tokio::spawn(async move {
-            if let Err(error) = on_stream(recv, &tracks, &*sink).await {
-                tracing::debug!(%error, "stream of the relay");
-            }
-        });
-    }
-}
-
-async fn on_stream(
-    mut recv: RecvStream,
-    tracks: &Tracks,
-    sink: &(dyn Fn(Inbound) + Send + Sync),
-) -> Result<()> {
-    let mut buf = BytesMut::new();
-    let header = loop {
-        if let Some(header) = step(&mut buf, |b| SubgroupHeader::decode(b), is_control_stream)? {
-            break header;
-        }
-        if !more(&mut recv, &mut buf).await? {
-            return Ok(());
-        }
-    };
-    let Some(header) = header else {
-        // The relay's control stream: SETUP, and GOAWAY perhaps. It must stay open, nothing more.
-        while more(&mut recv, &mut buf).await? {
-            buf.clear();
-        }
-        return Ok(());
-    };
-    let track = tracks.wait(header.track_alias.into_inner()).await;
-    let mut reader = SubgroupObjectReader::new(&header);
-    loop {
-        let mut attempt = reader.clone();
-        let object = step(&mut buf, |b| attempt.read_object(b), |_| false)?;
-        match object {
-            Some(Some(object)) => {
-                reader = attempt;
-                let location =
-                    Location { group: header.group_id.into_inner(), object: object.object_id.into_inner() };
-                if !object.payload.is_empty() {
-                    let (track, payload) = (track.clone(), object.payload.into());
-                    sink(Inbound::Object(Object { track, location, payload }));
-                }
-            }
-            _ => {
-                if !more(&mut recv, &mut buf).await? {
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-fn is_control_stream(buf: &[u8]) -> bool {
-    let mut expected = Vec::new();
-    VarInt::from_u64_moqt(SETUP_STREAM).encode_moqt::<moqtap_codec::varint::Moqt18>(&mut expected);
-    buf.starts_with(&expected)
-}
-
-/// Decodes from the front of `buf`: `None` when there is too little, `Some(None)` for what `skip` says.
-fn step<T>(
-    buf: &mut BytesMut,
-    decode: impl FnOnce(&mut &[u8]) -> Result<T, CodecError>,
-    skip: impl FnOnce(&[u8]) -> bool,
-) -> Result<Option<Option<T>>> {
-    let mut front = &buf[..];
-    match decode(&mut front) {
-        Ok(value) => {
-            let used = buf.len() - front.len();
-            let _ = buf.split_to(used);
-            Ok(Some(Some(value)))
-        }
-        Err(_) if skip(buf) => Ok(Some(None)),
-        Err(e) if e.is_incomplete() => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// Reads more; false at the end of the stream.
-async fn more(recv: &mut RecvStream, buf: &mut BytesMut) -> Result<bool> {
-    if buf.len() > MAX_STREAM {
-        bail!("over {MAX_STREAM} bytes");
-    }
-    match recv.read_chunk(64 << 10, true).await? {
-        Some(chunk) => {
-            buf.extend_from_slice(&chunk.bytes);
-            Ok(true)
-        }
-        None => Ok(false),
-    }
-}
-
-async fn write(send: &mut SendStream, message: &ControlMessage) -> Result<()> {
-    let mut buf = Vec::new();
-    message.encode(&mut buf).context("control message")?;
-    send.write_all(&buf).await.context("control stream")?;
-    Ok(())
-}
-
-/// The next control message; `None` at the end of the stream.
-async fn read(recv: &mut RecvStream, buf: &mut BytesMut) -> Result<Option<ControlMessage>> {
-    loop {
-        if let Some(Some(message)) = step(buf, |b| ControlMessage::decode(b), |_| false)? {
-            return Ok(Some(message));
-        }
-        if !more(recv, buf).await? {
-            return Ok(None);
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Durable bytes in a folder: who the participant is, and its last snapshot.
+//! Durable bytes in a folder: who the participant is, its last snapshot, and how far it may have sent media.
 //!
 //! A snapshot replaces the last one by rename, after it was synced and before the folder is: at any
 //! moment one of the two is whole. The files hold private keys and are readable by their owner only.
@@ -13,6 +13,7 @@ use moq_mls::snapshot::Snapshot;
 const SNAPSHOT: &str = "snapshot";
 const IDENTITY: &str = "identity";
 const LOCK: &str = "lock";
+const MEDIA: &str = "media";
 
 /// A participant's folder, held by one process at a time.
 #[derive(Debug)]
@@ -52,6 +53,19 @@ impl StateDir {
         let (secret, public) = make()?;
         self.write(IDENTITY, format!("{} {}\n", hex::encode(&secret), hex::encode(&public)).as_bytes())?;
         Ok((secret, public))
+    }
+
+    /// Media sequences below this may have been used; 0 if none were.
+    pub fn reserved(&self) -> Result<u64> {
+        match self.read(MEDIA)? {
+            Some(bytes) => Ok(u64::from_be_bytes(bytes.try_into().ok().context("damaged media state")?)),
+            None => Ok(0),
+        }
+    }
+
+    /// Reserves media sequences up to `end`; durable when this returns.
+    pub fn reserve(&self, end: u64) -> Result<()> {
+        self.write(MEDIA, &end.to_be_bytes())
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {

@@ -7,20 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use moq_mls::Failure;
 use moq_mls::counter::http::{Headers, HttpRequest, Method};
 use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Reason};
-use moq_mls::tracks::GroupName;
+use moq_mls::tracks::{GroupName, SenderId};
+use moq_mls::{Failure, Timestamp};
 use moq_mls_live::counter::etcd::Etcd;
 use moq_mls_live::counter::http::Server;
 use moq_mls_live::counter::memory::Memory;
+use moq_mls_live::counter::rate::Rate;
 use moq_mls_live::counter::redb::Redb;
-use moq_mls_live::counter::store::Store;
+use moq_mls_live::counter::store::{Step, Store, StoreError};
 use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{LEASE, Service, generate_key};
 use moq_mls_live::counter_client::CounterClient;
 use moq_mls_live::tls;
-use support::{client, counter_process, etcd, fill, free_port, pin};
+use support::{Killed, client, counter_process, etcd, fill, free_port, pin};
 
 fn group(name: &str) -> GroupName {
     GroupName::try_from(name).unwrap()
@@ -132,7 +133,7 @@ fn under_load_exactly_one_holds_the_lock() {
 #[test]
 fn several_services_over_one_etcd_are_one() {
     let folder = tempfile::tempdir().unwrap();
-    let Some((_etcd, url)) = etcd(folder.path()) else { return };
+    let Some((etcd, url)) = etcd(folder.path()) else { return };
     let ports = [free_port(), free_port(), free_port()];
     let _services = ports.map(|port| counter_process(folder.path(), port, &format!("etcd:{url}")));
     let rounds = one_holder(&ports, 12, Duration::from_secs(4));
@@ -159,6 +160,18 @@ fn several_services_over_one_etcd_are_one() {
     }
     assert!(began.elapsed() + Duration::from_millis(500) > LEASE, "the lock lapsed early");
     Etcd::new(&url).check().unwrap();
+
+    // Without etcd there is no answer, and it is said so.
+    let health = |port| {
+        let (method, target) = (Method::Get, "/healthz".to_owned());
+        let request = HttpRequest { method, target, headers: Headers::default(), body: Default::default() };
+        client(port).call(&request).unwrap().status
+    };
+    assert_eq!(health(ports[0]), 200);
+    drop(etcd);
+    assert_eq!(health(ports[0]), 503);
+    let unanswered = client(ports[1]).lock(&LockRequest { counter: id.clone(), val: 1 });
+    assert_eq!(unanswered, Err(Failure::Unknown));
 }
 
 async fn serve(tokens: Option<Tokens>, tls: Option<rustls::ServerConfig>, store: Arc<dyn Store>) -> Server {
@@ -170,21 +183,148 @@ async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(f).await.unwrap()
 }
 
+async fn ask(server: &Server, token: Option<&str>, name: &str) -> Result<LockReply, Failure> {
+    let base = format!("http://{}", server.address);
+    let client = CounterClient::new(&base, None, token.map(str::to_owned)).unwrap();
+    let request = LockRequest { counter: group(name), val: 0 };
+    blocking(move || client.lock(&request)).await
+}
+
+fn served(reply: Result<LockReply, Failure>) -> bool {
+    matches!(reply, Ok(LockReply::Ok { .. } | LockReply::Conflict { .. }))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_are_for_one_group() {
+async fn tokens_are_for_one_group_and_one_sender_and_can_be_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.txt");
+    std::fs::write(
+        &path,
+        "# who may what\nalices-token room a11ce\nbobs-token room b0b\nbobs-token hall b0b\n",
+    )
+    .unwrap();
+    let server = serve(Some(Tokens::load(&path).unwrap()), None, Arc::new(Memory::default())).await;
+    assert_eq!(ask(&server, None, "room").await, Ok(LockReply::Error(Reason::Unauthenticated)));
+    assert_eq!(ask(&server, Some("wrong"), "room").await, Ok(LockReply::Error(Reason::Forbidden)));
+    assert_eq!(ask(&server, Some("alices-token"), "hall").await, Ok(LockReply::Error(Reason::Forbidden)));
+    assert!(matches!(ask(&server, Some("alices-token"), "room").await, Ok(LockReply::Ok { .. })));
+    assert!(matches!(ask(&server, Some("bobs-token"), "hall").await, Ok(LockReply::Ok { .. })));
+
+    // Revoked while the service runs. A damaged file revokes nothing.
+    std::fs::write(&path, "nonsense\n").unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert!(served(ask(&server, Some("alices-token"), "room").await));
+    std::fs::write(&path, "bobs-token room b0b\n").unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(ask(&server, Some("alices-token"), "room").await, Ok(LockReply::Error(Reason::Forbidden)));
+    assert!(served(ask(&server, Some("bobs-token"), "room").await));
+
+    // One token, one participant.
+    std::fs::write(&path, "shared room a11ce\nshared room b0b\n").unwrap();
+    assert!(Tokens::load(&path).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_client_has_a_rate() {
     let mut tokens = Tokens::default();
-    tokens.add("alices-token", group("room"));
-    let server = serve(Some(tokens), None, Arc::new(Memory::default())).await;
-    let ask = |token: Option<&str>, name: &str| {
-        let base = format!("http://{}", server.address);
-        let client = CounterClient::new(&base, None, token.map(str::to_owned)).unwrap();
-        let request = LockRequest { counter: group(name), val: 0 };
-        blocking(move || client.lock(&request))
+    for name in ["a11ce", "b0b"] {
+        tokens.add(name, group("room"), SenderId::new(name).unwrap()).unwrap();
+    }
+    let service = Service::new(Arc::new(Memory::default()), generate_key().unwrap(), Some(tokens));
+    let service = Arc::new(service.with_rate(Rate::new(1)));
+    let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), service, None).await.unwrap();
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(ask(&server, Some("a11ce"), "room").await.unwrap());
+    }
+    assert!(matches!(answers[0], LockReply::Ok { .. }), "{answers:?}");
+    assert_eq!(answers[3], LockReply::Error(Reason::RateLimited));
+    assert!(matches!(ask(&server, Some("b0b"), "room").await, Ok(LockReply::Conflict { .. })));
+}
+
+/// Takes its time for each step.
+struct Slow(Memory);
+
+impl Store for Slow {
+    fn transact(&self, id: &GroupName, now: Timestamp, step: Step<'_>) -> Result<(), StoreError> {
+        std::thread::sleep(Duration::from_millis(800));
+        self.0.transact(id, now, step)
+    }
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::bail!("never well")
+    }
+}
+
+/// What was begun is answered; then nobody listens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_lets_requests_finish() {
+    let server = serve(None, None, Arc::new(Slow(Memory::default()))).await;
+    let address = server.address;
+    let client = CounterClient::new(&format!("http://{address}"), None, None).unwrap();
+    let health = HttpRequest {
+        method: Method::Get,
+        target: "/healthz".to_owned(),
+        headers: Headers::default(),
+        body: Default::default(),
     };
-    assert_eq!(ask(None, "room").await, Ok(LockReply::Error(Reason::Unauthenticated)));
-    assert_eq!(ask(Some("wrong"), "room").await, Ok(LockReply::Error(Reason::Forbidden)));
-    assert_eq!(ask(Some("alices-token"), "other").await, Ok(LockReply::Error(Reason::Forbidden)));
-    assert!(matches!(ask(Some("alices-token"), "room").await, Ok(LockReply::Ok { .. })));
+    let probe = client.clone();
+    assert_eq!(blocking(move || probe.call(&health).unwrap().status).await, 503, "a store that is not well");
+    let request = LockRequest { counter: group("room"), val: 0 };
+    let (again, late) = (request.clone(), client.clone());
+    let asked = tokio::task::spawn_blocking(move || client.lock(&request));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = Instant::now();
+    server.stop().await;
+    assert!(began.elapsed() > Duration::from_millis(200), "it did not wait");
+    assert!(matches!(asked.await.unwrap(), Ok(LockReply::Ok { .. })));
+    assert_eq!(blocking(move || late.lock(&again)).await, Err(Failure::NotSent));
+}
+
+/// The most that the service says about itself holds what happened, and no secret.
+#[test]
+fn logs_hold_no_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens.txt");
+    std::fs::write(&tokens, "very-secret-token room a11ce\n").unwrap();
+    let port = free_port();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_moq-mls-live"))
+        .args(["counter", "--bind", &format!("127.0.0.1:{port}"), "--store", "memory", "--tokens"])
+        .arg(&tokens)
+        .arg("--key")
+        .arg(folder.path().join("receipts.key"))
+        .env("RUST_LOG", "trace")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let mut said = child.0.stderr.take().unwrap();
+    let base = format!("http://127.0.0.1:{port}");
+    let client = CounterClient::new(&base, None, Some("very-secret-token".to_owned())).unwrap();
+    let began = Instant::now();
+    let request = LockRequest { counter: group("room"), val: 0 };
+    let lock_id = loop {
+        match client.lock(&request) {
+            Ok(LockReply::Ok { lock_id, .. }) => break lock_id,
+            Err(_) if began.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(20))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let token = hex::encode(lock_id.as_ref().unwrap());
+    let counter = group("room");
+    let request = IncrementRequest { counter, val: Some(0), lock_id, prev: None, pin: Some(pin(0, 1)) };
+    assert!(matches!(client.increment(&request), Ok(IncrementReply::Ok(_))));
+    child.0.kill().unwrap();
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut said, &mut log).unwrap();
+    for there in ["/lock/room", "/increment/room", "status=200"] {
+        assert!(log.contains(there), "no {there:?} in {log}");
+    }
+    for secret in ["very-secret-token", &token] {
+        assert!(!log.contains(secret), "{secret:?} in {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,13 @@
 //! The service on a socket: axum, with TLS if it has a certificate.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -108,6 +108,7 @@ async fn connection(
     stopped: watch::Receiver<bool>,
 ) -> Result<()> {
     stream.set_nodelay(true)?;
+    let router = router.layer(Extension(stream.peer_addr()?.ip()));
     match tls {
         Some(tls) => {
             let stream =
@@ -141,7 +142,11 @@ async fn health(State(app): State<App>) -> Response {
     }
 }
 
-async fn counter(State(app): State<App>, request: Request) -> Response {
+async fn counter(
+    State(app): State<App>,
+    Extension(address): Extension<IpAddr>,
+    request: Request,
+) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
@@ -157,7 +162,7 @@ async fn counter(State(app): State<App>, request: Request) -> Response {
         Ok(Ok(body)) => {
             let request = HttpRequest { method, target, headers, body };
             let (service, now) = (app.service.clone(), app.clock.now());
-            let answer = tokio::task::spawn_blocking(move || service.respond(now, &request)).await;
+            let answer = tokio::task::spawn_blocking(move || service.respond(now, address, &request)).await;
             into_response(answer.unwrap_or_else(|_| unavailable()))
         }
         Ok(Err(_)) => json(413, r#"{"result":"error","reason":"too_large"}"#),

@@ -29,9 +29,10 @@ impl Redb {
     }
 
     fn step(&self, id: &GroupName, now: Timestamp, step: Step<'_>) -> Result<bool> {
-        // Most requests read a pin: they need not wait for the writer.
-        let read = self.0.begin_read()?.open_table(COUNTERS)?;
-        if changed(load(&read, id)?, step).is_none() {
+        // Most requests read a pin: they need not wait for the writer. The read ends before the write begins, or
+        // the pages it sees could not be freed.
+        let found = load(&self.0.begin_read()?.open_table(COUNTERS)?, id)?;
+        if changed(found, step).is_none() {
             return Ok(true);
         }
         let write = self.0.begin_write()?;

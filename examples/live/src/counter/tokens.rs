@@ -1,47 +1,122 @@
 //! Bearer tokens: who may ask about which group. The draft leaves it open (section 7, TODO).
+//!
+//! A token belongs to one SenderId and allows it some groups. Taking its line out of the file revokes it,
+//! within a second and without a restart; do so before the member is removed from the group.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aws_lc_rs::digest::{SHA256, digest};
 use moq_mls::counter::Reason;
-use moq_mls::tracks::GroupName;
+use moq_mls::tracks::{GroupName, SenderId};
 
-/// Which token is for which groups. Tokens are kept as hashes: looking one up then takes no time that
-/// depends on how much of it was guessed.
-#[derive(Clone, Default)]
-pub struct Tokens(BTreeMap<Vec<u8>, BTreeSet<GroupName>>);
+/// How often the file is looked at.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// Whose a token is, and for which groups.
+struct Grant {
+    sender: SenderId,
+    groups: BTreeSet<GroupName>,
+}
+
+/// By the hash of the token: looking one up then takes no time that depends on how much of it was guessed.
+#[derive(Default)]
+struct Grants(BTreeMap<Vec<u8>, Grant>);
+
+/// Which token is whose, and for which groups.
+#[derive(Default)]
+pub struct Tokens {
+    grants: Mutex<Grants>,
+    file: Option<Mutex<Watched>>,
+}
+
+struct Watched {
+    path: PathBuf,
+    looked: Instant,
+    seen: Option<(SystemTime, u64)>,
+}
 
 impl Tokens {
-    /// Reads lines of `TOKEN GROUP`; `#` begins a comment.
+    /// Reads lines of `TOKEN GROUP SENDER_ID`; `#` begins a comment. Follows the file from then on.
     pub fn load(path: &Path) -> Result<Self> {
+        let seen = version(path);
+        let grants = Grants::load(path)?;
+        let file = Watched { path: path.to_owned(), looked: Instant::now(), seen };
+        Ok(Self { grants: Mutex::new(grants), file: Some(Mutex::new(file)) })
+    }
+
+    /// Lets `sender`, who shows `token`, ask about `group`.
+    pub fn add(&mut self, token: &str, group: GroupName, sender: SenderId) -> Result<()> {
+        self.grants.get_mut().unwrap_or_else(PoisonError::into_inner).add(token, group, sender)
+    }
+
+    /// Who asks: `Unauthenticated` (401) without a token, `Forbidden` (403) with one that is not for this group.
+    pub fn allow(&self, group: &GroupName, token: Option<&str>) -> Result<SenderId, Reason> {
+        self.follow();
+        let token = token.ok_or(Reason::Unauthenticated)?;
+        let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let grant = grants.0.get(&hash(token)).ok_or(Reason::Forbidden)?;
+        if grant.groups.contains(group) { Ok(grant.sender.clone()) } else { Err(Reason::Forbidden) }
+    }
+
+    /// Reads the file again if it has changed. One that cannot be read changes nothing, and is said aloud.
+    fn follow(&self) {
+        let Some(file) = &self.file else { return };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.looked.elapsed() < FRESH {
+            return;
+        }
+        file.looked = Instant::now();
+        let version = version(&file.path);
+        if version == file.seen {
+            return;
+        }
+        file.seen = version;
+        match Grants::load(&file.path) {
+            Ok(grants) => {
+                tracing::info!(tokens = grants.0.len(), "tokens read again");
+                *self.grants.lock().unwrap_or_else(PoisonError::into_inner) = grants;
+            }
+            Err(error) => tracing::error!(error = format!("{error:#}"), "tokens: the ones before stand"),
+        }
+    }
+}
+
+impl Grants {
+    fn load(path: &Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut tokens = Self::default();
+        let mut grants = Self::default();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let at = || format!("{}: line {}: TOKEN GROUP expected", path.display(), number + 1);
-            let (token, group) = line.split_once(char::is_whitespace).with_context(at)?;
-            tokens.add(token, GroupName::try_from(group.trim()).with_context(at)?);
+            // The line itself is not shown: it holds a secret.
+            let at = || format!("{}: line {}: TOKEN GROUP SENDER_ID expected", path.display(), number + 1);
+            let [token, group, sender] =
+                line.split_whitespace().collect::<Vec<_>>().try_into().ok().with_context(at)?;
+            let sender = SenderId::new(sender.to_owned()).with_context(at)?;
+            grants.add(token, GroupName::try_from(group).with_context(at)?, sender).with_context(at)?;
         }
-        Ok(tokens)
+        Ok(grants)
     }
 
-    /// Lets `token` ask about `group`.
-    pub fn add(&mut self, token: &str, group: GroupName) {
-        self.0.entry(hash(token)).or_default().insert(group);
+    fn add(&mut self, token: &str, group: GroupName, sender: SenderId) -> Result<()> {
+        let fresh = Grant { sender: sender.clone(), groups: BTreeSet::new() };
+        let grant = self.0.entry(hash(token)).or_insert(fresh);
+        ensure!(grant.sender == sender, "a token is one participant's only");
+        grant.groups.insert(group);
+        Ok(())
     }
+}
 
-    /// `Unauthenticated` (401) without a token, `Forbidden` (403) with one that is not for this group.
-    pub fn allow(&self, group: &GroupName, token: Option<&str>) -> Result<(), Reason> {
-        let token = token.ok_or(Reason::Unauthenticated)?;
-        let groups = self.0.get(&hash(token)).ok_or(Reason::Forbidden)?;
-        if groups.contains(group) { Ok(()) } else { Err(Reason::Forbidden) }
-    }
+fn version(path: &Path) -> Option<(SystemTime, u64)> {
+    let data = std::fs::metadata(path).ok()?;
+    Some((data.modified().ok()?, data.len()))
 }
 
 fn hash(token: &str) -> Vec<u8> {

@@ -1,0 +1,96 @@
+//! A running participant from outside: what to tell it, and what can be seen of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moq_mls::tracks::{FullTrackName, SenderId};
+use moq_mls::{Command, Event, Phase, Stats, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::media::Received;
+
+/// What the driver takes besides what the network brings.
+pub(crate) enum Input {
+    Event(Event),
+    Command(Command),
+    Media(Option<Duration>),
+    Stop,
+}
+
+/// What can be seen of a participant from outside.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// In its life.
+    pub phase: Option<Phase>,
+    /// The epoch, while a member.
+    pub epoch: Option<u64>,
+    /// Members, itself included.
+    pub members: usize,
+    /// The members: SenderId and the name in the credential.
+    pub roster: Vec<(SenderId, String)>,
+    /// The epoch authenticator, while a member.
+    pub authenticator: Option<Bytes>,
+    /// The base key of its group's track `probe`, while a member.
+    pub probe_key: Option<Bytes>,
+    /// When it became a member, the last time.
+    pub joined: Option<Instant>,
+    /// What it counts.
+    pub stats: Stats,
+    /// Media: what came, by track.
+    pub received: BTreeMap<FullTrackName, Received>,
+    /// Media: how many wait for their key.
+    pub waiting: usize,
+    /// Media: the last sequence it sent.
+    pub last_sent: Option<u64>,
+    /// Who went out while it was a member, and when it heard of it.
+    pub went: BTreeMap<SenderId, Timestamp>,
+    /// Why it ended, if not by itself.
+    pub failure: Option<String>,
+}
+
+/// A running participant. Dropping it ends it as a crash would; its state stays where it was stored.
+pub struct Handle {
+    /// Its name.
+    pub name: String,
+    /// Its SenderId.
+    pub sender: SenderId,
+    pub(crate) input: mpsc::UnboundedSender<Input>,
+    pub(crate) view: watch::Receiver<View>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Handle {
+    /// Tells the participant a wish.
+    pub fn command(&self, command: Command) {
+        self.input.send(Input::Command(command)).ok();
+    }
+
+    /// Sends a media object that often, or none.
+    pub fn media(&self, every: Option<Duration>) {
+        self.input.send(Input::Media(every)).ok();
+    }
+
+    /// What it is now.
+    pub fn view(&self) -> View {
+        self.view.borrow().clone()
+    }
+
+    /// To be told when that changes.
+    pub fn watch(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// Closes its sessions in good order, without leaving the group.
+    pub async fn stop(mut self) {
+        self.input.send(Input::Stop).ok();
+        (&mut self.task).await.ok();
+    }
+}
