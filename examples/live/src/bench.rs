@@ -22,6 +22,9 @@ use crate::counter::{KEPT_PINS, LEASE, Service, generate_key};
 use crate::counter_client::CounterClient;
 use crate::driver;
 
+/// Slots of a counter before a client takes a fresh one: a counter's row grows with its pins, and the side that
+/// did more would have larger transactions.
+const SLOTS: u64 = 32;
 /// Pairs of rounds.
 const PAIRS: usize = 40;
 
@@ -76,7 +79,6 @@ pub async fn run(store: Arc<dyn Store>, clients: usize, round: Duration) -> Resu
         let mut pair = [0.0; 2];
         for at in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             let side = sides[at].clone();
-            // Fresh counters each round: a counter's row grows with its pins.
             let tag = format!("bench-{}-{number}-{at}", driver::now().as_millis());
             pair[at] = tokio::task::spawn_blocking(move || rate(&side, clients, round, &tag)).await??;
         }
@@ -105,15 +107,17 @@ fn rate(side: &Arc<dyn Side>, clients: usize, round: Duration, tag: &str) -> Res
         let workers: Vec<_> = (0..clients)
             .map(|client| {
                 let (side, done) = (side.clone(), &done);
-                let id = GroupName::try_from(&*format!("{tag}-{client}"));
                 scope.spawn(move || -> Result<()> {
-                    let counter = id?;
-                    let mut prev = None;
-                    let mut val = 0u64;
-                    while began.elapsed() < round {
-                        prev = Some(fill(&*side, &counter, val, prev)?);
-                        val += 1;
-                        done.fetch_add(1, Ordering::Relaxed);
+                    for number in 0.. {
+                        let counter = GroupName::try_from(&*format!("{tag}-{client}-{number}"))?;
+                        let mut prev = None;
+                        for val in 0..SLOTS {
+                            if began.elapsed() >= round {
+                                return Ok(());
+                            }
+                            prev = Some(fill(&*side, &counter, val, prev)?);
+                            done.fetch_add(1, Ordering::Relaxed);
+                        }
                     }
                     Ok(())
                 })
