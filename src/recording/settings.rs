@@ -1,7 +1,5 @@
 //! The numbers of a configuration, by the names of their fields.
 
-use std::time::Duration;
-
 use crate::time::millis;
 use crate::{Limits, Timers};
 
@@ -59,7 +57,7 @@ macro_rules! timers {
         /// Sets the time of that name, in milliseconds; whether there is one.
         #[cfg(feature = "testing")]
         pub(crate) fn set_timer(of: &mut Timers, name: &str, value: u64) -> bool {
-            let value = Duration::from_millis(value);
+            let value = std::time::Duration::from_millis(value);
             match name {
                 $(stringify!($name) => of.$name = value,)*
                 $($least => of.$pair.0 = value, $most => of.$pair.1 = value,)*
