@@ -138,7 +138,7 @@ impl World {
             if self.budget.repeats > 0 {
                 acts.push(Act::Again(*who, *id));
             }
-            if row.loss {
+            if row.loss && self.late.len() < row.most_late {
                 acts.push(Act::GiveUp(*who, *id));
             }
         }

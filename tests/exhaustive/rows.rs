@@ -41,6 +41,8 @@ pub(crate) struct Row {
     pub(crate) shared: bool,
     /// Requests and answers may be lost or arrive after they were given up.
     pub(crate) loss: bool,
+    /// Most requests that were given up and are on their way at a time. Under lock tokens no two are alike.
+    pub(crate) most_late: usize,
     pub(crate) budget: Budget,
     pub(crate) crash_only: Option<usize>,
     /// Who publishes a commit without asking.
@@ -69,6 +71,7 @@ impl Row {
             mode: SafetyMode::Pinned,
             shared: false,
             loss: false,
+            most_late: usize::MAX,
             budget: Budget::default(),
             crash_only: None,
             rogue: None,
@@ -90,6 +93,10 @@ impl Row {
 
     fn loss(self) -> Self {
         Self { loss: true, ..self }
+    }
+
+    fn late(self, most_late: usize) -> Self {
+        Self { most_late, ..self }
     }
 
     fn crash(mut self) -> Self {
@@ -221,8 +228,8 @@ pub(crate) fn all() -> Vec<Row> {
             .large(),
         // The other modes.
         row("F1 fenced, no faults", 2, 2).mode(Fenced),
-        row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().restart().large(),
-        row("S11b fenced, loss, 1 restart, 1 epoch", 2, 1).mode(Fenced).loss().restart().large(),
+        row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().late(1).restart().large(),
+        row("S11b fenced, loss, 1 restart, 1 epoch", 2, 1).mode(Fenced).loss().late(1).restart().large(),
         row("S12 fenced, 1 crash", 2, 1).mode(Fenced).crash().expects(Wedges),
         row("S2b the draft's bare API, 3 members", 3, 1).mode(Advisory).expects(Breaks("AgreementOnEpoch")),
     ]
