@@ -1,6 +1,6 @@
 //! Whole lives of groups under faults, seed by seed, each step held against the invariants.
 //!
-//! `cargo run --release --example simulate -- --seeds 1000 [--members 6] [--faults storm] [--engine mls]`
+//! `cargo run --release --example simulate -- --seeds 1000 [--members 6] [--faults storm] [--engine mls] [--media]`
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use moq_mls::Timestamp;
 use moq_mls::engine::Engine;
-use moq_mls::testing::simulation::{Kit, MUTANTS, Outcome, Profile, Scenario, run, shrink};
+use moq_mls::testing::media::{MediaConfig, MediaStats};
+use moq_mls::testing::simulation::{Kit, MUTANTS, Outcome, Profile, Scenario, run, run_with_media, shrink};
 use moq_mls::testing::witness::Violation;
 
 const HELP: &str = "\
@@ -20,6 +21,7 @@ simulate: groups under faults, every step held against the invariants
   --faults PROFILE  calm, loss, counter, partition, crash, abandon, relay, clock, byzantine, reset, storm,
                     or all, which take turns (default all)
   --engine E        symbolic (default) or mls: real MLS with seeded draws
+  --media           everyone sends media, too: who could not open what, and who should not have
   --mutants         look for deliberate bugs instead, within N seeds each
   --trace SEED      run one seed of one profile and print all that happened
   --keep DIR        where failures are written as explicit steps (default vectors/regressions)
@@ -33,6 +35,7 @@ struct Options {
     members: usize,
     profile: Option<Profile>,
     mls: bool,
+    media: bool,
     mutants: bool,
     trace: Option<u64>,
     keep: String,
@@ -46,6 +49,7 @@ fn options() -> Result<Option<Options>, String> {
         members: 6,
         profile: None,
         mls: false,
+        media: false,
         mutants: false,
         trace: None,
         keep,
@@ -69,6 +73,7 @@ fn options() -> Result<Option<Options>, String> {
                     other => return Err(format!("no engine {other}")),
                 };
             }
+            "--media" => options.media = true,
             "--mutants" => options.mutants = true,
             "--trace" => options.trace = Some(number(value()?)?),
             "--keep" => options.keep = value()?,
@@ -90,6 +95,7 @@ struct Sums {
     key_leaks: AtomicU64,
     others: AtomicU64,
     failed: Mutex<Vec<String>>,
+    media: Mutex<(u64, MediaStats)>,
 }
 
 impl Sums {
@@ -103,6 +109,33 @@ impl Sums {
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// The longest that a removed member may read on.
+fn switch_bound_ms() -> u64 {
+    MediaConfig::default().ring.switch_after_removal.as_millis() as u64
+}
+
+fn wrong_media(stats: &MediaStats) -> bool {
+    (stats.gaps, stats.leaks, stats.dark) != (0, 0, 0) || stats.worst_switch_ms > switch_bound_ms()
+}
+
+/// Prints what became of the media; whether it is as it must be, and there was any.
+fn media(sums: &Sums) -> bool {
+    let Ok(sum) = sums.media.lock() else { return false };
+    let (runs, stats) = &*sum;
+    println!("figure media_seeds {runs} seeds");
+    println!("figure media_gaps {} objects", stats.gaps);
+    println!("figure media_leaks {} objects", stats.leaks);
+    println!("figure media_dark {} objects", stats.dark);
+    println!("figure media_worst_removal_to_switch_ms {} ms", stats.worst_switch_ms);
+    println!("figure media_switch_bound_ms {} ms", switch_bound_ms());
+    println!("figure media_sealed {} objects", stats.sealed);
+    println!("figure media_opened {} objects", stats.opened);
+    println!("figure media_before_join {} objects", stats.before);
+    println!("figure media_overdue {} objects", stats.overdue);
+    println!("figure media_late {} objects", stats.late);
+    !wrong_media(stats) && stats.opened > 0
 }
 
 fn scenario(options: &Options, seed: u64) -> Scenario {
@@ -123,10 +156,21 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
         }),
         ..Outcome::default()
     };
-    let play = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&scenario, kit)));
+    let media = MediaConfig::default();
+    let once = || if options.media { run_with_media(&scenario, kit, &media) } else { run(&scenario, kit) };
+    let play = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(once));
     let outcome = play().unwrap_or_else(|_| panicked());
     sums.steps.fetch_add(outcome.steps, Ordering::Relaxed);
     sums.orphaned.fetch_add(u64::from(outcome.orphaned), Ordering::Relaxed);
+    if let Some(stats) = outcome.media {
+        if wrong_media(&stats) {
+            println!("FAILED seed {seed} profile {}: {stats:?}", scenario.profile);
+        }
+        if let Ok(mut sum) = sums.media.lock() {
+            *sum = (sum.0 + 1, sum.1.and(stats));
+        }
+    }
+    // Without media: it must change nothing.
     if seed.is_multiple_of(50) && outcome.failure.is_none() && run(&scenario, kit).digest != outcome.digest {
         sums.count("Deterministic");
         println!("FAILED seed {seed} profile {}: Deterministic: two runs differ", scenario.profile);
@@ -156,7 +200,14 @@ fn trace<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>) -> bool {
     let mut scenario = scenario(options, seed);
     scenario.receipts &= kit.receipts.is_some();
     println!("{scenario:#?}");
-    let outcome = run(&scenario, kit);
+    let outcome = if options.media {
+        run_with_media(&scenario, kit, &MediaConfig::default())
+    } else {
+        run(&scenario, kit)
+    };
+    if let Some(stats) = &outcome.media {
+        println!("{stats:#?}");
+    }
     println!("{}", outcome.tail);
     match &outcome.failure {
         Some(failure) => println!("FAILED {failure}"),
@@ -198,8 +249,9 @@ fn simulate(options: &Options) -> bool {
     figure("sim_lost_joiners", &sums.lost_joiners, "seeds");
     figure("sim_key_leaks", &sums.key_leaks, "seeds");
     figure("sim_other_violations", &sums.others, "seeds");
+    let fine = !options.media || media(&sums);
     let wrong = [&sums.forks, &sums.wedges, &sums.lost_joiners, &sums.key_leaks, &sums.others];
-    wrong.iter().all(|n| n.load(Ordering::Relaxed) == 0)
+    fine && wrong.iter().all(|n| n.load(Ordering::Relaxed) == 0)
 }
 
 fn mutants(options: &Options) -> bool {

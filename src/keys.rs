@@ -25,18 +25,8 @@
 //!     now: Timestamp,
 //!     notice: &Notice,
 //! ) -> Result<(), Error> {
-//!     match notice {
-//!         Notice::Epoch { epoch, committer } => {
-//!             // Before anything else is polled: an epoch that was passed at once is given only now.
-//!             let secret = participant.epoch_secret(*epoch)?;
-//!             ring.new_epoch(now, secret, participant.members().map(|m| m.sender.clone()));
-//!             if let Some(committer) = committer {
-//!                 ring.seen(now, committer, *epoch);
-//!             }
-//!         }
-//!         Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => ring.close(),
-//!         _ => {}
-//!     }
+//!     // Before anything else is polled: an epoch that was passed at once is given only now.
+//!     ring.on_notice(now, participant, notice)?;
 //!     while let Some(notice) = ring.poll_notice() {
 //!         match notice {
 //!             RingNotice::EpochReady { epoch } => { /* derive the keys of each track; open what waited */ }
@@ -50,19 +40,32 @@
 //! }
 //! ```
 //!
-//! Every object that opens is a word on its sender: `ring.seen(now, sender, epoch)`. A participant restored
-//! from a snapshot gives no notice: pull the secret of [`Participant::epoch`] then.
+//! Every object that opens is a word on its sender: `ring.seen(now, sender, epoch)`.
+//!
+//! # Restart
+//!
+//! A participant restored from a snapshot gives no notice of its epoch. Store [`EpochKeyRing::save`] whenever
+//! ring notices were polled; after [`Participant::restore`], call [`EpochKeyRing::restore`] with it and then
+//! [`EpochKeyRing::on_restore`]. Then whatever the ring could
+//! open before, it opens still, epochs included that were passed between the last store and the death: a
+//! snapshot carries the secrets whose notice was not polled. Deadlines run on, over the time it was down.
+//!
+//! Without a stored ring, only the secrets of [`Participant::epoch_secrets`] open: objects that others still
+//! seal with an older epoch, up to [`RingConfig::switch_after`] and [`RingConfig::coalesce`] after the newer
+//! one reached them, are lost. What waited in a [`WaitQueue`] is lost either way.
 //!
 //! [`Notice::Epoch`]: crate::Notice::Epoch
 
 mod base64;
 mod ring;
+mod saved;
 mod wait_queue;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+pub(crate) use self::ring::members_in;
 pub use self::ring::{EpochKeyRing, ForgetReason, RingConfig, RingNotice, SwitchReason};
 pub use self::wait_queue::{WaitQueue, WaitQueueLimits, Waiting};
 use crate::Secret;
@@ -114,6 +117,11 @@ impl EpochSecret {
         let salt = [EPOCH_SALT, &epoch.to_be_bytes()].concat();
         let secret = kdf.extract(&salt, master.as_bytes())?;
         Ok(Self { epoch, secret, kdf })
+    }
+
+    /// One that was stored.
+    pub(crate) fn from_parts(epoch: u64, secret: Secret, kdf: &Arc<dyn Kdf>) -> Self {
+        Self { epoch, secret, kdf: Arc::clone(kdf) }
     }
 
     /// The epoch, which is the key id of every track key made from it.
@@ -196,6 +204,20 @@ impl<E: Engine> Participant<E> {
         let group = self.config().group.as_bytes();
         let master = self.export_secret(EXPORTER_LABEL, group, kdf.hash_len())?;
         Ok(EpochSecret::from_master(kdf, epoch, &master)?)
+    }
+
+    /// Every secret that [`epoch_secret`](Self::epoch_secret) gives now, oldest first; none for one that is
+    /// no member. After [`restore`](Self::restore), which gives no notice of an epoch, this is what a key ring
+    /// may lack.
+    ///
+    /// # Errors
+    /// A failure of the provider.
+    pub fn epoch_secrets(&self) -> Result<Vec<EpochSecret>, Error> {
+        let Some(current) = self.epoch() else { return Ok(Vec::new()) };
+        let mut secrets: Vec<EpochSecret> =
+            self.passed_epochs().filter(|secret| secret.epoch != current).cloned().collect();
+        secrets.push(self.epoch_secret(current)?);
+        Ok(secrets)
     }
 
     /// `track_base_key` of a track in the current epoch: the same for all members, and nobody else's.

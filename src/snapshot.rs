@@ -11,7 +11,7 @@ use bytes::{Buf, BufMut, Bytes};
 /// "MQLS", then the format's version.
 const MAGIC: &[u8; 4] = b"MQLS";
 /// The format this crate writes and the only one it reads.
-pub const SNAPSHOT_VERSION: u16 = 1;
+pub const SNAPSHOT_VERSION: u16 = 2;
 
 /// A participant's durable state. Secret: `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -298,6 +298,7 @@ fn an_epoch_told_twice_or_late_changes_nothing() {
     let mut ring = at_five("ab");
     ring.new_epoch(at(10), secret(6), ids("ab"));
     drain(&mut ring);
+    ring.handle_timeout(at(20));
     let before = ring.clone();
     ring.new_epoch(at(20), secret(6), ids("abc"));
     ring.new_epoch(at(20), secret(5), ids("abc"));
@@ -475,4 +476,78 @@ proptest! {
             }
         }
     }
+}
+
+/// Tells secrets apart, and is as long as it says.
+fn full(epoch: u64) -> EpochSecret {
+    struct Full;
+    impl Kdf for Full {
+        fn extract(&self, salt: &[u8], _: &[u8]) -> Result<Secret, EngineError> {
+            Ok(Secret::new(salt[salt.len() - 8..].repeat(4)))
+        }
+        fn expand(&self, prk: &[u8], _: &[u8], _: usize) -> Result<Secret, EngineError> {
+            Ok(Secret::new(prk.to_vec()))
+        }
+        fn hash_len(&self) -> usize {
+            32
+        }
+    }
+    EpochSecret::from_master(Arc::new(Full), epoch, &Secret::new(vec![1])).unwrap()
+}
+
+#[test]
+fn a_stored_ring_goes_on_where_it_was() {
+    let mut before = ring();
+    before.new_epoch(at(0), full(5), ids("abc"));
+    before.new_epoch(at(100), full(6), ids("ab"));
+    before.seen(at(110), &id("b"), 5);
+    drain(&mut before);
+    let saved = before.save();
+    let restore = |saved: &Secret, me: &str, now| {
+        EpochKeyRing::restore(before.config().clone(), id(me), Arc::new(Plain), saved, now)
+    };
+    // In time: the deadline that ran goes on.
+    let mut after = restore(&saved, "a", at(300)).unwrap();
+    let told = drain(&mut after);
+    assert_eq!(told[..2], [ready(5), ready(6)]);
+    assert!(
+        matches!(told[2..], [RingNotice::SendWith { epoch: 5, why: SwitchReason::Restored }]),
+        "{told:?}"
+    );
+    assert_eq!(after.open_with(5), Some(&full(5)));
+    assert_eq!(after.poll_timeout(), before.poll_timeout());
+    after.handle_timeout(at(600));
+    assert_eq!(after.seal_with(), Some(&full(6)));
+    assert_eq!(restore(&before.save(), "a", at(110)).unwrap().save(), saved);
+    // Too late: what came due in the meantime is done at once.
+    assert_eq!(restore(&saved, "a", at(5000)).unwrap().seal_with(), Some(&full(6)));
+    // Of somebody else, cut short at any place, with more behind, of another version.
+    assert!(restore(&saved, "b", at(300)).is_err());
+    let bytes = saved.as_bytes();
+    for cut in 0..bytes.len() {
+        assert!(restore(&Secret::new(bytes[..cut].to_vec()), "a", at(300)).is_err(), "{cut}");
+    }
+    assert!(restore(&Secret::new([bytes, &[0]].concat()), "a", at(300)).is_err());
+    let mut other = bytes.to_vec();
+    other[5] = 9;
+    assert!(restore(&Secret::new(other), "a", at(300)).is_err());
+}
+
+#[test]
+fn a_clock_set_back_puts_no_removal_off() {
+    let mut ring = ring();
+    ring.new_epoch(at(3_600_000), secret(5), ids("abc"));
+    ring.new_epoch(at(3_600_100), secret(6), ids("ab"));
+    drain(&mut ring);
+    // An hour back: what is left of the bound by the last time it was told, and no more.
+    ring.handle_timeout(at(0));
+    assert!(ring.poll_timeout().unwrap() <= at(500));
+    ring.handle_timeout(at(500));
+    assert_eq!(ring.seal_with(), Some(&secret(6)));
+    // The same for what waits.
+    let mut queue = WaitQueue::new(WaitQueueLimits::default());
+    assert!(queue.push(at(3_600_000), 7, "old", 1).is_empty());
+    assert!(queue.push(at(0), 7, "new", 1).is_empty());
+    assert_eq!(queue.poll_timeout(), Some(at(5000)));
+    assert_eq!(queue.expired(at(5000)).len(), 2);
 }

@@ -10,6 +10,7 @@ use moq_mls::keys::{EpochSecret, Kdf};
 use moq_mls::testing::media::{MediaConfig, MediaEndpoint, MediaStats, Received};
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::rng::Rng;
+use moq_mls::testing::simulation::{Kit, Profile, Scenario, run_with_media};
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Command, Config, Phase, Secret, Timestamp};
@@ -203,4 +204,49 @@ fn a_member_that_catches_up_in_one_go_has_every_epoch_on_the_way() {
     let stats = net.media().unwrap().stats();
     assert_eq!((stats.gaps, stats.dark), (0, 0), "{stats:?}");
     assert_eq!(net.failures(), []);
+}
+
+/// Two commits at once, the second of which removes somebody: the removed still held the first.
+#[test]
+fn who_is_removed_in_a_later_epoch_reads_nothing_after_the_bound() {
+    for (profile, seed) in [(Profile::Storm, 54), (Profile::Crash, 158), (Profile::Partition, 168)] {
+        let scenario = Scenario::generate(profile, seed, 6);
+        let stats = run_with_media(&scenario, &Kit::symbolic(), &MediaConfig::default()).media.unwrap();
+        assert!(stats.opened > 100, "{profile}: {stats:?}");
+        assert_eq!((stats.gaps, stats.leaks, stats.dark), (0, 0, 0), "{profile}: {stats:?}");
+    }
+}
+
+/// One that dies while others still seal with an older epoch opens their objects when it is back.
+#[test]
+fn a_restart_loses_no_epoch() {
+    let mut net = Network::new(NetworkConfig::new(5));
+    let mut media = MediaConfig::default();
+    media.ring.quorum = 101;
+    media.ring.switch_after = Duration::from_secs(30);
+    net.enable_media(media, 5);
+    let engine = |who: usize, life| SymbolicEngine::new(&format!("p{who}")).unwrap().incarnation(life);
+    for who in 0..3 {
+        net.add(engine(who, 0), Config::new(GroupName::try_from("room").unwrap())).unwrap();
+        net.command(who, Command::Join).unwrap();
+    }
+    net.run_for(Duration::from_secs(60));
+    let sealed_with = |net: &Network<SymbolicEngine>, who: usize| {
+        net.media().unwrap().endpoints()[who].ring().seal_with().unwrap().epoch()
+    };
+    net.command(0, Command::Update).unwrap();
+    net.run_for(Duration::from_secs(5));
+    let epoch = net.peer(2).unwrap().epoch().unwrap();
+    assert!(sealed_with(&net, 0) < epoch, "nobody has switched yet");
+    net.crash(2);
+    net.run_for(Duration::from_secs(1));
+    net.restart(2, engine(2, 1)).unwrap();
+    assert_eq!(sealed_with(&net, 2), sealed_with(&net, 0), "it goes on where it was");
+    let before = net.media().unwrap().endpoints()[2].stats();
+    net.run_for(Duration::from_secs(5));
+    let after = net.media().unwrap().endpoints()[2].stats();
+    assert!(after.opened > before.opened, "{after:?}");
+    assert_eq!((after.gaps, after.late, after.before), (0, 0, before.before), "{after:?}");
+    net.run_for(Duration::from_secs(40));
+    assert_eq!(sealed_with(&net, 2), epoch, "the deadline ran on");
 }

@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::EpochSecret;
+use crate::action::Notice;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::participant::Participant;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
@@ -80,6 +84,8 @@ pub enum SwitchReason {
     Removal,
     /// [`EpochKeyRing::switch_now`].
     Asked,
+    /// It was sent with before the restart.
+    Restored,
 }
 
 /// Why an epoch's secret is erased.
@@ -97,16 +103,25 @@ pub enum ForgetReason {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Held {
-    secret: EpochSecret,
+pub(super) struct Held {
+    pub(super) secret: EpochSecret,
     /// From when on it, or one that it stands for, could be sent with.
-    ready: Timestamp,
+    pub(super) ready: Timestamp,
     /// When a newer epoch came.
-    superseded: Option<Timestamp>,
+    pub(super) superseded: Option<Timestamp>,
     /// Since when somebody is removed who can read the epochs before.
-    removal: Option<Timestamp>,
+    pub(super) removal: Option<Timestamp>,
     /// When enough members were seen on it.
-    quorum: Option<Timestamp>,
+    pub(super) quorum: Option<Timestamp>,
+}
+
+impl Held {
+    fn set_back(&mut self, by: Duration) {
+        self.ready = self.ready.before(by);
+        for at in [&mut self.superseded, &mut self.removal, &mut self.quorum].into_iter().flatten() {
+            *at = at.before(by);
+        }
+    }
 }
 
 /// The epochs of one group, as one member's media uses them: a state machine without IO or clock.
@@ -117,18 +132,28 @@ struct Held {
 ///
 /// Feed it [`new_epoch`](Self::new_epoch), [`seen`](Self::seen), [`switch_now`](Self::switch_now) and, at
 /// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); drain
-/// [`poll_notice`](Self::poll_notice) after each. [The module](super) shows the wiring.
+/// [`poll_notice`](Self::poll_notice) after each. [The module](super) shows the wiring. A clock that is set
+/// back moves every deadline back with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EpochKeyRing {
     config: RingConfig,
-    me: SenderId,
-    held: BTreeMap<u64, Held>,
-    sending: Option<u64>,
+    pub(super) me: SenderId,
+    pub(super) held: BTreeMap<u64, Held>,
+    pub(super) sending: Option<u64>,
     /// The members of the newest epoch.
-    members: BTreeSet<SenderId>,
+    pub(super) members: BTreeSet<SenderId>,
     /// The newest epoch that each other member was seen on.
-    seen: BTreeMap<SenderId, u64>,
-    notices: VecDeque<RingNotice>,
+    pub(super) seen: BTreeMap<SenderId, u64>,
+    /// The time of the last call.
+    pub(super) latest: Timestamp,
+    pub(super) notices: VecDeque<RingNotice>,
+}
+
+/// The members of an epoch, if it is the participant's newest. Those of one that was passed at once are not
+/// known any more, and the newest one's must not stand for them: who was removed since could read it still.
+pub(crate) fn members_in<E: Engine>(participant: &Participant<E>, epoch: u64) -> Vec<SenderId> {
+    let is_newest = participant.epoch() == Some(epoch);
+    participant.members().filter(|_| is_newest).map(|member| member.sender.clone()).collect()
 }
 
 impl EpochKeyRing {
@@ -141,6 +166,7 @@ impl EpochKeyRing {
             sending: None,
             members: BTreeSet::new(),
             seen: BTreeMap::new(),
+            latest: Timestamp::default(),
             notices: VecDeque::new(),
         }
     }
@@ -148,6 +174,46 @@ impl EpochKeyRing {
     /// The configuration.
     pub fn config(&self) -> &RingConfig {
         &self.config
+    }
+
+    /// Takes in what `participant` told, as soon as it was polled: new epochs, and its own end.
+    ///
+    /// # Errors
+    /// Those of [`Participant::epoch_secret`].
+    pub fn on_notice<E: Engine>(
+        &mut self,
+        now: Timestamp,
+        participant: &Participant<E>,
+        notice: &Notice,
+    ) -> Result<(), Error> {
+        match notice {
+            Notice::Epoch { epoch, committer } => {
+                let secret = participant.epoch_secret(*epoch)?;
+                self.new_epoch(now, secret, members_in(participant, *epoch));
+                if let Some(committer) = committer {
+                    self.seen(now, committer, *epoch);
+                }
+            }
+            Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.close(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes in every epoch of a participant that was just restored, which gives no notice of them.
+    ///
+    /// # Errors
+    /// Those of [`Participant::epoch_secrets`].
+    pub fn on_restore<E: Engine>(
+        &mut self,
+        now: Timestamp,
+        participant: &Participant<E>,
+    ) -> Result<(), Error> {
+        for secret in participant.epoch_secrets()? {
+            let members = members_in(participant, secret.epoch());
+            self.new_epoch(now, secret, members);
+        }
+        Ok(())
     }
 
     /// A new epoch, with its members as far as known (none: the list before stands).
@@ -161,6 +227,7 @@ impl EpochKeyRing {
         secret: EpochSecret,
         members: impl IntoIterator<Item = SenderId>,
     ) {
+        self.follow_clock(now);
         let epoch = secret.epoch();
         let mut ready = now;
         let mut removal = None;
@@ -190,6 +257,7 @@ impl EpochKeyRing {
     /// `sender` was seen on `epoch`: an object of its own under that key id was opened, or it committed
     /// the epoch. Pass on only what was authenticated; epochs that are not held prove nothing.
     pub fn seen(&mut self, now: Timestamp, sender: &SenderId, epoch: u64) {
+        self.follow_clock(now);
         if *sender == self.me || !self.members.contains(sender) || !self.held.contains_key(&epoch) {
             return;
         }
@@ -205,6 +273,7 @@ impl EpochKeyRing {
 
     /// Seals with the newest epoch from here on.
     pub fn switch_now(&mut self, now: Timestamp) {
+        self.follow_clock(now);
         if let Some(newest) = self.newest() {
             self.switch(newest, SwitchReason::Asked);
         }
@@ -213,6 +282,7 @@ impl EpochKeyRing {
 
     /// Does what is due. Call it at [`poll_timeout`](Self::poll_timeout); at other times it does no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.follow_clock(now);
         self.settle(now);
     }
 
@@ -259,6 +329,14 @@ impl EpochKeyRing {
         self.seen.clear();
     }
 
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        let back = self.latest.since(now);
+        if !back.is_zero() {
+            self.held.values_mut().for_each(|held| held.set_back(back));
+        }
+        self.latest = now;
+    }
+
     fn newest(&self) -> Option<u64> {
         self.held.last_key_value().map(|(epoch, _)| *epoch)
     }
@@ -300,7 +378,7 @@ impl EpochKeyRing {
         self.notices.push_back(RingNotice::Forgotten { epoch, why });
     }
 
-    fn settle(&mut self, now: Timestamp) {
+    pub(super) fn settle(&mut self, now: Timestamp) {
         self.note_quorums(now);
         if self.sending.is_none()
             && let Some(newest) = self.newest()
@@ -357,7 +435,7 @@ impl EpochKeyRing {
         Some((at, *epoch, self.due(held).1))
     }
 
-    fn switch(&mut self, epoch: u64, why: SwitchReason) {
+    pub(super) fn switch(&mut self, epoch: u64, why: SwitchReason) {
         if self.sending == Some(epoch) {
             return;
         }

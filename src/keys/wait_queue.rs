@@ -37,7 +37,7 @@ pub struct Waiting<T> {
 }
 
 /// A bounded queue of objects under epochs not known yet, oldest first. What does not fit or waits too
-/// long is given back, for the caller to drop and count.
+/// long is given back, for the caller to drop and count. A clock that is set back moves the waits back with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WaitQueue<T> {
     limits: WaitQueueLimits,
@@ -69,6 +69,7 @@ impl<T> WaitQueue<T> {
     /// Takes in an object of `bytes` bytes. Gives back what has to go for it, the oldest first: media that
     /// is late is worth less than media that is new. An object over the limit by itself comes back too.
     pub fn push(&mut self, now: Timestamp, key_id: u64, object: T, bytes: usize) -> Vec<Waiting<T>> {
+        self.follow_clock(now);
         let new = Waiting { key_id, object, bytes, since: now };
         if bytes > self.limits.bytes || self.limits.objects == 0 {
             return vec![new];
@@ -99,14 +100,30 @@ impl<T> WaitQueue<T> {
 
     /// Takes out what has waited too long. A wait is over at its last millisecond, not after it.
     pub fn expired(&mut self, now: Timestamp) -> Vec<Waiting<T>> {
+        self.follow_clock(now);
         let limit = self.limits.time;
-        self.take_if(|waiting| waiting.since.after(limit) <= now)
+        let over = |waiting: &Waiting<T>| waiting.since.after(limit) <= now;
+        let mut gone = Vec::new();
+        while self.queue.front().is_some_and(over) {
+            let Some(oldest) = self.queue.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.bytes);
+            gone.push(oldest);
+        }
+        gone
     }
 
     /// When [`expired`](Self::expired) is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.queue.iter().map(|waiting| waiting.since.after(self.limits.time)).min()
+        self.queue.front().map(|oldest| oldest.since.after(self.limits.time))
+    }
+
+    /// Keeps the queue in the order of time.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let back = self.queue.back().map(|newest| newest.since.since(now)).filter(|back| !back.is_zero());
+        if let Some(back) = back {
+            self.queue.iter_mut().for_each(|waiting| waiting.since = waiting.since.before(back));
+        }
     }
 
     fn take_if(&mut self, take: impl Fn(&Waiting<T>) -> bool) -> Vec<Waiting<T>> {

@@ -7,6 +7,7 @@ use crate::action::{Action, Timer};
 use crate::counter::Pin;
 use crate::engine::{Engine, Member, Next, OwnKeyPackage};
 use crate::error::Error;
+use crate::keys::EpochSecret;
 use crate::participant::bootstrapping::{Bootstrap, Genesis};
 use crate::participant::joining::Joining;
 use crate::participant::leaving::Leaving;
@@ -121,6 +122,11 @@ impl<E: Engine> Participant<E> {
             }
             State::Ended => out.u8(tag::ENDED),
         }
+        // Their notices may never be polled, and MLS has no way back to these epochs.
+        out.list(self.passed.iter(), |out, secret| {
+            out.u64(secret.epoch());
+            out.bytes(secret.as_bytes());
+        });
         Ok(out.finish(|body| self.engine.sha256(body))?)
     }
 
@@ -171,6 +177,13 @@ impl<E: Engine> Participant<E> {
             tag::ENDED => this.state = State::Ended,
             _ => return Err(SnapshotError::Malformed.into()),
         }
+        let kdf = this.engine.kdf();
+        this.passed = from
+            .list(|from| {
+                let epoch = from.u64()?;
+                Ok(EpochSecret::from_parts(epoch, Secret::new(from.bytes()?.to_vec()), &kdf))
+            })?
+            .into();
         from.end()?;
         this.resume()?;
         Ok(this)

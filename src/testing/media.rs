@@ -5,6 +5,7 @@
 //! objects between all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::faults::Faults;
@@ -12,8 +13,11 @@ use super::rng::Rng;
 use crate::action::Notice;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::keys::{EpochKeyRing, EpochSecret, RingConfig, RingNotice, WaitQueue, WaitQueueLimits, Waiting};
+use crate::keys::{
+    EpochKeyRing, EpochSecret, RingConfig, RingNotice, WaitQueue, WaitQueueLimits, Waiting, members_in,
+};
 use crate::participant::Participant;
+use crate::secret::Secret;
 use crate::time::{Timestamp, millis};
 use crate::tracks::SenderId;
 
@@ -59,7 +63,7 @@ pub enum Received {
     Opened,
     /// Its epoch is not known yet: it waits, or had to make room.
     Waits,
-    /// Of an epoch before this one joined, came back or restarted.
+    /// Of an epoch before this one joined, or that it was not in before it came back.
     Before,
     /// Of an epoch that was held and is erased.
     Late,
@@ -79,7 +83,7 @@ pub struct MediaStats {
     pub dark: u64,
     /// Objects opened, those that waited included.
     pub opened: u64,
-    /// Objects from before the receiver joined, came back or restarted.
+    /// Objects of epochs before the receiver joined, or that it was not in before it came back.
     pub before: u64,
     /// Objects whose epoch came, after they had waited for too long or made room.
     pub overdue: u64,
@@ -125,12 +129,18 @@ pub struct MediaEndpoint {
     me: SenderId,
     config: MediaConfig,
     ring: EpochKeyRing,
-    waiting: WaitQueue<MediaObject>,
+    waiting: WaitQueue<Arc<MediaObject>>,
     /// The first epoch since it last joined; none while it is no member.
     member_since: Option<u64>,
+    /// It gave its state up and is no member until it is let in again; its keys serve on.
+    rejoining: bool,
     members: BTreeSet<SenderId>,
-    /// Every secret it ever had: erasing is up to the honest.
-    ever: Vec<EpochSecret>,
+    /// Every secret it ever had, by epoch: erasing is up to the honest.
+    ever: BTreeMap<u64, Vec<EpochSecret>>,
+    /// What a driver has stored: the ring as it last was, and `member_since`.
+    durable: Option<(Secret, u64)>,
+    /// When something is due next.
+    due: Option<Timestamp>,
     removed: BTreeMap<SenderId, Removal>,
     /// Objects that waited in vain, by epoch.
     owed: BTreeMap<u64, u64>,
@@ -146,8 +156,11 @@ impl MediaEndpoint {
             me,
             config,
             member_since: None,
+            rejoining: false,
             members: BTreeSet::new(),
-            ever: Vec::new(),
+            ever: BTreeMap::new(),
+            durable: None,
+            due: None,
             removed: BTreeMap::new(),
             owed: BTreeMap::new(),
             stats: MediaStats::default(),
@@ -167,7 +180,7 @@ impl MediaEndpoint {
     /// The counts at the end, when all epochs that ever come have come: what is still owed is a gap.
     pub fn final_stats(&self) -> MediaStats {
         let owed: u64 = self.owed.values().sum();
-        let gaps = if self.member_since.is_some() { owed } else { 0 };
+        let gaps = if self.member_since.is_some() && !self.rejoining { owed } else { 0 };
         MediaStats { gaps: self.stats.gaps.saturating_add(gaps), ..self.stats }
     }
 
@@ -182,10 +195,14 @@ impl MediaEndpoint {
         notice: &Notice,
     ) -> Result<(), Error> {
         match notice {
-            Notice::Joined { epoch } => self.member_since = Some(*epoch),
+            Notice::Joined { epoch } => {
+                self.member_since = Some(*epoch);
+                self.rejoining = false;
+            }
+            Notice::Rejoining(_) => self.rejoining = true,
             Notice::Epoch { epoch, committer } => {
                 let secret = participant.epoch_secret(*epoch)?;
-                let members = participant.members().map(|m| m.sender.clone()).collect();
+                let members = members_in(participant, *epoch).into_iter().collect();
                 self.new_epoch(now, secret, members, committer.as_ref());
             }
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.stop(),
@@ -194,26 +211,52 @@ impl MediaEndpoint {
         Ok(())
     }
 
-    /// The process died, with every key that was in its memory.
+    /// It is no member any more: every key goes, stored ones too.
     pub fn stop(&mut self) {
+        self.crash();
+        self.durable = None;
+        self.members.clear();
+        self.removed.clear();
+    }
+
+    /// The process died, with every key that was in its memory.
+    pub fn crash(&mut self) {
         self.ring.close();
         while self.ring.poll_notice().is_some() {}
         self.waiting = WaitQueue::new(self.config.waiting);
         self.member_since = None;
-        self.members.clear();
-        self.removed.clear();
+        self.rejoining = false;
         self.owed.clear();
+        self.due = None;
     }
 
-    /// It is back, as `participant` was restored.
+    /// It is back, as `participant` was restored, with the ring that was stored.
     ///
     /// # Errors
-    /// Those of [`Participant::epoch_secret`].
+    /// Those of [`Participant::epoch_secrets`] and [`EpochKeyRing::restore`].
     pub fn restart<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<(), Error> {
-        if let Some(epoch) = participant.epoch() {
-            self.member_since = Some(epoch);
-            let members = participant.members().map(|m| m.sender.clone()).collect();
-            self.new_epoch(now, participant.epoch_secret(epoch)?, members, None);
+        let secrets = participant.epoch_secrets()?;
+        let Some(first) = secrets.first().map(EpochSecret::epoch) else {
+            self.stop();
+            return Ok(());
+        };
+        self.member_since = Some(first);
+        if let Some((saved, since)) = self.durable.take() {
+            let kdf = participant.engine().kdf();
+            self.ring = EpochKeyRing::restore(self.config.ring.clone(), self.me.clone(), kdf, &saved, now)?;
+            // With a hole between, it was out in the meantime and came back just before it died.
+            if self.ring.epochs().last().is_some_and(|newest| first <= newest.saturating_add(1)) {
+                self.member_since = Some(since);
+            }
+            // Nothing was sealed while it was down.
+            let sending = self.ring.seal_with().map(EpochSecret::epoch);
+            for removal in self.removed.values_mut() {
+                removal.to_pass.take_if(|without| sending.is_some_and(|s| *without <= s));
+            }
+        }
+        for secret in secrets {
+            let members = members_in(participant, secret.epoch()).into_iter().collect();
+            self.new_epoch(now, secret, members, None);
         }
         Ok(())
     }
@@ -236,25 +279,37 @@ impl MediaEndpoint {
             self.removed.retain(|sender, _| !members.contains(sender));
             self.members = members.clone();
         }
-        self.ever.push(secret.clone());
+        let ever = self.ever.entry(epoch).or_default();
+        if !ever.contains(&secret) {
+            ever.push(secret.clone());
+        }
         self.ring.new_epoch(now, secret, members);
         if let Some(committer) = committer {
             self.ring.seen(now, committer, epoch);
         }
         self.follow_ring(now);
+        self.plan();
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.ring.poll_timeout().into_iter().chain(self.waiting.poll_timeout()).min()
+        self.due
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.due.is_none_or(|due| due > now) {
+            return;
+        }
         self.ring.handle_timeout(now);
         self.follow_ring(now);
         let expired = self.waiting.expired(now);
         self.owe(expired);
+        self.plan();
+    }
+
+    fn plan(&mut self) {
+        self.due = self.ring.poll_timeout().into_iter().chain(self.waiting.poll_timeout()).min();
     }
 
     /// The next object; `None` while it is no member.
@@ -272,8 +327,9 @@ impl MediaEndpoint {
     }
 
     /// Takes in an object.
-    pub fn receive(&mut self, now: Timestamp, object: MediaObject) -> Received {
-        if object.shut_out.contains(&self.me) && self.ever.contains(&object.secret) {
+    pub fn receive(&mut self, now: Timestamp, object: impl Into<Arc<MediaObject>>) -> Received {
+        let object = object.into();
+        if object.shut_out.contains(&self.me) && self.ever_had(&object.secret) {
             self.stats.leaks = self.stats.leaks.saturating_add(1);
         }
         self.handle_timeout(now);
@@ -281,11 +337,20 @@ impl MediaEndpoint {
         if self.ring.may_come(epoch) {
             let gone = self.waiting.push(now, epoch, object, 1);
             self.owe(gone);
+            self.plan();
             return Received::Waits;
         }
+        let switches = self.ring.seal_with().is_none_or(|secret| secret.epoch() < epoch);
         let received = self.judge(now, &object);
-        self.follow_ring(now);
+        if switches {
+            self.follow_ring(now);
+            self.plan();
+        }
         received
+    }
+
+    fn ever_had(&self, secret: &EpochSecret) -> bool {
+        self.ever.get(&secret.epoch()).is_some_and(|all| all.contains(secret))
     }
 
     fn judge(&mut self, now: Timestamp, object: &MediaObject) -> Received {
@@ -300,7 +365,7 @@ impl MediaEndpoint {
             return Received::Ignored;
         } else if epoch < since {
             (count, received) = (&mut self.stats.before, Received::Before);
-        } else if self.ever.contains(&object.secret) {
+        } else if self.ever_had(&object.secret) {
             (count, received) = (&mut self.stats.late, Received::Late);
         } else {
             (count, received) = (&mut self.stats.gaps, Received::Gap);
@@ -309,7 +374,7 @@ impl MediaEndpoint {
         received
     }
 
-    fn owe(&mut self, objects: Vec<Waiting<MediaObject>>) {
+    fn owe(&mut self, objects: Vec<Waiting<Arc<MediaObject>>>) {
         for waited in objects.into_iter().filter(|w| self.members.contains(&w.object.sender)) {
             let owed = self.owed.entry(waited.key_id).or_default();
             *owed = owed.saturating_add(1);
@@ -317,7 +382,9 @@ impl MediaEndpoint {
     }
 
     fn follow_ring(&mut self, now: Timestamp) {
+        let mut changed = false;
         while let Some(notice) = self.ring.poll_notice() {
+            changed = true;
             match notice {
                 RingNotice::EpochReady { epoch } => {
                     let overdue = self.owed.remove(&epoch).unwrap_or_default();
@@ -343,6 +410,9 @@ impl MediaEndpoint {
                 _ => {}
             }
         }
+        if let (true, Some(since)) = (changed, self.member_since) {
+            self.durable = Some((self.ring.save(), since));
+        }
     }
 }
 
@@ -351,8 +421,8 @@ impl MediaEndpoint {
 pub struct Links<'a> {
     /// What goes wrong: latency, lost, late and repeated objects.
     pub faults: &'a Faults,
-    /// Who is cut off now, by number.
-    pub cut: &'a [bool],
+    /// Until when each is cut off, by number.
+    pub cut_until: &'a [Timestamp],
 }
 
 /// The media of all participants of a network, and the way between them: everyone gets what anyone seals,
@@ -362,7 +432,7 @@ pub struct MediaPlane {
     config: MediaConfig,
     rng: Rng,
     endpoints: Vec<MediaEndpoint>,
-    queue: BTreeMap<(Timestamp, u64), (usize, MediaObject)>,
+    queue: BTreeMap<(Timestamp, u64), (usize, Arc<MediaObject>)>,
     sequence: u64,
     next_round: Timestamp,
 }
@@ -407,6 +477,17 @@ impl MediaPlane {
         timeouts.chain(arrival).fold(self.next_round, Timestamp::min)
     }
 
+    /// Does all that is due up to `now`, in order.
+    pub fn advance(&mut self, now: Timestamp, links: Links<'_>) {
+        loop {
+            let at = self.next_at();
+            if at > now {
+                return;
+            }
+            self.step(at, links);
+        }
+    }
+
     /// Does what is due at `now`.
     pub fn step(&mut self, now: Timestamp, links: Links<'_>) {
         for endpoint in &mut self.endpoints {
@@ -423,14 +504,14 @@ impl MediaPlane {
             for from in 0..self.endpoints.len() {
                 let object = self.endpoints.get_mut(from).and_then(|endpoint| endpoint.seal(now));
                 if let Some(object) = object {
-                    self.send(now, from, &object, links);
+                    self.send(now, from, &Arc::new(object), links);
                 }
             }
         }
     }
 
-    fn send(&mut self, now: Timestamp, from: usize, object: &MediaObject, links: Links<'_>) {
-        let is_cut = |who: usize| links.cut.get(who).copied().unwrap_or_default();
+    fn send(&mut self, now: Timestamp, from: usize, object: &Arc<MediaObject>, links: Links<'_>) {
+        let is_cut = |who: usize| links.cut_until.get(who).is_some_and(|until| now < *until);
         for to in (0..self.endpoints.len()).filter(|to| *to != from) {
             if is_cut(from) || is_cut(to) || self.rng.chance(links.faults.lost_objects) {
                 continue;
@@ -440,7 +521,7 @@ impl MediaPlane {
                 let late = if self.rng.chance(links.faults.late_objects) { 20 } else { 1 };
                 let at = now.after(self.rng.between(links.faults.latency).saturating_mul(late));
                 self.sequence = self.sequence.wrapping_add(1);
-                self.queue.insert((at, self.sequence), (to, object.clone()));
+                self.queue.insert((at, self.sequence), (to, Arc::clone(object)));
             }
         }
     }

@@ -290,7 +290,7 @@ impl<E: Engine> Network<E> {
             self.relay.close(&who);
         }
         if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
-            endpoint.stop();
+            endpoint.crash();
         }
     }
 
@@ -422,7 +422,7 @@ impl<E: Engine> Network<E> {
             None => Session::new(Participant::new(engine, peer.config.clone(), now)?),
         };
         if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
-            endpoint.restart(now, session.participant())?;
+            endpoint.restart(self.now, session.participant())?;
         }
         let mut session = session;
         if let Some(recorder) = peer.recorder.take() {
@@ -482,28 +482,22 @@ impl<E: Engine> Network<E> {
         self.send(Duration::ZERO, Parcel::Inject(parcels));
     }
 
-    /// The next moment at which something happens.
+    /// The next moment at which something happens, media aside.
     pub fn next_at(&self) -> Option<Timestamp> {
         let timeouts = self.peers.iter().filter_map(|p| {
             let (at, _) = p.session.as_ref()?.participant().poll_timeout()?;
             Some(shifted(at, p.ahead.saturating_neg()))
         });
-        let media = self.media.as_ref().map(MediaPlane::next_at);
-        timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).chain(media).min()
+        timeouts.chain(self.queue.keys().next().map(|(at, _)| *at)).min()
     }
 
     /// Lets the next thing happen; `false` if nothing ever will.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_at() else { return false };
-        self.now = self.now.max(at);
+        self.pass_to(at);
         if let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= self.now) {
             let parcel = entry.remove();
             self.deliver(parcel);
-            return true;
-        }
-        if let Some(media) = self.media.as_mut().filter(|media| media.next_at() <= at) {
-            let cut: Vec<bool> = self.peers.iter().map(|p| self.now < p.cut_until).collect();
-            media.step(self.now, Links { faults: &self.faults, cut: &cut });
             return true;
         }
         for who in 0..self.peers.len() {
@@ -526,7 +520,17 @@ impl<E: Engine> Network<E> {
         while self.next_at().is_some_and(|at| at <= end) {
             self.step();
         }
-        self.now = self.now.max(end);
+        self.pass_to(end);
+    }
+
+    /// Time goes on to `at`. Media follows what the participants do and never moves them: what was due in
+    /// between is done in one go.
+    fn pass_to(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        if let Some(media) = &mut self.media {
+            let cut_until: Vec<Timestamp> = self.peers.iter().map(|p| p.cut_until).collect();
+            media.advance(self.now, Links { faults: &self.faults, cut_until: &cut_until });
+        }
     }
 
     /// Runs until `done`, for `most` at the longest; whether it came to that.
@@ -537,7 +541,7 @@ impl<E: Engine> Network<E> {
                 return true;
             }
             if self.next_at().is_none_or(|at| at > end) {
-                self.now = self.now.max(end);
+                self.pass_to(end);
                 return false;
             }
             self.step();

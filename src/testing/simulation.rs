@@ -25,6 +25,7 @@ pub use self::mutants::{Caught, MUTANTS, Mutant};
 pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
 pub use self::shrinking::shrink;
+use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Faults, Network, NetworkConfig, Receipts};
 use super::witness::Violation;
 use crate::action::{Notice, RejoinReason};
@@ -64,6 +65,9 @@ pub struct Outcome {
     pub tail: String,
     /// Nobody who lived held the group at the end, and everyone who waited was told.
     pub orphaned: bool,
+    /// What became of the media, where the run came to an agreement: without one nobody can say which
+    /// objects never open.
+    pub media: Option<MediaStats>,
 }
 
 impl Kit<super::symbolic::SymbolicEngine> {
@@ -92,7 +96,16 @@ impl Kit<super::seeded_crypto::SeededEngine> {
 
 /// Runs a scenario to its end, or to the first thing that is wrong.
 pub fn run<E: Engine>(scenario: &Scenario, kit: &Kit<E>) -> Outcome {
-    let mut run = Run::new(scenario, kit);
+    play(scenario, kit, None)
+}
+
+/// As [`run`], and everyone sends and receives media all the while. Nothing else happens differently.
+pub fn run_with_media<E: Engine>(scenario: &Scenario, kit: &Kit<E>, media: &MediaConfig) -> Outcome {
+    play(scenario, kit, Some(media))
+}
+
+fn play<E: Engine>(scenario: &Scenario, kit: &Kit<E>, media: Option<&MediaConfig>) -> Outcome {
+    let mut run = Run::new(scenario, kit, media);
     let failure = run.play().err();
     let tail = failure.as_ref().map(|_| {
         let entries = run.net.log().entries();
@@ -106,6 +119,7 @@ pub fn run<E: Engine>(scenario: &Scenario, kit: &Kit<E>) -> Outcome {
         choices: run.net.choices().to_vec(),
         tail: tail.unwrap_or_default(),
         orphaned: run.orphaned,
+        media: run.media,
     }
 }
 
@@ -130,12 +144,13 @@ struct Run<'a, E: Engine> {
     stolen: Option<(usize, Snapshot)>,
     reset: bool,
     orphaned: bool,
+    media: Option<MediaStats>,
 }
 
 type Judged = Result<(), Violation>;
 
 impl<'a, E: Engine> Run<'a, E> {
-    fn new(scenario: &'a Scenario, kit: &'a Kit<E>) -> Self {
+    fn new(scenario: &'a Scenario, kit: &'a Kit<E>, media: Option<&MediaConfig>) -> Self {
         let mut setup = NetworkConfig::new(scenario.seed);
         setup.faults = scenario.faults.clone();
         setup.counter.lease = scenario.lease;
@@ -154,6 +169,9 @@ impl<'a, E: Engine> Run<'a, E> {
         }
         let mut net = Network::new(setup);
         net.watch();
+        if let Some(media) = media {
+            net.enable_media(media.clone(), scenario.seed);
+        }
         let mut run = Self {
             scenario,
             kit,
@@ -171,6 +189,7 @@ impl<'a, E: Engine> Run<'a, E> {
             stolen: None,
             reset: false,
             orphaned: false,
+            media: None,
         };
         for who in 0..scenario.participants {
             run.add(format!("u{who}"));
@@ -219,6 +238,7 @@ impl<'a, E: Engine> Run<'a, E> {
         self.agree()?;
         if !self.orphaned && !self.reset {
             self.go_on()?;
+            self.media = self.net.media().map(MediaPlane::stats);
             self.try_stolen()?;
         }
         Ok(())
