@@ -65,6 +65,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+#[cfg(feature = "testing")]
 pub(crate) use self::ring::members_in;
 pub use self::ring::{EpochKeyRing, ForgetReason, RingConfig, RingNotice, SwitchReason};
 pub use self::wait_queue::{WaitQueue, WaitQueueLimits, Waiting};

@@ -141,12 +141,13 @@ impl Media {
         })
     }
 
-    /// Takes the epoch that a restored participant is in: no notice tells it.
+    /// Takes the epochs of a restored participant: no notice tells them.
     pub fn restored<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
-        match participant.epoch() {
-            Some(epoch) => self.new_epoch(now, participant, epoch, None),
-            None => Ok(()),
+        self.ring.on_restore(now, participant)?;
+        if participant.epoch().is_some() {
+            self.take_members(now, participant)?;
         }
+        self.follow_ring(now)
     }
 
     /// Takes what the participant told, at the moment it was polled: an epoch passed at once is given only then.
@@ -157,31 +158,28 @@ impl Media {
         notice: &Notice,
     ) -> Result<()> {
         match notice {
-            Notice::Epoch { epoch, committer } => {
-                self.new_epoch(now, participant, *epoch, committer.as_ref())
+            Notice::Epoch { epoch, .. } => {
+                self.ring.on_notice(now, participant, notice)?;
+                if self.config.hoards_keys {
+                    self.hoard.push(participant.epoch_secret(*epoch)?);
+                }
+                if participant.epoch() == Some(*epoch) {
+                    self.take_members(now, participant)?;
+                }
             }
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => {
                 self.member = false;
                 if !self.config.hoards_keys {
-                    self.ring.close();
+                    self.ring.on_notice(now, participant, notice)?;
                 }
-                self.follow_ring(now)
             }
-            _ => Ok(()),
+            _ => return Ok(()),
         }
+        self.follow_ring(now)
     }
 
-    fn new_epoch<E: Engine>(
-        &mut self,
-        now: Timestamp,
-        participant: &Participant<E>,
-        epoch: u64,
-        committer: Option<&SenderId>,
-    ) -> Result<()> {
-        let secret = participant.epoch_secret(epoch)?;
-        if self.config.hoards_keys {
-            self.hoard.push(secret.clone());
-        }
+    /// The members of the newest epoch.
+    fn take_members<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
         let members: Vec<SenderId> = participant.members().map(|m| m.sender.clone()).collect();
         for gone in self.members.iter().filter(|before| !members.contains(before)) {
             self.went.insert(gone.clone(), now);
@@ -190,12 +188,8 @@ impl Media {
             self.track(&track(&self.group, member)?)?;
         }
         self.member = true;
-        self.ring.new_epoch(now, secret, members.iter().cloned());
         self.members = members;
-        if let Some(committer) = committer {
-            self.ring.seen(now, committer, epoch);
-        }
-        self.follow_ring(now)
+        Ok(())
     }
 
     /// The track, with the keys of all epochs that are held.
