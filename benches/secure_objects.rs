@@ -114,7 +114,8 @@ fn measure(name: &str, suite: Suite, len: usize) {
 fn framing() {
     let bare = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[9; 16]).unwrap());
     let seal = |i: u64, text: &mut Vec<u8>| {
-        black_box(bare.seal_in_place_separate_tag(nonce(i), Aad::from(&[0x11_u8; 17]), text).unwrap());
+        let _ =
+            black_box(bare.seal_in_place_separate_tag(nonce(i), Aad::from(&[0x11_u8; 17]), text).unwrap());
     };
     let (framed, payload) = compare(64, || vec![0x5a; 1202], || vec![0x5a; 1200], seal, seal);
     println!("figure raw_1202B_vs_raw_1200B {:.3} x", framed / payload);
