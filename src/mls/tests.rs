@@ -47,6 +47,21 @@ fn nothing_stays_in_the_slots() {
 }
 
 #[test]
+fn the_rules_refuse_a_proposal_by_reference() {
+    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
+    let key = b.generate_key_package(NOW, 1).unwrap();
+    let alone = group(&mut a);
+    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
+    let mut joined = b.join(NOW, &built.welcomes[0].1, &key, None).unwrap().0;
+    let mut of_a = built.next.group.0;
+    let own = joined.current_member_index();
+    let wish = joined.propose_remove(own, Vec::new()).unwrap();
+    of_a.process_incoming_message_with_time(wish, mls_time(NOW)).unwrap();
+    let refused = of_a.commit_builder().commit_time(mls_time(NOW)).build().map(|_| ()).map_err(invalid);
+    assert!(matches!(refused, Err(EngineError::Forbidden("a proposal by reference"))), "{refused:?}");
+}
+
+#[test]
 fn the_rules_refuse_a_commit_of_a_stranger() {
     let mut a = seeded_engine("a", 1);
     let mut group = group(&mut a).0;
