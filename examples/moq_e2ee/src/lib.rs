@@ -13,7 +13,6 @@
 //! SHA-256; of a longer base key the profile has no use, so that such a group is refused, not cut short.
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use moq_e2ee::{Credential, SECRET_LEN, credential};
 use moq_mls::keys::EpochSecret;
 use moq_mls::tracks::FullTrackName;
@@ -26,6 +25,6 @@ pub fn credential(epoch: &EpochSecret, broadcast: &FullTrackName) -> Result<Cred
     let base = epoch.track_base_key(broadcast)?;
     let secret: [u8; SECRET_LEN] =
         base.key.as_bytes().try_into().context("the group's hash is not 32 bytes long")?;
-    let context = Bytes::from(broadcast.to_serialized());
+    let context = broadcast.to_serialized();
     Ok(Credential::new(credential::Config { context, kid: base.key_id, secret })?)
 }
