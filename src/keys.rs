@@ -73,6 +73,7 @@ use crate::Secret;
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, Misuse};
 use crate::participant::Participant;
+use crate::snapshot::{Reader, SnapshotError, Writer};
 use crate::tracks::FullTrackName;
 
 /// The exporter label.
@@ -120,9 +121,19 @@ impl EpochSecret {
         Ok(Self { epoch, secret, kdf })
     }
 
-    /// One that was stored.
-    pub(crate) fn from_parts(epoch: u64, secret: Secret, kdf: &Arc<dyn Kdf>) -> Self {
-        Self { epoch, secret, kdf: Arc::clone(kdf) }
+    /// Reads one that was [`write`](Self::write)n.
+    pub(crate) fn read(from: &mut Reader, kdf: &Arc<dyn Kdf>) -> Result<Self, SnapshotError> {
+        let epoch = from.u64()?;
+        let secret = Secret::new(from.bytes()?.to_vec());
+        if secret.len() != kdf.hash_len() {
+            return Err(SnapshotError::Malformed);
+        }
+        Ok(Self { epoch, secret, kdf: Arc::clone(kdf) })
+    }
+
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.u64(self.epoch);
+        out.bytes(self.as_bytes());
     }
 
     /// The epoch, which is the key id of every track key made from it.

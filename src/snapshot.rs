@@ -8,6 +8,9 @@ use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
 
+use crate::Secret;
+use crate::tracks::SenderId;
+
 /// "MQLS", then the format's version.
 const MAGIC: &[u8; 4] = b"MQLS";
 /// The format this crate writes and the only one it reads.
@@ -59,8 +62,14 @@ pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     pub(crate) fn new() -> Self {
-        let mut out = MAGIC.to_vec();
-        out.put_u16(SNAPSHOT_VERSION);
+        Self::of(MAGIC, SNAPSHOT_VERSION, 0)
+    }
+
+    /// Of another format, with room for `room` bytes: what does not grow leaves no copies behind.
+    pub(crate) fn of(magic: &[u8; 4], version: u16, room: usize) -> Self {
+        let mut out = Vec::with_capacity(room.saturating_add(6));
+        out.put_slice(magic);
+        out.put_u16(version);
         Self(out)
     }
 
@@ -105,6 +114,11 @@ impl Writer {
         self.0.put_slice(&sum);
         Ok(Snapshot(self.0.into()))
     }
+
+    /// Ends it without one.
+    pub(crate) fn into_secret(self) -> Secret {
+        Secret::new(self.0)
+    }
 }
 
 /// Reads what [`Writer`] wrote; every method fails on short or senseless bytes.
@@ -119,12 +133,20 @@ impl Reader {
         let mut bytes = snapshot.0.clone();
         let body = bytes.len().checked_sub(32).ok_or(SnapshotError::Malformed)?;
         let sum = bytes.split_off(body);
-        if !bytes.starts_with(MAGIC) || sha256(&bytes).ok().is_none_or(|s| s[..] != sum[..]) {
+        if sha256(&bytes).ok().is_none_or(|s| s[..] != sum[..]) {
             return Err(SnapshotError::Malformed);
         }
-        bytes.advance(MAGIC.len());
+        Self::of(bytes, MAGIC, SNAPSHOT_VERSION)
+    }
+
+    /// Checks the magic and version of any format.
+    pub(crate) fn of(mut bytes: Bytes, magic: &[u8; 4], version: u16) -> Result<Self, SnapshotError> {
+        if !bytes.starts_with(magic) {
+            return Err(SnapshotError::Malformed);
+        }
+        bytes.advance(magic.len());
         match bytes.try_get_u16() {
-            Ok(SNAPSHOT_VERSION) => Ok(Self(bytes)),
+            Ok(found) if found == version => Ok(Self(bytes)),
             Ok(other) => Err(SnapshotError::Version(other)),
             Err(_) => Err(SnapshotError::Malformed),
         }
@@ -171,6 +193,10 @@ impl Reader {
         each: impl FnOnce(&mut Self) -> Result<T, SnapshotError>,
     ) -> Result<Option<T>, SnapshotError> {
         if self.bool()? { each(self).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn sender(&mut self) -> Result<SenderId, SnapshotError> {
+        SenderId::new(self.bytes()?).map_err(|_| SnapshotError::Malformed)
     }
 
     /// Nothing may be left over.

@@ -1,7 +1,6 @@
 //! Media over the epochs of simulated groups: no gaps, no leaks, never dark.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +32,12 @@ fn secret(epoch: u64) -> EpochSecret {
     EpochSecret::from_master(Arc::new(Plain), epoch, &Secret::new(vec![1])).unwrap()
 }
 
-fn ids(names: &str) -> BTreeSet<SenderId> {
+fn ids(names: &str) -> Vec<SenderId> {
     names.bytes().map(|b| SenderId::new(vec![b]).unwrap()).collect()
 }
 
 fn endpoint(name: &str) -> MediaEndpoint {
-    MediaEndpoint::new(MediaConfig::default(), ids(name).pop_first().unwrap())
+    MediaEndpoint::new(MediaConfig::default(), ids(name).remove(0))
 }
 
 fn at(ms: u64) -> Timestamp {
@@ -90,7 +89,7 @@ fn an_endpoint_measures_the_switch_and_finds_a_leak() {
     let before = a.seal(at(599)).unwrap();
     assert!(before.secret == secret(5) && before.shut_out.is_empty());
     let mut after = a.seal(at(600)).unwrap();
-    assert_eq!((&after.secret, &after.shut_out), (&secret(6), &ids("c")));
+    assert_eq!((&after.secret, &after.shut_out), (&secret(6), &ids("c").into_iter().collect()));
     assert_eq!(a.stats().worst_switch_ms, 500);
     c.stop();
     c.receive(at(601), after.clone());

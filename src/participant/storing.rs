@@ -123,10 +123,7 @@ impl<E: Engine> Participant<E> {
             State::Ended => out.u8(tag::ENDED),
         }
         // Their notices may never be polled, and MLS has no way back to these epochs.
-        out.list(self.passed.iter(), |out, secret| {
-            out.u64(secret.epoch());
-            out.bytes(secret.as_bytes());
-        });
+        out.list(self.passed.iter(), |out, secret| secret.write(out));
         Ok(out.finish(|body| self.engine.sha256(body))?)
     }
 
@@ -158,12 +155,12 @@ impl<E: Engine> Participant<E> {
                 expires: Timestamp::from_millis(from.u64()?),
             })
         })?;
-        this.joiners.barred = from.list(sender)?.into_iter().collect();
+        this.joiners.barred = from.list(Reader::sender)?.into_iter().collect();
         this.joiners.admitted =
-            from.list(|from| Ok((sender(from)?, from.option(sender)?)))?.into_iter().collect();
-        this.joiners.refused = from.list(sender)?.into_iter().collect();
-        this.joiners.newest = from.list(|from| Ok((sender(from)?, from.u64()?)))?.into_iter().collect();
-        this.wishes.removals = from.list(|from| Ok((sender(from)?, from.bool()?)))?.into_iter().collect();
+            from.list(|from| Ok((from.sender()?, from.option(Reader::sender)?)))?.into_iter().collect();
+        this.joiners.refused = from.list(Reader::sender)?.into_iter().collect();
+        this.joiners.newest = from.list(|from| Ok((from.sender()?, from.u64()?)))?.into_iter().collect();
+        this.wishes.removals = from.list(|from| Ok((from.sender()?, from.bool()?)))?.into_iter().collect();
         this.wishes.update = from.bool()?;
         if from.bool()? {
             this.leaving = Some(Leaving::default());
@@ -178,12 +175,7 @@ impl<E: Engine> Participant<E> {
             _ => return Err(SnapshotError::Malformed.into()),
         }
         let kdf = this.engine.kdf();
-        this.passed = from
-            .list(|from| {
-                let epoch = from.u64()?;
-                Ok(EpochSecret::from_parts(epoch, Secret::new(from.bytes()?.to_vec()), &kdf))
-            })?
-            .into();
+        this.passed = from.list(|from| EpochSecret::read(from, &kdf))?.into();
         from.end()?;
         this.resume()?;
         Ok(this)
@@ -326,11 +318,7 @@ fn welcome(out: &mut Writer, (recipient, welcome): &(SenderId, Bytes)) {
 }
 
 fn read_welcome(from: &mut Reader) -> Result<(SenderId, Bytes), SnapshotError> {
-    Ok((sender(from)?, from.bytes()?))
-}
-
-fn sender(from: &mut Reader) -> Result<SenderId, SnapshotError> {
-    SenderId::new(from.bytes()?).map_err(|_| SnapshotError::Malformed)
+    Ok((from.sender()?, from.bytes()?))
 }
 
 fn pin(from: &mut Reader) -> Result<Pin, SnapshotError> {

@@ -4,12 +4,13 @@
 //! same. A [`MediaEndpoint`] is one participant's media, wired as a driver would; a [`MediaPlane`] carries
 //! objects between all of them.
 
+mod plane;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::faults::Faults;
-use super::rng::Rng;
+pub use self::plane::{Links, MediaPlane};
 use crate::action::Notice;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -200,14 +201,18 @@ impl MediaEndpoint {
                 self.rejoining = false;
             }
             Notice::Rejoining(_) => self.rejoining = true,
-            Notice::Epoch { epoch, committer } => {
-                let secret = participant.epoch_secret(*epoch)?;
-                let members = members_in(participant, *epoch).into_iter().collect();
-                self.new_epoch(now, secret, members, committer.as_ref());
+            Notice::Epoch { epoch, .. } => {
+                self.note_epoch(now, participant.epoch_secret(*epoch)?, members_in(participant, *epoch));
             }
-            Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.stop(),
-            _ => {}
+            Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => {
+                self.stop();
+                return Ok(());
+            }
+            _ => return Ok(()),
         }
+        self.ring.on_notice(now, participant, notice)?;
+        self.follow_ring(now);
+        self.plan();
         Ok(())
     }
 
@@ -255,40 +260,50 @@ impl MediaEndpoint {
             }
         }
         for secret in secrets {
-            let members = members_in(participant, secret.epoch()).into_iter().collect();
-            self.new_epoch(now, secret, members, None);
+            let members = members_in(participant, secret.epoch());
+            self.note_epoch(now, secret, members);
         }
+        self.ring.on_restore(now, participant)?;
+        self.follow_ring(now);
+        self.plan();
         Ok(())
     }
 
-    /// A new epoch, with its members as far as known and who committed it.
+    /// A new epoch without a participant, with its members as far as known and who committed it.
     pub fn new_epoch(
         &mut self,
         now: Timestamp,
         secret: EpochSecret,
-        members: BTreeSet<SenderId>,
+        members: Vec<SenderId>,
         committer: Option<&SenderId>,
     ) {
         let epoch = secret.epoch();
-        self.member_since.get_or_insert(epoch);
-        if !members.is_empty() {
-            for gone in self.members.difference(&members).filter(|m| **m != self.me) {
-                let removal = Removal { since: now, to_pass: Some(epoch) };
-                self.removed.entry(gone.clone()).or_insert(removal);
-            }
-            self.removed.retain(|sender, _| !members.contains(sender));
-            self.members = members.clone();
-        }
-        let ever = self.ever.entry(epoch).or_default();
-        if !ever.contains(&secret) {
-            ever.push(secret.clone());
-        }
+        self.note_epoch(now, secret.clone(), members.clone());
         self.ring.new_epoch(now, secret, members);
         if let Some(committer) = committer {
             self.ring.seen(now, committer, epoch);
         }
         self.follow_ring(now);
         self.plan();
+    }
+
+    /// Notes whose secret was had, and who came and went.
+    fn note_epoch(&mut self, now: Timestamp, secret: EpochSecret, members: Vec<SenderId>) {
+        let epoch = secret.epoch();
+        self.member_since.get_or_insert(epoch);
+        let members: BTreeSet<SenderId> = members.into_iter().collect();
+        if !members.is_empty() {
+            for gone in self.members.difference(&members).filter(|m| **m != self.me) {
+                let removal = Removal { since: now, to_pass: Some(epoch) };
+                self.removed.entry(gone.clone()).or_insert(removal);
+            }
+            self.removed.retain(|sender, _| !members.contains(sender));
+            self.members = members;
+        }
+        let ever = self.ever.entry(epoch).or_default();
+        if !ever.contains(&secret) {
+            ever.push(secret);
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
@@ -412,117 +427,6 @@ impl MediaEndpoint {
         }
         if let (true, Some(since)) = (changed, self.member_since) {
             self.durable = Some((self.ring.save(), since));
-        }
-    }
-}
-
-/// What a step of the plane needs to know of the network around it.
-#[derive(Clone, Copy, Debug)]
-pub struct Links<'a> {
-    /// What goes wrong: latency, lost, late and repeated objects.
-    pub faults: &'a Faults,
-    /// Until when each is cut off, by number.
-    pub cut_until: &'a [Timestamp],
-}
-
-/// The media of all participants of a network, and the way between them: everyone gets what anyone seals,
-/// members or not, as a relay would have it. It draws from a seed of its own.
-#[derive(Clone, Debug)]
-pub struct MediaPlane {
-    config: MediaConfig,
-    rng: Rng,
-    endpoints: Vec<MediaEndpoint>,
-    queue: BTreeMap<(Timestamp, u64), (usize, Arc<MediaObject>)>,
-    sequence: u64,
-    next_round: Timestamp,
-}
-
-impl MediaPlane {
-    /// A plane without participants, which begins at `now`.
-    pub fn new(config: MediaConfig, seed: u64, now: Timestamp) -> Self {
-        Self {
-            config,
-            rng: Rng::new(seed),
-            endpoints: Vec::new(),
-            queue: BTreeMap::new(),
-            sequence: 0,
-            next_round: now,
-        }
-    }
-
-    /// Adds a participant; numbers go up from 0.
-    pub fn add(&mut self, me: SenderId) {
-        self.endpoints.push(MediaEndpoint::new(self.config.clone(), me));
-    }
-
-    /// The media of a participant.
-    pub fn endpoint_mut(&mut self, who: usize) -> Option<&mut MediaEndpoint> {
-        self.endpoints.get_mut(who)
-    }
-
-    /// The media of all participants, by number.
-    pub fn endpoints(&self) -> &[MediaEndpoint] {
-        &self.endpoints
-    }
-
-    /// The counts of all, as at the end.
-    pub fn stats(&self) -> MediaStats {
-        self.endpoints.iter().map(MediaEndpoint::final_stats).fold(MediaStats::default(), MediaStats::and)
-    }
-
-    /// When [`step`](Self::step) is due next.
-    pub fn next_at(&self) -> Timestamp {
-        let arrival = self.queue.keys().next().map(|(at, _)| *at);
-        let timeouts = self.endpoints.iter().filter_map(MediaEndpoint::poll_timeout);
-        timeouts.chain(arrival).fold(self.next_round, Timestamp::min)
-    }
-
-    /// Does all that is due up to `now`, in order.
-    pub fn advance(&mut self, now: Timestamp, links: Links<'_>) {
-        loop {
-            let at = self.next_at();
-            if at > now {
-                return;
-            }
-            self.step(at, links);
-        }
-    }
-
-    /// Does what is due at `now`.
-    pub fn step(&mut self, now: Timestamp, links: Links<'_>) {
-        for endpoint in &mut self.endpoints {
-            endpoint.handle_timeout(now);
-        }
-        while let Some(entry) = self.queue.first_entry().filter(|e| e.key().0 <= now) {
-            let (to, object) = entry.remove();
-            if let Some(endpoint) = self.endpoints.get_mut(to) {
-                endpoint.receive(now, object);
-            }
-        }
-        if self.next_round <= now {
-            self.next_round = now.after(self.config.interval.max(Duration::from_millis(1)));
-            for from in 0..self.endpoints.len() {
-                let object = self.endpoints.get_mut(from).and_then(|endpoint| endpoint.seal(now));
-                if let Some(object) = object {
-                    self.send(now, from, &Arc::new(object), links);
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, now: Timestamp, from: usize, object: &Arc<MediaObject>, links: Links<'_>) {
-        let is_cut = |who: usize| links.cut_until.get(who).is_some_and(|until| now < *until);
-        for to in (0..self.endpoints.len()).filter(|to| *to != from) {
-            if is_cut(from) || is_cut(to) || self.rng.chance(links.faults.lost_objects) {
-                continue;
-            }
-            let copies = 1 + u64::from(self.rng.chance(links.faults.repeated_objects));
-            for _ in 0..copies {
-                let late = if self.rng.chance(links.faults.late_objects) { 20 } else { 1 };
-                let at = now.after(self.rng.between(links.faults.latency).saturating_mul(late));
-                self.sequence = self.sequence.wrapping_add(1);
-                self.queue.insert((at, self.sequence), (to, Arc::clone(object)));
-            }
         }
     }
 }

@@ -14,7 +14,7 @@ use stateright::{Checker, Model, Property};
 use crate::acts::Step;
 use crate::capsule;
 use crate::rows::{Expect, Row};
-use crate::world::{Machine, World, digest};
+use crate::world::{World, digest};
 
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +81,12 @@ fn kind(world: &World, row: &Row) -> Kind {
     let agreed = members.windows(2).all(|w| w[0].context_hash() == w[1].context_hash());
     let here: Vec<_> = living.iter().filter(|m| m.phase() != Phase::Ended).collect();
     let all_in = here.iter().all(|m| m.phase() == Phase::Member);
-    let stopped = |m: &&Machine| m.inside().halted || m.epoch() == Some(row.last());
     let good = if world.was_reset {
         // A group whose counter is lost stops, and says so: [`ServiceFault`](moq_mls::action::ServiceFault).
-        members.iter().all(|m| stopped(m))
+        // That a newcomer may found another one is R3 of the notes; it has nothing to stop for.
+        let before = world.peers.iter().take(row.members).filter_map(|p| p.machine.as_ref());
+        let mut members = before.filter(|m| m.phase() == Phase::Member);
+        members.all(|m| m.inside().halted || m.epoch() == Some(row.last()))
     } else if row.joins {
         world.peers[row.members..]
             .iter()

@@ -1,0 +1,198 @@
+//! The second phase: the faults are over, and everyone must come to agree.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Judged, PATIENCE, Run};
+use crate::action::{Notice, RejoinReason};
+use crate::counter::service::Counter;
+use crate::engine::Engine;
+use crate::event::Command;
+use crate::participant::{Participant, Phase, SafetyMode};
+use crate::testing::network::Faults;
+use crate::testing::witness::Violation;
+use crate::tracks::SenderId;
+
+impl<E: Engine> Run<'_, E> {
+    /// No more faults, and everyone who can come back does.
+    pub(super) fn calm(&mut self) -> Judged {
+        *self.net.faults_mut() = Faults::default();
+        self.wait(Duration::from_secs(5))?;
+        for who in self.down.clone() {
+            self.restart(who);
+        }
+        self.judge()
+    }
+
+    /// Those who live, wanted in and have not ended.
+    pub(super) fn here(&self) -> Vec<usize> {
+        let ended = |who: &usize| self.net.peer(*who).is_none_or(|p| p.phase() == Phase::Ended);
+        self.joined.iter().copied().filter(|who| !ended(who)).collect()
+    }
+
+    pub(super) fn expected(&self) -> Vec<usize> {
+        // Whom somebody wanted out may be let in once more by one that did not see it.
+        let out = |who: &usize| self.unwanted.contains_key(who) && self.member(*who).is_none();
+        self.here().into_iter().filter(|who| !out(who)).collect()
+    }
+
+    /// Everyone comes to agree, or is told that it cannot be.
+    pub(super) fn agree(&mut self) -> Judged {
+        let end = self.net.now().after(PATIENCE);
+        let mut round = 0_u64;
+        loop {
+            if self.is_settled()? {
+                return Ok(());
+            }
+            if self.net.now() >= end {
+                return self.not_settled();
+            }
+            self.wait(Duration::from_secs(1))?;
+            round = round.saturating_add(1);
+            if round.is_multiple_of(10) {
+                self.tell_who_is_gone();
+            }
+        }
+    }
+
+    /// The embedder's word: connections that have ended.
+    fn tell_who_is_gone(&mut self) {
+        let Some(by) = self.here().into_iter().find(|who| self.member(*who).is_some()) else { return };
+        let here: BTreeSet<&SenderId> = self.here().iter().filter_map(|who| self.ids.get(*who)).collect();
+        let members = self.member(by).map(|p| p.members().map(|m| m.sender.clone()).collect::<Vec<_>>());
+        let gone: Vec<SenderId> =
+            members.unwrap_or_default().into_iter().filter(|m| !here.contains(m)).collect();
+        for sender in gone {
+            self.command(by, Command::Gone(sender));
+        }
+    }
+
+    fn is_settled(&mut self) -> Result<bool, Violation> {
+        let expected = self.expected();
+        let holders = |who: &usize| {
+            self.net.peer(*who).is_some_and(|p| p.phase() == Phase::Member || p.inside().genesis.is_some())
+        };
+        let told = |who: &usize| {
+            self.net
+                .notices(*who)
+                .iter()
+                .any(|(_, n)| matches!(n, Notice::JoinStalled { .. } | Notice::ServiceFault(_)))
+        };
+        if !expected.iter().any(holders) && expected.iter().all(told) {
+            // Nobody who lives holds the group, and everyone knows that it stalls: a new generation. That
+            // comes of deaths and leaves, never of a state that could not be gone on with.
+            let gave_up = |n: &Notice| {
+                matches!(n, Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten))
+            };
+            if let Some(who) =
+                expected.iter().find(|w| !self.reset && self.net.notices(**w).iter().any(|(_, n)| gave_up(n)))
+            {
+                self.fail("NoWedge", *who, "the last to hold the group gave it up".into())?;
+            }
+            self.orphaned = true;
+            return Ok(true);
+        }
+        if self.reset {
+            // The group stands still, whole; whoever asked the service was told.
+            return Ok(self.quiet_since_reset());
+        }
+        Ok(self.lost_intent().is_none() && self.net.agreement(&expected).is_ok())
+    }
+
+    /// After the service lost its state: nobody is asked for more than to stay whole.
+    fn quiet_since_reset(&self) -> bool {
+        let told = |n: &Notice| matches!(n, Notice::ServiceFault(_) | Notice::JoinStalled { .. });
+        self.here()
+            .iter()
+            .all(|who| self.member(*who).is_some() || self.net.notices(*who).iter().any(|(_, n)| told(n)))
+    }
+
+    /// A removal that nobody carried out, though whoever wanted it never died.
+    fn lost_intent(&self) -> Option<(usize, usize)> {
+        if let Some(who) = self.leaving.iter().find(|who| self.member(**who).is_some()) {
+            return Some((*who, *who));
+        }
+        self.unwanted.iter().find_map(|(whom, (by, epoch, died))| {
+            let still = self.member(*by).is_some();
+            let was_out =
+                self.ids.get(*whom).is_some_and(|id| self.net.was_without(epoch.saturating_add(1), id));
+            (still && !*died && !was_out).then_some((*by, *whom))
+        })
+    }
+
+    fn not_settled(&self) -> Judged {
+        if let Some((by, whom)) = self.lost_intent() {
+            return self.fail("NoLostIntent", by, format!("p{whom} was never removed"));
+        }
+        let expected = self.expected();
+        let waiting: Vec<usize> =
+            expected.iter().copied().filter(|who| self.member(*who).is_none()).collect();
+        let members: Vec<usize> =
+            expected.iter().copied().filter(|who| self.member(*who).is_some()).collect();
+        let agreement = self.net.agreement(&expected).err().unwrap_or_default();
+        let epochs: BTreeSet<_> = members
+            .iter()
+            .filter_map(|who| self.member(*who))
+            .map(|p| (p.epoch(), p.context_hash()))
+            .collect();
+        if let (Some(who), 1) = (waiting.first(), epochs.len()) {
+            return self.fail("NoLostJoiner", *who, agreement);
+        }
+        self.fail("EventuallyAllSameEpoch", expected.first().copied().unwrap_or(0), agreement)
+    }
+
+    /// The group takes another commit.
+    pub(super) fn go_on(&mut self) -> Judged {
+        let Some(first) = self.expected().first().copied() else { return Ok(()) };
+        let Some(epoch) = self.member(first).and_then(Participant::epoch) else { return Ok(()) };
+        let mut round = 0_u64;
+        while !self.net.agreement(&self.expected()).is_ok_and(|a| a.epoch > epoch) {
+            // Whoever is on the way out takes no wishes, and may be the last.
+            let members = self.expected();
+            let Some(who) = members.get(usize::try_from(round / 100).unwrap_or(0) % members.len().max(1))
+            else {
+                return Ok(());
+            };
+            if round.is_multiple_of(100) {
+                self.command(*who, Command::Update);
+                self.tell_who_is_gone();
+            }
+            if round > 600 {
+                let why = self.net.agreement(&members).err().unwrap_or("no new epoch".into());
+                return self.fail("NoWedge", *who, why);
+            }
+            self.wait(Duration::from_millis(100))?;
+            round = round.saturating_add(1);
+        }
+        for _ in 0..60 {
+            self.wait(Duration::from_millis(100) + self.scenario.lease / 4)?;
+            let now = self.net.now();
+            let held = |c: &Counter| c.lock_held().is_some_and(|l| l.is_live(now));
+            if !self.net.counter().iter().any(|(_, counter)| held(counter)) {
+                return Ok(());
+            }
+        }
+        self.fail("LockEventuallyFree", first, "the lock is still held".into())
+    }
+
+    /// The copy of a removed member's state tries to follow.
+    pub(super) fn try_stolen(&mut self) -> Judged {
+        let Some((who, copy)) = self.stolen.take() else { return Ok(()) };
+        let is_out = self.net.peer(who).is_some_and(|p| p.phase() == Phase::Ended);
+        if !is_out || self.scenario.mode == SafetyMode::Advisory {
+            return Ok(());
+        }
+        let engine = (self.kit.engine)(self.name(who), 77);
+        let Ok(ghost) = self.net.add_restored(engine, self.config.clone(), copy) else { return Ok(()) };
+        self.wait(Duration::from_secs(25))?;
+        let Some(peer) = self.net.peer(ghost) else { return Ok(()) };
+        let holds = peer.epoch().zip(peer.context_hash());
+        let leaked = holds.is_some_and(|(epoch, context)| {
+            self.ids.get(who).is_some_and(|id| self.net.seen_without(epoch, &context, id))
+        });
+        if leaked {
+            return self.fail("RemovedCannotDerive", ghost, format!("a copy of p{who} holds {holds:?}"));
+        }
+        Ok(())
+    }
+}
