@@ -164,6 +164,7 @@ async fn a_group_lives_through_a_hostile_network() {
     agree(&members, epoch + 1).await.unwrap();
     assert!(weather.dropped.load(Ordering::SeqCst) > 20, "the network was kind");
     assert!(weather.reset.load(Ordering::SeqCst) > 0, "no request was reset");
+    assert!(weather.lost_answers.load(Ordering::SeqCst) > 0, "no answer was lost");
 }
 
 /// A participant as a process, with its lines.

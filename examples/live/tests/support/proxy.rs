@@ -18,8 +18,11 @@ pub struct Weather {
     pub dark: AtomicBool,
     /// Datagrams dropped.
     pub dropped: AtomicU64,
-    /// TCP connections reset.
+    /// TCP connections reset before what was sent arrived.
     pub reset: AtomicU64,
+    /// TCP connections reset with an answer on its way back.
+    pub lost_answers: AtomicU64,
+    pieces: AtomicU64,
     state: AtomicU64,
 }
 
@@ -85,33 +88,53 @@ pub async fn udp(relay: SocketAddr, weather: Arc<Weather>) -> SocketAddr {
     address
 }
 
-/// Passes connections on to `service`. One in three is reset: half of those before the request was
-/// passed on, half after the service had done it.
+/// Passes connections on to `service`, and resets them as requests cross: connections are kept alive, so that
+/// only a fate drawn for what is sent on them, not for the connection, comes often enough.
 pub async fn tcp(service: SocketAddr, weather: Arc<Weather>) -> SocketAddr {
     let front = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = front.local_addr().unwrap();
     tokio::spawn(async move {
-        while let Ok((mut client, _)) = front.accept().await {
+        while let Ok((client, _)) = front.accept().await {
             let weather = weather.clone();
             tokio::spawn(async move {
-                let fate = weather.below(6);
-                if weather.dark.load(Ordering::SeqCst) || fate == 0 {
-                    weather.reset.fetch_add(1, Ordering::SeqCst);
-                    return;
+                if let Ok(server) = TcpStream::connect(service).await {
+                    exchange(client, server, &weather).await;
                 }
-                let Ok(mut server) = TcpStream::connect(service).await else { return };
-                if fate > 1 {
-                    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
-                    return;
-                }
-                // The request is small: it comes in one piece.
-                let mut buf = vec![0; 16_384];
-                let len = client.read(&mut buf).await.unwrap_or(0);
-                server.write_all(&buf[..len]).await.ok();
-                let _answer = server.read(&mut buf).await.unwrap_or(0);
-                weather.reset.fetch_add(1, Ordering::SeqCst);
             });
         }
     });
     address
+}
+
+/// Until either side closes, or the weather resets it: every fifth piece that the client sends is lost, every
+/// seventh arrives and its answer is lost. By count and not by draw, as a short run must meet both.
+async fn exchange(mut client: TcpStream, mut server: TcpStream, weather: &Weather) {
+    let (mut sent, mut answered) = (vec![0; 16_384], vec![0; 16_384]);
+    let mut lose_answer = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut sent) => {
+                let Ok(len @ 1..) = read else { return };
+                let piece = weather.pieces.fetch_add(1, Ordering::SeqCst);
+                if weather.dark.load(Ordering::SeqCst) || piece % 5 == 4 {
+                    weather.reset.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+                lose_answer = piece % 7 == 6;
+                if server.write_all(&sent[..len]).await.is_err() {
+                    return;
+                }
+            }
+            read = server.read(&mut answered) => {
+                let Ok(len @ 1..) = read else { return };
+                if lose_answer {
+                    weather.lost_answers.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+                if client.write_all(&answered[..len]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
 }
