@@ -4,9 +4,10 @@
 
 mod support;
 
-use moq_mls::action::Notice;
+use moq_mls::action::{Notice, Refusal};
 use moq_mls::testing::symbolic::SymbolicEngine;
-use moq_mls::{Command, Config};
+use moq_mls::tracks::TrackKind;
+use moq_mls::{Admission, Command, Config};
 use support::engines::engine;
 use support::{World, config};
 
@@ -113,4 +114,44 @@ fn a_joiner_with_a_receipt_asks_nobody() {
     world.run(2000);
     assert_eq!(world.agree(&[0, 1, 2, 3, 4, 5]), 2);
     assert_eq!(asked(&world) - before, 2);
+}
+
+/// A relay can invent senders at will: what waits is bounded in number and in bytes, who finds no room is
+/// told to the embedder by name, and gets in once there is room.
+#[test]
+fn a_flood_of_key_packages_is_bounded() {
+    let message = {
+        let mut alone = world(1, &config());
+        join(&mut alone, "f0", &config());
+        let tracks = alone.peers[0].machine.tracks();
+        let packages = alone
+            .objects
+            .iter()
+            .filter(|(track, _)| matches!(tracks.classify(track), Some(TrackKind::KeyPackage(_))));
+        packages.flat_map(|(_, objects)| objects.values()).map(|payload| payload.len()).max().unwrap()
+    };
+    let by_number = |config: &mut Config| config.limits.pending_joiners = 3;
+    let by_bytes = |config: &mut Config| config.limits.pending_joiner_bytes = 3 * message + message / 2;
+    for bound in [&by_number as &dyn Fn(&mut Config), &by_bytes] {
+        let mut config = support::config();
+        config.admission = Admission::Ask;
+        bound(&mut config);
+        let mut world = world(1, &config);
+        let flood: Vec<usize> = (0..8).map(|i| join(&mut world, &format!("f{i}"), &config)).collect();
+        world.run(2000);
+        let full = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::Full, .. });
+        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { .. });
+        let count = |world: &World<_>, of: &dyn Fn(&Notice) -> bool| {
+            world.peers[0].notices.iter().filter(|n| of(n)).count()
+        };
+        assert!(count(&world, &full) >= 5, "{:?}", world.peers[0].notices);
+        assert_eq!(count(&world, &asked), 3, "nobody was asked about that did not fit");
+        for who in &flood {
+            let sender = world.id(*who);
+            world.command(0, Command::Admit { sender, replacing: None });
+        }
+        world.run(60_000);
+        let all: Vec<usize> = (0..=flood.len()).collect();
+        world.agree(&all);
+    }
 }

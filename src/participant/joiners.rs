@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::action::Hold;
-use crate::engine::KeyPackageInfo;
+use crate::engine::{KeyPackageInfo, Member};
 use crate::limits::Limits;
 use crate::participant::roster::Roster;
 use crate::time::Timestamp;
@@ -36,6 +36,12 @@ pub(crate) struct Joiners {
     waiting_bytes: usize,
     /// Who waits, by place in the line: first come, first served, so that a cap on adds starves nobody.
     line: BTreeMap<u64, SenderId>,
+    /// Those in the line who are not held.
+    due: BTreeMap<u64, SenderId>,
+    /// The same by identity.
+    due_by_identity: BTreeMap<Bytes, BTreeMap<u64, SenderId>>,
+    /// Those who are held because somebody has their identity.
+    namesakes: BTreeSet<SenderId>,
     /// When the first and the latest of those came whom the next commit is to add.
     window: Option<(Timestamp, Timestamp)>,
     /// The newest object seen on each KeyPackage track: the newest one speaks.
@@ -119,15 +125,36 @@ impl Joiners {
     }
 
     fn put(&mut self, waiting: Waiting) {
+        let sender = waiting.info.sender.clone();
         self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
-        self.line.insert(waiting.place, waiting.info.sender.clone());
-        self.waiting.insert(waiting.info.sender.clone(), waiting);
+        self.line.insert(waiting.place, sender.clone());
+        match &waiting.hold {
+            None => {
+                self.due.insert(waiting.place, sender.clone());
+                let identity = waiting.info.identity.clone();
+                self.due_by_identity.entry(identity).or_default().insert(waiting.place, sender.clone());
+            }
+            Some(Hold::SameIdentity { .. }) => {
+                self.namesakes.insert(sender.clone());
+            }
+            Some(_) => {}
+        }
+        self.waiting.insert(sender, waiting);
     }
 
     pub(crate) fn take(&mut self, sender: &SenderId) -> Option<Waiting> {
         let waiting = self.waiting.remove(sender)?;
-        self.line.remove(&waiting.place);
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
+        self.line.remove(&waiting.place);
+        self.namesakes.remove(sender);
+        if self.due.remove(&waiting.place).is_some()
+            && let Some(others) = self.due_by_identity.get_mut(&waiting.info.identity)
+        {
+            others.remove(&waiting.place);
+            if others.is_empty() {
+                self.due_by_identity.remove(&waiting.info.identity);
+            }
+        }
         Some(waiting)
     }
 
@@ -135,11 +162,21 @@ impl Joiners {
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.line.clear();
+        self.due.clear();
+        self.due_by_identity.clear();
+        self.namesakes.clear();
         self.window = None;
     }
 
-    pub(crate) fn get_mut(&mut self, sender: &SenderId) -> Option<&mut Waiting> {
-        self.waiting.get_mut(sender)
+    pub(crate) fn get(&self, sender: &SenderId) -> Option<&Waiting> {
+        self.waiting.get(sender)
+    }
+
+    /// Lets one who waits be committed, in place of `replacing`.
+    pub(crate) fn release(&mut self, sender: &SenderId, replacing: Option<SenderId>) {
+        if let Some(waiting) = self.take(sender) {
+            self.put(Waiting { hold: None, replacing, ..waiting });
+        }
     }
 
     #[cfg(feature = "testing")]
@@ -149,18 +186,16 @@ impl Joiners {
 
     /// Those who may be committed now, in the order in which they came.
     pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
-        self.line.values().filter_map(|sender| self.waiting.get(sender)).filter(|w| w.hold.is_none())
+        self.due.values().filter_map(|sender| self.waiting.get(sender))
     }
 
     pub(crate) fn any_due(&self) -> bool {
-        self.due().next().is_some()
+        !self.due.is_empty()
     }
 
     /// Another sender in the room, not held, with this identity.
     pub(crate) fn same_identity(&self, info: &KeyPackageInfo) -> Option<&SenderId> {
-        self.due()
-            .find(|w| w.info.identity == info.identity && w.info.sender != info.sender)
-            .map(|w| &w.info.sender)
+        self.due_by_identity.get(&info.identity)?.values().find(|sender| **sender != info.sender)
     }
 
     /// Bars a sender that was removed by somebody's wish.
@@ -169,34 +204,31 @@ impl Joiners {
         if self.barred.len() < limits.remembered_senders {
             self.barred.insert(sender.clone());
         }
-        if let Some(waiting) = self.waiting.get_mut(sender) {
-            waiting.hold = Some(Hold::Barred);
+        if let Some(waiting) = self.take(sender) {
+            self.put(Waiting { hold: Some(Hold::Barred), ..waiting });
         }
     }
 
     /// Whether so many may be committed now.
     pub(crate) fn are_due(&self, many: usize) -> bool {
-        self.waiting.len() >= many && self.due().take(many).count() >= many
+        self.due.len() >= many
     }
 
     /// After an epoch: who came in waits no longer, and who shares a name with nobody any more is let go on.
-    pub(crate) fn settle(&mut self, roster: &Roster) {
+    pub(crate) fn settle(&mut self, roster: &Roster, added: &[Member]) {
         self.close_window();
-        let done: Vec<SenderId> = self
-            .waiting
-            .iter()
-            .filter(|(sender, w)| roster.of(sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= w.object)))
-            .map(|(sender, _)| sender.clone())
-            .collect();
-        for sender in done {
-            self.take(&sender);
-        }
-        for waiting in self.waiting.values_mut() {
-            if matches!(&waiting.hold, Some(Hold::SameIdentity { .. }))
-                && roster.with_identity(&waiting.info.identity).is_none()
-            {
-                waiting.hold = None;
+        for new in added {
+            if self.get(&new.sender).is_some_and(|w| new.sequence.is_none_or(|s| s >= w.object)) {
+                self.take(&new.sender);
             }
+        }
+        let nobody = |w: &Waiting| roster.with_identity(&w.info.identity).is_none();
+        let alone: Vec<(SenderId, Option<SenderId>)> = (self.namesakes.iter())
+            .filter_map(|sender| self.get(sender).filter(|w| nobody(w)))
+            .map(|w| (w.info.sender.clone(), w.replacing.clone()))
+            .collect();
+        for (sender, replacing) in alone {
+            self.release(&sender, replacing);
         }
     }
 }
@@ -207,4 +239,68 @@ fn remember(map: &mut BTreeMap<SenderId, u64>, sender: SenderId, object: u64, mo
         map.pop_first();
     }
     map.insert(sender, object);
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::engine::Credential;
+    use crate::testing::rng::Rng;
+
+    fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
+        let name = |n: u64| Bytes::from(format!("n{n}"));
+        let info = KeyPackageInfo {
+            sender: SenderId::new(name(who)).unwrap(),
+            identity: name(identity),
+            credential: Credential { kind: 1, data: name(identity) },
+            reference: name(who),
+            sequence: None,
+            expires: Timestamp::from_secs(9),
+        };
+        Waiting { message: name(who), info, object: 1, place: 0, hold, replacing: None }
+    }
+
+    /// What is kept for quick answers says what a look at everybody says, after whatever came and went.
+    #[test]
+    fn quick_answers_are_right_answers() {
+        let (mut rng, limits) = (Rng::new(1), Limits::default());
+        let mut room = Joiners::default();
+        let mut seen = [0_u32; 4];
+        for _ in 0..20_000 {
+            let who = rng.below(8);
+            let sender = SenderId::new(Bytes::from(format!("n{who}"))).unwrap();
+            match rng.below(7) {
+                0..=2 => {
+                    let hold = match rng.below(4) {
+                        0 => Some(Hold::Policy),
+                        1 => Some(Hold::SameIdentity { member: sender.clone() }),
+                        _ => None,
+                    };
+                    room.admit(waiting(who, rng.below(3), hold), Timestamp::from_secs(1), &limits);
+                }
+                3 => drop(room.take(&sender)),
+                4 => room.bar(&sender, &limits),
+                5 => room.release(&sender, None),
+                _ if rng.below(20) == 0 => room.empty_room(),
+                _ => room.settle(&Roster::default(), &[]),
+            }
+            let line: Vec<&Waiting> = room.line.values().filter_map(|s| room.waiting.get(s)).collect();
+            assert_eq!(line.len(), room.waiting.len());
+            let due: Vec<&Waiting> = line.iter().filter(|w| w.hold.is_none()).copied().collect();
+            assert_eq!(room.due().collect::<Vec<_>>(), due);
+            assert_eq!(room.any_due(), !due.is_empty());
+            assert!(room.are_due(due.len()) && !room.are_due(due.len() + 1));
+            assert_eq!(room.waiting_bytes, line.iter().map(|w| w.message.len()).sum::<usize>());
+            let probe = waiting(who, rng.below(3), None).info;
+            let other =
+                due.iter().find(|w| w.info.identity == probe.identity && w.info.sender != probe.sender);
+            assert_eq!(room.same_identity(&probe), other.map(|w| &w.info.sender));
+            let held = |w: &&&Waiting| matches!(w.hold, Some(Hold::SameIdentity { .. }));
+            assert_eq!(room.namesakes.len(), line.iter().filter(held).count());
+            seen[due.len().min(3)] += 1;
+        }
+        assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
+    }
 }

@@ -88,6 +88,18 @@ impl<E: Engine> Participant<E> {
             || self.joiners.any_due()
     }
 
+    /// Whether [`work`](Self::work) would find anything, without putting it together.
+    fn can_work(&self) -> bool {
+        let Some(member) = self.member() else { return false };
+        let other = |leaf: u32| leaf != member.leaf && member.roster.at(leaf).is_some();
+        let gone = |sender: &SenderId| member.roster.of(sender).is_some_and(|m| other(m.leaf));
+        self.wishes.update
+            || self.wishes.leaves.iter().any(|leaf| other(*leaf))
+            || self.wishes.removals.keys().any(gone)
+            || (member.roster.len() < self.config.limits.roster
+                && self.joiners.due().any(|w| !self.wishes.removals.contains_key(&w.info.sender)))
+    }
+
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.
     pub(crate) fn schedule_turn(&mut self) {
         // A request that waits for its back-off will take the work along.
@@ -98,7 +110,7 @@ impl<E: Engine> Participant<E> {
         let Some(member) = self.member() else { return };
         // A candidate or an undecided commit of one's own decides the slot first.
         let busy = !member.is_idle() || member.halted.is_some() || member.decided.is_some();
-        if busy || !member.candidates.is_empty() || self.work().is_empty() {
+        if busy || !member.candidates.is_empty() || !self.can_work() {
             return;
         }
         let wait = self.config.timers.batch + self.turn_delay();
