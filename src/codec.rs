@@ -200,9 +200,16 @@ each_message! {
 }
 
 /// Cuts a control stream that arrives in pieces into messages.
+///
+/// The messages are views of the received bytes: what is pushed is copied once, and a message costs no
+/// allocation of its own.
 #[derive(Clone, Debug, Default)]
 pub struct ControlDecoder {
-    buffer: BytesMut,
+    /// What messages are cut from.
+    ready: Bytes,
+    /// What came since. Joined to `ready` only when a message may be whole, so that a message that comes
+    /// byte by byte is not copied at every byte.
+    late: BytesMut,
     needed: usize,
 }
 
@@ -214,7 +221,7 @@ impl ControlDecoder {
 
     /// Takes the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.late.extend_from_slice(bytes);
         self.needed = self.needed.saturating_sub(bytes.len());
     }
 
@@ -224,15 +231,15 @@ impl ControlDecoder {
     /// Any [`DecodeError`] but `Incomplete`: the stream is lost, for nothing says where the next
     /// message begins.
     pub fn next_message(&mut self) -> Result<Option<ControlMessage>, DecodeError> {
-        if self.needed > 0 || self.buffer.is_empty() {
+        if self.needed > 0 || self.buffered() == 0 {
             return Ok(None);
         }
-        let mut rest = &self.buffer[..];
+        self.join();
+        let mut rest = self.ready.clone();
         match ControlMessage::decode(&mut rest) {
-            Ok(_) => {
-                // Once more, over shared bytes: what is kept of the message are views, not copies.
-                let len = self.buffer.len().saturating_sub(rest.len());
-                ControlMessage::decode(&mut self.buffer.split_to(len).freeze()).map(Some)
+            Ok(message) => {
+                self.ready = rest;
+                Ok(Some(message))
             }
             Err(DecodeError::Incomplete { needed }) => {
                 self.needed = needed;
@@ -242,10 +249,23 @@ impl ControlDecoder {
         }
     }
 
+    fn join(&mut self) {
+        if !self.ready.is_empty() && !self.late.is_empty() {
+            let mut all = BytesMut::with_capacity(self.buffered());
+            all.extend_from_slice(&self.ready);
+            all.extend_from_slice(&self.late);
+            self.late = all;
+            self.ready.clear();
+        }
+        if self.ready.is_empty() {
+            self.ready = self.late.split().freeze();
+        }
+    }
+
     /// Bytes received and not yet taken as messages: at most one unfinished message, which the limits
     /// on every field bound.
     pub fn buffered(&self) -> usize {
-        self.buffer.len()
+        self.ready.len().saturating_add(self.late.len())
     }
 }
 
