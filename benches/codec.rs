@@ -85,8 +85,11 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "response_error",
-            ours: SubscribeNamespaceResponse { id, result: Err((NonZeroU64::new(4).unwrap(), reason.into())) }
-                .into(),
+            ours: SubscribeNamespaceResponse {
+                id,
+                result: Err((NonZeroU64::new(4).unwrap(), reason.into())),
+            }
+            .into(),
             theirs: theirs::ControlMessage::RequestError(theirs::RequestError {
                 error_code: number(4),
                 retry_interval: number(0),
@@ -298,7 +301,8 @@ fn main() {
     println!("figure codec_decode_allocs {} per_message", allocs.into_iter().fold(0.0, f64::max));
 
     // The whole way in, all messages mixed: bytes pushed as they come, messages taken out.
-    let mixed: Vec<u8> = cases.iter().flat_map(|case| case.ours.to_bytes().unwrap().repeat(STREAM / 4)).collect();
+    let mixed: Vec<u8> =
+        cases.iter().flat_map(|case| case.ours.to_bytes().unwrap().repeat(STREAM / 4)).collect();
     let mut decoder = ControlDecoder::new();
     let in_pieces = allocs_per_message(|| {
         for piece in mixed.chunks(1200) {

@@ -172,6 +172,7 @@ macro_rules! each_message {
         }
 
         impl Decode for ControlMessage {
+            #[inline]
             fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
                 match varint::decode(input)? {
                     $($kind => $name::decode(input).map(Self::$name),)+
@@ -235,10 +236,11 @@ impl ControlDecoder {
             return Ok(None);
         }
         self.join();
-        let mut rest = self.ready.clone();
-        match ControlMessage::decode(&mut rest) {
+        let mut views = Views { of: &self.ready, at: 0 };
+        match ControlMessage::decode(&mut views) {
             Ok(message) => {
-                self.ready = rest;
+                let len = views.at;
+                self.ready.advance(len);
                 Ok(Some(message))
             }
             Err(DecodeError::Incomplete { needed }) => {
@@ -269,6 +271,37 @@ impl ControlDecoder {
     }
 }
 
+/// Shared bytes as input that stay whole: what is read is a view, and what turns out to be too short is
+/// read again from its start.
+struct Views<'a> {
+    of: &'a Bytes,
+    at: usize,
+}
+
+impl Buf for Views<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.of.len().saturating_sub(self.at)
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        self.of.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn advance(&mut self, len: usize) {
+        self.at = self.at.saturating_add(len);
+    }
+
+    #[inline]
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        let from = self.at;
+        self.at = from.saturating_add(len);
+        self.of.slice(from..self.at)
+    }
+}
+
 /// `(b)`: varint length and bytes (draft-02 section 1.3).
 fn encode_bytes<B: BufMut>(
     bytes: &Bytes,
@@ -289,6 +322,7 @@ fn bytes_len(bytes: &Bytes) -> usize {
 }
 
 /// `(b)`, no longer than `most`.
+#[inline]
 fn decode_bytes<B: Buf>(most: usize, field: &'static str, input: &mut B) -> Result<Bytes, DecodeError> {
     let len = varint::decode(input)?;
     let len = usize::try_from(len).ok().filter(|len| *len <= most).ok_or(DecodeError::Malformed { field })?;
@@ -315,6 +349,7 @@ impl FullTrackName {
 }
 
 /// A namespace and a track name, together no longer than a full track name may be.
+#[inline]
 fn decode_full_name<B: Buf>(input: &mut B) -> Result<(Bytes, Bytes), DecodeError> {
     let namespace = decode_bytes(MAX_FULL_TRACK_NAME, "track namespace", input)?;
     let left = MAX_FULL_TRACK_NAME.saturating_sub(namespace.len());

@@ -36,12 +36,17 @@ pub(crate) struct Joiners {
     waiting_bytes: usize,
     /// Who waits, by place in the line: first come, first served, so that a cap on adds starves nobody.
     line: BTreeMap<u64, SenderId>,
+    /// Those of the line who are not held, and who of them has which identity: what every KeyPackage is
+    /// asked about must not cost a walk through the room.
+    due: BTreeMap<u64, SenderId>,
+    named: BTreeMap<(Bytes, u64), SenderId>,
     /// When the first and the latest of those came whom the next commit is to add.
     window: Option<(Timestamp, Timestamp)>,
     /// The newest object seen on each KeyPackage track: the newest one speaks.
     pub(crate) newest: BTreeMap<SenderId, u64>,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
+    early_bytes: usize,
     /// Removed by somebody's wish; only the embedder lets them back.
     pub(crate) barred: BTreeSet<SenderId>,
     /// Admitted by name, and whom each takes the place of.
@@ -70,16 +75,23 @@ impl Joiners {
         payload: Bytes,
         limits: &Limits,
     ) -> bool {
-        if self.early.len() >= limits.pending_joiners && !self.early.contains_key(&sender) {
+        let old = self.early.get(&sender);
+        if old.is_some_and(|(seen, _)| *seen >= object) {
+            return true;
+        }
+        let bytes = self.early_bytes.saturating_sub(old.map_or(0, |(_, old)| old.len()));
+        let bytes = bytes.saturating_add(payload.len());
+        let full = old.is_none() && self.early.len() >= limits.pending_joiners;
+        if full || bytes > limits.pending_joiner_bytes {
             return false;
         }
-        if self.early.get(&sender).is_none_or(|(seen, _)| *seen < object) {
-            self.early.insert(sender, (object, payload));
-        }
+        self.early_bytes = bytes;
+        self.early.insert(sender, (object, payload));
         true
     }
 
     pub(crate) fn take_early(&mut self) -> BTreeMap<SenderId, (u64, Bytes)> {
+        self.early_bytes = 0;
         std::mem::take(&mut self.early)
     }
 
@@ -121,12 +133,18 @@ impl Joiners {
     fn put(&mut self, waiting: Waiting) {
         self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
         self.line.insert(waiting.place, waiting.info.sender.clone());
+        if waiting.hold.is_none() {
+            self.due.insert(waiting.place, waiting.info.sender.clone());
+            self.named.insert((waiting.info.identity.clone(), waiting.place), waiting.info.sender.clone());
+        }
         self.waiting.insert(waiting.info.sender.clone(), waiting);
     }
 
     pub(crate) fn take(&mut self, sender: &SenderId) -> Option<Waiting> {
         let waiting = self.waiting.remove(sender)?;
         self.line.remove(&waiting.place);
+        self.due.remove(&waiting.place);
+        self.named.remove(&(waiting.info.identity.clone(), waiting.place));
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
         Some(waiting)
     }
@@ -135,11 +153,21 @@ impl Joiners {
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.line.clear();
+        self.due.clear();
+        self.named.clear();
         self.window = None;
     }
 
-    pub(crate) fn get_mut(&mut self, sender: &SenderId) -> Option<&mut Waiting> {
-        self.waiting.get_mut(sender)
+    pub(crate) fn get(&self, sender: &SenderId) -> Option<&Waiting> {
+        self.waiting.get(sender)
+    }
+
+    /// Changes one who waits, in its place.
+    pub(crate) fn change(&mut self, sender: &SenderId, change: impl FnOnce(&mut Waiting)) {
+        if let Some(mut waiting) = self.take(sender) {
+            change(&mut waiting);
+            self.put(waiting);
+        }
     }
 
     #[cfg(feature = "testing")]
@@ -149,18 +177,20 @@ impl Joiners {
 
     /// Those who may be committed now, in the order in which they came.
     pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
-        self.line.values().filter_map(|sender| self.waiting.get(sender)).filter(|w| w.hold.is_none())
+        self.due.values().filter_map(|sender| self.waiting.get(sender))
     }
 
     pub(crate) fn any_due(&self) -> bool {
-        self.due().next().is_some()
+        !self.due.is_empty()
     }
 
-    /// Another sender in the room, not held, with this identity.
+    /// Another sender in the room, not held, with this identity: the first of them in the line.
     pub(crate) fn same_identity(&self, info: &KeyPackageInfo) -> Option<&SenderId> {
-        self.due()
-            .find(|w| w.info.identity == info.identity && w.info.sender != info.sender)
-            .map(|w| &w.info.sender)
+        let identity = &info.identity;
+        self.named
+            .range((identity.clone(), 0)..=(identity.clone(), u64::MAX))
+            .map(|(_, sender)| sender)
+            .find(|sender| **sender != info.sender)
     }
 
     /// Bars a sender that was removed by somebody's wish.
@@ -169,14 +199,12 @@ impl Joiners {
         if self.barred.len() < limits.remembered_senders {
             self.barred.insert(sender.clone());
         }
-        if let Some(waiting) = self.waiting.get_mut(sender) {
-            waiting.hold = Some(Hold::Barred);
-        }
+        self.change(sender, |waiting| waiting.hold = Some(Hold::Barred));
     }
 
     /// Whether so many may be committed now.
     pub(crate) fn are_due(&self, many: usize) -> bool {
-        self.waiting.len() >= many && self.due().take(many).count() >= many
+        self.due.len() >= many
     }
 
     /// After an epoch: who came in waits no longer, and who shares a name with nobody any more is let go on.
@@ -191,12 +219,15 @@ impl Joiners {
         for sender in done {
             self.take(&sender);
         }
-        for waiting in self.waiting.values_mut() {
-            if matches!(&waiting.hold, Some(Hold::SameIdentity { .. }))
-                && roster.with_identity(&waiting.info.identity).is_none()
-            {
-                waiting.hold = None;
-            }
+        let alone: Vec<SenderId> = self
+            .waiting
+            .values()
+            .filter(|w| matches!(w.hold, Some(Hold::SameIdentity { .. })))
+            .filter(|w| roster.with_identity(&w.info.identity).is_none())
+            .map(|w| w.info.sender.clone())
+            .collect();
+        for sender in alone {
+            self.change(&sender, |waiting| waiting.hold = None);
         }
     }
 }

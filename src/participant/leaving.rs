@@ -95,7 +95,7 @@ impl<E: Engine> Participant<E> {
             return;
         }
         // The newest object on the track speaks: a KeyPackage that came before it is withdrawn.
-        if self.joiners.get_mut(&sender).is_some_and(|waiting| waiting.object < object) {
+        if self.joiners.get(&sender).is_some_and(|waiting| waiting.object < object) {
             self.joiners.take(&sender);
         }
         let Some(member) = self.member() else { return };
