@@ -172,6 +172,7 @@ macro_rules! each_message {
         }
 
         impl Decode for ControlMessage {
+            #[inline]
             fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
                 match varint::decode(input)? {
                     $($kind => $name::decode(input).map(Self::$name),)+
@@ -200,9 +201,16 @@ each_message! {
 }
 
 /// Cuts a control stream that arrives in pieces into messages.
+///
+/// The messages are views of the received bytes: what is pushed is copied once, and a message costs no
+/// allocation of its own.
 #[derive(Clone, Debug, Default)]
 pub struct ControlDecoder {
-    buffer: BytesMut,
+    /// What messages are cut from.
+    ready: Bytes,
+    /// What came since. Joined to `ready` only when a message may be whole, so that a message that comes
+    /// byte by byte is not copied at every byte.
+    late: BytesMut,
     needed: usize,
 }
 
@@ -214,7 +222,7 @@ impl ControlDecoder {
 
     /// Takes the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.late.extend_from_slice(bytes);
         self.needed = self.needed.saturating_sub(bytes.len());
     }
 
@@ -224,15 +232,16 @@ impl ControlDecoder {
     /// Any [`DecodeError`] but `Incomplete`: the stream is lost, for nothing says where the next
     /// message begins.
     pub fn next_message(&mut self) -> Result<Option<ControlMessage>, DecodeError> {
-        if self.needed > 0 || self.buffer.is_empty() {
+        if self.needed > 0 || self.buffered() == 0 {
             return Ok(None);
         }
-        let mut rest = &self.buffer[..];
-        match ControlMessage::decode(&mut rest) {
-            Ok(_) => {
-                // Once more, over shared bytes: what is kept of the message are views, not copies.
-                let len = self.buffer.len().saturating_sub(rest.len());
-                ControlMessage::decode(&mut self.buffer.split_to(len).freeze()).map(Some)
+        self.join();
+        let mut views = Views { of: &self.ready, at: 0 };
+        match ControlMessage::decode(&mut views) {
+            Ok(message) => {
+                let len = views.at;
+                self.ready.advance(len);
+                Ok(Some(message))
             }
             Err(DecodeError::Incomplete { needed }) => {
                 self.needed = needed;
@@ -242,10 +251,54 @@ impl ControlDecoder {
         }
     }
 
+    fn join(&mut self) {
+        if !self.ready.is_empty() && !self.late.is_empty() {
+            let mut all = BytesMut::with_capacity(self.buffered());
+            all.extend_from_slice(&self.ready);
+            all.extend_from_slice(&self.late);
+            self.late = all;
+            self.ready.clear();
+        }
+        if self.ready.is_empty() {
+            self.ready = self.late.split().freeze();
+        }
+    }
+
     /// Bytes received and not yet taken as messages: at most one unfinished message, which the limits
     /// on every field bound.
     pub fn buffered(&self) -> usize {
-        self.buffer.len()
+        self.ready.len().saturating_add(self.late.len())
+    }
+}
+
+/// Shared bytes as input that stay whole: what is read is a view, and what turns out to be too short is
+/// read again from its start.
+struct Views<'a> {
+    of: &'a Bytes,
+    at: usize,
+}
+
+impl Buf for Views<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.of.len().saturating_sub(self.at)
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        self.of.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn advance(&mut self, len: usize) {
+        self.at = self.at.saturating_add(len);
+    }
+
+    #[inline]
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        let from = self.at;
+        self.at = from.saturating_add(len);
+        self.of.slice(from..self.at)
     }
 }
 
@@ -269,6 +322,7 @@ fn bytes_len(bytes: &Bytes) -> usize {
 }
 
 /// `(b)`, no longer than `most`.
+#[inline]
 fn decode_bytes<B: Buf>(most: usize, field: &'static str, input: &mut B) -> Result<Bytes, DecodeError> {
     let len = varint::decode(input)?;
     let len = usize::try_from(len).ok().filter(|len| *len <= most).ok_or(DecodeError::Malformed { field })?;
@@ -295,6 +349,7 @@ impl FullTrackName {
 }
 
 /// A namespace and a track name, together no longer than a full track name may be.
+#[inline]
 fn decode_full_name<B: Buf>(input: &mut B) -> Result<(Bytes, Bytes), DecodeError> {
     let namespace = decode_bytes(MAX_FULL_TRACK_NAME, "track namespace", input)?;
     let left = MAX_FULL_TRACK_NAME.saturating_sub(namespace.len());

@@ -200,6 +200,47 @@ fn a_stream_in_pieces_is_cut_into_messages() {
 }
 
 #[test]
+fn a_message_is_views_of_what_was_received() {
+    let response = |result| SubscribeNamespaceResponse { id: 7, result };
+    let messages: Vec<ControlMessage> = vec![
+        SubscribeNamespace { namespace: "room-1keypackages".into(), id: 7 }.into(),
+        response(Ok(())).into(),
+        response(Err((4.try_into().unwrap(), "not here".into()))).into(),
+        NamespaceInfo {
+            track_alias: 1,
+            subscribe_id: 2,
+            namespace: "room-1keypackages".into(),
+            name: "alice".into(),
+            request_id: 7,
+        }
+        .into(),
+    ];
+    let stream: Vec<u8> = messages.iter().flat_map(|m| m.to_bytes().unwrap()).collect();
+    // As a connection hands it out: shared with whoever reads on in the same buffer.
+    let shared = bytes::BytesMut::from(&stream[..]).split().freeze();
+    let mut read = Vec::with_capacity(messages.len());
+    let mut input = shared.clone();
+    let allocations = allocation_counter::measure(|| {
+        while input.has_remaining() {
+            read.push(ControlMessage::decode(&mut input).unwrap());
+        }
+    });
+    assert_eq!(allocations.count_total, 0);
+    assert_eq!(read, messages);
+
+    // What is pushed is copied once, whatever is in it.
+    let mut decoder = ControlDecoder::new();
+    decoder.push(&stream.repeat(100));
+    let allocations = allocation_counter::measure(|| {
+        while let Some(message) = decoder.next_message().unwrap() {
+            std::hint::black_box(message);
+        }
+    });
+    assert!(allocations.count_total <= 1, "{} for 400 messages", allocations.count_total);
+    assert_eq!(decoder.buffered(), 0);
+}
+
+#[test]
 fn group_parameters() {
     let mut group = GroupParams::draft();
     assert_eq!(params::encode(&group), hex("01 00 00 00 00"));

@@ -4,10 +4,11 @@
 
 mod support;
 
-use moq_mls::action::{Notice, Refusal};
+use moq_mls::action::{Fault, Notice, Refusal};
+use moq_mls::engine::Engine;
 use moq_mls::testing::symbolic::SymbolicEngine;
-use moq_mls::tracks::TrackKind;
-use moq_mls::{Admission, Command, Config};
+use moq_mls::tracks::{GroupTracks, KEY_PACKAGE_GROUP, Location};
+use moq_mls::{Admission, Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 use support::engines::engine;
 use support::{World, config};
 
@@ -116,42 +117,129 @@ fn a_joiner_with_a_receipt_asks_nobody() {
     assert_eq!(asked(&world) - before, 2);
 }
 
-/// A relay can invent senders at will: what waits is bounded in number and in bytes, who finds no room is
-/// told to the embedder by name, and gets in once there is room.
-#[test]
-fn a_flood_of_key_packages_is_bounded() {
-    let message = {
-        let mut alone = world(1, &config());
-        join(&mut alone, "f0", &config());
-        let tracks = alone.peers[0].machine.tracks();
-        let packages = alone
-            .objects
-            .iter()
-            .filter(|(track, _)| matches!(tracks.classify(track), Some(TrackKind::KeyPackage(_))));
-        packages.flat_map(|(_, objects)| objects.values()).map(|payload| payload.len()).max().unwrap()
+const FLOOD: usize = 500;
+
+/// KeyPackages of `FLOOD` senders that nobody has heard of, each good in itself.
+fn flood(tracks: &GroupTracks, now: Timestamp) -> Vec<Object> {
+    let object = |i: usize| {
+        let mut engine = SymbolicEngine::new(&format!("flood-{i:03}")).unwrap();
+        let key = engine.generate_key_package(now, 0).unwrap();
+        let location = Location { group: KEY_PACKAGE_GROUP, object: 0 };
+        Object { track: tracks.key_package(engine.sender_id()), location, payload: key.message }
     };
-    let by_number = |config: &mut Config| config.limits.pending_joiners = 3;
-    let by_bytes = |config: &mut Config| config.limits.pending_joiner_bytes = 3 * message + message / 2;
-    for bound in [&by_number as &dyn Fn(&mut Config), &by_bytes] {
-        let mut config = support::config();
-        config.admission = Admission::Ask;
-        bound(&mut config);
-        let mut world = world(1, &config);
-        let flood: Vec<usize> = (0..8).map(|i| join(&mut world, &format!("f{i}"), &config)).collect();
-        world.run(2000);
-        let full = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::Full, .. });
-        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { .. });
-        let count = |world: &World<_>, of: &dyn Fn(&Notice) -> bool| {
-            world.peers[0].notices.iter().filter(|n| of(n)).count()
-        };
-        assert!(count(&world, &full) >= 5, "{:?}", world.peers[0].notices);
-        assert_eq!(count(&world, &asked), 3, "nobody was asked about that did not fit");
-        for who in &flood {
-            let sender = world.id(*who);
-            world.command(0, Command::Admit { sender, replacing: None });
-        }
-        world.run(60_000);
-        let all: Vec<usize> = (0..=flood.len()).collect();
-        world.agree(&all);
+    (0..FLOOD).map(object).collect()
+}
+
+/// How many wait, how many were refused, and the snapshot's length when a member was flooded. The embedder
+/// has to admit each, so nobody leaves the room.
+fn flooded(limits: Limits) -> (usize, usize, usize) {
+    let mut asked = config();
+    asked.admission = Admission::Ask;
+    asked.limits = limits;
+    let mut world = world(1, &asked);
+    let now = world.now;
+    for object in flood(world.peers[0].machine.tracks(), now) {
+        world.peers[0].machine.handle(now, Event::Object(object)).unwrap();
+        world.settle();
     }
+    let member = &world.peers[0];
+    let full = |n: &&Notice| matches!(n, Notice::Refused { why: Refusal::Full, .. });
+    let refused = member.notices.iter().filter(full).count();
+    let requests = member.notices.iter().filter(|n| matches!(n, Notice::JoinRequested { .. })).count();
+    assert_eq!(requests + refused, FLOOD, "each was either asked about or refused");
+    (member.machine.inside().waiting, refused, member.machine.snapshot().unwrap().as_bytes().len())
+}
+
+#[test]
+fn a_flood_of_key_packages_is_refused_beyond_the_limits() {
+    let (waiting, refused, unbounded) = flooded(config().limits);
+    assert_eq!((waiting, refused), (FLOOD, 0), "the flood is nothing in itself");
+
+    let mut few = config().limits;
+    few.pending_joiners = 10;
+    assert_eq!(flooded(few.clone()).0, 10);
+    assert_eq!(flooded(few).1, FLOOD - 10);
+
+    let len = flood(&GroupTracks::new(support::group(), config().commit_tracks), Timestamp::from_secs(0))[0]
+        .payload
+        .len();
+    let mut small = config().limits;
+    small.pending_joiner_bytes = 10 * len + len / 2;
+    let (waiting, refused, _) = flooded(small);
+    assert_eq!((waiting, refused), (10, FLOOD - 10));
+
+    // What is remembered of senders, and so made durable at every epoch, is bounded too.
+    let mut forgetful = config().limits;
+    forgetful.remembered_senders = 10;
+    let (_, _, bounded) = flooded(forgetful);
+    assert!(unbounded - bounded > (FLOOD - 11) * 10, "{bounded} of {unbounded} bytes");
+}
+
+#[test]
+fn one_who_was_refused_for_want_of_room_gets_in_when_there_is_some() {
+    let mut tight = config();
+    tight.admission = Admission::Ask;
+    tight.limits.pending_joiners = 1;
+    let mut world = world(1, &tight);
+    let (first, second) = (join(&mut world, "first", &config()), join(&mut world, "second", &config()));
+    assert!(world.heard(0, |n| matches!(n, Notice::Refused { why: Refusal::Full, .. })));
+    for who in [first, second] {
+        let sender = world.id(who);
+        world.command(0, Command::Admit { sender, replacing: None });
+    }
+    world.run(30_000);
+    world.agree(&[0, first, second]);
+}
+
+/// How many KeyPackages one keeps that does not know yet whether it creates the group.
+fn kept_early(limits: Limits) -> u64 {
+    let now = Timestamp::from_secs(1_700_000_000);
+    let mut early = config();
+    early.limits = limits;
+    let mut machine = Participant::new(SymbolicEngine::new("early").unwrap(), early, now).unwrap();
+    machine.handle(now, Command::Join).unwrap();
+    assert_eq!(machine.phase(), Phase::Bootstrapping);
+    for object in flood(machine.tracks(), now) {
+        machine.handle(now, Event::Object(object)).unwrap();
+    }
+    FLOOD as u64 - machine.stats().faults.get(&Fault::TooMany).copied().unwrap_or(0)
+}
+
+#[test]
+fn a_flood_before_the_group_is_there_is_bounded_in_number_and_in_bytes() {
+    assert_eq!(kept_early(config().limits), FLOOD as u64);
+    let mut few = config().limits;
+    few.pending_joiners = 10;
+    assert_eq!(kept_early(few), 10);
+    let len = flood(&GroupTracks::new(support::group(), config().commit_tracks), Timestamp::from_secs(0))[0]
+        .payload
+        .len();
+    let mut small = config().limits;
+    small.pending_joiner_bytes = 10 * len;
+    assert_eq!(kept_early(small), 10);
+}
+
+#[test]
+fn namesakes_are_found_whoever_of_them_comes_and_goes() {
+    let mut world = world(1, &config());
+    let mut devices = Vec::new();
+    for i in 0..3 {
+        let engine = SymbolicEngine::new(&format!("device-{i}")).unwrap().of("somebody");
+        devices.push(world.add(engine, config()));
+        world.command(devices[i], Command::Join);
+    }
+    // The first is to be added; the others may not evict it, nor come in beside it unasked.
+    let held = |world: &World<_>| {
+        let asks = |n: &&Notice| matches!(n, Notice::JoinRequested { .. });
+        world.peers[0].notices.iter().filter(asks).count()
+    };
+    assert_eq!(held(&world), 2);
+    let first = world.id(devices[0]);
+    world.command(0, Command::Refuse(first));
+    // With nobody of that name due any more, a fresh KeyPackage of the second is good at once.
+    world.run(15_000);
+    let of_first = world.id(devices[0]);
+    let members: Vec<_> = world.peers[0].machine.members().map(|m| m.sender.clone()).collect();
+    assert!(!members.contains(&of_first), "{members:?}");
+    assert_eq!(members.len(), 2, "one of the two others is in: {members:?}");
 }

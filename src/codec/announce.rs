@@ -28,6 +28,7 @@ impl Encode for Announce {
 }
 
 impl Decode for Announce {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         let namespace = decode_bytes(MAX_FULL_TRACK_NAME, "track namespace", input)?;
         match varint::decode(input)? {

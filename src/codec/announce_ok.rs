@@ -27,6 +27,7 @@ impl Encode for AnnounceOk {
 }
 
 impl Decode for AnnounceOk {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         Ok(Self { namespace: decode_bytes(MAX_FULL_TRACK_NAME, "track namespace", input)? })
     }

@@ -48,6 +48,7 @@ impl Encode for NamespaceInfo {
 }
 
 impl Decode for NamespaceInfo {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         let (track_alias, subscribe_id) = (varint::decode(input)?, varint::decode(input)?);
         let (namespace, name) = decode_full_name(input)?;

@@ -55,6 +55,7 @@ impl Encode for ObjectStream {
 }
 
 impl Decode for ObjectStream {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         let kind = varint::decode(input)?;
         if kind != OBJECT_STREAM {

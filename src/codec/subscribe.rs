@@ -106,6 +106,7 @@ impl Encode for Subscribe {
 }
 
 impl Decode for Subscribe {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         let (subscribe_id, track_alias) = (varint::decode(input)?, varint::decode(input)?);
         let (namespace, name) = decode_full_name(input)?;

@@ -45,6 +45,7 @@ impl Encode for SubscribeDone {
 }
 
 impl Decode for SubscribeDone {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         Ok(Self {
             subscribe_id: varint::decode(input)?,

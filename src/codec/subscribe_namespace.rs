@@ -31,6 +31,7 @@ impl Encode for SubscribeNamespace {
 }
 
 impl Decode for SubscribeNamespace {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         Ok(Self {
             namespace: decode_bytes(MAX_FULL_TRACK_NAME, "track namespace", input)?,

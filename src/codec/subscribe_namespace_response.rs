@@ -44,6 +44,7 @@ impl Encode for SubscribeNamespaceResponse {
 }
 
 impl Decode for SubscribeNamespaceResponse {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         let id = varint::decode(input)?;
         let result = match NonZeroU64::new(varint::decode(input)?) {

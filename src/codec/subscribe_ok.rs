@@ -35,6 +35,7 @@ impl Encode for SubscribeOk {
 }
 
 impl Decode for SubscribeOk {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         Ok(Self {
             subscribe_id: varint::decode(input)?,

@@ -26,6 +26,7 @@ impl Encode for Unsubscribe {
 }
 
 impl Decode for Unsubscribe {
+    #[inline]
     fn decode<B: Buf>(input: &mut B) -> Result<Self, DecodeError> {
         Ok(Self { subscribe_id: varint::decode(input)? })
     }

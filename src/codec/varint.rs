@@ -37,7 +37,23 @@ pub fn encode<B: BufMut>(value: u64, field: &'static str, out: &mut B) -> Result
 ///
 /// # Errors
 /// [`DecodeError::Incomplete`]; nothing is taken then.
+#[inline]
 pub fn decode<B: Buf>(input: &mut B) -> Result<u64, DecodeError> {
+    // Nearly always all of it lies in one piece, and is read without asking for the rest.
+    let (value, len) = match *input.chunk() {
+        [a @ 0..0x40, ..] => (u64::from(a), 1),
+        [a @ 0x40..0x80, b, ..] => (u64::from(u16::from_be_bytes([a, b]) & 0x3fff), 2),
+        [a @ 0x80..0xc0, b, c, d, ..] => (u64::from(u32::from_be_bytes([a, b, c, d]) & 0x3fff_ffff), 4),
+        [a @ 0xc0..=0xff, b, c, d, e, f, g, h, ..] => (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & MAX, 8),
+        _ => return decode_in_pieces(input),
+    };
+    input.advance(len);
+    Ok(value)
+}
+
+/// A number that is cut by the end of a chunk, or of the input.
+#[cold]
+fn decode_in_pieces<B: Buf>(input: &mut B) -> Result<u64, DecodeError> {
     let Some(first) = input.chunk().first() else {
         return Err(DecodeError::Incomplete { needed: 1 });
     };
@@ -46,12 +62,7 @@ pub fn decode<B: Buf>(input: &mut B) -> Result<u64, DecodeError> {
         None | Some(0) => {}
         Some(needed) => return Err(DecodeError::Incomplete { needed }),
     }
-    let short = DecodeError::Incomplete { needed: 1 };
-    let value = match len {
-        1 => u64::from(input.try_get_u8().map_err(|_| short)?),
-        2 => u64::from(input.try_get_u16().map_err(|_| short)? & 0x3fff),
-        4 => u64::from(input.try_get_u32().map_err(|_| short)? & 0x3fff_ffff),
-        _ => input.try_get_u64().map_err(|_| short)? & MAX,
-    };
-    Ok(value)
+    let whole = input.try_get_uint(len).map_err(|_| DecodeError::Incomplete { needed: 1 })?;
+    // The two high bits of the first byte said the length.
+    Ok(whole & (u64::MAX >> (64 - 8 * len) >> 2))
 }

@@ -160,7 +160,10 @@ impl<E: Engine> Participant<E> {
         if self.joiners.admitted.len() < self.config.limits.remembered_senders {
             self.joiners.admitted.insert(sender.clone(), replacing.clone());
         }
-        self.joiners.release(&sender, replacing);
+        self.joiners.change(&sender, |waiting| {
+            waiting.hold = None;
+            waiting.replacing = replacing;
+        });
     }
 
     pub(crate) fn refuse(&mut self, sender: SenderId) {

@@ -36,10 +36,10 @@ pub(crate) struct Joiners {
     waiting_bytes: usize,
     /// Who waits, by place in the line: first come, first served, so that a cap on adds starves nobody.
     line: BTreeMap<u64, SenderId>,
-    /// Those in the line who are not held.
+    /// Those of the line who are not held, and who of them has which identity: what every KeyPackage is
+    /// asked about must not cost a walk through the room.
     due: BTreeMap<u64, SenderId>,
-    /// The same by identity.
-    due_by_identity: BTreeMap<Bytes, BTreeMap<u64, SenderId>>,
+    named: BTreeMap<(Bytes, u64), SenderId>,
     /// Those who are held because somebody has their identity.
     namesakes: BTreeSet<SenderId>,
     /// When the first and the latest of those came whom the next commit is to add.
@@ -48,6 +48,7 @@ pub(crate) struct Joiners {
     pub(crate) newest: BTreeMap<SenderId, u64>,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
+    early_bytes: usize,
     /// Removed by somebody's wish; only the embedder lets them back.
     pub(crate) barred: BTreeSet<SenderId>,
     /// Admitted by name, and whom each takes the place of.
@@ -76,16 +77,23 @@ impl Joiners {
         payload: Bytes,
         limits: &Limits,
     ) -> bool {
-        if self.early.len() >= limits.pending_joiners && !self.early.contains_key(&sender) {
+        let old = self.early.get(&sender);
+        if old.is_some_and(|(seen, _)| *seen >= object) {
+            return true;
+        }
+        let bytes = self.early_bytes.saturating_sub(old.map_or(0, |(_, old)| old.len()));
+        let bytes = bytes.saturating_add(payload.len());
+        let full = old.is_none() && self.early.len() >= limits.pending_joiners;
+        if full || bytes > limits.pending_joiner_bytes {
             return false;
         }
-        if self.early.get(&sender).is_none_or(|(seen, _)| *seen < object) {
-            self.early.insert(sender, (object, payload));
-        }
+        self.early_bytes = bytes;
+        self.early.insert(sender, (object, payload));
         true
     }
 
     pub(crate) fn take_early(&mut self) -> BTreeMap<SenderId, (u64, Bytes)> {
+        self.early_bytes = 0;
         std::mem::take(&mut self.early)
     }
 
@@ -125,36 +133,25 @@ impl Joiners {
     }
 
     fn put(&mut self, waiting: Waiting) {
-        let sender = waiting.info.sender.clone();
         self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
-        self.line.insert(waiting.place, sender.clone());
-        match &waiting.hold {
-            None => {
-                self.due.insert(waiting.place, sender.clone());
-                let identity = waiting.info.identity.clone();
-                self.due_by_identity.entry(identity).or_default().insert(waiting.place, sender.clone());
-            }
-            Some(Hold::SameIdentity { .. }) => {
-                self.namesakes.insert(sender.clone());
-            }
-            Some(_) => {}
+        self.line.insert(waiting.place, waiting.info.sender.clone());
+        if matches!(waiting.hold, Some(Hold::SameIdentity { .. })) {
+            self.namesakes.insert(waiting.info.sender.clone());
         }
-        self.waiting.insert(sender, waiting);
+        if waiting.hold.is_none() {
+            self.due.insert(waiting.place, waiting.info.sender.clone());
+            self.named.insert((waiting.info.identity.clone(), waiting.place), waiting.info.sender.clone());
+        }
+        self.waiting.insert(waiting.info.sender.clone(), waiting);
     }
 
     pub(crate) fn take(&mut self, sender: &SenderId) -> Option<Waiting> {
         let waiting = self.waiting.remove(sender)?;
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
         self.line.remove(&waiting.place);
+        self.due.remove(&waiting.place);
         self.namesakes.remove(sender);
-        if self.due.remove(&waiting.place).is_some()
-            && let Some(others) = self.due_by_identity.get_mut(&waiting.info.identity)
-        {
-            others.remove(&waiting.place);
-            if others.is_empty() {
-                self.due_by_identity.remove(&waiting.info.identity);
-            }
-        }
+        self.named.remove(&(waiting.info.identity.clone(), waiting.place));
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
         Some(waiting)
     }
 
@@ -163,7 +160,7 @@ impl Joiners {
         self.waiting_bytes = 0;
         self.line.clear();
         self.due.clear();
-        self.due_by_identity.clear();
+        self.named.clear();
         self.namesakes.clear();
         self.window = None;
     }
@@ -172,10 +169,11 @@ impl Joiners {
         self.waiting.get(sender)
     }
 
-    /// Lets one who waits be committed, in place of `replacing`.
-    pub(crate) fn release(&mut self, sender: &SenderId, replacing: Option<SenderId>) {
-        if let Some(waiting) = self.take(sender) {
-            self.put(Waiting { hold: None, replacing, ..waiting });
+    /// Changes one who waits, in its place.
+    pub(crate) fn change(&mut self, sender: &SenderId, change: impl FnOnce(&mut Waiting)) {
+        if let Some(mut waiting) = self.take(sender) {
+            change(&mut waiting);
+            self.put(waiting);
         }
     }
 
@@ -193,9 +191,13 @@ impl Joiners {
         !self.due.is_empty()
     }
 
-    /// Another sender in the room, not held, with this identity.
+    /// Another sender in the room, not held, with this identity: the first of them in the line.
     pub(crate) fn same_identity(&self, info: &KeyPackageInfo) -> Option<&SenderId> {
-        self.due_by_identity.get(&info.identity)?.values().find(|sender| **sender != info.sender)
+        let identity = &info.identity;
+        self.named
+            .range((identity.clone(), 0)..=(identity.clone(), u64::MAX))
+            .map(|(_, sender)| sender)
+            .find(|sender| **sender != info.sender)
     }
 
     /// Bars a sender that was removed by somebody's wish.
@@ -204,9 +206,7 @@ impl Joiners {
         if self.barred.len() < limits.remembered_senders {
             self.barred.insert(sender.clone());
         }
-        if let Some(waiting) = self.take(sender) {
-            self.put(Waiting { hold: Some(Hold::Barred), ..waiting });
-        }
+        self.change(sender, |waiting| waiting.hold = Some(Hold::Barred));
     }
 
     /// Whether so many may be committed now.
@@ -223,12 +223,10 @@ impl Joiners {
             }
         }
         let nobody = |w: &Waiting| roster.with_identity(&w.info.identity).is_none();
-        let alone: Vec<(SenderId, Option<SenderId>)> = (self.namesakes.iter())
-            .filter_map(|sender| self.get(sender).filter(|w| nobody(w)))
-            .map(|w| (w.info.sender.clone(), w.replacing.clone()))
-            .collect();
-        for (sender, replacing) in alone {
-            self.release(&sender, replacing);
+        let namesakes = self.namesakes.iter();
+        let alone = namesakes.filter(|sender| self.get(sender).is_some_and(nobody));
+        for sender in alone.cloned().collect::<Vec<_>>() {
+            self.change(&sender, |waiting| waiting.hold = None);
         }
     }
 }
@@ -282,7 +280,7 @@ mod tests {
                 }
                 3 => drop(room.take(&sender)),
                 4 => room.bar(&sender, &limits),
-                5 => room.release(&sender, None),
+                5 => room.change(&sender, |waiting| waiting.hold = None),
                 _ if rng.below(20) == 0 => room.empty_room(),
                 _ => room.settle(&Roster::default(), &[]),
             }

@@ -13,6 +13,7 @@ use crate::action::{Notice, Refusal, Timer};
 use crate::engine::Engine;
 use crate::error::{Error, Misuse};
 use crate::participant::Participant;
+use crate::participant::membership::Membership;
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
@@ -88,18 +89,6 @@ impl<E: Engine> Participant<E> {
             || self.joiners.any_due()
     }
 
-    /// Whether [`work`](Self::work) would find anything, without putting it together.
-    fn can_work(&self) -> bool {
-        let Some(member) = self.member() else { return false };
-        let other = |leaf: u32| leaf != member.leaf && member.roster.at(leaf).is_some();
-        let gone = |sender: &SenderId| member.roster.of(sender).is_some_and(|m| other(m.leaf));
-        self.wishes.update
-            || self.wishes.leaves.iter().any(|leaf| other(*leaf))
-            || self.wishes.removals.keys().any(gone)
-            || (member.roster.len() < self.config.limits.roster
-                && self.joiners.due().any(|w| !self.wishes.removals.contains_key(&w.info.sender)))
-    }
-
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.
     pub(crate) fn schedule_turn(&mut self) {
         // A request that waits for its back-off will take the work along.
@@ -110,7 +99,7 @@ impl<E: Engine> Participant<E> {
         let Some(member) = self.member() else { return };
         // A candidate or an undecided commit of one's own decides the slot first.
         let busy = !member.is_idle() || member.halted.is_some() || member.decided.is_some();
-        if busy || !member.candidates.is_empty() || !self.can_work() {
+        if busy || !member.candidates.is_empty() || !self.has_work_for_a_commit() {
             return;
         }
         let wait = self.config.timers.batch + self.turn_delay();
@@ -152,27 +141,46 @@ impl<E: Engine> Participant<E> {
         if self.tree_place(members).is_some() { limits.adds_per_commit_apart } else { limits.adds_per_commit }
     }
 
+    /// Whether one commit would hold anything now, without making all of it.
+    pub(crate) fn has_work_for_a_commit(&self) -> bool {
+        let Some(member) = self.member() else { return false };
+        let removes = self.removes(member);
+        self.wishes.update || !removes.is_empty() || self.adds(member, removes.len()).next().is_some()
+    }
+
     /// What one commit would hold now.
     pub(crate) fn work(&self) -> Work {
-        let mut work = Work { adds: Vec::new(), removes: BTreeSet::new(), update: self.wishes.update };
-        let Some(member) = self.member() else { return work };
-        work.removes.extend(self.wishes.leaves.iter().filter(|leaf| member.roster.at(**leaf).is_some()));
-        work.removes.extend(self.wishes.removals.keys().filter_map(|s| member.roster.of(s)).map(|m| m.leaf));
-        let limits = &self.config.limits;
-        let room = limits.roster.saturating_sub(member.roster.len()).saturating_add(work.removes.len());
-        for waiting in self.joiners.due().take(self.most_adds().min(room)) {
+        let update = self.wishes.update;
+        let Some(member) = self.member() else {
+            return Work { adds: Vec::new(), removes: BTreeSet::new(), update };
+        };
+        let removes = self.removes(member);
+        Work { adds: self.adds(member, removes.len()).collect(), removes, update }
+    }
+
+    /// The leaves to remove; one's own is for others to remove.
+    fn removes(&self, member: &Membership<E::Group>) -> BTreeSet<u32> {
+        let roster = &member.roster;
+        let leaves = self.wishes.leaves.iter().copied().filter(|leaf| roster.at(*leaf).is_some());
+        let wished = self.wishes.removals.keys().filter_map(|sender| roster.of(sender)).map(|m| m.leaf);
+        leaves.chain(wished).filter(|leaf| *leaf != member.leaf).collect()
+    }
+
+    /// Those to add, into the room that there is when `removes` members are gone.
+    fn adds<'a>(
+        &'a self,
+        member: &'a Membership<E::Group>,
+        removes: usize,
+    ) -> impl Iterator<Item = Add> + use<'a, E> {
+        let room = self.config.limits.roster.saturating_sub(member.roster.len()).saturating_add(removes);
+        let first = self.joiners.due().take(self.most_adds().min(room));
+        first.filter(|waiting| !self.wishes.removals.contains_key(&waiting.info.sender)).map(|waiting| {
             let sender = &waiting.info.sender;
-            if self.wishes.removals.contains_key(sender) {
-                continue;
-            }
             // A stale leaf of the same sender goes in the same commit, and so does a replaced device.
             let stale = member.roster.of(sender);
             let replaced = waiting.replacing.as_ref().and_then(|other| member.roster.of(other));
             let takes = stale.into_iter().chain(replaced).map(|m| m.leaf).filter(|l| *l != member.leaf);
-            let (sender, message) = (sender.clone(), waiting.message.clone());
-            work.adds.push(Add { sender, message, takes: takes.collect() });
-        }
-        work.removes.remove(&member.leaf);
-        work
+            Add { sender: sender.clone(), message: waiting.message.clone(), takes: takes.collect() }
+        })
     }
 }
