@@ -6,17 +6,24 @@ mod support;
 
 use std::path::Path;
 
+use mls_rs::Client;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::Notice;
+use moq_mls::mls::MlsEngine;
 use moq_mls::{Command, Event, Object, Phase};
 use serde_json::Value;
-use support::engines::{TestEngine, engine};
+use support::engines::{TestEngine, basic_client};
 use support::{World, config};
 
 fn run(name: &str, vector: &Value) {
     let mut world: World<TestEngine> = World::new();
+    let mut clients = Vec::new();
+    let engine = |client: &Client<_>| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
     for i in 0..vector["participants"].as_u64().unwrap() as usize {
         let identity = vector["names"][i].as_str().map_or_else(|| format!("p{i}"), str::to_owned);
-        world.add(engine(&identity), config());
+        let client = basic_client(&identity, RustCryptoProvider::default());
+        world.add(engine(&client), config());
+        clients.push(client);
     }
     for step in vector["steps"].as_array().unwrap() {
         let number = |i: usize| step[i].as_u64().unwrap_or_else(|| panic!("{name}: {step}"));
@@ -47,6 +54,13 @@ fn run(name: &str, vector: &Value) {
                     world.settle();
                 }
             }
+            "stop" => world.stop_after = Some((peer(1), peer(2))),
+            "restart" => {
+                world.stop_after = None;
+                world.restart(peer(1), engine(&clients[peer(1)]));
+                world.settle();
+            }
+            "out" => assert_ne!(world.peers[peer(1)].machine.phase(), Phase::Member, "{name}"),
             "member" => assert_eq!(world.peers[peer(1)].machine.phase(), Phase::Member, "{name}"),
             "epoch" => assert_eq!(world.peers[peer(1)].machine.epoch(), Some(number(2)), "{name}"),
             "asked" => {

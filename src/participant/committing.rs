@@ -212,6 +212,10 @@ impl<E: Engine> Participant<E> {
                 // The service stands where it should, and there is nothing to do.
                 member.halted = None;
                 member.step = Step::Idle;
+                if !member.candidates.is_empty() {
+                    // But a commit that removes us is still open, and nobody else will tell us what became of it.
+                    self.back_off();
+                }
             }
             return Ok(());
         }
