@@ -67,18 +67,21 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
+    /// Whether anybody who lives has a state of the group.
+    fn is_held(&self) -> bool {
+        let holds = |p: &Participant<E>| p.phase() == Phase::Member || p.inside().genesis.is_some();
+        self.expected().iter().any(|who| self.net.peer(*who).is_some_and(holds))
+    }
+
     fn is_settled(&mut self) -> Result<bool, Violation> {
         let expected = self.expected();
-        let holders = |who: &usize| {
-            self.net.peer(*who).is_some_and(|p| p.phase() == Phase::Member || p.inside().genesis.is_some())
-        };
         let told = |who: &usize| {
             self.net
                 .notices(*who)
                 .iter()
                 .any(|(_, n)| matches!(n, Notice::JoinStalled { .. } | Notice::ServiceFault(_)))
         };
-        if !expected.iter().any(holders) && expected.iter().all(told) {
+        if !self.is_held() && expected.iter().all(told) {
             // Nobody who lives holds the group, and everyone knows that it stalls: a new generation. That
             // comes of deaths and leaves, never of a state that could not be gone on with.
             let gave_up = |n: &Notice| {
@@ -147,6 +150,10 @@ impl<E: Engine> Run<'_, E> {
         let Some(epoch) = self.member(first).and_then(Participant::epoch) else { return Ok(()) };
         let mut round = 0_u64;
         while !self.net.agreement(&self.expected()).is_ok_and(|a| a.epoch > epoch) {
+            if !self.is_held() {
+                // A commit that won was lost with whoever knew it, which the quiet before did not show.
+                return self.agree();
+            }
             // Whoever is on the way out takes no wishes, and may be the last.
             let members = self.expected();
             let Some(who) = members.get(usize::try_from(round / 100).unwrap_or(0) % members.len().max(1))
