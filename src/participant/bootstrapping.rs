@@ -117,9 +117,14 @@ impl<E: Engine> Participant<E> {
         }
     }
 
-    /// Asks for value 0: for the lock, or, once the group is made, for the increment.
+    /// Asks for value 0: for the lock, or, once the group is made, for the increment. Who has seen a commit
+    /// since it last asked knows the answer, and saves the service a crowd that asks again.
     pub(crate) fn ask_genesis(&mut self) {
         let Some(bootstrap) = self.bootstrap_state() else { return };
+        if bootstrap.commits_seen && bootstrap.genesis.is_none() && !bootstrap.reported {
+            self.start_joining(None);
+            return;
+        }
         let lock_id = bootstrap.lock_id.clone();
         match bootstrap.genesis.as_ref().map(|g| g.pin) {
             // A lock is a hint only where increments are pinned; elsewhere it is needed again.
