@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench overhead` prints `figure overhead_<op>_<members> R x` (AWS-LC) and
 //! `figure overhead_<op>_<members>_rustcrypto R x`: the ratio of the medians. By hand means: parse,
-//! validate and add; build detached; store group, commit, Welcome and secrets; apply; store the group.
+//! validate and add; build detached; store group, commit, Welcome and secrets; apply; store the group. The
+//! leaves have the extension that ours have: both trees are the same.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -12,12 +13,14 @@ mod support;
 use std::hint::black_box;
 
 use mls_rs::client_builder::MlsConfig;
+use mls_rs::extension::ExtensionType;
 use mls_rs::group::ReceivedMessage;
 use mls_rs::identity::basic::BasicIdentityProvider;
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::storage_provider::in_memory::InMemoryGroupStateStorage;
-use mls_rs::{Client, ExtensionList, Group, MlsMessage};
+use mls_rs::{Client, Extension, ExtensionList, Group, MlsMessage};
 use moq_mls::counter::Pin;
+use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
 use moq_mls::tracks::TrackKind;
 use moq_mls::{Command, Config, Event, Object, Timestamp};
 
@@ -26,6 +29,8 @@ use crate::support::{
 };
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
+/// Groups created in each round: it takes so little that once is noise.
+const CREATES: usize = 5;
 const OPS: [&str; 5] = ["create", "join", "add", "remove", "process"];
 
 /// One member made by hand.
@@ -59,20 +64,34 @@ fn client<P: Provider>(name: &str) -> (Client<impl MlsConfig + use<P>>, InMemory
         .signing_identity(identity, secret, SUITE)
         .group_state_storage(storage.clone())
         .mls_rules(rules)
+        .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
+        .extension_type(ExtensionType::new(PARAMS_EXTENSION))
         .build();
     (client, storage)
 }
 
+fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
+    let mut list = ExtensionList::new();
+    list.set(Extension::new(ExtensionType::new(kind), data));
+    list
+}
+
+/// What is in every leaf of ours, so that both ways work on the same tree.
+fn sequence() -> ExtensionList {
+    extension(SEQUENCE_EXTENSION, vec![0; 8])
+}
+
 fn key_package<C: MlsConfig>(client: &Client<C>) -> Vec<u8> {
-    let none = ExtensionList::new();
-    client.generate_key_package_message(none.clone(), none, Some(time())).unwrap().to_bytes().unwrap()
+    let message =
+        client.generate_key_package_message(ExtensionList::new(), sequence(), Some(time())).unwrap();
+    message.to_bytes().unwrap()
 }
 
 impl<C: MlsConfig> Hand<C> {
     fn create(client: &Client<C>, storage: InMemoryGroupStateStorage) -> Self {
-        let none = ExtensionList::new();
         let id = group().as_bytes().to_vec();
-        let group = client.create_group_with_id(id, none.clone(), none, Some(time())).unwrap();
+        let params = extension(PARAMS_EXTENSION, vec![0; 4]);
+        let group = client.create_group_with_id(id, params, sequence(), Some(time())).unwrap();
         let mut this = Self { group, storage };
         this.store();
         this
@@ -139,8 +158,15 @@ fn decided<P: Provider>(seat: &mut Seat<BenchEngine<P>>, pin: Pin, epoch: u64) {
     seat.used = Some(state(epoch + 1, Some(pin)));
 }
 
-fn welcome_of<P: Provider>(committer: &mut Seat<BenchEngine<P>>, joiner: &Seat<BenchEngine<P>>) -> Object {
+/// The joiner's Welcome; a tree that goes apart lies on the joiner's relay by then.
+fn welcome_of<P: Provider>(
+    committer: &mut Seat<BenchEngine<P>>,
+    joiner: &mut Seat<BenchEngine<P>>,
+) -> Object {
     let me = joiner.machine.sender_id().clone();
+    let tracks = committer.machine.tracks();
+    let is_tree = |o: &&Object| matches!(tracks.classify(&o.track), Some(TrackKind::Tree(_)));
+    joiner.relay = committer.published.iter().filter(is_tree).cloned().collect();
     committer.take(|kind| *kind == TrackKind::Welcome(me.clone()))
 }
 
@@ -150,11 +176,27 @@ struct Samples {
     hand: Vec<f64>,
 }
 
-fn bench<P: Provider>(members: usize, rounds: usize, suffix: &str) {
-    let mut samples: [Samples; 5] = Default::default();
-    let [create, join, add, remove, process] = &mut samples;
+/// Both ways of one group: a committer, a follower, and the rest, who only stand in the tree.
+struct Pair<P: Provider, C: MlsConfig> {
+    committer: Seat<BenchEngine<P>>,
+    follower: Seat<BenchEngine<P>>,
+    hand: Hand<C>,
+    hand_follower: Hand<C>,
+    epoch: u64,
+}
 
-    // A group of `members`: a committer, a follower, and the rest, who only stand in the tree.
+/// Times one thing both ways; who goes first changes from round to round.
+fn both(round: usize, samples: &mut Samples, ours: impl FnOnce() -> f64, hand: impl FnOnce() -> f64) {
+    if round.is_multiple_of(2) {
+        samples.ours.push(ours());
+        samples.hand.push(hand());
+    } else {
+        samples.hand.push(hand());
+        samples.ours.push(ours());
+    }
+}
+
+fn pair<P: Provider>(members: usize) -> Pair<P, impl MlsConfig + use<P>> {
     let mut committer = seat::<P>("committer");
     committer.handle(Command::Join);
     let (mut follower, first) = joiner::<P>("follower", 1);
@@ -167,7 +209,7 @@ fn bench<P: Provider>(members: usize, rounds: usize, suffix: &str) {
     let commit = committer.take(|k| matches!(k, TrackKind::Commit(_))).payload;
     let first = pin(&committer.machine, &commit);
     decided::<P>(&mut follower, first, 1);
-    let welcome = welcome_of::<P>(&mut committer, &follower);
+    let welcome = welcome_of::<P>(&mut committer, &mut follower);
     follower.handle(Event::Object(welcome));
     assert_eq!(follower.machine.epoch(), Some(1));
 
@@ -179,81 +221,138 @@ fn bench<P: Provider>(members: usize, rounds: usize, suffix: &str) {
     let (_, welcomes) = hand.commit(&adds, &[]);
     let message = MlsMessage::from_bytes(&welcomes[0]).unwrap();
     let (follower_group, _) = follower_client.join_group(None, &message, Some(time())).unwrap();
-    let mut hand_follower = Hand { group: follower_group, storage: follower_storage };
+    let hand_follower = Hand { group: follower_group, storage: follower_storage };
+    Pair { committer, follower, hand, hand_follower, epoch: 1 }
+}
 
-    let mut epoch = 1;
-    for round in 0..rounds {
-        let name = format!("joiner {round}");
-        // By the participant.
-        let newcomer = engine::<P>("creator");
-        let (t, _) = timed(|| {
-            let mut seat = Seat::new(newcomer, config(), NOW);
-            seat.handle(Command::Join);
-            assert_eq!(seat.machine.epoch(), Some(0));
-        });
-        create.ours.push(t);
-        let (mut newcomer, key) = joiner::<P>(&name, epoch + 1);
-        epoch += 1;
-        let (t, _) = timed(|| {
-            committer.handle(Event::Object(key));
-            committer.run_to(epoch);
-        });
-        add.ours.push(t);
-        let commit = committer.take(|k| matches!(k, TrackKind::Commit(_)));
-        let winner = pin(&committer.machine, &commit.payload);
-        decided::<P>(&mut follower, winner, epoch);
-        let (t, _) = timed(|| {
-            follower.handle(Event::Object(commit));
-            follower.run_to(epoch);
-        });
-        process.ours.push(t);
-        let welcome = welcome_of::<P>(&mut committer, &newcomer);
-        decided::<P>(&mut newcomer, winner, epoch);
-        let (t, _) = timed(|| newcomer.handle(Event::Object(welcome)));
-        assert_eq!(newcomer.machine.epoch(), Some(epoch));
-        join.ours.push(t);
-        epoch += 1;
-        let gone = newcomer.machine.sender_id().clone();
-        let (t, _) = timed(|| {
-            committer.handle(Command::Remove(gone));
-            committer.run_to(epoch);
-        });
-        remove.ours.push(t);
-        let commit = committer.take(|k| matches!(k, TrackKind::Commit(_)));
-        let winner = pin(&committer.machine, &commit.payload);
-        decided::<P>(&mut follower, winner, epoch);
+/// The follower's part in the commit that the committer has just published.
+fn follow<P: Provider>(
+    committer: &mut Seat<BenchEngine<P>>,
+    follower: &mut Seat<BenchEngine<P>>,
+    epoch: u64,
+) -> (f64, Pin) {
+    let commit = committer.take(|k| matches!(k, TrackKind::Commit(_)));
+    let winner = pin(&committer.machine, &commit.payload);
+    decided::<P>(follower, winner, epoch);
+    let (time, ()) = timed(|| {
         follower.handle(Event::Object(commit));
         follower.run_to(epoch);
+    });
+    (time, winner)
+}
 
-        // By hand.
-        let (creator, storage) = client::<P>("creator");
-        let (t, _) = timed(|| {
-            black_box(key_package(&creator));
-            let mut hand = Hand::create(&creator, storage);
-            hand.store();
-        });
-        create.hand.push(t);
-        let (newcomer, storage) = client::<P>(&name);
-        let key = key_package(&newcomer);
-        let (t, (commit, welcomes)) = timed(|| {
-            let message = MlsMessage::from_bytes(&key).unwrap();
-            let received = hand.group.process_incoming_message_with_time(message, time()).unwrap();
-            assert!(matches!(received, ReceivedMessage::KeyPackage(_)));
-            hand.commit(std::slice::from_ref(&key), &[])
-        });
-        add.hand.push(t);
-        let (t, _) = timed(|| hand_follower.process(&commit));
-        process.hand.push(t);
-        let (t, leaf) = timed(|| {
-            let message = MlsMessage::from_bytes(&welcomes[0]).unwrap();
-            let (group, _) = newcomer.join_group(None, &message, Some(time())).unwrap();
-            let mut hand = Hand { group, storage };
-            hand.store();
-            hand.group.current_member_index()
-        });
-        join.hand.push(t);
-        let (t, (commit, _)) = timed(|| hand.commit(&[], &[leaf]));
-        remove.hand.push(t);
+fn bench<P: Provider>(members: usize, rounds: usize, suffix: &str) {
+    let mut samples: [Samples; 5] = Default::default();
+    let [create, join, add, remove, process] = &mut samples;
+    let Pair { mut committer, mut follower, mut hand, mut hand_follower, mut epoch } = pair::<P>(members);
+
+    for round in 0..rounds {
+        for again in 0..CREATES {
+            let newcomer = engine::<P>("creator");
+            let (creator, storage) = client::<P>("creator");
+            both(
+                round + again,
+                create,
+                || {
+                    timed(|| {
+                        let mut seat = Seat::new(newcomer, config(), NOW);
+                        seat.handle(Command::Join);
+                        assert_eq!(seat.machine.epoch(), Some(0));
+                        seat
+                    })
+                    .0
+                },
+                || {
+                    timed(|| {
+                        black_box(key_package(&creator));
+                        let mut hand = Hand::create(&creator, storage);
+                        hand.store();
+                        hand
+                    })
+                    .0
+                },
+            );
+        }
+
+        let name = format!("joiner {round}");
+        let (mut newcomer, key) = joiner::<P>(&name, epoch + 1);
+        let (hand_newcomer, storage) = client::<P>(&name);
+        let hand_key = key_package(&hand_newcomer);
+        epoch += 1;
+        let mut by_hand = (Vec::new(), Vec::new());
+        both(
+            round,
+            add,
+            || {
+                timed(|| {
+                    committer.handle(Event::Object(key));
+                    committer.run_to(epoch);
+                })
+                .0
+            },
+            || {
+                let (time, made) = timed(|| {
+                    let message = MlsMessage::from_bytes(&hand_key).unwrap();
+                    let received = hand.group.process_incoming_message_with_time(message, time()).unwrap();
+                    assert!(matches!(received, ReceivedMessage::KeyPackage(_)));
+                    hand.commit(std::slice::from_ref(&hand_key), &[])
+                });
+                by_hand = made;
+                time
+            },
+        );
+        let (commit, welcomes) = by_hand;
+        let mut winner = None;
+        both(
+            round,
+            process,
+            || {
+                let (time, pin) = follow::<P>(&mut committer, &mut follower, epoch);
+                winner = Some(pin);
+                time
+            },
+            || timed(|| hand_follower.process(&commit)).0,
+        );
+        let welcome = welcome_of::<P>(&mut committer, &mut newcomer);
+        decided::<P>(&mut newcomer, winner.unwrap(), epoch);
+        let mut leaf = None;
+        both(
+            round,
+            join,
+            || timed(|| newcomer.handle(Event::Object(welcome))).0,
+            || {
+                let (time, joined) = timed(|| {
+                    let message = MlsMessage::from_bytes(&welcomes[0]).unwrap();
+                    let (group, _) = hand_newcomer.join_group(None, &message, Some(time())).unwrap();
+                    let mut hand = Hand { group, storage };
+                    hand.store();
+                    hand
+                });
+                leaf = Some(joined.group.current_member_index());
+                time
+            },
+        );
+        assert_eq!(newcomer.machine.epoch(), Some(epoch));
+        epoch += 1;
+        let gone = newcomer.machine.sender_id().clone();
+        let mut commit = Vec::new();
+        both(
+            round,
+            remove,
+            || {
+                timed(|| {
+                    committer.handle(Command::Remove(gone));
+                    committer.run_to(epoch);
+                })
+                .0
+            },
+            || {
+                let (time, made) = timed(|| hand.commit(&[], &[leaf.unwrap()]));
+                commit = made.0;
+                time
+            },
+        );
+        follow::<P>(&mut committer, &mut follower, epoch);
         hand_follower.process(&commit);
     }
     for (op, Samples { ours, hand }) in OPS.iter().zip(&mut samples) {

@@ -15,6 +15,7 @@ mod ciphers;
 mod crypto;
 mod engine;
 mod error;
+mod group;
 mod message;
 #[cfg(feature = "testing")]
 pub mod private_keys;
@@ -23,7 +24,6 @@ mod storage;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -35,7 +35,7 @@ use mls_rs::client_builder::{
 use mls_rs::error::MlsError;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{NewEpoch, ReceivedMessage};
+use mls_rs::group::{ContentType, NewEpoch, ReceivedMessage};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
@@ -49,7 +49,8 @@ use mls_rs_core::identity::MemberValidationContext;
 pub use self::ciphers::MlsCiphers;
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
-use self::message::{credential, gap, into_any, leaf_node, leaves, mls_time, parse, sequence};
+pub use self::group::MlsGroup;
+use self::message::{LeafKeys, credential, gap, into_any, leaf_node, mls_time, parse, private, sequence};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
@@ -84,27 +85,6 @@ pub type EngineConfig<C> = WithMlsRules<
 >;
 
 type Inner<C> = mls_rs::Group<EngineConfig<C>>;
-
-/// One member's state of one group at one epoch. Its clones are independent.
-//
-// The last field must not depend on `C`: rustc 1.95, asked at every call whether `&MlsGroup<C>` can be
-// unsized by its last field, otherwise never comes back from a concrete `C`.
-pub struct MlsGroup<C: MlsConfig>(Inner<C>, ());
-
-impl<C: MlsConfig> Clone for MlsGroup<C> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone(), ())
-    }
-}
-
-impl<C: MlsConfig> fmt::Debug for MlsGroup<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MlsGroup")
-            .field("group_id", &format_args!("{}", self.0.group_id().escape_ascii()))
-            .field("epoch", &self.0.current_epoch())
-            .finish_non_exhaustive()
-    }
-}
 
 /// What an embedder may set.
 #[derive(Clone, Debug)]
@@ -249,24 +229,26 @@ impl<C: MlsConfig> MlsEngine<C> {
             group.write_to_storage().map_err(provider)?;
             self.states.take();
         }
-        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup(group, ()) })
+        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup::new(group) })
     }
 
-    /// Processes `message` on a clone. A KeyPackage that it adds may have expired since, or come
-    /// from a clock ahead of ours: the message is then judged at the nearest time at which it lived.
+    /// Processes a PrivateMessage with content of the type `wanted` and gives the group after it. A KeyPackage that it adds may have expired since, or
+    /// come from a clock ahead of ours: the message is then judged at the nearest time at which it lived.
     fn process(
         &self,
-        group: &Inner<C>,
+        group: &MlsGroup<C>,
         now: Timestamp,
-        message: &MlsMessage,
+        bytes: &[u8],
+        wanted: ContentType,
     ) -> Result<(Inner<C>, ReceivedMessage), EngineError> {
         const ATTEMPTS: usize = 8;
         let now = mls_time(now);
         let mut at = now;
         for _ in 0..ATTEMPTS {
-            let mut clone = group.clone();
-            match clone.process_incoming_message_with_time(message.clone(), at) {
-                Ok(received) => return Ok((clone, received)),
+            let message = private(bytes, wanted)?;
+            let mut next = self.take(group)?;
+            match next.process_incoming_message_with_time(message, at) {
+                Ok(received) => return Ok((next, received)),
                 Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
                     let begins = at < not_before;
                     at = if begins { not_before } else { not_after };
@@ -282,10 +264,10 @@ impl<C: MlsConfig> MlsEngine<C> {
     }
 
     /// The members that `epoch` adds, looked up in the roster after it.
-    fn added(&self, group: &Inner<C>, before: &BTreeSet<u32>) -> Result<Vec<Member>, EngineError> {
-        let after = leaves::<C>(group);
-        let added = after.difference(before).filter_map(|leaf| group.member_at_index(*leaf));
-        added.map(|m| self.member(group, &m)).collect()
+    fn added(&self, group: &Inner<C>, kept: &LeafKeys) -> Result<Vec<Member>, EngineError> {
+        let after = LeafKeys::of::<C>(group);
+        let added = after.leaves().filter(|leaf| kept.at(*leaf).is_none());
+        added.filter_map(|leaf| group.member_at_index(leaf)).map(|m| self.member(group, &m)).collect()
     }
 
     /// The members that `epoch`, which removes us, adds: mls-rs does not go there, so each add
@@ -294,9 +276,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         &self,
         group: &Inner<C>,
         epoch: &NewEpoch,
-        kept: &BTreeSet<u32>,
+        kept: &LeafKeys,
     ) -> Result<Vec<Member>, EngineError> {
-        let mut free = (0u32..).filter(|leaf| !kept.contains(leaf));
+        let mut free = (0u32..).filter(|leaf| kept.at(*leaf).is_none());
         let mut added = Vec::new();
         for proposal in &epoch.applied_proposals {
             let Proposal::Add(add) = &proposal.proposal else { continue };

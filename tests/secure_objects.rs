@@ -561,3 +561,47 @@ proptest! {
         let _ = properties::iter(&immutable).count();
     }
 }
+
+/// The properties of the object before are remembered, with what was found in them: properties of any length,
+/// good and bad in turn and twice in a row, are judged as by a key that never saw another object.
+#[test]
+fn properties_are_judged_alike_whatever_came_before() {
+    let named = [key(7), key(77)].map(|key| key.key_id_property().to_vec());
+    let mut lists = vec![Vec::new(), vec![0], named[0].clone(), named[1].clone()];
+    for changed in 0..named[0].len() {
+        let mut other = named[0].clone();
+        other[changed] ^= 1;
+        lists.push(other);
+    }
+    for more in [1, 3, 4, 5, 9] {
+        // The Key ID and a property behind it, in lengths around those that are compared without a call.
+        let mut longer = named[0].clone();
+        properties::push(&mut longer, 0x0100, &vec![0x55; more]);
+        lists.push(longer.clone());
+        *longer.last_mut().unwrap() ^= 1;
+        lists.push(longer);
+    }
+    let mut experienced = key(7);
+    for (i, (first, second)) in lists.iter().flat_map(|a| lists.iter().map(move |b| (a, b))).enumerate() {
+        for (j, immutable) in [first, second, second].into_iter().enumerate() {
+            let header = header(i as u64, j as u64, immutable);
+            let fresh = try_seal(&mut key(7), &header);
+            assert_eq!(try_seal(&mut experienced, &header), fresh, "{first:?}, then {second:?}");
+            let mut object = fresh.unwrap_or_else(|_| vec![0x11; 40]);
+            let opened = key(7).open(&header, &mut object.clone()).is_ok();
+            assert_eq!(experienced.open(&header, &mut object).is_ok(), opened, "{first:?}, then {second:?}");
+        }
+    }
+}
+
+fn key(key_id: u64) -> ObjectKey {
+    let track = FullTrackName { namespace: TrackNamespace::new(vec!["a".into()]).unwrap(), name: "b".into() };
+    ObjectKey::new(&AwsLc, Suite::Aes128Gcm, &track, &base_key(key_id, &[3; 32])).unwrap()
+}
+
+fn try_seal(key: &mut ObjectKey, header: &ObjectHeader<'_>) -> Result<Vec<u8>, SealError> {
+    let mut buffer = ObjectBuffer::with_capacity(8);
+    buffer.extend_from_slice(b"payload");
+    key.seal(header, b"", &mut buffer)?;
+    Ok(buffer.as_slice().to_vec())
+}

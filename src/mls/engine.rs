@@ -1,9 +1,9 @@
-//! [`Engine`] for [`MlsEngine`]: each call on a clone, each with the time it happens at.
+//! [`Engine`] for [`MlsEngine`]: each call with the time it happens at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
@@ -16,7 +16,7 @@ use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use super::error::{invalid, provider};
 use super::message::{
-    credential, extension, gap, group_params, leaf_key, leaf_node, leaves, mls_time, parse, private, removed,
+    LeafKeys, credential, extension, gap, group_params, leaf_key, leaf_node, mls_time, parse, removed,
     sequence, sequence_extension, tree_place,
 };
 use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, TREE_EXTENSION};
@@ -30,11 +30,8 @@ use crate::keys::Kdf;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
 
-/// The first byte of a saved group state.
-const SAVE_VERSION: u8 = 1;
-
 impl<C: MlsConfig> MlsEngine<C> {
-    /// One commit, built and applied on a clone; with `apart`, its Welcomes come without the tree.
+    /// One commit, built and applied on a group taken; with `apart`, its Welcomes come without the tree.
     fn commit(
         &self,
         group: &MlsGroup<C>,
@@ -43,7 +40,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         removes: &[u32],
         apart: Option<&TreeObject>,
     ) -> Result<Built<MlsGroup<C>>, EngineError> {
-        let mut next = group.0.clone();
+        let mut kept = self.with(group, |g| Ok(LeafKeys::of::<C>(g)))?;
+        removes.iter().for_each(|leaf| kept.remove(*leaf));
+        let mut next = self.take(group)?;
         let mut recipients = BTreeMap::new();
         let mut builder = next.commit_builder().commit_time(mls_time(now));
         for leaf in removes {
@@ -66,7 +65,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             self.rules.set_apart(false);
             built.map_err(invalid)?
         };
-        // Applied on the very clone it was built on: the secrets fit no other state, and mls-rs
+        // Applied on the very group it was built on: the secrets fit no other state, and mls-rs
         // would not notice.
         next.apply_detached_commit(secrets).map_err(provider)?;
 
@@ -91,10 +90,6 @@ impl<C: MlsConfig> MlsEngine<C> {
             }
             _ => None,
         };
-        let mut kept: BTreeSet<u32> = leaves::<C>(&group.0);
-        removes.iter().for_each(|leaf| {
-            kept.remove(leaf);
-        });
         Ok(Built {
             commit: output.commit_message.to_bytes().map_err(provider)?.into(),
             welcomes,
@@ -200,7 +195,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                 sequence_extension(sequence),
                 Some(mls_time(now)),
             )
-            .map(|group| MlsGroup(group, ()))
+            .map(MlsGroup::new)
             .map_err(provider)
     }
 
@@ -240,29 +235,33 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         for identity in group.roster().member_identities_iter() {
             self.validate_credential(&group, identity, now)?;
         }
-        Ok(MlsGroup(group, ()))
+        Ok(MlsGroup::new(group))
     }
 
     fn view(&self, group: &MlsGroup<C>) -> Result<GroupView, EngineError> {
-        let group = &group.0;
-        Ok(GroupView {
-            group_id: Bytes::copy_from_slice(group.group_id()),
-            epoch: group.current_epoch(),
-            context_hash: self.context_hash(group.context())?,
-            leaf: group.current_member_index(),
-            members: group.roster().member_identities_iter().count(),
-            params: group_params(&group.context().extensions)?,
+        self.with(group, |group| {
+            Ok(GroupView {
+                group_id: Bytes::copy_from_slice(group.group_id()),
+                epoch: group.current_epoch(),
+                context_hash: self.context_hash(group.context())?,
+                leaf: group.current_member_index(),
+                members: group.roster().member_identities_iter().count(),
+                params: group_params(&group.context().extensions)?,
+            })
         })
     }
 
     fn roster(&self, group: &MlsGroup<C>) -> Result<Vec<Member>, EngineError> {
-        group.0.roster().members_iter().map(|m| self.member(&group.0, &m)).collect()
+        self.with(group, |group| group.roster().members_iter().map(|m| self.member(group, &m)).collect())
     }
 
     fn credential_valid(&self, group: &MlsGroup<C>, member: &Member, now: Timestamp) -> bool {
-        let Some(held) = group.0.member_at_index(member.leaf) else { return false };
-        self.fingerprint(&held.signing_identity).is_ok_and(|sender| sender == member.sender)
-            && self.validate_credential(&group.0, &held.signing_identity, now).is_ok()
+        self.with(group, |group| {
+            let Some(held) = group.member_at_index(member.leaf) else { return Ok(false) };
+            Ok(self.fingerprint(&held.signing_identity).is_ok_and(|sender| sender == member.sender)
+                && self.validate_credential(group, &held.signing_identity, now).is_ok())
+        })
+        .unwrap_or(false)
     }
 
     fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
@@ -288,9 +287,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         now: Timestamp,
         commit: &Bytes,
     ) -> Result<Trial<MlsGroup<C>>, EngineError> {
-        let group = &group.0;
-        let message = private(commit, ContentType::Commit)?;
-        let (next, received) = self.process(group, now, &message)?;
+        let before = self.with(group, |g| Ok(LeafKeys::of::<C>(g)))?;
+        let (next, received) = self.process(group, now, commit, ContentType::Commit)?;
         let ReceivedMessage::Commit(commit) = received else { return Err(EngineError::Malformed) };
         if commit.is_external {
             return Err(EngineError::Forbidden("an external commit"));
@@ -301,18 +299,17 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
             CommitEffect::ReInit(_) => return Err(EngineError::Forbidden("a reinitialization")),
         };
         let removed = removed(epoch);
-        let mut kept: BTreeSet<u32> = leaves::<C>(group);
-        removed.iter().for_each(|leaf| {
-            kept.remove(leaf);
-        });
         let author = commit.committer;
-        if !stays {
-            let added = self.added_without_us(group, epoch, &kept)?;
-            return Ok(Trial { author, removed, added, next: None });
-        }
         // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
         // does, which is not where all there is are adds.
-        if leaf_key::<C>(group, author)? == leaf_key::<C>(&next, author)? {
+        let has_path = !stays || before.at(author) != leaf_key::<C>(&next, author)?.as_deref();
+        let mut kept = before;
+        removed.iter().for_each(|leaf| kept.remove(*leaf));
+        if !stays {
+            let added = self.added_without_us(&next, epoch, &kept)?;
+            return Ok(Trial { author, removed, added, next: None });
+        }
+        if !has_path {
             return Err(EngineError::Forbidden("a commit without a path"));
         }
         let added = self.added(&next, &kept)?;
@@ -348,15 +345,14 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn propose_leave(&self, group: &MlsGroup<C>, _now: Timestamp) -> Result<Bytes, EngineError> {
-        let mut clone = group.0.clone();
+        let mut clone = self.with(group, |group| Ok(group.clone()))?;
         let own = clone.current_member_index();
         let message = clone.propose_remove(own, Vec::new()).map_err(provider)?;
         message.to_bytes().map(Bytes::from).map_err(provider)
     }
 
     fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
-        let message = private(message, ContentType::Proposal)?;
-        let (_, received) = self.process(&group.0, now, &message)?;
+        let (_, received) = self.process(group, now, message, ContentType::Proposal)?;
         let ReceivedMessage::Proposal(received) = received else { return Err(EngineError::Malformed) };
         match (received.sender, &received.proposal) {
             (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),
@@ -371,7 +367,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         context: &[u8],
         len: usize,
     ) -> Result<Secret, EngineError> {
-        let secret = group.0.export_secret(label, context, len).map_err(provider)?;
+        let secret = self.with(group, |g| g.export_secret(label, context, len).map_err(provider))?;
         Ok(Secret::new(secret.to_vec()))
     }
 
@@ -380,39 +376,14 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn epoch_authenticator(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
-        Ok(Bytes::copy_from_slice(&group.0.epoch_authenticator().map_err(provider)?))
+        self.with(group, |g| Ok(Bytes::copy_from_slice(&g.epoch_authenticator().map_err(provider)?)))
     }
 
     fn save(&self, group: &MlsGroup<C>) -> Result<Bytes, EngineError> {
-        let _guard = self.slots();
-        group.0.clone().write_to_storage().map_err(provider)?;
-        let state = self.states.take().ok_or(EngineError::Unsupported("a group of another engine"))?;
-        let id_len = u16::try_from(state.id.len()).map_err(|_| EngineError::Unsupported("group id"))?;
-        let mut out = Vec::with_capacity(3 + state.id.len() + state.data.len());
-        out.put_u8(SAVE_VERSION);
-        out.put_u16(id_len);
-        out.put_slice(&state.id);
-        out.put_slice(&state.data);
-        Ok(out.into())
+        self.save_group(group)
     }
 
     fn load(&self, bytes: &Bytes) -> Result<MlsGroup<C>, EngineError> {
-        let Some((&[version, high, low], rest)) = bytes.split_first_chunk::<3>() else {
-            return Err(EngineError::Malformed);
-        };
-        if version != SAVE_VERSION {
-            return Err(EngineError::Malformed);
-        }
-        let id_len = usize::from(u16::from_be_bytes([high, low]));
-        let (id, data) = rest.split_at_checked(id_len).ok_or(EngineError::Malformed)?;
-        let _guard = self.slots();
-        self.states.put(id.to_vec(), data.to_vec());
-        let group = self.client.load_group(id);
-        self.states.take();
-        let group = group.map_err(|_| EngineError::Malformed)?;
-        if group.group_id() != id {
-            return Err(EngineError::Malformed);
-        }
-        Ok(MlsGroup(group, ()))
+        self.load_group(bytes)
     }
 }

@@ -1,13 +1,13 @@
 //! Messages, times and extensions between mls-rs's types and this crate's.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{ContentType, LeafIndex, LeafNode, NewEpoch};
+use mls_rs::group::{ContentType, LeafIndex, LeafNode, NewEpoch, Node};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::time::MlsTime;
@@ -99,22 +99,56 @@ pub(super) fn leaf_node(key_package: &[u8]) -> Result<LeafNode, EngineError> {
     LeafNode::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)
 }
 
-pub(super) fn leaf_key<C: MlsConfig>(group: &Inner<C>, leaf: u32) -> Result<HpkePublicKey, EngineError> {
+/// The public key of one leaf; `None` if it is blank.
+pub(super) fn leaf_key<C: MlsConfig>(
+    group: &Inner<C>,
+    leaf: u32,
+) -> Result<Option<HpkePublicKey>, EngineError> {
     let index = LeafIndex::try_from(leaf).map_err(invalid)?;
     let tree = group.export_tree();
-    let leaf = tree.get_leaf(index).map_err(invalid)?;
-    leaf.map(|l| l.public_key.clone()).ok_or(EngineError::Malformed)
+    Ok(tree.get_leaf(index).map_err(invalid)?.map(|leaf| leaf.public_key.clone()))
 }
 
-/// The leaves that are not blank. (mls-rs's roster clones what it lists.)
-pub(super) fn leaves<C: MlsConfig>(group: &Inner<C>) -> BTreeSet<u32> {
-    // Leaves are the even nodes (RFC 9420 appendix C).
-    let tree = group.export_tree();
-    (0..)
-        .zip(tree.nodes().iter().step_by(2))
-        .filter(|(_, node)| node.is_some())
-        .map(|(leaf, _)| leaf)
-        .collect()
+/// The public keys of a tree's leaves, in one piece: what a commit must be compared with. (mls-rs's roster
+/// clones what it lists.)
+pub(super) struct LeafKeys {
+    bytes: Vec<u8>,
+    /// Where each leaf's key lies; empty for a blank leaf.
+    keys: Vec<Range<usize>>,
+}
+
+impl LeafKeys {
+    pub(super) fn of<C: MlsConfig>(group: &Inner<C>) -> Self {
+        let tree = group.export_tree();
+        let mut this = Self { bytes: Vec::new(), keys: Vec::with_capacity(tree.nodes().len() / 2 + 1) };
+        // Leaves are the even nodes (RFC 9420 appendix C).
+        for node in tree.nodes().iter().step_by(2) {
+            let begin = this.bytes.len();
+            if let Some(Node::Leaf(leaf)) = node {
+                this.bytes.extend_from_slice(&leaf.public_key);
+            }
+            this.keys.push(begin..this.bytes.len());
+        }
+        this
+    }
+
+    /// `None` for a blank leaf, and beyond the last.
+    pub(super) fn at(&self, leaf: u32) -> Option<&[u8]> {
+        let range = self.keys.get(usize::try_from(leaf).ok()?)?;
+        self.bytes.get(range.clone()).filter(|key| !key.is_empty())
+    }
+
+    /// Makes a leaf blank.
+    pub(super) fn remove(&mut self, leaf: u32) {
+        if let Some(range) = usize::try_from(leaf).ok().and_then(|leaf| self.keys.get_mut(leaf)) {
+            *range = 0..0;
+        }
+    }
+
+    /// The leaves that are not blank, in order.
+    pub(super) fn leaves(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.keys).filter(|(_, range)| !range.is_empty()).map(|(leaf, _)| leaf)
+    }
 }
 
 pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {

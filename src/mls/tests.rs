@@ -52,8 +52,8 @@ fn the_rules_refuse_a_proposal_by_reference() {
     let key = b.generate_key_package(NOW, 1).unwrap();
     let alone = group(&mut a);
     let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
-    let mut joined = b.join(NOW, &built.welcomes[0].1, &key, None).unwrap().0;
-    let mut of_a = built.next.group.0;
+    let mut joined = b.join(NOW, &built.welcomes[0].1, &key, None).and_then(|g| b.take(&g)).unwrap();
+    let mut of_a = a.take(&built.next.group).unwrap();
     let own = joined.current_member_index();
     let wish = joined.propose_remove(own, Vec::new()).unwrap();
     of_a.process_incoming_message_with_time(wish, mls_time(NOW)).unwrap();
@@ -64,7 +64,8 @@ fn the_rules_refuse_a_proposal_by_reference() {
 #[test]
 fn the_rules_refuse_a_commit_of_a_stranger() {
     let mut a = seeded_engine("a", 1);
-    let mut group = group(&mut a).0;
+    let group = group(&mut a);
+    let mut group = a.take(&group).unwrap();
     let info = group.group_info_message_allowing_ext_commit(true).unwrap();
     let stranger = seeded_client("x", 1).0.to_builder(Some(mls_time(NOW)));
     let stranger = stranger.extension_type(ExtensionType::new(PARAMS_EXTENSION)).build();
@@ -94,4 +95,39 @@ fn params_round_trip_and_refuse_junk() {
         (0..bytes.len()).for_each(|cut| assert!(params::decode(&bytes[..cut]).is_err()));
         assert!(params::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
     }
+}
+
+/// A trial works on the group itself once that was saved, and nobody can tell: the group is what it was.
+#[test]
+fn a_group_that_was_used_up_is_read_back() {
+    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
+    let key = b.generate_key_package(NOW, 1).unwrap();
+    let alone = group(&mut a);
+    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
+    let of_b = b.join(NOW, &built.welcomes[0].1, &key, None).unwrap();
+    let commit = a.build(&built.next.group, NOW, &[], &[]).unwrap().commit;
+    let held = |g: &MlsGroup<SeededConfig>| g.is_held();
+
+    // Not saved: nothing could bring it back, and the trial is on a clone.
+    let first = b.trial(&of_b, NOW, &commit).unwrap().next.unwrap();
+    assert!(held(&of_b));
+    let saved = b.save(&of_b).unwrap();
+    let (before, roster) = (b.view(&of_b).unwrap(), b.roster(&of_b).unwrap());
+    let second = b.trial(&of_b, NOW, &commit).unwrap().next.unwrap();
+    assert!(!held(&of_b), "a clone was made for nothing");
+    assert_eq!(first.context_hash, second.context_hash);
+    assert_eq!(b.save(&of_b).unwrap(), saved, "what is saved needs no group");
+    assert!(!held(&of_b));
+    assert_eq!((b.view(&of_b).unwrap(), b.roster(&of_b).unwrap()), (before, roster));
+    assert!(held(&of_b));
+
+    // A commit that fails spoils nothing, and neither does one of one's own.
+    let mut bad = commit.to_vec();
+    *bad.last_mut().unwrap() ^= 1;
+    assert!(b.trial(&of_b, NOW, &bad.into()).is_err());
+    assert!(b.build(&of_b, NOW, &[Bytes::from_static(b"junk")], &[]).is_err());
+    b.build(&of_b, NOW, &[], &[]).unwrap();
+    let again = b.trial(&of_b.clone(), NOW, &commit).unwrap().next.unwrap();
+    assert_eq!(again.context_hash, first.context_hash);
+    assert_eq!(b.epoch_authenticator(&again.group).unwrap(), b.epoch_authenticator(&first.group).unwrap());
 }

@@ -481,7 +481,7 @@ impl<E: Engine> Participant<E> {
                 self.joiners.is_news(&new.sender, sequence, &self.config.limits);
             }
         }
-        self.joiners.settle(&member.roster);
+        self.joiners.settle(&member.roster, added);
         self.wishes.removals.retain(|sender, _| member.roster.of(sender).is_some());
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::action::Hold;
-use crate::engine::KeyPackageInfo;
+use crate::engine::{KeyPackageInfo, Member};
 use crate::limits::Limits;
 use crate::participant::roster::Roster;
 use crate::time::Timestamp;
@@ -40,6 +40,8 @@ pub(crate) struct Joiners {
     /// asked about must not cost a walk through the room.
     due: BTreeMap<u64, SenderId>,
     named: BTreeMap<(Bytes, u64), SenderId>,
+    /// Those who are held because somebody has their identity.
+    namesakes: BTreeSet<SenderId>,
     /// When the first and the latest of those came whom the next commit is to add.
     window: Option<(Timestamp, Timestamp)>,
     /// The newest object seen on each KeyPackage track: the newest one speaks.
@@ -133,6 +135,9 @@ impl Joiners {
     fn put(&mut self, waiting: Waiting) {
         self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
         self.line.insert(waiting.place, waiting.info.sender.clone());
+        if matches!(waiting.hold, Some(Hold::SameIdentity { .. })) {
+            self.namesakes.insert(waiting.info.sender.clone());
+        }
         if waiting.hold.is_none() {
             self.due.insert(waiting.place, waiting.info.sender.clone());
             self.named.insert((waiting.info.identity.clone(), waiting.place), waiting.info.sender.clone());
@@ -144,6 +149,7 @@ impl Joiners {
         let waiting = self.waiting.remove(sender)?;
         self.line.remove(&waiting.place);
         self.due.remove(&waiting.place);
+        self.namesakes.remove(sender);
         self.named.remove(&(waiting.info.identity.clone(), waiting.place));
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
         Some(waiting)
@@ -155,6 +161,7 @@ impl Joiners {
         self.line.clear();
         self.due.clear();
         self.named.clear();
+        self.namesakes.clear();
         self.window = None;
     }
 
@@ -208,25 +215,17 @@ impl Joiners {
     }
 
     /// After an epoch: who came in waits no longer, and who shares a name with nobody any more is let go on.
-    pub(crate) fn settle(&mut self, roster: &Roster) {
+    pub(crate) fn settle(&mut self, roster: &Roster, added: &[Member]) {
         self.close_window();
-        let done: Vec<SenderId> = self
-            .waiting
-            .iter()
-            .filter(|(sender, w)| roster.of(sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= w.object)))
-            .map(|(sender, _)| sender.clone())
-            .collect();
-        for sender in done {
-            self.take(&sender);
+        for new in added {
+            if self.get(&new.sender).is_some_and(|w| new.sequence.is_none_or(|s| s >= w.object)) {
+                self.take(&new.sender);
+            }
         }
-        let alone: Vec<SenderId> = self
-            .waiting
-            .values()
-            .filter(|w| matches!(w.hold, Some(Hold::SameIdentity { .. })))
-            .filter(|w| roster.with_identity(&w.info.identity).is_none())
-            .map(|w| w.info.sender.clone())
-            .collect();
-        for sender in alone {
+        let nobody = |w: &Waiting| roster.with_identity(&w.info.identity).is_none();
+        let namesakes = self.namesakes.iter();
+        let alone = namesakes.filter(|sender| self.get(sender).is_some_and(nobody));
+        for sender in alone.cloned().collect::<Vec<_>>() {
             self.change(&sender, |waiting| waiting.hold = None);
         }
     }
@@ -238,4 +237,68 @@ fn remember(map: &mut BTreeMap<SenderId, u64>, sender: SenderId, object: u64, mo
         map.pop_first();
     }
     map.insert(sender, object);
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::engine::Credential;
+    use crate::testing::rng::Rng;
+
+    fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
+        let name = |n: u64| Bytes::from(format!("n{n}"));
+        let info = KeyPackageInfo {
+            sender: SenderId::new(name(who)).unwrap(),
+            identity: name(identity),
+            credential: Credential { kind: 1, data: name(identity) },
+            reference: name(who),
+            sequence: None,
+            expires: Timestamp::from_secs(9),
+        };
+        Waiting { message: name(who), info, object: 1, place: 0, hold, replacing: None }
+    }
+
+    /// What is kept for quick answers says what a look at everybody says, after whatever came and went.
+    #[test]
+    fn quick_answers_are_right_answers() {
+        let (mut rng, limits) = (Rng::new(1), Limits::default());
+        let mut room = Joiners::default();
+        let mut seen = [0_u32; 4];
+        for _ in 0..20_000 {
+            let who = rng.below(8);
+            let sender = SenderId::new(Bytes::from(format!("n{who}"))).unwrap();
+            match rng.below(7) {
+                0..=2 => {
+                    let hold = match rng.below(4) {
+                        0 => Some(Hold::Policy),
+                        1 => Some(Hold::SameIdentity { member: sender.clone() }),
+                        _ => None,
+                    };
+                    room.admit(waiting(who, rng.below(3), hold), Timestamp::from_secs(1), &limits);
+                }
+                3 => drop(room.take(&sender)),
+                4 => room.bar(&sender, &limits),
+                5 => room.change(&sender, |waiting| waiting.hold = None),
+                _ if rng.below(20) == 0 => room.empty_room(),
+                _ => room.settle(&Roster::default(), &[]),
+            }
+            let line: Vec<&Waiting> = room.line.values().filter_map(|s| room.waiting.get(s)).collect();
+            assert_eq!(line.len(), room.waiting.len());
+            let due: Vec<&Waiting> = line.iter().filter(|w| w.hold.is_none()).copied().collect();
+            assert_eq!(room.due().collect::<Vec<_>>(), due);
+            assert_eq!(room.any_due(), !due.is_empty());
+            assert!(room.are_due(due.len()) && !room.are_due(due.len() + 1));
+            assert_eq!(room.waiting_bytes, line.iter().map(|w| w.message.len()).sum::<usize>());
+            let probe = waiting(who, rng.below(3), None).info;
+            let other =
+                due.iter().find(|w| w.info.identity == probe.identity && w.info.sender != probe.sender);
+            assert_eq!(room.same_identity(&probe), other.map(|w| &w.info.sender));
+            let held = |w: &&&Waiting| matches!(w.hold, Some(Hold::SameIdentity { .. }));
+            assert_eq!(room.namesakes.len(), line.iter().filter(held).count());
+            seen[due.len().min(3)] += 1;
+        }
+        assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
+    }
 }

@@ -7,9 +7,9 @@ use zeroize::Zeroize;
 use super::{SealError, Suite, properties};
 use crate::codec::varint;
 
-/// The plaintext begins here where its length takes as many bytes as that of a full buffer: ciphers are
-/// faster on aligned bytes.
-const ALIGNED: usize = 16;
+/// In memory the plaintext begins at a multiple of this where its length takes as many bytes as that of a full
+/// buffer: ciphers are faster on bytes that begin with a cache line.
+const ALIGNED: usize = 64;
 const TAG: usize = Suite::MAX_TAG;
 
 /// A buffer for one object at a time: write the payload, seal, send, [`clear`](Self::clear).
@@ -29,9 +29,11 @@ pub struct ObjectBuffer {
 impl ObjectBuffer {
     /// A buffer for payloads, and encrypted properties, of up to `len` bytes together.
     pub fn with_capacity(len: usize) -> Self {
-        let head = ALIGNED + varint::encoded_len(len as u64);
-        // Type and length of the list of properties take up to 10 bytes.
-        let mut bytes = Vec::with_capacity(len.saturating_add(head + 10 + TAG));
+        // The longest varint, what alignment takes, type and length of the list of properties, the tag.
+        let mut bytes: Vec<u8> = Vec::with_capacity(len.saturating_add(8 + ALIGNED + 10 + TAG));
+        // Room for the longest varint stays before it.
+        let aligned = 8 + bytes.as_ptr().wrapping_add(8).align_offset(ALIGNED).min(ALIGNED - 1);
+        let head = aligned + varint::encoded_len(len as u64);
         bytes.resize(head, 0);
         Self { bytes, head, start: head, sealed: false }
     }

@@ -36,8 +36,8 @@ impl Default for KeyLimits {
 pub struct ObjectKey {
     suite: Suite,
     key_id: u64,
-    /// The salt as a number of 12 bytes, big-endian.
-    salt: u128,
+    /// The salt: what the group id is mixed with, and the object id.
+    salt: (u64, u32),
     aead: Box<dyn Aead>,
     property: Vec<u8>,
     limits: KeyLimits,
@@ -78,15 +78,16 @@ impl ObjectKey {
         };
         let key = expand(b"MOQ 1.0 Secure Objects Secret key ", suite.key_len())?;
         let salt = expand(b"MOQ 1.0 Secret salt ", NONCE_LEN)?;
+        let property = properties::key_id_property(base.key_id).ok_or(super::AeadError)?;
         Ok(Self {
             suite,
             key_id: base.key_id,
-            salt: salt.as_bytes().iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)),
+            salt: split_salt(salt.as_bytes()).ok_or(super::AeadError)?,
             aead: ciphers.aead(suite, &key)?.ok_or(KeyError::Unsupported(suite))?,
-            property: properties::key_id_property(base.key_id).ok_or(super::AeadError)?,
+            aad: AadSpace::new(&property, base.key_id),
+            property,
             limits,
             blocks: 0,
-            aad: AadSpace(Vec::with_capacity(64)),
         })
     }
 
@@ -122,8 +123,7 @@ impl ObjectKey {
         buffer: &mut ObjectBuffer,
     ) -> Result<(), SealError> {
         let nonce = self.nonce(header).ok_or(SealError::ObjectId)?;
-        // The usual case, nothing but the Key ID, needs no parsing.
-        if header.immutable != self.property && properties::key_id(header.immutable) != Some(self.key_id) {
+        if !self.aad.set(header, self.key_id) {
             return Err(SealError::KeyId);
         }
         if buffer.is_sealed() {
@@ -133,7 +133,6 @@ impl ObjectKey {
         let (plaintext, tag) = buffer.frame(encrypted)?;
         let Some(tag) = tag.get_mut(..self.suite.tag_len()) else { return Err(SealError::Cipher) };
         self.blocks = blocks;
-        self.aad.set(header);
         let sealed = self.aead.seal(&nonce, self.aad.as_slice(), plaintext, tag);
         buffer.cut(self.suite.tag_len());
         sealed.map_err(|_| SealError::Cipher)
@@ -160,14 +159,12 @@ impl ObjectKey {
             right = false;
             [0; NONCE_LEN]
         });
-        right &=
-            header.immutable == self.property || properties::key_id(header.immutable) == Some(self.key_id);
+        right &= self.aad.set(header, self.key_id);
         right &= object.len() >= tag_len;
         let short = [0; Suite::MAX_TAG];
         let split = object.len().saturating_sub(tag_len);
         let (text, tag) = object.split_at_mut(split);
         let tag = if tag.len() == tag_len { &*tag } else { short.get(..tag_len).unwrap_or_default() };
-        self.aad.set(header);
         right &= self.aead.open(&nonce, self.aad.as_slice(), text, tag).is_ok();
         if !right {
             object.fill(0);
@@ -180,8 +177,10 @@ impl ObjectKey {
     #[inline]
     fn nonce(&self, header: &ObjectHeader<'_>) -> Option<[u8; NONCE_LEN]> {
         let object = u32::try_from(header.location.object).ok()?;
-        let ctr = u128::from(header.location.group) << 32 | u128::from(object);
-        let [_, _, _, _, nonce @ ..] = (ctr ^ self.salt).to_be_bytes();
+        let mut nonce = [0; NONCE_LEN];
+        let (group_place, object_place) = nonce.split_first_chunk_mut()?;
+        *group_place = (header.location.group ^ self.salt.0).to_be_bytes();
+        *object_place.first_chunk_mut()? = (object ^ self.salt.1).to_be_bytes();
         Some(nonce)
     }
 
@@ -204,32 +203,67 @@ impl fmt::Debug for ObjectKey {
     }
 }
 
+fn split_salt(salt: &[u8]) -> Option<(u64, u32)> {
+    let (group, object) = salt.split_first_chunk()?;
+    Some((u64::from_be_bytes(*group), u32::from_be_bytes(object.try_into().ok()?)))
+}
+
 /// The AAD of one object after another, in the same space.
-struct AadSpace(Vec<u8>);
+struct AadSpace {
+    /// [`FIXED`](Self::FIXED) bytes, then the immutable properties.
+    bytes: Vec<u8>,
+    /// True if these properties hold the Key ID.
+    named: bool,
+}
 
 impl AadSpace {
+    /// Group id, object id, priority.
+    const FIXED: usize = 8 + 4 + 1;
+
+    fn new(immutable: &[u8], key_id: u64) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.resize(Self::FIXED, 0);
+        bytes.extend_from_slice(immutable);
+        Self { bytes, named: properties::key_id(immutable) == Some(key_id) }
+    }
+
+    /// The AAD of the object of `header`; true if its properties hold `key_id`, the same at every call.
     #[inline]
-    fn set(&mut self, header: &ObjectHeader<'_>) {
-        // Over 2^32 - 1 nothing is ever accepted.
-        let ctr = u128::from(header.location.group) << 32 | u128::from(header.location.object as u32);
-        let [_, _, _, fixed @ ..] = (ctr << 8 | u128::from(header.priority)).to_be_bytes();
+    fn set(&mut self, header: &ObjectHeader<'_>, key_id: u64) -> bool {
         // Most objects of a track have the properties of the one before.
-        match self.0.split_first_chunk_mut() {
-            Some((place, rest)) if *rest == *header.immutable => *place = fixed,
-            _ => {
-                self.0.clear();
-                self.0.extend_from_slice(&fixed);
-                self.0.extend_from_slice(header.immutable);
-            }
+        let (_, before) = self.bytes.split_at_checked(Self::FIXED).unwrap_or_default();
+        if !same(before, header.immutable) {
+            self.bytes.truncate(Self::FIXED);
+            self.bytes.extend_from_slice(header.immutable);
+            self.named = properties::key_id(header.immutable) == Some(key_id);
         }
+        if let Some(fixed) = self.bytes.first_chunk_mut::<{ Self::FIXED }>() {
+            let [group @ .., _, _, _, _, _] = fixed;
+            *group = header.location.group.to_be_bytes();
+            let [_, _, _, _, _, _, _, _, object @ .., priority] = fixed;
+            // Over 2^32 - 1 nothing is ever accepted.
+            *object = (header.location.object as u32).to_be_bytes();
+            *priority = header.priority;
+        }
+        self.named
     }
 
     #[inline]
     fn as_slice(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
+/// Equality that needs no call for 4 to 8 bytes, as the Key ID property has up to key id 2^30.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() || !(4..=8).contains(&a.len()) {
+        return a == b;
+    }
+    a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk()
+}
+
+#[inline]
 fn parse(plaintext: &[u8]) -> Option<Opened<'_>> {
     let mut rest = plaintext;
     let len = usize::try_from(varint::decode(&mut rest).ok()?).ok()?;

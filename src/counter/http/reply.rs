@@ -266,5 +266,6 @@ fn reason(response: &HttpResponse) -> Option<Reason> {
 fn retry_later(response: &HttpResponse) -> Duration {
     let ms = json::fields(&response.body, ["retry_later_ms"]).ok().and_then(|[ms]| ms?.counter());
     let seconds = || json::decimal(std::str::from_utf8(response.headers.get("retry-after")?).ok()?);
-    ms.map(Duration::from_millis).or_else(|| seconds().map(Duration::from_secs)).unwrap_or_default()
+    // A header may name more seconds than the body has numbers for, in milliseconds.
+    Duration::from_millis(ms.or_else(|| seconds().map(|s| s.saturating_mul(1000))).unwrap_or_default())
 }

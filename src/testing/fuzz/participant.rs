@@ -166,8 +166,8 @@ fn told<E: Engine>(participant: &mut Participant<E>, now: Timestamp, event: Even
 ///
 /// - no `handle` fails;
 /// - no two members ever differ on an epoch (`SafetyMode::Pinned`);
-/// - once faults stop and time has passed, whoever is a member agrees with whoever else is, and nobody waits
-///   to join a group that has members.
+/// - once faults stop and time has passed, whoever is a member agrees with whoever else is, and nobody whom the
+///   embedder admits waits to join a group that has members.
 pub(super) fn moves(data: &[u8]) {
     play(data, 5, 96, |who, life| symbolic(&format!("p{who}"), life));
 }
@@ -230,19 +230,33 @@ fn play<E: Engine>(data: &[u8], participants: usize, most: usize, engine: impl F
     restart(&mut net, &mut up, lives, true, &engine);
     net.run_for(Duration::from_secs(300));
     check(&net);
-    let in_phase = |phases: &[Phase]| -> Vec<usize> {
-        let phase = |who: usize| net.peer(who).map(Participant::phase);
-        (0..participants).filter(|who| phase(*who).is_some_and(|p| phases.contains(&p))).collect()
-    };
-    let members = in_phase(&[Phase::Member]);
+    // Whom the group put out, perhaps before it heard that it was in, is barred until the embedder says
+    // otherwise; here it does.
+    for waiting in in_phase(&net, &WAITING) {
+        let Some(sender) = net.peer(waiting).map(|p| p.sender_id().clone()) else { continue };
+        for member in in_phase(&net, &[Phase::Member]) {
+            let admit = Command::Admit { sender: sender.clone(), replacing: None };
+            net.command(member, admit).expect("a member");
+        }
+    }
+    net.run_for(Duration::from_secs(120));
+    check(&net);
+    let members = in_phase(&net, &[Phase::Member]);
     if !members.is_empty() {
         // Not the roster against who is up: one whose leave nobody heard has ended, and is in it yet.
         let state = |who: usize| net.peer(who).map(|p| (p.epoch(), p.context_hash()));
         let agreed = members.iter().all(|who| state(*who) == state(members[0]));
         assert!(agreed, "{members:?} differ\n{}", net.log().to_text());
-        let waiting = in_phase(&[Phase::Joining, Phase::Bootstrapping]);
+        let waiting = in_phase(&net, &WAITING);
         assert!(waiting.is_empty(), "{waiting:?} wait\n{}", net.log().to_text());
     }
+}
+
+const WAITING: [Phase; 2] = [Phase::Joining, Phase::Bootstrapping];
+
+fn in_phase<E: Engine>(net: &Network<E>, phases: &[Phase]) -> Vec<usize> {
+    let phase = |who: usize| net.peer(who).map(Participant::phase);
+    (0..net.len()).filter(|who| phase(*who).is_some_and(|p| phases.contains(&p))).collect()
 }
 
 /// Starts again what is down, or only takes note of it; the number of lives so far.

@@ -4,10 +4,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::participant::{config, symbolic};
-use crate::engine::Engine;
 use crate::event::{Command, Event};
 use crate::participant::Participant;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{CHECKSUM_LEN, Snapshot, checksum};
 use crate::testing::network::{Network, NetworkConfig};
 use crate::testing::symbolic::SymbolicEngine;
 use crate::time::Timestamp;
@@ -43,7 +42,7 @@ pub(super) fn snapshot(data: &[u8]) {
         None => (changes.to_vec(), "p0"),
         Some(good) => {
             let mut bytes = good.as_bytes().to_vec();
-            bytes.truncate(bytes.len().saturating_sub(32));
+            bytes.truncate(bytes.len().saturating_sub(CHECKSUM_LEN));
             for change in changes.chunks_exact(3) {
                 let at = usize::from(u16::from_be_bytes([change[0], change[1]]));
                 match bytes.get_mut(at) {
@@ -54,8 +53,7 @@ pub(super) fn snapshot(data: &[u8]) {
             (bytes, if which == 2 { "p1" } else { "p0" })
         }
     };
-    let sum = engine(name).sha256(&bytes).expect("a hash");
-    let sealed = Snapshot::from_bytes([&bytes[..], &sum].concat());
+    let sealed = Snapshot::from_bytes([&bytes[..], &checksum(&bytes)].concat());
     let Ok(mut participant) = Participant::restore(engine(name), config(), &sealed, now) else {
         assert!(!changes.is_empty() || usize::from(which) >= good.len(), "one's own snapshot");
         return;
