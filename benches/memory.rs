@@ -6,25 +6,37 @@
 //! before anything of it is stored.
 //!
 //! `figure participant_bytes_<n>`: all that a participant holds in a group of n. `participant_mls_bytes_<n>`:
-//! the group by hand. `participant_own_bytes_<n>`: the difference. `figure allocs_<object>_per_object`:
-//! allocations in a group of 1,000, `..._<n>` in others; a Commit is tried when it comes and put in force by
-//! its receipt, durable bytes included. `..._by_mls`: the same object by hand.
+//! the group by hand. `participant_own_bytes_<n>`: the difference. `participant_durable_bytes_<n>`: what it
+//! stores, of which it also holds the group's part.
+//!
+//! `figure allocs_<object>_per_object`: allocations in a group of 1,000, `..._<n>` in others; a Commit is
+//! looked at when it comes and put in force by its receipt, durable bytes included. `..._by_mls`: the same
+//! object by hand.
+//!
+//! `figure codec_decode_allocs`: the most that one of the draft's three messages costs, decoded from bytes
+//! that are shared with the connection's buffer; `codec_stream_decode_allocs`: all of them mixed, pushed into
+//! a `ControlDecoder` in packets of 1,200 bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "support/messages.rs"]
+mod messages;
 mod support;
 
+use std::hint::black_box;
+
+use self::support::{BenchEngine, SUITE, Seat, engine, group, identity, pin, state};
 use allocation_counter::{measure, opt_out};
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::crypto::SignatureSecretKey;
 use mls_rs::identity::basic::BasicIdentityProvider;
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules};
 use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
+use moq_mls::codec::{ControlDecoder, ControlMessage, Decode, Encode};
 use moq_mls::counter::{Pin, receipt_message};
 use moq_mls::tracks::TrackKind;
 use moq_mls::{Command, Config, Event, Object, Phase, Timestamp};
-use support::{BenchEngine, SUITE, Seat, engine, group, identity, pin, state};
 
 type Provider = AwsLcCryptoProvider;
 type Member = Seat<BenchEngine<Provider>>;
@@ -211,6 +223,8 @@ fn bench(members: usize) {
     println!("figure participant_bytes_{members} {bytes} bytes");
     println!("figure participant_mls_bytes_{members} {} bytes", hand.bytes);
     println!("figure participant_own_bytes_{members} {} bytes", bytes - hand.bytes);
+    let durable = me.machine.snapshot().unwrap().as_bytes().len();
+    println!("figure participant_durable_bytes_{members} {durable} bytes");
     println!("figure participant_bytes_{members}_vs_mls {:.2} x", bytes as f64 / hand.bytes as f64);
 
     let (newcomer, key) = service.joiner("newcomer", 1);
@@ -237,7 +251,52 @@ fn bench(members: usize) {
     allocs("commit_by_mls", members, hand.commit);
 }
 
+/// Allocations per message when `stream` messages are read.
+fn per_message(stream: usize, read: impl FnOnce()) -> f64 {
+    measure(read).count_total as f64 / stream as f64
+}
+
+fn codec() {
+    const STREAM: usize = 64;
+    let shared = |bytes: &[u8]| BytesMut::from(bytes).split().freeze();
+    let (mut most, mut mixed) = (0.0_f64, Vec::new());
+    for case in messages::cases() {
+        let wire = case.ours.to_bytes().unwrap().repeat(STREAM);
+        let mut input = shared(&wire);
+        let ours = per_message(STREAM, || {
+            while input.has_remaining() {
+                assert!(black_box(&ControlMessage::decode(&mut input)).is_ok());
+            }
+        });
+        println!("figure codec_decode_{}_allocs {ours} per_message", case.name);
+        let mut their_wire = Vec::new();
+        (0..STREAM).for_each(|_| case.theirs.encode(&mut their_wire).unwrap());
+        let mut input = shared(&their_wire);
+        let theirs = per_message(STREAM, || {
+            while input.has_remaining() {
+                let message = moqtap_codec::draft18::message::ControlMessage::decode(&mut input);
+                assert!(black_box(&message).is_ok());
+            }
+        });
+        println!("figure codec_decode_{}_moqtap_allocs {theirs} per_message", case.name);
+        most = most.max(ours);
+        mixed.extend(wire);
+    }
+    println!("figure codec_decode_allocs {most} per_message");
+    let mut decoder = ControlDecoder::new();
+    let in_packets = per_message(4 * STREAM, || {
+        for packet in mixed.chunks(1200) {
+            decoder.push(packet);
+            while let Some(message) = decoder.next_message().unwrap() {
+                black_box(&message);
+            }
+        }
+    });
+    println!("figure codec_stream_decode_allocs {in_packets:.3} per_message");
+}
+
 fn main() {
+    codec();
     for members in [10, 100, 1000] {
         bench(members);
     }

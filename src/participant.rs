@@ -465,7 +465,11 @@ impl<E: Engine> Participant<E> {
                 self.fault(Some(recipient), Fault::NotForMe);
                 Ok(())
             }
-            TrackKind::Commit(from) => self.on_commit_object(from, object),
+            TrackKind::Commit(from) => {
+                self.on_commit_object(from, object)?;
+                self.join_if_there();
+                Ok(())
+            }
             TrackKind::Tree(from) => self.on_tree_object(from, object),
         }
     }

@@ -4,7 +4,10 @@
 
 mod support;
 
-use moq_mls::action::{Fault, Notice, Refusal};
+use std::time::Duration;
+
+use moq_mls::action::{Action, Fault, Notice, Refusal};
+use moq_mls::counter::LockReply;
 use moq_mls::engine::Engine;
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{GroupTracks, KEY_PACKAGE_GROUP, Location};
@@ -242,4 +245,41 @@ fn namesakes_are_found_whoever_of_them_comes_and_goes() {
     let members: Vec<_> = world.peers[0].machine.members().map(|m| m.sender.clone()).collect();
     assert!(!members.contains(&of_first), "{members:?}");
     assert_eq!(members.len(), 2, "one of the two others is in: {members:?}");
+}
+
+/// A newcomer that finds another holding the lock of slot 0, and may see a commit before it is told or after:
+/// where it is then, and how often it asks again when its wait is over.
+fn after_a_conflict(before: bool, after: bool) -> (Phase, usize) {
+    let now = Timestamp::from_secs(1_700_000_000);
+    let mut machine = Participant::new(SymbolicEngine::new("newcomer").unwrap(), config(), now).unwrap();
+    machine.handle(now, Command::Join).unwrap();
+    let lock = |action| match action {
+        Action::Lock { id, .. } => Some(id),
+        _ => None,
+    };
+    let asked: Vec<_> = machine.actions().filter_map(lock).collect();
+    assert_eq!(asked.len(), 1);
+    let track = machine.tracks().commit(machine.sender_id());
+    let location = Location { group: 0, object: 0 };
+    let commit = Object { track, location, payload: "commit".into() };
+    if before {
+        machine.handle(now, Event::Object(commit.clone())).unwrap();
+        assert_eq!(machine.phase(), Phase::Bootstrapping, "it was asked, and the answer is on its way");
+    }
+    let conflict = LockReply::Conflict { retry_later: Duration::from_millis(500) };
+    machine.handle(now, Event::LockReply { id: asked[0], reply: Ok(conflict) }).unwrap();
+    if after {
+        machine.handle(now, Event::Object(commit)).unwrap();
+    }
+    let phase = machine.phase();
+    let (at, _) = machine.poll_timeout().unwrap();
+    machine.handle(at, Event::Timer).unwrap();
+    (phase, machine.actions().filter_map(lock).count())
+}
+
+#[test]
+fn who_has_seen_a_commit_does_not_ask_again_whether_the_group_is_there() {
+    assert_eq!(after_a_conflict(false, false), (Phase::Bootstrapping, 1));
+    assert_eq!(after_a_conflict(true, false), (Phase::Joining, 0));
+    assert_eq!(after_a_conflict(false, true), (Phase::Joining, 0));
 }

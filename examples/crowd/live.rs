@@ -8,17 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::Action;
+use moq_mls::action::{Action, IncrementRequestId, LockRequestId};
 use moq_mls::counter::service::{CounterService, ServiceConfig};
-use moq_mls::counter::{IncrementRequest, LockRequest};
+use moq_mls::counter::{IncrementRequest, LockReply, LockRequest};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, Timestamp};
 
 enum Parcel {
     Event(usize, Event),
-    Lock(usize, moq_mls::action::LockRequestId, LockRequest),
-    Increment(usize, moq_mls::action::IncrementRequestId, IncrementRequest),
+    /// With the asker's phase when it asked.
+    Lock(usize, Phase, LockRequestId, LockRequest),
+    Increment(usize, IncrementRequestId, IncrementRequest),
 }
 
 struct Peer {
@@ -34,23 +35,26 @@ struct Peer {
 pub(crate) struct Asked {
     /// For slot 0: is the group there?
     pub(crate) genesis: u64,
-    /// For a later slot, by a member that wants to commit or to know what won.
-    pub(crate) by_members: u64,
+    /// For a later slot, by a member, while it was free or somebody had its lock: to commit.
+    pub(crate) locks: u64,
+    /// For a later slot, by a member, when it was used: which commit won?
+    pub(crate) reads: u64,
     /// For a later slot, by one who has a Welcome and wants to know whether it won.
-    pub(crate) by_joiners: u64,
+    pub(crate) joiner_reads: u64,
     pub(crate) increments: u64,
 }
 
 impl Asked {
     pub(crate) fn all(&self) -> u64 {
-        self.genesis + self.by_members + self.by_joiners + self.increments
+        self.genesis + self.locks + self.reads + self.joiner_reads + self.increments
     }
 
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             genesis: self.genesis - before.genesis,
-            by_members: self.by_members - before.by_members,
-            by_joiners: self.by_joiners - before.by_joiners,
+            locks: self.locks - before.locks,
+            reads: self.reads - before.reads,
+            joiner_reads: self.joiner_reads - before.joiner_reads,
             increments: self.increments - before.increments,
         }
     }
@@ -166,12 +170,8 @@ impl Live {
                 self.publish(object);
             }
             Action::Lock { id, request } => {
-                match self.peers[who].machine.phase() {
-                    Phase::Bootstrapping => self.asked.genesis += 1,
-                    Phase::Member => self.asked.by_members += 1,
-                    _ => self.asked.by_joiners += 1,
-                }
-                self.send(Parcel::Lock(who, id, request));
+                let phase = self.peers[who].machine.phase();
+                self.send(Parcel::Lock(who, phase, id, request));
             }
             Action::Increment { id, request } => {
                 self.asked.increments += 1;
@@ -216,9 +216,16 @@ impl Live {
         }
         match self.queue.pop_first() {
             Some((_, Parcel::Event(who, event))) => self.handle(who, event),
-            Some((_, Parcel::Lock(who, id, request))) => {
+            Some((_, Parcel::Lock(who, phase, id, request))) => {
                 let token = Bytes::copy_from_slice(&self.drawn.to_be_bytes());
                 let reply = self.service.lock(self.now, &request, token);
+                let asked = &mut self.asked;
+                match (phase, &reply) {
+                    (Phase::Bootstrapping, _) => asked.genesis += 1,
+                    (Phase::Member, LockReply::CounterError(_)) => asked.reads += 1,
+                    (Phase::Member, _) => asked.locks += 1,
+                    _ => asked.joiner_reads += 1,
+                }
                 self.send(Parcel::Event(who, Event::LockReply { id, reply: Ok(reply) }));
             }
             Some((_, Parcel::Increment(who, id, request))) => {

@@ -117,14 +117,21 @@ impl<E: Engine> Participant<E> {
         }
     }
 
-    /// Asks for value 0: for the lock, or, once the group is made, for the increment. Who has seen a commit
-    /// since it last asked knows the answer, and saves the service a crowd that asks again.
-    pub(crate) fn ask_genesis(&mut self) {
-        let Some(bootstrap) = self.bootstrap_state() else { return };
-        if bootstrap.commits_seen && bootstrap.genesis.is_none() && !bootstrap.reported {
-            self.start_joining(None);
+    /// A commit shows that the group is there. Who waits to ask the counter about it need not: a crowd that
+    /// found the creator at it does not come back as a crowd, and takes its Welcomes at once.
+    pub(crate) fn join_if_there(&mut self) {
+        if !self.deadlines.is_set(Timer::Request) {
             return;
         }
+        let there = |b: &mut Bootstrap<_>| b.commits_seen && b.genesis.is_none() && !b.reported;
+        if self.bootstrap_state().is_some_and(there) {
+            self.start_joining(None);
+        }
+    }
+
+    /// Asks for value 0: for the lock, or, once the group is made, for the increment.
+    pub(crate) fn ask_genesis(&mut self) {
+        let Some(bootstrap) = self.bootstrap_state() else { return };
         let lock_id = bootstrap.lock_id.clone();
         match bootstrap.genesis.as_ref().map(|g| g.pin) {
             // A lock is a hint only where increments are pinned; elsewhere it is needed again.
@@ -185,6 +192,7 @@ impl<E: Engine> Participant<E> {
             Ok(LockReply::Error(reason)) => self.genesis_fault(ServiceFault::Refused(reason)),
             Ok(LockReply::CounterError(_)) | Err(_) => self.genesis_backoff(),
         }
+        self.join_if_there();
         Ok(())
     }
 
