@@ -19,9 +19,11 @@ pub struct Limits {
     pub adds_per_commit: usize,
     /// Most members added by one commit whose ratchet tree goes apart.
     pub adds_per_commit_apart: usize,
-    /// Most KeyPackages waiting to be committed, one per sender.
+    /// Most KeyPackages waiting to be committed, one per sender; beyond,
+    /// [`Refusal::Full`](crate::action::Refusal::Full). While it is open whether this participant creates the
+    /// group, as many are kept; beyond, [`Fault::TooMany`](crate::action::Fault::TooMany).
     pub pending_joiners: usize,
-    /// Most bytes of KeyPackages waiting to be committed.
+    /// Most bytes of those KeyPackages, with the same end.
     pub pending_joiner_bytes: usize,
     /// Most KeyPackage sequences remembered of senders that are gone, and most senders barred.
     pub remembered_senders: usize,

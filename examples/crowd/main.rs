@@ -1,0 +1,356 @@
+//! A thousand people join at once: what it costs the committer, against the draft's literal way.
+//!
+//! ```sh
+//! cargo run --release --example crowd              # the figures
+//! cargo run --release --example crowd -- --growth  # a table from 10 to 5,000 joiners, and the plot's data
+//! ```
+//!
+//! Bytes, commits and requests are of one deterministic round: every KeyPackage is real, and so are the
+//! commit, the tree and the Welcomes; 32 sampled joiners join for real. The relay and the counter answer at
+//! once. Times are medians of 5 rounds. "Literal" is this same code with the extension off and the cap on
+//! adds lifted: one commit, the tree in every Welcome. Who asks the counter how often in a group whose
+//! members are all there is counted in [`live`].
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../../benches/support/mod.rs"]
+mod support;
+
+mod live;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mls_rs::crypto::SignatureSecretKey;
+use mls_rs::{CipherSuiteProvider, CryptoProvider};
+use mls_rs_crypto_awslc::AwsLcCryptoProvider;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use moq_mls::counter::{Pin, receipt_message};
+use moq_mls::tracks::{SenderId, TrackKind};
+use moq_mls::{Command, Config, Event, Object, Phase, Timestamp};
+
+use self::live::Live;
+use self::support::{BenchEngine, Provider, SUITE, Seat, engine, group, median, pin, state, timed};
+
+const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
+const ROUNDS: usize = 5;
+
+/// What a round is made of.
+#[derive(Clone, Default)]
+struct Plan {
+    joiners: usize,
+    /// How many of them join for real.
+    sample: usize,
+    /// They ask within this time, evenly.
+    spread: Duration,
+    /// As the draft says.
+    literal: bool,
+    /// The counter service's keys, if it signs receipts, and the joiners got the commit and its receipt
+    /// before their Welcome.
+    receipts: Option<(SignatureSecretKey, Bytes)>,
+}
+
+impl Plan {
+    fn of(joiners: usize) -> Self {
+        Self { joiners, sample: 32, ..Self::default() }
+    }
+}
+
+fn config(plan: &Plan) -> Config {
+    let mut config = Config::new(group());
+    config.service_key = plan.receipts.as_ref().map(|(_, public)| public.clone());
+    // Beyond the default of 4,096, for the largest row of the table.
+    config.limits.pending_joiners = 8192;
+    if plan.literal {
+        config.tree_threshold = None;
+        config.limits.adds_per_commit = usize::MAX;
+    }
+    config
+}
+
+struct Joiner<P: Provider> {
+    seat: Option<Seat<BenchEngine<P>>>,
+    sender: SenderId,
+    key_package: Object,
+}
+
+fn joiner<P: Provider>(at: usize, sampled: bool, plan: &Plan) -> Joiner<P> {
+    let mut seat = Seat::new(engine::<P>(&format!("joiner-{at}")), config(plan), NOW);
+    seat.used = Some(state(1, None));
+    seat.handle(Command::Join);
+    let key_package = seat.take(|kind| matches!(kind, TrackKind::KeyPackage(_)));
+    let sender = seat.machine.sender_id().clone();
+    Joiner { seat: sampled.then_some(seat), sender, key_package }
+}
+
+#[derive(Default)]
+struct Round {
+    bytes: usize,
+    commits: u64,
+    /// Requests for slots from 1 on.
+    locks: usize,
+    increments: u64,
+    /// How often each joiner asked whether the group is there, and which commit won.
+    probes: f64,
+    pin_reads: f64,
+    committer: Duration,
+    /// From the Welcome to being a member; median and longest.
+    join: (Duration, Duration),
+    members: usize,
+}
+
+/// All ask to join a group of one.
+fn round<P: Provider>(plan: &Plan) -> Round {
+    let joiners = plan.joiners;
+    let mut founder = Seat::new(engine::<P>("founder"), config(plan), NOW);
+    founder.handle(Command::Join);
+    founder.locks.clear();
+    founder.published.clear();
+    let before = founder.machine.stats().clone();
+
+    let every = (joiners / plan.sample).max(1);
+    let mut crowd: Vec<Joiner<P>> =
+        (0..joiners).map(|i| joiner(i, i % every == 0 && i / every < plan.sample, plan)).collect();
+    let mut pins: Vec<Pin> = Vec::new();
+    let (time, ()) = timed(|| {
+        for (i, joiner) in crowd.iter().enumerate() {
+            let at = NOW.after(plan.spread.mul_f64(i as f64 / joiners as f64));
+            advance(&mut founder, at, &mut pins);
+            founder.now = founder.now.max(at);
+            founder.handle(Event::Object(joiner.key_package.clone()));
+        }
+        let deadline = founder.now.after(Duration::from_secs(30));
+        while founder.machine.members().count() <= joiners {
+            let at = founder.machine.poll_timeout().map(|(at, _)| at).filter(|at| *at <= deadline);
+            advance(&mut founder, at.expect("everyone gets in"), &mut pins);
+        }
+    });
+    let stats = founder.machine.stats();
+    let mut round = Round {
+        commits: stats.commits_won - before.commits_won,
+        increments: stats.increment_requests - before.increment_requests,
+        locks: founder.locks.iter().filter(|val| **val > 0).count(),
+        committer: Duration::from_secs_f64(time),
+        members: founder.machine.members().count(),
+        ..Round::default()
+    };
+    let objects: Vec<Object> = founder.published.drain(..).collect();
+    round.bytes = objects.iter().map(|o| o.payload.len()).sum();
+
+    let (mut times, mut probes, mut pin_reads) = (Vec::new(), 0, 0);
+    for joiner in crowd.iter_mut() {
+        let Some(mut seat) = joiner.seat.take() else { continue };
+        let track = seat.machine.tracks().welcome(&joiner.sender);
+        let welcome = objects.iter().find(|o| o.track == track).expect("a Welcome for everyone").clone();
+        let epoch = welcome.location.group;
+        seat.used = Some(state(epoch + 1, Some(pins[usize::try_from(epoch).unwrap() - 1])));
+        seat.relay = objects
+            .iter()
+            .filter(|o| matches!(seat.machine.tracks().classify(&o.track), Some(TrackKind::Tree(_))))
+            .cloned()
+            .collect();
+        probes += seat.locks.len();
+        seat.locks.clear();
+        if let Some((secret, _)) = &plan.receipts {
+            for object in with_receipt::<P>(&seat, &objects, epoch, &pins, secret) {
+                seat.handle(Event::Object(object));
+            }
+        }
+        let (time, ()) = timed(|| seat.handle(Event::Object(welcome)));
+        assert_eq!((seat.machine.phase(), seat.machine.epoch()), (Phase::Member, Some(epoch)));
+        pin_reads += seat.locks.len();
+        times.push(time);
+    }
+    let most = times.iter().copied().fold(0.0, f64::max);
+    round.probes = probes as f64 / times.len() as f64;
+    round.pin_reads = pin_reads as f64 / times.len() as f64;
+    round.join = (Duration::from_secs_f64(median(&mut times)), Duration::from_secs_f64(most));
+    round
+}
+
+/// The commit that made `epoch`, and its receipt behind it.
+fn with_receipt<P: Provider>(
+    seat: &Seat<BenchEngine<P>>,
+    objects: &[Object],
+    epoch: u64,
+    pins: &[Pin],
+    secret: &SignatureSecretKey,
+) -> [Object; 2] {
+    let tracks = seat.machine.tracks();
+    let is_commit = |o: &&Object| {
+        o.location.group == epoch - 1 && matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
+    };
+    let commit = objects.iter().find(is_commit).expect("a commit made it").clone();
+    let message = receipt_message(&group(), epoch, &pins[usize::try_from(epoch).unwrap() - 1]);
+    let suite = P::default().cipher_suite_provider(SUITE).unwrap();
+    let mut receipt = commit.clone();
+    receipt.location.object += 1;
+    receipt.payload = suite.sign(secret, &message).unwrap().into();
+    [commit, receipt]
+}
+
+/// Lets time pass until `at`, noting the pin of each epoch.
+fn advance<P: Provider>(seat: &mut Seat<BenchEngine<P>>, at: Timestamp, pins: &mut Vec<Pin>) {
+    while let Some((due, _)) = seat.machine.poll_timeout().filter(|(due, _)| *due <= at) {
+        seat.now = seat.now.max(due);
+        seat.handle(Event::Timer);
+        let epoch = usize::try_from(seat.machine.epoch().unwrap()).unwrap();
+        if epoch > pins.len() {
+            let mut commits = seat.published.iter().rev();
+            let is_commit =
+                |o: &&Object| matches!(seat.machine.tracks().classify(&o.track), Some(TrackKind::Commit(_)));
+            let commit: Bytes = commits.find(is_commit).unwrap().payload.clone();
+            pins.push(pin(&seat.machine, &commit));
+        }
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn times<P: Provider>(name: &str, joiners: usize) {
+    let (mut committer, mut join, mut last) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let round = round::<P>(&Plan::of(joiners));
+        committer.push(millis(round.committer));
+        join.push(millis(round.join.0));
+        last.push(millis(round.join.1));
+    }
+    println!("figure crowd_{joiners}_committer_ms{name} {:.1} ms", median(&mut committer));
+    println!("figure crowd_{joiners}_join_ms{name} {:.1} ms", median(&mut join));
+    println!("figure crowd_{joiners}_slowest_join_ms{name} {:.1} ms", median(&mut last));
+}
+
+fn figures() {
+    type P = AwsLcCryptoProvider;
+    let once = round::<P>(&Plan::of(1000));
+    assert_eq!(once.members, 1001);
+    println!("figure crowd_1000_bytes {} bytes", once.bytes);
+    println!("figure crowd_1000_commits {} commits", once.commits);
+    let per_commit = |requests: f64| requests / once.commits as f64;
+    println!("figure crowd_1000_lock_requests_per_commit {:.2} requests", per_commit(once.locks as f64));
+    println!("figure crowd_1000_increments_per_commit {:.2} requests", per_commit(once.increments as f64));
+    println!("figure crowd_1000_join_probes {:.2} requests_per_joiner", once.probes);
+    println!("figure crowd_1000_pin_reads {:.2} requests_per_joiner", once.pin_reads);
+    let suite = P::default().cipher_suite_provider(SUITE).unwrap();
+    let (secret, public) = suite.signature_key_generate().unwrap();
+    let receipts = Some((secret, Bytes::copy_from_slice(&public)));
+    let reads = round::<P>(&Plan { receipts, ..Plan::of(1000) }).pin_reads;
+    println!("figure crowd_1000_pin_reads_after_a_receipt {reads:.2} requests_per_joiner");
+    let spread = round::<P>(&Plan { spread: Duration::from_secs(10), ..Plan::of(1000) });
+    println!("figure crowd_1000_spread_bytes {} bytes", spread.bytes);
+    println!("figure crowd_1000_spread_commits {} commits", spread.commits);
+    let literal = round::<P>(&Plan { literal: true, ..Plan::of(1000) });
+    assert_eq!(literal.commits, 1);
+    println!("figure crowd_1000_literal_bytes {} bytes", literal.bytes);
+    println!("figure crowd_1000_literal_ratio {:.0} x", literal.bytes as f64 / once.bytes as f64);
+    println!("figure crowd_1000_literal_join_ms {:.1} ms", millis(literal.join.0));
+    let twice = round::<P>(&Plan::of(2000));
+    println!("figure crowd_2000_bytes {} bytes", twice.bytes);
+    println!("figure crowd_2000_commits {} commits", twice.commits);
+    times::<P>("", 1000);
+    times::<RustCryptoProvider>("_rustcrypto", 1000);
+    for (receipts, name) in [(true, ""), (false, "_without_receipts")] {
+        everyone_there(1000, receipts, name);
+        from_nothing(1000, receipts, name);
+    }
+}
+
+/// The counter's requests in a group whose members are all there: while it gathers, at each epoch, and in a
+/// minute in which nothing happens.
+fn everyone_there(members: usize, receipts: bool, name: &str) {
+    const EPOCHS: usize = 10;
+    // A few are in already, so that there is somebody to race with.
+    let mut live = Live::new(config(&Plan::default()), receipts, NOW);
+    live.join();
+    live.run_for(Duration::from_secs(1));
+    (1..32).for_each(|_| live.join());
+    live.run_for(Duration::from_secs(4));
+    let begun = live.epoch().expect("the first few are in");
+    gather(&mut live, members, &format!("crowd_live_{members}"), begun, name);
+
+    let (mut by_members, mut by_joiners) = (0, 0);
+    for i in 0..EPOCHS {
+        let (epoch, before) = (live.epoch().unwrap(), live.asked);
+        match i % 2 {
+            0 => live.command(i * 97 % members, Command::Update),
+            _ => live.join(),
+        }
+        live.run_for(Duration::from_secs(3));
+        assert_eq!(live.epoch(), Some(epoch + 1));
+        let asked = live.asked.since(&before);
+        by_members += asked.locks + asked.reads + asked.increments;
+        by_joiners += asked.genesis + asked.joiner_reads;
+    }
+    let per_epoch = |requests: u64| requests as f64 / EPOCHS as f64;
+    println!("figure crowd_counter_requests_per_epoch{name} {:.2} requests", per_epoch(by_members));
+    // Every second epoch lets one in.
+    println!(
+        "figure crowd_counter_requests_per_join_by_joiner{name} {:.2} requests",
+        2.0 * per_epoch(by_joiners)
+    );
+    let before = live.asked;
+    live.run_for(Duration::from_secs(60));
+    let idle = live.asked.since(&before).all() as f64 / live.len() as f64;
+    println!("figure crowd_idle_requests_per_member_minute{name} {idle:.2} requests");
+}
+
+/// A meeting begins: there is no group yet, and all come at once.
+fn from_nothing(members: usize, receipts: bool, name: &str) {
+    let mut live = Live::new(config(&Plan::default()), receipts, NOW);
+    gather(&mut live, members, &format!("crowd_start_{members}"), 0, name);
+}
+
+/// All that are missing from `members` come at once.
+fn gather(live: &mut Live, members: usize, what: &str, begun: u64, name: &str) {
+    const STEP: Duration = Duration::from_millis(5);
+    let (first, before) = (live.len(), live.asked);
+    (first..members).for_each(|_| live.join());
+    let mut last_in = Duration::ZERO;
+    while live.epoch().is_none() {
+        assert!(last_in < Duration::from_secs(30), "not everyone got in");
+        live.run_for(STEP);
+        last_in += STEP;
+    }
+    live.run_for(Duration::from_secs(5));
+    let epoch = live.epoch().expect("everyone is in");
+    let asked = live.asked.since(&before);
+    let per_commit = |requests: u64| requests as f64 / (epoch - begun) as f64;
+    let each = |requests: u64| requests as f64 / (members - first) as f64;
+    println!("figure {what}_commits{name} {} commits", epoch - begun);
+    // Of virtual time: what the computing takes is not in it.
+    println!("figure {what}_last_in_ms{name} {} ms", last_in.as_millis());
+    println!("figure {what}_lock_requests_per_commit{name} {:.2} requests", per_commit(asked.locks));
+    println!("figure {what}_reads_per_commit{name} {:.2} requests", per_commit(asked.reads));
+    println!("figure {what}_join_probes{name} {:.2} requests_per_joiner", each(asked.genesis));
+    println!("figure {what}_pin_reads{name} {:.2} requests_per_joiner", each(asked.joiner_reads));
+}
+
+/// One line per size; `docs/plot_crowd.py` reads them.
+fn growth() {
+    println!("joiners,bytes,literal_bytes,commits,committer_ms,join_ms");
+    for joiners in [10, 32, 100, 320, 1000, 2000, 5000] {
+        // 32 groups of 5,000 in one process, five times over, would show nothing that 8 do not.
+        let plan = Plan { sample: if joiners < 5000 { 32 } else { 8 }, ..Plan::of(joiners) };
+        let rounds: Vec<Round> = (0..ROUNDS).map(|_| round::<AwsLcCryptoProvider>(&plan)).collect();
+        let middle = |of: fn(&Round) -> Duration| {
+            median(&mut rounds.iter().map(|r| millis(of(r))).collect::<Vec<_>>())
+        };
+        // At 5,000 the literal way is 4.5 GB.
+        let literal = (joiners <= 1000)
+            .then(|| round::<AwsLcCryptoProvider>(&Plan { literal: true, ..plan.clone() }).bytes.to_string());
+        println!(
+            "{joiners},{},{},{},{:.1},{:.1}",
+            rounds[0].bytes,
+            literal.unwrap_or_default(),
+            rounds[0].commits,
+            middle(|r| r.committer),
+            middle(|r| r.join.0)
+        );
+    }
+}
+
+fn main() {
+    if std::env::args().any(|a| a == "--growth") { growth() } else { figures() }
+}
