@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench memory`, AWS-LC. Bytes are those that are live after joining, counted by the
 //! allocator: the Welcome and the tree are handed over as copies that the member owns, so that what it keeps
-//! of them counts too. By hand is the mls-rs client and group that joined by the same KeyPackages alone,
+//! of them counts too. By hand is the mls-rs client and group alone, joined by KeyPackages alike,
 //! before anything of it is stored.
 //!
 //! `figure participant_bytes_<n>`: all that a participant holds in a group of n. `participant_mls_bytes_<n>`:
@@ -18,30 +18,29 @@
 //! a `ControlDecoder` in packets of 1,200 bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "support/hand.rs"]
+mod hand;
 #[path = "support/messages.rs"]
 mod messages;
 mod support;
 
 use std::hint::black_box;
 
-use self::support::{BenchEngine, SUITE, Seat, engine, group, identity, pin, state};
+use self::hand::{NOW, client, create, key_package, time};
+use self::support::{BenchEngine, SUITE, Seat, engine, group, pin, state};
 use allocation_counter::{measure, opt_out};
 use bytes::{Buf, Bytes, BytesMut};
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::crypto::SignatureSecretKey;
-use mls_rs::identity::basic::BasicIdentityProvider;
-use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules};
-use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
+use mls_rs::{CipherSuiteProvider, CryptoProvider, Group, MlsMessage};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::codec::{ControlDecoder, ControlMessage, Decode, Encode};
 use moq_mls::counter::{Pin, receipt_message};
 use moq_mls::tracks::TrackKind;
-use moq_mls::{Command, Config, Event, Object, Phase, Timestamp};
+use moq_mls::{Command, Config, Event, Object, Phase};
 
 type Provider = AwsLcCryptoProvider;
 type Member = Seat<BenchEngine<Provider>>;
-
-const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
 /// The counter service's keys: it signs receipts.
 struct Service(SignatureSecretKey, Bytes);
@@ -91,30 +90,6 @@ fn copy(object: &Object) -> Object {
     Object { payload: Bytes::copy_from_slice(&object.payload), ..object.clone() }
 }
 
-fn time() -> mls_rs::time::MlsTime {
-    mls_rs::time::MlsTime::from(NOW.as_secs())
-}
-
-fn client(name: &str) -> Client<impl MlsConfig + use<>> {
-    let (identity, secret) = identity::<Provider>(name);
-    let options = CommitOptions::new()
-        .with_path_required(true)
-        .with_ratchet_tree_extension(true)
-        .with_single_welcome_message(false)
-        .with_allow_external_commit(false);
-    Client::builder()
-        .crypto_provider(Provider::default())
-        .identity_provider(BasicIdentityProvider)
-        .signing_identity(identity, secret, SUITE)
-        .mls_rules(DefaultMlsRules::new().with_commit_options(options))
-        .build()
-}
-
-fn key_package<C: MlsConfig>(client: &Client<C>) -> Vec<u8> {
-    let none = ExtensionList::new();
-    client.generate_key_package_message(none.clone(), none, Some(time())).unwrap().to_bytes().unwrap()
-}
-
 /// Commits `adds`; the commit and the first Welcome.
 fn commit<C: MlsConfig>(group: &mut Group<C>, adds: &[Vec<u8>]) -> (Vec<u8>, Option<Vec<u8>>) {
     let mut builder = group.commit_builder().commit_time(time());
@@ -135,16 +110,13 @@ struct ByHand {
 }
 
 fn by_hand(members: usize) -> ByHand {
-    let none = ExtensionList::new();
-    let first = client("first");
-    let id = group().as_bytes().to_vec();
-    let mut creator = first.create_group_with_id(id, none.clone(), none, Some(time())).unwrap();
+    let mut creator = create(&client::<Provider>("first").0);
     let mut member = None;
     let live = measure(|| {
-        let me = client("me");
+        let (me, _) = client::<Provider>("me");
         let mine = key_package(&me);
         let welcome = unseen(|| {
-            let others = (2..members).map(|i| key_package(&client(&format!("m{i}"))));
+            let others = (2..members).map(|i| key_package(&client::<Provider>(&format!("m{i}")).0));
             let adds: Vec<Vec<u8>> = std::iter::once(mine.clone()).chain(others).collect();
             commit(&mut creator, &adds).1.unwrap()
         });
@@ -155,7 +127,7 @@ fn by_hand(members: usize) -> ByHand {
     });
     let (_, mut me) = member.unwrap();
     assert_eq!(me.roster().members_iter().count(), members);
-    let key = key_package(&client("newcomer"));
+    let key = key_package(&client::<Provider>("newcomer").0);
     let key_package = measure(|| {
         let message = MlsMessage::from_bytes(&key).unwrap();
         me.process_incoming_message_with_time(message, time()).unwrap();

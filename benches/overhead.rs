@@ -8,27 +8,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "support/hand.rs"]
+mod hand;
 mod support;
 
 use std::hint::black_box;
 
 use mls_rs::client_builder::MlsConfig;
-use mls_rs::extension::ExtensionType;
 use mls_rs::group::ReceivedMessage;
-use mls_rs::identity::basic::BasicIdentityProvider;
-use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::storage_provider::in_memory::InMemoryGroupStateStorage;
-use mls_rs::{Client, Extension, ExtensionList, Group, MlsMessage};
+use mls_rs::{Client, Group, MlsMessage};
 use moq_mls::counter::Pin;
-use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
 use moq_mls::tracks::TrackKind;
-use moq_mls::{Command, Config, Event, Object, Timestamp};
+use moq_mls::{Command, Config, Event, Object};
 
-use crate::support::{
-    BenchEngine, Provider, SUITE, Seat, engine, group, identity, median, pin, state, timed,
-};
+use crate::hand::{NOW, client, create, key_package, time};
+use crate::support::{BenchEngine, Provider, Seat, engine, group, median, pin, state, timed};
 
-const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 /// Groups created in each round: it takes so little that once is noise.
 const CREATES: usize = 5;
 const OPS: [&str; 5] = ["create", "join", "add", "remove", "process"];
@@ -39,60 +35,9 @@ struct Hand<C: MlsConfig> {
     storage: InMemoryGroupStateStorage,
 }
 
-fn time() -> mls_rs::time::MlsTime {
-    mls_rs::time::MlsTime::from(NOW.as_secs())
-}
-
-fn client<P: Provider>(name: &str) -> (Client<impl MlsConfig + use<P>>, InMemoryGroupStateStorage) {
-    let (identity, secret) = identity::<P>(name);
-    let storage = InMemoryGroupStateStorage::new();
-    let rules = DefaultMlsRules::new()
-        .with_commit_options(
-            CommitOptions::new()
-                .with_path_required(true)
-                .with_ratchet_tree_extension(true)
-                .with_single_welcome_message(false)
-                .with_allow_external_commit(false),
-        )
-        .with_encryption_options(EncryptionOptions::new(
-            true,
-            mls_rs::client_builder::PaddingMode::StepFunction,
-        ));
-    let client = Client::builder()
-        .crypto_provider(P::default())
-        .identity_provider(BasicIdentityProvider)
-        .signing_identity(identity, secret, SUITE)
-        .group_state_storage(storage.clone())
-        .mls_rules(rules)
-        .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
-        .extension_type(ExtensionType::new(PARAMS_EXTENSION))
-        .build();
-    (client, storage)
-}
-
-fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
-    let mut list = ExtensionList::new();
-    list.set(Extension::new(ExtensionType::new(kind), data));
-    list
-}
-
-/// What is in every leaf of ours, so that both ways work on the same tree.
-fn sequence() -> ExtensionList {
-    extension(SEQUENCE_EXTENSION, vec![0; 8])
-}
-
-fn key_package<C: MlsConfig>(client: &Client<C>) -> Vec<u8> {
-    let message =
-        client.generate_key_package_message(ExtensionList::new(), sequence(), Some(time())).unwrap();
-    message.to_bytes().unwrap()
-}
-
 impl<C: MlsConfig> Hand<C> {
     fn create(client: &Client<C>, storage: InMemoryGroupStateStorage) -> Self {
-        let id = group().as_bytes().to_vec();
-        let params = extension(PARAMS_EXTENSION, vec![0; 4]);
-        let group = client.create_group_with_id(id, params, sequence(), Some(time())).unwrap();
-        let mut this = Self { group, storage };
+        let mut this = Self { group: create(client), storage };
         this.store();
         this
     }

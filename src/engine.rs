@@ -99,7 +99,7 @@ pub trait Engine {
     /// [`EngineError::Malformed`] also for trailing bytes.
     fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError>;
 
-    /// Processes another member's commit on a clone, under strict rules: members' commits only, with
+    /// Processes another member's commit as if on a clone, under strict rules: members' commits only, with
     /// a path, with proposals by value, no ReInit, no external init, no PSK.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ pub trait Engine {
         commit: &Bytes,
     ) -> Result<Trial<Self::Group>, EngineError>;
 
-    /// Builds one commit on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
+    /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched
     /// (RFC 9420 section 14).
     ///

@@ -5,8 +5,8 @@
 //! extension types of its own in place of the client's.
 //!
 //! A group state is a value. mls-rs would change it in place, burn a key on a message that fails
-//! and apply a commit to any state; here each step works on a clone, so a failure leaves nothing
-//! behind, and a commit can only lead to the state that was made from the state it was built on.
+//! and apply a commit to any state; here each step works on a clone or on what can be read back, so a
+//! failure leaves nothing behind, and a commit can only lead to the state that was made from the state it was built on.
 //!
 //! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
@@ -232,11 +232,12 @@ impl<C: MlsConfig> MlsEngine<C> {
         Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup::new(group) })
     }
 
-    /// Processes a PrivateMessage with content of the type `wanted` and gives the group after it. A KeyPackage that it adds may have expired since, or
-    /// come from a clock ahead of ours: the message is then judged at the nearest time at which it lived.
+    /// Processes a PrivateMessage with content of the type `wanted` on what `group` gives, and returns the
+    /// group after it. A KeyPackage that it adds may have expired since, or come from a clock ahead of ours:
+    /// the message is then judged, on another one, at the nearest time at which it lived.
     fn process(
         &self,
-        group: &MlsGroup<C>,
+        group: impl Fn() -> Result<Inner<C>, EngineError>,
         now: Timestamp,
         bytes: &[u8],
         wanted: ContentType,
@@ -246,7 +247,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         let mut at = now;
         for _ in 0..ATTEMPTS {
             let message = private(bytes, wanted)?;
-            let mut next = self.take(group)?;
+            let mut next = group()?;
             match next.process_incoming_message_with_time(message, at) {
                 Ok(received) => return Ok((next, received)),
                 Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {

@@ -288,7 +288,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         commit: &Bytes,
     ) -> Result<Trial<MlsGroup<C>>, EngineError> {
         let before = self.with(group, |g| Ok(LeafKeys::of::<C>(g)))?;
-        let (next, received) = self.process(group, now, commit, ContentType::Commit)?;
+        let (next, received) = self.process(|| self.take(group), now, commit, ContentType::Commit)?;
         let ReceivedMessage::Commit(commit) = received else { return Err(EngineError::Malformed) };
         if commit.is_external {
             return Err(EngineError::Forbidden("an external commit"));
@@ -302,15 +302,14 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let author = commit.committer;
         // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
         // does, which is not where all there is are adds.
-        let has_path = !stays || before.at(author) != leaf_key::<C>(&next, author)?.as_deref();
+        if stays && before.at(author) == leaf_key::<C>(&next, author)?.as_deref() {
+            return Err(EngineError::Forbidden("a commit without a path"));
+        }
         let mut kept = before;
         removed.iter().for_each(|leaf| kept.remove(*leaf));
         if !stays {
             let added = self.added_without_us(&next, epoch, &kept)?;
             return Ok(Trial { author, removed, added, next: None });
-        }
-        if !has_path {
-            return Err(EngineError::Forbidden("a commit without a path"));
         }
         let added = self.added(&next, &kept)?;
         Ok(Trial { author, removed, added, next: Some(self.next(next)?) })
@@ -345,14 +344,15 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn propose_leave(&self, group: &MlsGroup<C>, _now: Timestamp) -> Result<Bytes, EngineError> {
-        let mut clone = self.with(group, |group| Ok(group.clone()))?;
+        let mut clone = self.cloned(group)?;
         let own = clone.current_member_index();
         let message = clone.propose_remove(own, Vec::new()).map_err(provider)?;
         message.to_bytes().map(Bytes::from).map_err(provider)
     }
 
     fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
-        let (_, received) = self.process(group, now, message, ContentType::Proposal)?;
+        // The epoch goes on with this very group.
+        let (_, received) = self.process(|| self.cloned(group), now, message, ContentType::Proposal)?;
         let ReceivedMessage::Proposal(received) = received else { return Err(EngineError::Malformed) };
         match (received.sender, &received.proposal) {
             (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),

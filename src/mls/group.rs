@@ -22,7 +22,7 @@ const SAVE_VERSION: u8 = 2;
 //
 // The last field must not depend on `C`: rustc 1.95, asked at every call whether `&MlsGroup<C>` can be
 // unsized by its last field, otherwise never comes back from a concrete `C`.
-pub struct MlsGroup<C: MlsConfig>(Box<Mutex<Held<C>>>, ());
+pub struct MlsGroup<C: MlsConfig>(Mutex<Held<C>>, ());
 
 /// Never neither of the two.
 struct Held<C: MlsConfig> {
@@ -37,7 +37,7 @@ impl<C: MlsConfig> MlsGroup<C> {
     }
 
     fn of(group: Option<Inner<C>>, saved: Option<Bytes>) -> Self {
-        Self(Box::new(Mutex::new(Held { group, saved })), ())
+        Self(Mutex::new(Held { group, saved }), ())
     }
 
     /// Whether it need not be read back.
@@ -75,7 +75,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     pub(super) fn with<R>(
         &self,
         group: &MlsGroup<C>,
-        look: impl FnOnce(&mut Inner<C>) -> Result<R, EngineError>,
+        look: impl FnOnce(&Inner<C>) -> Result<R, EngineError>,
     ) -> Result<R, EngineError> {
         let mut held = group.held();
         let inner = match held.group.take() {
@@ -83,6 +83,11 @@ impl<C: MlsConfig> MlsEngine<C> {
             None => self.read_back(held.saved.as_ref())?,
         };
         look(held.group.insert(inner))
+    }
+
+    /// A clone to work on, for what leaves the group as it is.
+    pub(super) fn cloned(&self, group: &MlsGroup<C>) -> Result<Inner<C>, EngineError> {
+        self.with(group, |group| Ok(group.clone()))
     }
 
     /// The group itself to work on, if it was saved; else a clone.

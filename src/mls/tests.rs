@@ -17,6 +17,18 @@ fn group(engine: &mut MlsEngine<SeededConfig>) -> MlsGroup<SeededConfig> {
     engine.create(NOW, &name, &GroupParams::default(), 0).unwrap()
 }
 
+type OneOf = MlsEngine<SeededConfig>;
+
+/// Two members, each with its group.
+fn two() -> (OneOf, MlsGroup<SeededConfig>, OneOf, MlsGroup<SeededConfig>) {
+    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
+    let key = b.generate_key_package(NOW, 1).unwrap();
+    let alone = group(&mut a);
+    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
+    let of_b = b.join(NOW, built.welcomes.first().map(|(_, w)| w).unwrap(), &key, None).unwrap();
+    (a, built.next.group, b, of_b)
+}
+
 #[test]
 fn nothing_stays_in_the_slots() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
@@ -48,12 +60,8 @@ fn nothing_stays_in_the_slots() {
 
 #[test]
 fn the_rules_refuse_a_proposal_by_reference() {
-    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
-    let key = b.generate_key_package(NOW, 1).unwrap();
-    let alone = group(&mut a);
-    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
-    let mut joined = b.join(NOW, &built.welcomes[0].1, &key, None).and_then(|g| b.take(&g)).unwrap();
-    let mut of_a = a.take(&built.next.group).unwrap();
+    let (a, of_a, b, of_b) = two();
+    let (mut of_a, mut joined) = (a.take(&of_a).unwrap(), b.take(&of_b).unwrap());
     let own = joined.current_member_index();
     let wish = joined.propose_remove(own, Vec::new()).unwrap();
     of_a.process_incoming_message_with_time(wish, mls_time(NOW)).unwrap();
@@ -100,12 +108,8 @@ fn params_round_trip_and_refuse_junk() {
 /// A trial works on the group itself once that was saved, and nobody can tell: the group is what it was.
 #[test]
 fn a_group_that_was_used_up_is_read_back() {
-    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
-    let key = b.generate_key_package(NOW, 1).unwrap();
-    let alone = group(&mut a);
-    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
-    let of_b = b.join(NOW, &built.welcomes[0].1, &key, None).unwrap();
-    let commit = a.build(&built.next.group, NOW, &[], &[]).unwrap().commit;
+    let (a, of_a, b, of_b) = two();
+    let commit = a.build(&of_a, NOW, &[], &[]).unwrap().commit;
     let held = |g: &MlsGroup<SeededConfig>| g.is_held();
 
     // Not saved: nothing could bring it back, and the trial is on a clone.

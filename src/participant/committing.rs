@@ -26,7 +26,7 @@ type Emptying<G> = (Built<G>, Vec<u32>);
 impl<E: Engine> Participant<E> {
     /// One's turn has come: ask for the lock if there is still something to do.
     pub(crate) fn on_turn(&mut self) {
-        if self.work().is_empty() && self.member().is_none_or(|m| m.outbox.is_none()) {
+        if !self.has_work_for_a_commit() && self.member().is_none_or(|m| m.outbox.is_none()) {
             return;
         }
         if self.member().is_some_and(|m| m.outbox.is_none()) && self.waits_for_more() {
