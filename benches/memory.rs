@@ -195,7 +195,7 @@ fn bench(members: usize) {
     println!("figure participant_bytes_{members} {bytes} bytes");
     println!("figure participant_mls_bytes_{members} {} bytes", hand.bytes);
     println!("figure participant_own_bytes_{members} {} bytes", bytes - hand.bytes);
-    let durable = me.machine.snapshot().unwrap().as_bytes().len();
+    let durable = me.machine.snapshot().unwrap().len();
     println!("figure participant_durable_bytes_{members} {durable} bytes");
     println!("figure participant_bytes_{members}_vs_mls {:.2} x", bytes as f64 / hand.bytes as f64);
 

@@ -5,8 +5,9 @@
 //! new one is durable. Its format belongs to this crate and carries a version.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::Secret;
 use crate::tracks::SenderId;
@@ -17,44 +18,101 @@ const MAGIC: &[u8; 4] = b"MQLS";
 pub const SNAPSHOT_VERSION: u16 = 3;
 /// Length of the checksum at the end, bytes.
 pub(crate) const CHECKSUM_LEN: usize = 8;
+/// What the checksum takes at a time, bytes.
+const BLOCK: usize = 32;
+
+/// From this length on a field is not copied into the snapshot but shared with it.
+const SHARED: usize = 512;
 
 /// A checksum against damage by accident, of which any change within eight bytes is sure to be noticed. A
 /// cryptographic hash would keep nobody out either who can write to the storage, and costs a tenth of what
 /// processing a commit does in a group of 1,000.
-pub(crate) fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LEN] {
+pub(crate) fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; CHECKSUM_LEN] {
     // Every step can be undone, so that what once differs goes on to differ. Four lanes keep the processor busy.
     let step = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut lanes = [1_u64, 2, 3, 4];
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = step(*lane, u64::from_le_bytes(*word));
+    let mut take = |blocks: &[[u8; BLOCK]]| {
+        for block in blocks {
+            for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+                *lane = step(*lane, u64::from_le_bytes(*word));
+            }
         }
+    };
+    let (mut len, mut open) = (0_usize, Vec::with_capacity(BLOCK));
+    for mut part in parts {
+        len = len.wrapping_add(part.len());
+        if !open.is_empty() {
+            // A block that the parts before began.
+            let (head, tail) = part.split_at(part.len().min(BLOCK - open.len()));
+            open.extend_from_slice(head);
+            part = tail;
+            if let (whole @ [_], _) = open.as_chunks() {
+                take(whole);
+                open.clear();
+            }
+        }
+        let (blocks, rest) = part.as_chunks();
+        take(blocks);
+        open.extend_from_slice(rest);
     }
-    let sum = rest.iter().map(|byte| u64::from(*byte)).fold(bytes.len() as u64, step);
+    let sum = open.iter().map(|byte| u64::from(*byte)).fold(len as u64, step);
     lanes.into_iter().fold(sum, step).to_be_bytes()
 }
 
-/// A participant's durable state. Secret: `Debug` shows only its length.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Snapshot(Bytes);
+/// A participant's durable state, in parts to be written one behind the other: what is long is shared with
+/// the participant, not copied. Secret: `Debug` shows only its length.
+#[derive(Clone)]
+pub struct Snapshot(Vec<Bytes>);
 
 impl Snapshot {
     /// Takes bytes read back from storage; they are checked by
     /// [`Participant::restore`](crate::Participant::restore).
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
+        Self(vec![bytes.into()])
     }
 
-    /// The bytes to store.
-    pub fn as_bytes(&self) -> &Bytes {
+    /// The bytes to store, in order and none of them empty but of an empty snapshot; fit for a vectored write.
+    pub fn parts(&self) -> &[Bytes] {
         &self.0
+    }
+
+    /// The bytes to store, in one piece: copied together if there are several.
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.0[..] {
+            [one] => one.clone(),
+            parts => parts.concat().into(),
+        }
+    }
+
+    /// How many bytes there are to store.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there are none; never of what a participant made.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+// By the bytes, however they are parted.
+impl PartialEq for Snapshot {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.to_bytes() == other.to_bytes()
+    }
+}
+
+impl Eq for Snapshot {}
+
+impl Hash for Snapshot {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_bytes().hash(state);
     }
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({} bytes)", self.0.len())
+        write!(f, "Snapshot({} bytes)", self.len())
     }
 }
 
@@ -77,33 +135,46 @@ pub enum SnapshotError {
 }
 
 /// Writes length-prefixed fields, integers big-endian.
-pub(crate) struct Writer(Vec<u8>);
+pub(crate) struct Writer {
+    done: Vec<Bytes>,
+    last: BytesMut,
+}
 
 impl Writer {
-    /// A snapshot, with room for `room` bytes.
+    /// A snapshot, with room for `room` bytes of what is not shared.
     pub(crate) fn new(room: usize) -> Self {
         Self::of(MAGIC, SNAPSHOT_VERSION, room)
     }
 
     /// Of another format, with room for `room` bytes: what does not grow leaves no copies behind.
     pub(crate) fn of(magic: &[u8; 4], version: u16, room: usize) -> Self {
-        let mut out = Vec::with_capacity(room.saturating_add(6));
-        out.put_slice(magic);
-        out.put_u16(version);
-        Self(out)
+        let mut last = BytesMut::with_capacity(room.saturating_add(6 + CHECKSUM_LEN));
+        last.put_slice(magic);
+        last.put_u16(version);
+        Self { done: Vec::new(), last }
     }
 
     pub(crate) fn u8(&mut self, v: u8) {
-        self.0.put_u8(v);
+        self.last.put_u8(v);
     }
 
     pub(crate) fn u64(&mut self, v: u64) {
-        self.0.put_u64(v);
+        self.last.put_u64(v);
     }
 
     pub(crate) fn bytes(&mut self, v: &[u8]) {
         self.u64(v.len() as u64);
-        self.0.put_slice(v);
+        self.last.put_slice(v);
+    }
+
+    /// As [`bytes`](Self::bytes), without a copy if it is long.
+    pub(crate) fn shared(&mut self, v: &Bytes) {
+        if v.len() < SHARED {
+            return self.bytes(v);
+        }
+        self.u64(v.len() as u64);
+        self.done.push(self.last.split().freeze());
+        self.done.push(v.clone());
     }
 
     /// A count, then each item.
@@ -127,14 +198,16 @@ impl Writer {
 
     /// Ends the snapshot with a checksum over all before it.
     pub(crate) fn finish(mut self) -> Snapshot {
-        let sum = checksum(&self.0);
-        self.0.put_slice(&sum);
-        Snapshot(self.0.into())
+        let sum = checksum(self.done.iter().map(Bytes::as_ref).chain([&self.last[..]]));
+        self.last.put_slice(&sum);
+        self.done.push(self.last.freeze());
+        Snapshot(self.done)
     }
 
     /// Ends it without one.
     pub(crate) fn into_secret(self) -> Secret {
-        Secret::new(self.0)
+        let parts = self.done.concat();
+        Secret::new(if parts.is_empty() { self.last.into() } else { [&parts[..], &self.last].concat() })
     }
 }
 
@@ -145,11 +218,12 @@ impl Reader {
     /// Checks magic, version and checksum.
     pub(crate) fn open(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
         // What ends it depends on the version.
-        let mut body = Self::of(snapshot.0.clone(), MAGIC, SNAPSHOT_VERSION)?;
+        let snapshot = snapshot.to_bytes();
+        let mut body = Self::of(snapshot.clone(), MAGIC, SNAPSHOT_VERSION)?;
         let end = body.0.len().checked_sub(CHECKSUM_LEN).ok_or(SnapshotError::Malformed)?;
         let sum = body.0.split_off(end);
-        let (whole, _) = snapshot.0.split_at(snapshot.0.len().saturating_sub(CHECKSUM_LEN));
-        if checksum(whole)[..] != sum[..] {
+        let (whole, _) = snapshot.split_at(snapshot.len().saturating_sub(CHECKSUM_LEN));
+        if checksum([whole])[..] != sum[..] {
             return Err(SnapshotError::Malformed);
         }
         Ok(body)
@@ -232,7 +306,7 @@ mod tests {
             (0..len).for_each(|i| writer.u8(i as u8));
             let good = writer.finish();
             assert!(Reader::open(&good).is_ok());
-            let bytes = good.as_bytes();
+            let bytes = good.to_bytes();
             for bit in 0..bytes.len() * 8 {
                 let mut bad = bytes.to_vec();
                 if let Some(byte) = bad.get_mut(bit / 8) {
@@ -244,6 +318,34 @@ mod tests {
                 assert!(Reader::open(&Snapshot::from_bytes(bytes.slice(..cut))).is_err(), "{cut} of {len}");
             }
             assert!(Reader::open(&Snapshot::from_bytes([&bytes[..], &[0]].concat())).is_err());
+        }
+    }
+
+    #[test]
+    fn parts_make_no_difference() {
+        let long = Bytes::from((0..2000_u32).map(|i| i as u8).collect::<Vec<u8>>());
+        for (head, tail) in (0..70).flat_map(|head| [0, 1, 40].map(|tail| (head, tail))) {
+            let write = |shared: bool| {
+                let mut writer = Writer::new(0);
+                (0..head).for_each(|i| writer.u8(i));
+                for len in [long.len() - usize::from(tail), SHARED, SHARED - 1] {
+                    let field = long.slice(..len);
+                    if shared {
+                        writer.shared(&field)
+                    } else {
+                        writer.bytes(&field)
+                    }
+                    (0..tail).for_each(|i| writer.u8(i));
+                }
+                writer.finish()
+            };
+            let (parted, whole) = (write(true), write(false));
+            assert_eq!((parted.parts().len(), whole.parts().len()), (5, 1));
+            assert_eq!(parted.parts()[1].as_ptr(), long.as_ptr(), "not copied");
+            assert!(parted.parts().iter().all(|part| !part.is_empty()));
+            assert_eq!(parted, whole);
+            assert_eq!((parted.len(), parted.to_bytes()), (whole.len(), whole.to_bytes()));
+            assert!(Reader::open(&parted).is_ok());
         }
     }
 }

@@ -147,7 +147,7 @@ fn flooded(limits: Limits) -> (usize, usize, usize) {
     let refused = member.notices.iter().filter(full).count();
     let requests = member.notices.iter().filter(|n| matches!(n, Notice::JoinRequested { .. })).count();
     assert_eq!(requests + refused, FLOOD, "each was either asked about or refused");
-    (member.machine.inside().waiting, refused, member.machine.snapshot().unwrap().as_bytes().len())
+    (member.machine.inside().waiting, refused, member.machine.snapshot().unwrap().len())
 }
 
 #[test]

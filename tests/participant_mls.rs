@@ -200,7 +200,7 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
     let mut other = config();
     other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
     assert_eq!(restore(engine_of(), other, &good), Err(SnapshotError::OtherGroup));
-    let bytes = good.as_bytes();
+    let bytes = good.to_bytes();
     for cut in 0..bytes.len() {
         let cut = Snapshot::from_bytes(bytes.slice(..cut));
         assert_eq!(restore(engine_of(), config(), &cut), Err(SnapshotError::Malformed));

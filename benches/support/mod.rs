@@ -88,7 +88,7 @@ impl<E: Engine> Seat<E> {
             let now = self.now;
             match action {
                 Action::Persist(snapshot) => {
-                    self.durable.0 += snapshot.as_bytes().len();
+                    self.durable.0 += snapshot.len();
                     self.durable.1 += 1;
                     black_box(snapshot);
                 }

@@ -94,7 +94,7 @@ impl<E: Engine> Participant<E> {
             State::Bootstrapping(bootstrap) => {
                 out.u8(tag::BOOTSTRAPPING);
                 out.option(bootstrap.genesis.as_ref(), |out, genesis| {
-                    out.bytes(&genesis.saved);
+                    out.shared(&genesis.saved);
                     out.bytes(genesis.pin.as_bytes());
                 });
                 out.option(bootstrap.lock_id.as_ref(), |out, id| out.bytes(id));
@@ -102,21 +102,21 @@ impl<E: Engine> Participant<E> {
             State::Joining(_) => out.u8(tag::JOINING),
             State::Member(member) => {
                 out.u8(tag::MEMBER);
-                out.bytes(&member.saved);
+                out.shared(&member.saved);
                 out.option(member.pin, |out, pin| out.bytes(pin.as_bytes()));
                 out.list(member.welcomes.iter(), welcome);
-                out.option(member.tree.as_ref(), |out, tree| out.bytes(tree));
+                out.option(member.tree.as_ref(), |out, tree| out.shared(tree));
                 out.option(member.unheard.as_ref(), |out, unheard| {
                     out.u64(unheard.location.group);
                     out.u64(unheard.location.object);
-                    out.bytes(&unheard.commit);
+                    out.shared(&unheard.commit);
                 });
                 out.option(member.outbox.as_ref(), |out, outbox| {
-                    out.bytes(&outbox.commit);
+                    out.shared(&outbox.commit);
                     out.bytes(outbox.pin.as_bytes());
-                    out.bytes(&outbox.saved);
+                    out.shared(&outbox.saved);
                     out.list(outbox.welcomes.iter(), welcome);
-                    out.option(outbox.tree.as_ref(), |out, tree| out.bytes(tree));
+                    out.option(outbox.tree.as_ref(), |out, tree| out.shared(tree));
                     out.option(outbox.lock_id.as_ref(), |out, id| out.bytes(id));
                 });
             }
@@ -127,27 +127,19 @@ impl<E: Engine> Participant<E> {
         Ok(out.finish())
     }
 
-    /// About as many bytes as the snapshot takes: what does not grow is neither copied nor left behind.
+    /// About as many bytes as what is copied into a snapshot takes: what does not grow leaves no copies behind.
     fn snapshot_room(&self) -> usize {
         const FIELD: usize = 128;
-        let of =
-            |welcomes: &[(SenderId, Bytes)]| welcomes.iter().map(|(_, w)| w.len() + FIELD).sum::<usize>();
-        let state = match &self.state {
+        let of_state = match &self.state {
             State::Member(member) => {
-                let outbox = member.outbox.as_ref().map_or(0, |o| {
-                    o.commit.len() + o.saved.len() + of(&o.welcomes) + o.tree.as_ref().map_or(0, Bytes::len)
-                });
-                let tree = member.tree.as_ref().map_or(0, Bytes::len);
-                let unheard = member.unheard.as_ref().map_or(0, |u| u.commit.len());
-                member.saved.len() + of(&member.welcomes) + tree + unheard + outbox
+                member.welcomes.len() + member.outbox.as_ref().map_or(0, |outbox| outbox.welcomes.len())
             }
-            State::Bootstrapping(bootstrap) => bootstrap.genesis.as_ref().map_or(0, |g| g.saved.len()),
-            State::New | State::Joining(_) | State::Ended => 0,
+            State::New | State::Bootstrapping(_) | State::Joining(_) | State::Ended => 0,
         };
         let keys: usize = self.keys.iter().map(|k| k.message.len() + k.secret.len() + 2 * FIELD).sum();
         let names = self.joiners.newest.len() + self.joiners.barred.len() + self.joiners.refused.len();
         let names = names + 2 * self.joiners.admitted.len() + self.wishes.removals.len();
-        state + keys + (names + self.passed.len() + 8) * FIELD
+        keys + (of_state + names + self.passed.len() + 8) * FIELD
     }
 
     /// Goes on after a restart, with the last snapshot that became durable. The actions that resume
@@ -337,7 +329,7 @@ struct Stored {
 
 fn welcome(out: &mut Writer, (recipient, welcome): &(SenderId, Bytes)) {
     out.bytes(recipient.as_bytes());
-    out.bytes(welcome);
+    out.shared(welcome);
 }
 
 fn read_welcome(from: &mut Reader) -> Result<(SenderId, Bytes), SnapshotError> {

@@ -224,9 +224,9 @@ pub(super) fn action(action: &Action, secrets: Secrets, token: impl Fn(&[u8]) ->
     let line = Json::new();
     match action {
         Action::Persist(snapshot) => {
-            let line = line.text("action", "persist").number("bytes", snapshot.as_bytes().len() as u64);
+            let line = line.text("action", "persist").number("bytes", snapshot.len() as u64);
             match secrets {
-                Secrets::Included => line.hex("snapshot", snapshot.as_bytes()),
+                Secrets::Included => line.hex("snapshot", &snapshot.to_bytes()),
                 Secrets::Withheld => line,
             }
         }

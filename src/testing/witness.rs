@@ -149,7 +149,7 @@ impl Witness {
                     let detail = format!("another commit in epoch {}", place.group);
                     self.breaks("OneOutboxPerSlot", at, who, detail);
                 }
-                if !durable.is_some_and(|d| contains(d.as_bytes(), &object.payload)) {
+                if !durable.is_some_and(|d| contains(&d.to_bytes(), &object.payload)) {
                     let detail = format!("commit of epoch {}", place.group);
                     self.breaks("OutboxDurableBeforePublish", at, who, detail);
                 }

@@ -27,7 +27,7 @@ impl World {
                 if first != digest(&object.payload) {
                     self.break_invariant("OneOutboxPerSlot");
                 }
-                let kept = durable.is_some_and(|d| contains(d.as_bytes(), &object.payload));
+                let kept = durable.is_some_and(|d| contains(&d.to_bytes(), &object.payload));
                 if !kept {
                     self.break_invariant("OutboxDurableBeforePublish");
                 }

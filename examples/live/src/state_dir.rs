@@ -40,7 +40,7 @@ impl StateDir {
 
     /// Replaces the snapshot; durable when this returns.
     pub fn store(&self, snapshot: &Snapshot) -> Result<()> {
-        self.write(SNAPSHOT, snapshot.as_bytes())
+        self.write(SNAPSHOT, snapshot.parts())
     }
 
     /// The identity: `(secret, public)` of the signature key; `make` is called the first time.
@@ -51,7 +51,8 @@ impl StateDir {
             return Ok((hex::decode(secret)?, hex::decode(public)?));
         }
         let (secret, public) = make()?;
-        self.write(IDENTITY, format!("{} {}\n", hex::encode(&secret), hex::encode(&public)).as_bytes())?;
+        let text = format!("{} {}\n", hex::encode(&secret), hex::encode(&public));
+        self.write(IDENTITY, &[text])?;
         Ok((secret, public))
     }
 
@@ -65,7 +66,7 @@ impl StateDir {
 
     /// Reserves media sequences up to `end`; durable when this returns.
     pub fn reserve(&self, end: u64) -> Result<()> {
-        self.write(MEDIA, &end.to_be_bytes())
+        self.write(MEDIA, &[end.to_be_bytes()])
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
@@ -76,13 +77,13 @@ impl StateDir {
         }
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_private(&self.path.join(name), bytes)
+    fn write(&self, name: &str, parts: &[impl AsRef<[u8]>]) -> Result<()> {
+        write_private(&self.path.join(name), parts)
     }
 }
 
-/// Writes a file that only its owner can read, whole or not at all, and durably.
-pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file of these parts that only its owner can read, whole or not at all, and durably.
+pub fn write_private(path: &Path, parts: &[impl AsRef<[u8]>]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let new = path.with_extension("new");
         let mut options = OpenOptions::new();
@@ -90,7 +91,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&new)?;
-        file.write_all(bytes)?;
+        for part in parts {
+            file.write_all(part.as_ref())?;
+        }
         file.sync_all()?;
         std::fs::rename(&new, path)?;
         // The rename itself is durable once the folder is.

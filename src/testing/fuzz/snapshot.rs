@@ -41,7 +41,7 @@ pub(super) fn snapshot(data: &[u8]) {
     let (bytes, name) = match good.get(usize::from(which)) {
         None => (changes.to_vec(), "p0"),
         Some(good) => {
-            let mut bytes = good.as_bytes().to_vec();
+            let mut bytes = good.to_bytes().to_vec();
             bytes.truncate(bytes.len().saturating_sub(CHECKSUM_LEN));
             for change in changes.chunks_exact(3) {
                 let at = usize::from(u16::from_be_bytes([change[0], change[1]]));
@@ -53,7 +53,7 @@ pub(super) fn snapshot(data: &[u8]) {
             (bytes, if which == 2 { "p1" } else { "p0" })
         }
     };
-    let sealed = Snapshot::from_bytes([&bytes[..], &checksum(&bytes)].concat());
+    let sealed = Snapshot::from_bytes([&bytes[..], &checksum([&bytes[..]])].concat());
     let Ok(mut participant) = Participant::restore(engine(name), config(), &sealed, now) else {
         assert!(!changes.is_empty() || usize::from(which) >= good.len(), "one's own snapshot");
         return;
