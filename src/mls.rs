@@ -50,7 +50,9 @@ pub use self::ciphers::MlsCiphers;
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
 pub use self::group::MlsGroup;
-use self::message::{LeafKeys, credential, gap, into_any, leaf_node, mls_time, parse, private, sequence};
+use self::message::{
+    LeafKeys, credential, gap, into_any, leaf_node, mls_time, parse, private, sent_in, sequence,
+};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
@@ -71,6 +73,9 @@ pub const TREE_EXTENSION: u16 = 0xF0A2;
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
+/// Up to this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
+/// joining by it. A forged one costs no more than checking the few leaves it has room for.
+const SMALL_WELCOME: usize = 8 * 1024;
 /// How long after a KeyPackage expired a commit that adds it is still followed. The committer was
 /// the one to judge; a member that is late must not lose the group over it.
 pub const LATE: Duration = Duration::from_secs(24 * 3600);
@@ -113,6 +118,8 @@ pub struct MlsEngine<C: MlsConfig> {
     sender: SenderId,
     /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
     scratch: OnceLock<Inner<C>>,
+    /// The last small Welcome looked into, with what opened it and the group it admits to.
+    welcomed: Mutex<Option<(Bytes, OwnKeyPackage, Inner<C>)>>,
     /// Held by every call that goes through one of the slots. Last: see `MlsGroup`.
     slots: Mutex<()>,
 }
@@ -176,8 +183,9 @@ impl<C: MlsConfig> MlsEngine<C> {
             rules,
             suite,
             sender,
-            slots: Mutex::new(()),
             scratch: OnceLock::new(),
+            welcomed: Mutex::new(None),
+            slots: Mutex::new(()),
         })
     }
 
@@ -232,12 +240,13 @@ impl<C: MlsConfig> MlsEngine<C> {
         Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup::new(group) })
     }
 
-    /// Processes a PrivateMessage with content of the type `wanted` on what `group` gives, and returns the
-    /// group after it. A KeyPackage that it adds may have expired since, or come from a clock ahead of ours:
-    /// the message is then judged, on another one, at the nearest time at which it lived.
+    /// Processes a PrivateMessage with content of the type `wanted` on what `work_on` makes of `group`, and
+    /// returns the group after it. A KeyPackage that it adds may have expired since, or come from a clock ahead
+    /// of ours: the message is then judged, on another one, at the nearest time at which it lived.
     fn process(
         &self,
-        group: impl Fn() -> Result<Inner<C>, EngineError>,
+        group: &MlsGroup<C>,
+        mut work_on: impl FnMut(&Self, &MlsGroup<C>) -> Result<Inner<C>, EngineError>,
         now: Timestamp,
         bytes: &[u8],
         wanted: ContentType,
@@ -247,7 +256,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         let mut at = now;
         for _ in 0..ATTEMPTS {
             let message = private(bytes, wanted)?;
-            let mut next = group()?;
+            // Before a group is used up for it.
+            self.with(group, |group| sent_in::<C>(&message, group))?;
+            let mut next = work_on(self, group)?;
             match next.process_incoming_message_with_time(message, at) {
                 Ok(received) => return Ok((next, received)),
                 Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
@@ -264,22 +275,21 @@ impl<C: MlsConfig> MlsEngine<C> {
         Err(EngineError::Expired)
     }
 
-    /// The members that `epoch` adds, looked up in the roster after it.
-    fn added(&self, group: &Inner<C>, kept: &LeafKeys) -> Result<Vec<Member>, EngineError> {
-        let after = LeafKeys::of::<C>(group);
-        let added = after.leaves().filter(|leaf| kept.at(*leaf).is_none());
-        added.filter_map(|leaf| group.member_at_index(leaf)).map(|m| self.member(group, &m)).collect()
+    /// The members that a commit with `adds` adds, looked up in the roster after it: each took the leftmost
+    /// leaf that was free (RFC 9420 section 12.1.1).
+    fn added(&self, group: &Inner<C>, kept: &LeafKeys, adds: usize) -> Result<Vec<Member>, EngineError> {
+        let member = |leaf| self.member(group, &group.member_at_index(leaf).ok_or(EngineError::Malformed)?);
+        kept.free().take(adds).map(member).collect()
     }
 
-    /// The members that `epoch`, which removes us, adds: mls-rs does not go there, so each add
-    /// takes the leftmost free leaf here too (RFC 9420 section 12.1.1).
+    /// The members that `epoch`, which removes us, adds: mls-rs does not go there.
     fn added_without_us(
         &self,
         group: &Inner<C>,
         epoch: &NewEpoch,
         kept: &LeafKeys,
     ) -> Result<Vec<Member>, EngineError> {
-        let mut free = (0u32..).filter(|leaf| kept.at(*leaf).is_none());
+        let mut free = kept.free();
         let mut added = Vec::new();
         for proposal in &epoch.applied_proposals {
             let Proposal::Add(add) = &proposal.proposal else { continue };
@@ -311,6 +321,10 @@ impl<C: MlsConfig> MlsEngine<C> {
             .identity_provider()
             .validate_member(identity, Some(mls_time(now)), context)
             .map_err(|e| EngineError::Invalid(Box::new(into_any(e))))
+    }
+
+    fn welcomed(&self) -> MutexGuard<'_, Option<(Bytes, OwnKeyPackage, Inner<C>)>> {
+        self.welcomed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `f` with the keys of the first of `keys` that `welcome` was made for, and of no other.

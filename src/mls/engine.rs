@@ -8,7 +8,7 @@ use mls_rs::client_builder::MlsConfig;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{
-    CommitEffect, ContentType, ExportedTree, LeafNodeSource, ProposalSender, ReceivedMessage,
+    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNodeSource, ProposalSender, ReceivedMessage,
 };
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::time::MlsTime;
@@ -19,7 +19,7 @@ use super::message::{
     LeafKeys, credential, extension, gap, group_params, leaf_key, leaf_node, mls_time, parse, removed,
     sequence, sequence_extension, tree_place,
 };
-use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, TREE_EXTENSION};
+use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, SMALL_WELCOME, TREE_EXTENSION};
 use crate::Secret;
 use crate::codec::{params, tree_object};
 use crate::engine::{
@@ -40,9 +40,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         removes: &[u32],
         apart: Option<&TreeObject>,
     ) -> Result<Built<MlsGroup<C>>, EngineError> {
-        let mut kept = self.with(group, |g| Ok(LeafKeys::of::<C>(g)))?;
-        removes.iter().for_each(|leaf| kept.remove(*leaf));
         let mut next = self.take(group)?;
+        let mut kept = LeafKeys::of::<C>(&next);
+        removes.iter().for_each(|leaf| kept.remove(*leaf));
         let mut recipients = BTreeMap::new();
         let mut builder = next.commit_builder().commit_time(mls_time(now));
         for leaf in removes {
@@ -94,7 +94,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             commit: output.commit_message.to_bytes().map_err(provider)?.into(),
             welcomes,
             tree,
-            added: self.added(&next, &kept)?,
+            added: self.added(&next, &kept, adds.len())?,
             next: self.next(next)?,
         })
     }
@@ -116,6 +116,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+        // Whoever needs another KeyPackage did not join by that one.
+        *self.welcomed() = None;
         let begins = mls_time(now).seconds_since_epoch().saturating_sub(CLOCK_SKEW.as_secs());
         let _guard = self.slots();
         let message = self
@@ -201,17 +203,27 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
 
     fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
         self.with_welcomed(welcome, keys, |message, key| {
+            let facts = |context: &GroupContext, extensions: &ExtensionList, has_tree| {
+                Ok(WelcomeInfo {
+                    group_id: Bytes::copy_from_slice(&context.group_id),
+                    epoch: context.epoch,
+                    context_hash: self.context_hash(context)?,
+                    reference: key.reference.clone(),
+                    params: group_params(&context.extensions)?,
+                    has_tree,
+                    tree: tree_place(extensions)?,
+                })
+            };
+            if welcome.len() <= SMALL_WELCOME
+                && let Ok((group, info)) = self.client.join_group(None, message, None)
+            {
+                let facts = facts(group.context(), &info.group_info_extensions, true)?;
+                *self.welcomed() = Some((welcome.clone(), key.clone(), group));
+                return Ok(facts);
+            }
             let info = self.client.examine_welcome_message(message).map_err(invalid)?;
-            let context = info.group_context();
-            Ok(WelcomeInfo {
-                group_id: Bytes::copy_from_slice(&context.group_id),
-                epoch: context.epoch,
-                context_hash: self.context_hash(context)?,
-                reference: key.reference.clone(),
-                params: group_params(&context.extensions)?,
-                has_tree: info.extensions().has_extension(ExtensionType::RATCHET_TREE),
-                tree: tree_place(info.extensions())?,
-            })
+            let has_tree = info.extensions().has_extension(ExtensionType::RATCHET_TREE);
+            facts(info.group_context(), info.extensions(), has_tree)
         })
     }
 
@@ -225,12 +237,16 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let tree = tree
             .map(|bytes| ExportedTree::mls_decode_exhaustive(bytes).map_err(|_| EngineError::Malformed))
             .transpose()?;
-        let group = self.with_welcomed(welcome, std::slice::from_ref(key), |message, _| {
+        let opened = self.welcomed().take_if(|(of, by, _)| tree.is_none() && of == welcome && by == key);
+        let group = match opened {
+            Some((.., group)) => group,
             // No time here: a member that has not committed since it joined still has the leaf of
             // its KeyPackage, and must not close the group to newcomers when that expires. (mls-rs
             // reads no clock instead.) Credentials are checked below.
-            self.client.join_group(tree, message, None).map(|(group, _)| group).map_err(invalid)
-        })?;
+            None => self.with_welcomed(welcome, std::slice::from_ref(key), |message, _| {
+                self.client.join_group(tree, message, None).map(|(group, _)| group).map_err(invalid)
+            })?,
+        };
         group_params(&group.context().extensions)?;
         for identity in group.roster().member_identities_iter() {
             self.validate_credential(&group, identity, now)?;
@@ -287,8 +303,13 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         now: Timestamp,
         commit: &Bytes,
     ) -> Result<Trial<MlsGroup<C>>, EngineError> {
-        let before = self.with(group, |g| Ok(LeafKeys::of::<C>(g)))?;
-        let (next, received) = self.process(|| self.take(group), now, commit, ContentType::Commit)?;
+        let mut before = LeafKeys::default();
+        let take = |engine: &Self, group: &MlsGroup<C>| {
+            let next = engine.take(group)?;
+            before = LeafKeys::of::<C>(&next);
+            Ok(next)
+        };
+        let (next, received) = self.process(group, take, now, commit, ContentType::Commit)?;
         let ReceivedMessage::Commit(commit) = received else { return Err(EngineError::Malformed) };
         if commit.is_external {
             return Err(EngineError::Forbidden("an external commit"));
@@ -311,7 +332,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
             let added = self.added_without_us(&next, epoch, &kept)?;
             return Ok(Trial { author, removed, added, next: None });
         }
-        let added = self.added(&next, &kept)?;
+        let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
+        let added = self.added(&next, &kept, adds)?;
         Ok(Trial { author, removed, added, next: Some(self.next(next)?) })
     }
 
@@ -352,7 +374,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
 
     fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
         // The epoch goes on with this very group.
-        let (_, received) = self.process(|| self.cloned(group), now, message, ContentType::Proposal)?;
+        let (_, received) = self.process(group, Self::cloned, now, message, ContentType::Proposal)?;
         let ReceivedMessage::Proposal(received) = received else { return Err(EngineError::Malformed) };
         match (received.sender, &received.proposal) {
             (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),

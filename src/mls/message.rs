@@ -49,6 +49,18 @@ pub(super) fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage,
     Ok(message)
 }
 
+/// Whether `message` was sent in the group's epoch.
+pub(super) fn sent_in<C: MlsConfig>(message: &MlsMessage, group: &Inner<C>) -> Result<(), EngineError> {
+    match message.description() {
+        MlsMessageDescription::PrivateProtocolMessage { group_id, epoch_id, .. }
+            if group_id == group.group_id() && epoch_id == group.current_epoch() =>
+        {
+            Ok(())
+        }
+        _ => Err(EngineError::Invalid("of another group or epoch".into())),
+    }
+}
+
 pub(super) fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
     let mut list = ExtensionList::new();
     list.set(Extension::new(ExtensionType::new(kind), data));
@@ -111,6 +123,7 @@ pub(super) fn leaf_key<C: MlsConfig>(
 
 /// The public keys of a tree's leaves, in one piece: what a commit must be compared with. (mls-rs's roster
 /// clones what it lists.)
+#[derive(Default)]
 pub(super) struct LeafKeys {
     bytes: Vec<u8>,
     /// Where each leaf's key lies; empty for a blank leaf.
@@ -145,9 +158,9 @@ impl LeafKeys {
         }
     }
 
-    /// The leaves that are not blank, in order.
-    pub(super) fn leaves(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.keys).filter(|(_, range)| !range.is_empty()).map(|(leaf, _)| leaf)
+    /// The leaves that are blank, in order, and then those that are not there yet.
+    pub(super) fn free(&self) -> impl Iterator<Item = u32> {
+        (0..).filter(|leaf| self.at(*leaf).is_none())
     }
 }
 

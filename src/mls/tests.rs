@@ -58,6 +58,38 @@ fn nothing_stays_in_the_slots() {
     empty(&b);
 }
 
+/// A small Welcome is opened once for both, and nobody can tell: any other Welcome or key is opened afresh.
+#[test]
+fn a_welcome_looked_into_is_joined_by_as_it_was() {
+    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
+    let keys = [1, 2].map(|sequence| b.generate_key_package(NOW, sequence).unwrap());
+    let welcomed = |a: &MlsEngine<SeededConfig>, group: &MlsGroup<SeededConfig>, key: &OwnKeyPackage| {
+        a.build(group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().welcomes.remove(0).1
+    };
+    let group = group(&mut a);
+    let [first, second] = [0, 1].map(|i| welcomed(&a, &group, &keys[i]));
+    let join = |b: &mut MlsEngine<SeededConfig>, welcome, key| {
+        let joined = b.join(NOW, welcome, key, None).unwrap();
+        b.epoch_authenticator(&joined).unwrap()
+    };
+    let (unseen_first, unseen_second) = (join(&mut b, &first, &keys[0]), join(&mut b, &second, &keys[1]));
+
+    let info = b.examine_welcome(&first, &keys).unwrap();
+    assert!(info.has_tree && b.welcomed().is_some());
+    let joined = b.join(NOW, &first, &keys[0], None).unwrap();
+    assert!(b.welcomed().is_none(), "it was opened twice");
+    assert_eq!(b.view(&joined).unwrap().context_hash, info.context_hash);
+    assert_eq!(b.epoch_authenticator(&joined).unwrap(), unseen_first);
+    assert_eq!(join(&mut b, &first, &keys[0]), unseen_first);
+
+    b.examine_welcome(&first, &keys).unwrap();
+    assert_eq!(join(&mut b, &second, &keys[1]), unseen_second);
+    let tree = Bytes::from_static(b"no tree");
+    assert!(b.join(NOW, &first, &keys[0], Some(&tree)).is_err(), "what came with it counts");
+    b.generate_key_package(NOW, 3).unwrap();
+    assert!(b.welcomed().is_none(), "secrets of a group that nobody joined");
+}
+
 #[test]
 fn the_rules_refuse_a_proposal_by_reference() {
     let (a, of_a, b, of_b) = two();

@@ -168,19 +168,6 @@ impl<E: Engine> Participant<E> {
             return Ok(());
         }
         member.looked_at = member.looked_at.saturating_add(1);
-        let epoch = member.epoch;
-        let fault = match self.engine.classify(&bytes) {
-            Ok(MessageKind::Commit { group_id, .. }) if group_id != self.config.group.as_bytes() => {
-                Some(Fault::WrongGroup)
-            }
-            Ok(MessageKind::Commit { epoch: sent_in, .. }) if sent_in != epoch => Some(Fault::WrongEpoch),
-            Ok(MessageKind::Commit { .. }) => None,
-            Ok(_) | Err(_) => Some(Fault::NotMls),
-        };
-        if let Some(fault) = fault {
-            self.fault(from, fault);
-            return Ok(());
-        }
         let Some(member) = self.member() else { return Ok(()) };
         match self.engine.trial(&member.group, self.now, &bytes) {
             Ok(trial) => {
@@ -197,12 +184,28 @@ impl<E: Engine> Participant<E> {
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(EngineError::Own) => Ok(()),
             Err(_) => {
-                self.fault(from, Fault::Invalid);
+                let fault = self.what_is_wrong_with(&bytes);
+                self.fault(from, fault);
+                if fault != Fault::Invalid {
+                    return Ok(());
+                }
                 if self.has(Flaw::HelpUntried) {
                     self.pin_slot(Pin::new(hash, [0; 32]), None, false);
                 }
                 self.on_faulty(&hash)
             }
+        }
+    }
+
+    /// Why this, of the present epoch's MOQT group, is no commit on the present epoch.
+    fn what_is_wrong_with(&self, bytes: &Bytes) -> Fault {
+        match self.engine.classify(bytes) {
+            Ok(MessageKind::Commit { group_id, .. }) if group_id != self.config.group.as_bytes() => {
+                Fault::WrongGroup
+            }
+            Ok(MessageKind::Commit { epoch, .. }) if Some(epoch) != self.epoch() => Fault::WrongEpoch,
+            Ok(MessageKind::Commit { .. }) => Fault::Invalid,
+            Ok(_) | Err(_) => Fault::NotMls,
         }
     }
 
