@@ -4,10 +4,14 @@
 
 mod support;
 
-use moq_mls::action::{Fault, Notice, Refusal};
-use moq_mls::engine::Engine;
+use std::time::Duration;
+
+use bytes::Bytes;
+use moq_mls::action::{Action, Fault, Notice, Refusal};
+use moq_mls::counter::LockReply;
+use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::testing::symbolic::SymbolicEngine;
-use moq_mls::tracks::{GroupTracks, KEY_PACKAGE_GROUP, Location};
+use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Admission, Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 use support::engines::engine;
 use support::{World, config};
@@ -242,4 +246,58 @@ fn namesakes_are_found_whoever_of_them_comes_and_goes() {
     let members: Vec<_> = world.peers[0].machine.members().map(|m| m.sender.clone()).collect();
     assert!(!members.contains(&of_first), "{members:?}");
     assert_eq!(members.len(), 2, "one of the two others is in: {members:?}");
+}
+
+/// A newcomer that finds another holding the lock of slot 0, and may see `sign` on the Commit track, at an
+/// object id, before it is told or after: where it is then, and how often it asks again when its wait is over.
+fn after_a_conflict(sign: Option<(u64, Bytes)>, before: bool) -> (Phase, usize) {
+    let now = Timestamp::from_secs(1_700_000_000);
+    let mut config = config();
+    config.service_key = Some("a key".into());
+    let mut machine = Participant::new(SymbolicEngine::new("newcomer").unwrap(), config, now).unwrap();
+    machine.handle(now, Command::Join).unwrap();
+    let lock = |action| match action {
+        Action::Lock { id, .. } => Some(id),
+        _ => None,
+    };
+    let asked: Vec<_> = machine.actions().filter_map(lock).collect();
+    assert_eq!(asked.len(), 1);
+    let track = machine.tracks().commit(machine.sender_id());
+    let place = |object| Location { group: 0, object };
+    let sign = sign.map(|(id, payload)| Object { track, location: place(id), payload });
+    if let Some(object) = sign.clone().filter(|_| before) {
+        machine.handle(now, Event::Object(object)).unwrap();
+        assert_eq!(machine.phase(), Phase::Bootstrapping, "it asked, and the answer is on its way");
+    }
+    let conflict = LockReply::Conflict { retry_later: Duration::from_millis(500) };
+    machine.handle(now, Event::LockReply { id: asked[0], reply: Ok(conflict) }).unwrap();
+    if let Some(object) = sign.filter(|_| !before) {
+        machine.handle(now, Event::Object(object)).unwrap();
+    }
+    let phase = machine.phase();
+    let (at, _) = machine.poll_timeout().unwrap();
+    machine.handle(at, Event::Timer).unwrap();
+    (phase, machine.actions().filter_map(lock).count())
+}
+
+#[test]
+fn who_has_seen_a_commit_does_not_ask_whether_the_group_is_there() {
+    let now = Timestamp::from_secs(1_700_000_000);
+    let commit_to = |name: GroupName| {
+        let mut engine = SymbolicEngine::new("creator").unwrap();
+        let group = engine.create(now, &name, &GroupParams::default(), 0).unwrap();
+        engine.build(&group, now, &[], &[]).unwrap().commit
+    };
+    let ours = commit_to(config().group);
+    let (asks, joins) = ((Phase::Bootstrapping, 1), (Phase::Joining, 0));
+    for before in [true, false] {
+        let after = |id, payload: Bytes| after_a_conflict(Some((id, payload)), before);
+        assert_eq!(after(0, ours.clone()), joins);
+        assert_eq!(after(3, vec![1; 64].into()), joins, "a receipt");
+        // What anybody can put there must not keep a group from being created.
+        assert_eq!(after(0, "junk".into()), asks);
+        assert_eq!(after(0, commit_to("another".try_into().unwrap())), asks);
+        assert_eq!(after(3, vec![1; 4096].into()), asks);
+    }
+    assert_eq!(after_a_conflict(None, true), asks);
 }

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 
 use crate::action::{Action, FetchId, Notice, ServiceFault, Timer};
-use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::Engine;
+use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
+use crate::engine::{Engine, MessageKind};
 use crate::error::Error;
-use crate::event::Failure;
+use crate::event::{Failure, Object};
 use crate::participant::flaws::Flaw;
 use crate::participant::joining::Joining;
 use crate::participant::requests::Interest;
@@ -26,7 +26,7 @@ pub(crate) struct Bootstrap<G> {
     pub(crate) looking: Option<FetchId>,
     pub(crate) lock_id: Option<Bytes>,
     pub(crate) attempts: u32,
-    /// Something lies on the Commit track: the group exists, whatever the service says.
+    /// A commit or a receipt lies on the Commit track: the group exists, whatever the service says.
     pub(crate) commits_seen: bool,
     /// The service's fault was reported.
     pub(crate) reported: bool,
@@ -117,6 +117,33 @@ impl<E: Engine> Participant<E> {
         }
     }
 
+    /// An object came on the Commit track before it is known whether the group exists.
+    pub(crate) fn on_sign_of_a_group(&mut self, object: &Object) {
+        let is_sign = if object.location.object % 2 == 1 {
+            // What it signs is not known yet.
+            self.config.service_key.is_some() && object.payload.len() <= MAX_RECEIPT
+        } else {
+            matches!(
+                self.engine.classify(&object.payload),
+                Ok(MessageKind::Commit { group_id, .. }) if group_id == self.config.group.as_bytes()
+            )
+        };
+        if let Some(bootstrap) = self.bootstrap_state().filter(|_| is_sign) {
+            bootstrap.commits_seen = true;
+            self.join_if_there();
+        }
+    }
+
+    /// Who waits to ask the counter whether the group is there need not if a commit shows it: a crowd that
+    /// found the creator at it does not come back as a crowd, and takes its Welcomes at once.
+    fn join_if_there(&mut self) {
+        let waits = self.deadlines.is_set(Timer::Request);
+        let there = |b: &mut Bootstrap<_>| b.commits_seen && b.genesis.is_none() && !b.reported;
+        if waits && self.bootstrap_state().is_some_and(there) {
+            self.start_joining(None);
+        }
+    }
+
     /// Asks for value 0: for the lock, or, once the group is made, for the increment.
     pub(crate) fn ask_genesis(&mut self) {
         let Some(bootstrap) = self.bootstrap_state() else { return };
@@ -180,6 +207,7 @@ impl<E: Engine> Participant<E> {
             Ok(LockReply::Error(reason)) => self.genesis_fault(ServiceFault::Refused(reason)),
             Ok(LockReply::CounterError(_)) | Err(_) => self.genesis_backoff(),
         }
+        self.join_if_there();
         Ok(())
     }
 

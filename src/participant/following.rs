@@ -103,8 +103,8 @@ impl<E: Engine> Participant<E> {
             return Ok(());
         }
         let group = object.location.group;
-        match &mut self.state {
-            State::Bootstrapping(bootstrap) => bootstrap.commits_seen = true,
+        match &self.state {
+            State::Bootstrapping(_) => self.on_sign_of_a_group(&object),
             State::Member(member) if group < member.epoch => {
                 self.on_past_object(&object);
                 return Ok(());
