@@ -35,7 +35,7 @@ use mls_rs::client_builder::{
 use mls_rs::error::MlsError;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{ContentType, NewEpoch, ReceivedMessage};
+use mls_rs::group::{ContentType, LeafNode, NewEpoch, ReceivedMessage};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
@@ -51,7 +51,7 @@ use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
 pub use self::group::MlsGroup;
 use self::message::{
-    LeafKeys, credential, gap, into_any, leaf_node, mls_time, parse, private, sent_in, sequence,
+    LeafKeys, credential, gap, into_any, leaf_at, leaf_node, mls_time, parse, private, sent_in, sequence,
 };
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
@@ -89,7 +89,8 @@ pub type EngineConfig<C> = WithMlsRules<
     >,
 >;
 
-type Inner<C> = mls_rs::Group<EngineConfig<C>>;
+/// Far too large to be moved about.
+type Inner<C> = Box<mls_rs::Group<EngineConfig<C>>>;
 
 /// What an embedder may set.
 #[derive(Clone, Debug)]
@@ -202,7 +203,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             .client
             .create_group_with_id(Vec::new(), none.clone(), none, Some(mls_time(now)))
             .map_err(provider)?;
-        Ok(self.scratch.get_or_init(|| group).clone())
+        Ok(self.scratch.get_or_init(|| Box::new(group)).clone())
     }
 
     fn fingerprint(&self, identity: &SigningIdentity) -> Result<SenderId, EngineError> {
@@ -214,14 +215,14 @@ impl<C: MlsConfig> MlsEngine<C> {
         identity.map(Bytes::from).map_err(|e| EngineError::Invalid(Box::new(into_any(e))))
     }
 
-    fn member(&self, group: &Inner<C>, m: &mls_rs::group::Member) -> Result<Member, EngineError> {
+    fn member(&self, group: &Inner<C>, index: u32, leaf: &LeafNode) -> Result<Member, EngineError> {
         Ok(Member {
-            leaf: m.index,
-            sender: self.fingerprint(&m.signing_identity)?,
-            identity: self.identity(&m.signing_identity, &group.context().extensions)?,
-            credential: credential(&m.signing_identity)?,
+            leaf: index,
+            sender: self.fingerprint(&leaf.signing_identity)?,
+            identity: self.identity(&leaf.signing_identity, &group.context().extensions)?,
+            credential: credential(&leaf.signing_identity)?,
             // What another member made of its own leaf must not make the roster unreadable.
-            sequence: sequence(&m.extensions).unwrap_or_default(),
+            sequence: sequence(&leaf.extensions).unwrap_or_default(),
         })
     }
 
@@ -278,7 +279,8 @@ impl<C: MlsConfig> MlsEngine<C> {
     /// The members that a commit with `adds` adds, looked up in the roster after it: each took the leftmost
     /// leaf that was free (RFC 9420 section 12.1.1).
     fn added(&self, group: &Inner<C>, kept: &LeafKeys, adds: usize) -> Result<Vec<Member>, EngineError> {
-        let member = |leaf| self.member(group, &group.member_at_index(leaf).ok_or(EngineError::Malformed)?);
+        let tree = group.export_tree();
+        let member = |leaf| self.member(group, leaf, leaf_at(&tree, leaf)?.ok_or(EngineError::Malformed)?);
         kept.free().take(adds).map(member).collect()
     }
 

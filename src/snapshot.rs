@@ -38,24 +38,25 @@ pub(crate) fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; CH
             }
         }
     };
-    let (mut len, mut open) = (0_usize, Vec::with_capacity(BLOCK));
+    // What is not a whole block yet.
+    let (mut len, mut begun, mut open) = (0_usize, 0, [0; BLOCK]);
     for mut part in parts {
         len = len.wrapping_add(part.len());
-        if !open.is_empty() {
-            // A block that the parts before began.
-            let (head, tail) = part.split_at(part.len().min(BLOCK - open.len()));
-            open.extend_from_slice(head);
-            part = tail;
-            if let (whole @ [_], _) = open.as_chunks() {
-                take(whole);
-                open.clear();
+        if begun > 0 {
+            let (head, tail) = part.split_at(part.len().min(BLOCK - begun));
+            open.iter_mut().skip(begun).zip(head).for_each(|(to, byte)| *to = *byte);
+            (begun, part) = (begun + head.len(), tail);
+            if begun < BLOCK {
+                continue;
             }
+            take(&[open]);
         }
         let (blocks, rest) = part.as_chunks();
         take(blocks);
-        open.extend_from_slice(rest);
+        open.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+        begun = rest.len();
     }
-    let sum = open.iter().map(|byte| u64::from(*byte)).fold(len as u64, step);
+    let sum = open.iter().take(begun).map(|byte| u64::from(*byte)).fold(len as u64, step);
     lanes.into_iter().fold(sum, step).to_be_bytes()
 }
 

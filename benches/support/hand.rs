@@ -4,12 +4,16 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+use std::hint::black_box;
+
 use mls_rs::client_builder::{MlsConfig, PaddingMode};
 use mls_rs::extension::ExtensionType;
 use mls_rs::identity::basic::BasicIdentityProvider;
+use mls_rs::mls_rs_codec::MlsEncode;
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
-use mls_rs::storage_provider::in_memory::InMemoryGroupStateStorage;
-use mls_rs::{Client, Extension, ExtensionList, Group};
+use mls_rs::storage_provider::KeyPackageData;
+use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKeyPackageStorage};
+use mls_rs::{Client, Extension, ExtensionList, Group, KeyPackageStorage};
 use moq_mls::Timestamp;
 use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
 
@@ -19,6 +23,29 @@ pub const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
 pub fn time() -> mls_rs::time::MlsTime {
     mls_rs::time::MlsTime::from(NOW.as_secs())
+}
+
+/// The private keys of a KeyPackage are made durable before it is published: as bytes, like a group's state.
+#[derive(Clone, Debug, Default)]
+struct KeyPackages(InMemoryKeyPackageStorage);
+
+impl KeyPackageStorage for KeyPackages {
+    type Error = std::convert::Infallible;
+
+    fn delete(&mut self, id: &[u8]) -> Result<(), Self::Error> {
+        self.0.delete(id);
+        Ok(())
+    }
+
+    fn insert(&mut self, id: Vec<u8>, package: KeyPackageData) -> Result<(), Self::Error> {
+        black_box(package.mls_encode_to_vec().unwrap());
+        self.0.insert(id, package);
+        Ok(())
+    }
+
+    fn get(&self, id: &[u8]) -> Result<Option<KeyPackageData>, Self::Error> {
+        Ok(self.0.get(id))
+    }
 }
 
 pub fn client<P: Provider>(name: &str) -> (Client<impl MlsConfig + use<P>>, InMemoryGroupStateStorage) {
@@ -37,6 +64,7 @@ pub fn client<P: Provider>(name: &str) -> (Client<impl MlsConfig + use<P>>, InMe
         .crypto_provider(P::default())
         .identity_provider(BasicIdentityProvider)
         .signing_identity(identity, secret, SUITE)
+        .key_package_repo(KeyPackages::default())
         .group_state_storage(storage.clone())
         .mls_rules(rules)
         .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))

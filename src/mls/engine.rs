@@ -16,7 +16,7 @@ use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use super::error::{invalid, provider};
 use super::message::{
-    LeafKeys, credential, extension, gap, group_params, leaf_key, leaf_node, mls_time, parse, removed,
+    LeafKeys, credential, extension, gap, group_params, leaf_at, leaf_node, leaves, mls_time, parse, removed,
     sequence, sequence_extension, tree_place,
 };
 use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, SMALL_WELCOME, TREE_EXTENSION};
@@ -197,7 +197,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                 sequence_extension(sequence),
                 Some(mls_time(now)),
             )
-            .map(MlsGroup::new)
+            .map(|group| MlsGroup::new(Box::new(group)))
             .map_err(provider)
     }
 
@@ -218,7 +218,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                 && let Ok((group, info)) = self.client.join_group(None, message, None)
             {
                 let facts = facts(group.context(), &info.group_info_extensions, true)?;
-                *self.welcomed() = Some((welcome.clone(), key.clone(), group));
+                *self.welcomed() = Some((welcome.clone(), key.clone(), Box::new(group)));
                 return Ok(facts);
             }
             let info = self.client.examine_welcome_message(message).map_err(invalid)?;
@@ -244,7 +244,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
             // its KeyPackage, and must not close the group to newcomers when that expires. (mls-rs
             // reads no clock instead.) Credentials are checked below.
             None => self.with_welcomed(welcome, std::slice::from_ref(key), |message, _| {
-                self.client.join_group(tree, message, None).map(|(group, _)| group).map_err(invalid)
+                self.client.join_group(tree, message, None).map(|(group, _)| Box::new(group)).map_err(invalid)
             })?,
         };
         group_params(&group.context().extensions)?;
@@ -268,7 +268,9 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn roster(&self, group: &MlsGroup<C>) -> Result<Vec<Member>, EngineError> {
-        self.with(group, |group| group.roster().members_iter().map(|m| self.member(group, &m)).collect())
+        self.with(group, |group| {
+            leaves(&group.export_tree()).map(|(at, leaf)| self.member(group, at, leaf)).collect()
+        })
     }
 
     fn credential_valid(&self, group: &MlsGroup<C>, member: &Member, now: Timestamp) -> bool {
@@ -323,7 +325,12 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let author = commit.committer;
         // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
         // does, which is not where all there is are adds.
-        if stays && before.at(author) == leaf_key::<C>(&next, author)?.as_deref() {
+        let unchanged = || {
+            let tree = next.export_tree();
+            let leaf = leaf_at(&tree, author)?;
+            Ok::<_, EngineError>(before.at(author) == leaf.map(|leaf| &leaf.public_key[..]))
+        };
+        if stays && unchanged()? {
             return Err(EngineError::Forbidden("a commit without a path"));
         }
         let mut kept = before;

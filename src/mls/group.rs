@@ -147,7 +147,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         if group.group_id() != id {
             return Err(EngineError::Malformed);
         }
-        Ok(group)
+        Ok(Box::new(group))
     }
 
     fn read_back(&self, saved: Option<&Bytes>) -> Result<Inner<C>, EngineError> {

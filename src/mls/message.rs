@@ -7,7 +7,7 @@ use mls_rs::client_builder::MlsConfig;
 use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{ContentType, LeafIndex, LeafNode, NewEpoch, Node};
+use mls_rs::group::{ContentType, ExportedTree, LeafIndex, LeafNode, NewEpoch, Node};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::time::MlsTime;
@@ -111,18 +111,20 @@ pub(super) fn leaf_node(key_package: &[u8]) -> Result<LeafNode, EngineError> {
     LeafNode::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)
 }
 
-/// The public key of one leaf; `None` if it is blank.
-pub(super) fn leaf_key<C: MlsConfig>(
-    group: &Inner<C>,
-    leaf: u32,
-) -> Result<Option<HpkePublicKey>, EngineError> {
-    let index = LeafIndex::try_from(leaf).map_err(invalid)?;
-    let tree = group.export_tree();
-    Ok(tree.get_leaf(index).map_err(invalid)?.map(|leaf| leaf.public_key.clone()))
+/// One leaf of a tree; `None` if it is blank. (mls-rs's roster clones what it gives.)
+pub(super) fn leaf_at<'a>(tree: &'a ExportedTree, leaf: u32) -> Result<Option<&'a LeafNode>, EngineError> {
+    tree.get_leaf(LeafIndex::try_from(leaf).map_err(invalid)?).map_err(invalid)
 }
 
-/// The public keys of a tree's leaves, in one piece: what a commit must be compared with. (mls-rs's roster
-/// clones what it lists.)
+/// The leaves of a tree that are not blank: the even nodes (RFC 9420 appendix C).
+pub(super) fn leaves<'a>(tree: &'a ExportedTree) -> impl Iterator<Item = (u32, &'a LeafNode)> {
+    (0..).zip(tree.nodes().iter().step_by(2)).filter_map(|(at, node)| match node {
+        Some(Node::Leaf(leaf)) => Some((at, leaf)),
+        _ => None,
+    })
+}
+
+/// The public keys of a tree's leaves, in one piece: what a commit must be compared with.
 #[derive(Default)]
 pub(super) struct LeafKeys {
     bytes: Vec<u8>,

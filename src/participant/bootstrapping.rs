@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::action::{Action, FetchId, Notice, ServiceFault, Timer};
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
-use crate::engine::{Engine, MessageKind};
+use crate::engine::{Engine, GroupView, MessageKind};
 use crate::error::Error;
 use crate::event::{Failure, Object};
 use crate::participant::flaws::Flaw;
@@ -49,6 +49,7 @@ impl<G> Default for Bootstrap<G> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Genesis<G> {
     pub(crate) group: G,
+    pub(crate) view: GroupView,
     pub(crate) saved: Bytes,
     pub(crate) pin: Pin,
 }
@@ -233,7 +234,7 @@ impl<E: Engine> Participant<E> {
         let pin = Pin::genesis(view.context_hash);
         let saved = self.engine.save(&group)?;
         if let Some(bootstrap) = self.bootstrap_state() {
-            bootstrap.genesis = Some(Genesis { group, saved, pin });
+            bootstrap.genesis = Some(Genesis { group, view, saved, pin });
         }
         self.persist()?;
         self.ask_increment(0, pin, None, lock_id);
@@ -290,7 +291,7 @@ impl<E: Engine> Participant<E> {
 
     fn found(&mut self, genesis: Genesis<E::Group>, pin: Option<Pin>) -> Result<(), Error> {
         self.keys.clear();
-        self.become_member(genesis.group, genesis.saved, pin)?;
+        self.become_member(genesis.group, &genesis.view, genesis.saved, pin)?;
         self.persist()?;
         self.notify(Notice::Joined { epoch: 0 });
         self.notify(Notice::Epoch { epoch: 0, committer: None });

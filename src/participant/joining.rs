@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::action::{Fault, Notice, ServiceFault, Timer};
 use crate::counter::{LockReply, Pin};
-use crate::engine::{Engine, EngineError, GroupParams, MessageKind, WelcomeInfo};
+use crate::engine::{Engine, EngineError, GroupParams, GroupView, MessageKind, WelcomeInfo};
 use crate::error::Error;
 use crate::event::{Failure, Object};
 use crate::participant::flaws::Flaw;
@@ -268,8 +268,8 @@ impl<E: Engine> Participant<E> {
             .engine
             .join(self.now, welcome, &key, tree.as_ref())
             .and_then(|group| Ok((self.engine.view(&group)?, self.engine.save(&group)?, group)));
-        let (saved, group) = match joined {
-            Ok((view, saved, group)) if view.context_hash == info.context_hash => (saved, group),
+        let (view, saved, group) = match joined {
+            Ok(joined) if joined.0.context_hash == info.context_hash => joined,
             Ok(_) | Err(_) if tree.is_some() => {
                 self.on_wrong_tree(welcome, info, pin);
                 return Ok(false);
@@ -283,7 +283,7 @@ impl<E: Engine> Participant<E> {
         let reused = self.has(Flaw::ReusedKeyPackage);
         self.keys.retain(|other| reused || other.sequence > key.sequence);
         self.spare_keys_until = Some(self.now.after(self.config.timers.join_deadline));
-        self.become_member(group, saved, pin)?;
+        self.become_member(group, &view, saved, pin)?;
         self.forget_trees();
         self.joiners.leave_early_to_others(&self.config.limits);
         self.persist()?;
@@ -299,12 +299,12 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn become_member(
         &mut self,
         group: E::Group,
+        view: &GroupView,
         saved: Bytes,
         pin: Option<Pin>,
     ) -> Result<(), Error> {
         // Leaves of an epoch before are others' leaves by now.
         self.wishes.leaves.clear();
-        let view = self.engine.view(&group)?;
         let roster = Roster::new(self.engine.roster(&group)?);
         self.state = State::Member(Box::new(Membership {
             group,

@@ -201,7 +201,7 @@ impl<E: Engine> Participant<E> {
         let genesis = match genesis {
             Some((saved, pin)) => {
                 let group = self.engine.load(&saved)?;
-                Some(Genesis { group, saved, pin })
+                Some(Genesis { view: self.engine.view(&group)?, group, saved, pin })
             }
             None => None,
         };
@@ -231,7 +231,8 @@ impl<E: Engine> Participant<E> {
             })
         })?;
         let group = self.engine.load(&saved)?;
-        self.become_member(group, saved, own_pin)?;
+        let view = self.engine.view(&group)?;
+        self.become_member(group, &view, saved, own_pin)?;
         let outbox = match outbox {
             Some(stored) => Some(self.read_outbox(stored)?),
             None => None,

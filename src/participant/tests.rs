@@ -19,7 +19,8 @@ fn an_outbox_of_another_base_is_never_applied() {
     let mut a = Participant::new(engine, Config::new(name.clone()), NOW).unwrap();
     let group = a.engine.create(NOW, &name, &a.params, 0).unwrap();
     let saved = a.engine.save(&group).unwrap();
-    a.become_member(group, saved, Some(Pin::new([1; 32], [2; 32]))).unwrap();
+    let view = a.engine.view(&group).unwrap();
+    a.become_member(group, &view, saved, Some(Pin::new([1; 32], [2; 32]))).unwrap();
     a.wish_update().unwrap();
     a.on_turn();
     let lock = a.actions().find_map(|action| match action {
