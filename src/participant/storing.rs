@@ -56,7 +56,7 @@ impl<E: Engine> Participant<E> {
     /// # Errors
     /// [`Error::Engine`] if the engine fails.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        let mut out = Writer::new(self.snapshot_room());
+        let mut out = Writer::new();
         out.bytes(self.config.group.as_bytes());
         out.u8(mode(self.config.mode));
         out.u8(policy(self.config.commit_tracks));
@@ -125,21 +125,6 @@ impl<E: Engine> Participant<E> {
         // Their notices may never be polled, and MLS has no way back to these epochs.
         out.list(self.passed.iter(), |out, secret| secret.write(out));
         Ok(out.finish())
-    }
-
-    /// About as many bytes as what is copied into a snapshot takes: what does not grow leaves no copies behind.
-    fn snapshot_room(&self) -> usize {
-        const FIELD: usize = 128;
-        let of_state = match &self.state {
-            State::Member(member) => {
-                member.welcomes.len() + member.outbox.as_ref().map_or(0, |outbox| outbox.welcomes.len())
-            }
-            State::New | State::Bootstrapping(_) | State::Joining(_) | State::Ended => 0,
-        };
-        let keys: usize = self.keys.iter().map(|k| k.message.len() + k.secret.len() + 2 * FIELD).sum();
-        let names = self.joiners.newest.len() + self.joiners.barred.len() + self.joiners.refused.len();
-        let names = names + 2 * self.joiners.admitted.len() + self.wishes.removals.len();
-        keys + (of_state + names + self.passed.len() + 8) * FIELD
     }
 
     /// Goes on after a restart, with the last snapshot that became durable. The actions that resume
