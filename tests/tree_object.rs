@@ -6,12 +6,13 @@
 mod support;
 
 use bytes::Bytes;
-use moq_mls::action::{Fault, Notice};
+use moq_mls::action::{Action, Fault, FetchId, Notice, Timer};
 use moq_mls::codec::tree_object::{decode, encode};
+use moq_mls::counter::{CounterState, LockReply, Pin};
 use moq_mls::engine::{Engine, GroupParams, TreeObject};
 use moq_mls::testing::symbolic::SymbolicEngine;
-use moq_mls::tracks::{CommitTrackPolicy, Location, TrackKind};
-use moq_mls::{Command, Config, Event, Object, Phase, SafetyMode, Secret, Timestamp};
+use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, Location, TrackKind};
+use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret, Timestamp};
 use support::engines::engine;
 use support::{Trees, World, config};
 
@@ -113,11 +114,13 @@ fn missing<E: Engine>(new: impl Fn(&str) -> E) {
     world.run(2000);
     for who in [1, 2] {
         assert_eq!(world.peers[who].machine.phase(), Phase::Joining, "never in without its tree");
-        assert!(world.heard(who, |n| *n == Notice::TreeMissing { epoch: 1 }));
+        let told = |n: &&Notice| **n == (Notice::TreeMissing { epoch: 1 });
+        assert_eq!(world.peers[who].notices.iter().filter(told).count(), 1, "once, not at every fetch");
     }
     world.trees = Trees::Serve;
     world.run(3000);
     assert_eq!(world.agree(&[0, 1, 2]), 1, "by the very same Welcome");
+    assert!(!world.peers[1].machine.armed().contains(&Timer::Tree), "nothing is waited for any more");
 }
 
 #[test]
@@ -273,6 +276,7 @@ fn tree_objects_are_bounded() {
         let object = Object { track: track.clone(), location, payload: vec![0; len].into() };
         machine.handle(Timestamp::from_secs(1_700_000_000), Event::Object(object)).unwrap();
     };
+    give(Location { group: 1, object: 0 }, 100);
     give(Location { group: 1, object: 0 }, 101);
     give(Location { group: 1, object: 1 }, 10);
     world.settle();
@@ -305,4 +309,144 @@ fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
         bad[at] = byte;
         assert!(decode(&bad).is_err(), "byte {at}");
     }
+}
+
+/// A joiner before a group whose only member makes whatever Welcomes it likes.
+struct Door {
+    founder: SymbolicEngine,
+    machine: Participant<SymbolicEngine>,
+    now: Timestamp,
+    key_package: Bytes,
+    /// What the counter says of slot 1.
+    pin: Option<Pin>,
+}
+
+impl Door {
+    fn new(config: Config) -> Self {
+        let now = Timestamp::from_secs(1_700_000_000);
+        let machine = Participant::new(symbolic("joiner"), config, now).unwrap();
+        let mut this =
+            Self { founder: symbolic("founder"), machine, now, key_package: Bytes::new(), pin: None };
+        this.machine.handle(now, Command::Join).unwrap();
+        this.drive();
+        assert_eq!(this.machine.phase(), Phase::Joining);
+        this
+    }
+
+    /// A Welcome that names a tree at `place` of the track, its commit's pin, and the tree; `with` is let in too.
+    fn welcome(&mut self, track: &FullTrackName, place: Location, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
+        let params = GroupParams { tree_objects: true, ..GroupParams::default() };
+        let group = self.founder.create(self.now, &config().group, &params, 0).unwrap();
+        let adds = [&[self.key_package.clone()], with].concat();
+        let built = self.founder.build_apart(&group, self.now, &adds, &[], track, place).unwrap();
+        let pin = Pin::new(self.founder.sha256(&built.commit).unwrap(), built.next.context_hash);
+        let me = self.machine.sender_id();
+        let (_, welcome) = built.welcomes.into_iter().find(|(to, _)| to == me).unwrap();
+        (welcome, pin, built.tree.unwrap())
+    }
+
+    fn take_welcome(&mut self, welcome: Bytes, pin: Pin) -> usize {
+        self.pin = Some(pin);
+        let track = self.machine.tracks().welcome(self.machine.sender_id());
+        self.take(track, welcome)
+    }
+
+    /// How many fetches of trees come of an object at group 1, object 0 of its track.
+    fn take(&mut self, track: FullTrackName, payload: Bytes) -> usize {
+        let object = Object { track, location: PLACE, payload };
+        self.machine.handle(self.now, Event::Object(object)).unwrap();
+        self.drive().len()
+    }
+
+    /// The same, of the next timer.
+    fn wait(&mut self) -> usize {
+        (self.now, _) = self.machine.poll_timeout().unwrap();
+        self.machine.handle(self.now, Event::Timer).unwrap();
+        self.drive().len()
+    }
+
+    fn drive(&mut self) -> Vec<FetchId> {
+        let mut fetches = Vec::new();
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Publish { object, .. } => self.key_package = object.payload,
+                Action::Lock { id, request } => {
+                    let pin = self.pin.filter(|_| request.val == 1);
+                    let state = CounterState { current: 2, pin, receipt: None, pin_forgotten: false };
+                    let reply = Ok(LockReply::CounterError(state));
+                    self.machine.handle(self.now, Event::LockReply { id, reply }).unwrap();
+                }
+                Action::Fetch { id, track, .. } => {
+                    let kind = self.machine.tracks().classify(&track);
+                    fetches.extend(matches!(kind, Some(TrackKind::Tree(_))).then_some(id));
+                }
+                _ => {}
+            }
+        }
+        fetches
+    }
+
+    fn faults(&self, fault: Fault) -> u64 {
+        self.machine.stats().faults.get(&fault).copied().unwrap_or(0)
+    }
+
+    fn tree_track(&self) -> FullTrackName {
+        self.machine.tracks().tree(self.founder.sender_id())
+    }
+}
+
+/// Where the tree of epoch 1 lies.
+const PLACE: Location = Location { group: 1, object: 0 };
+
+#[test]
+fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
+    let tree = Door::new(apart()).tree_track();
+    let other = Door::new(apart()).machine.tracks().commit(symbolic("founder").sender_id());
+    let later = Location { group: 2, object: 0 };
+    for (track, place) in [(&tree, later), (&other, PLACE)] {
+        let mut door = Door::new(apart());
+        let (welcome, pin, _) = door.welcome(track, place, &[]);
+        assert_eq!(door.take_welcome(welcome, pin), 0);
+        assert_eq!((door.faults(Fault::Invalid), door.machine.phase()), (1, Phase::Joining));
+    }
+}
+
+#[test]
+fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
+    let mut door = Door::new(apart());
+    let track = door.tree_track();
+    let (welcome, pin, tree) = door.welcome(&track, PLACE, &[]);
+    // Symbolic trees of one author and epoch have one key.
+    let mut friend = Participant::new(symbolic("friend"), apart(), door.now).unwrap();
+    friend.handle(door.now, Command::Join).unwrap();
+    let published = |action| match action {
+        Action::Publish { object, .. } => Some(object.payload),
+        _ => None,
+    };
+    let with = friend.actions().find_map(published).unwrap();
+    let (_, _, wrong) = door.welcome(&track, PLACE, &[with]);
+    // Before its Welcome: then nothing was fetched yet, and must not be at once.
+    assert_eq!(door.take(track.clone(), wrong), 0);
+    assert_eq!(door.take_welcome(welcome, pin), 0);
+    assert_eq!((door.faults(Fault::WrongTree), door.machine.phase()), (1, Phase::Joining));
+    assert_eq!(door.wait(), 1, "asked for a little later");
+    door.take(track, tree);
+    assert_eq!(door.machine.epoch(), Some(1));
+}
+
+#[test]
+fn trees_are_waited_for_once_each_and_not_without_bound() {
+    let mut config = apart();
+    config.limits.welcomes = 1;
+    let mut door = Door::new(config);
+    let track = door.tree_track();
+    let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
+    assert_eq!(door.take_welcome(welcome.clone(), pin), 1);
+    assert_eq!(door.take_welcome(welcome, pin), 0, "it is waited for already");
+    // A second Welcome to the same epoch, as valid: another founder's.
+    door.founder = symbolic("another");
+    let track = door.tree_track();
+    let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
+    door.take_welcome(welcome, pin);
+    assert_eq!(door.wait(), 1, "no room for a second");
 }

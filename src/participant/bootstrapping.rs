@@ -303,7 +303,6 @@ impl<E: Engine> Participant<E> {
 
     pub(crate) fn start_joining(&mut self, counter: Option<u64>) {
         self.state = State::Joining(Box::new(Joining::new(counter)));
-        self.trees.forget_waiting();
         self.deadlines.clear(Timer::Request);
         self.deadlines.set(Timer::JoinRetry, self.now.after(self.config.timers.join_retry));
         self.deadlines.bring_forward(Timer::JoinDeadline, self.now.after(self.config.timers.join_deadline));

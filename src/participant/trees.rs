@@ -55,12 +55,6 @@ pub(crate) enum Found {
 }
 
 impl Trees {
-    /// The way in begins anew.
-    pub(crate) fn forget_waiting(&mut self) {
-        self.waiting.clear();
-        self.attempts = 0;
-    }
-
     fn keep(&mut self, object: Object, most_bytes: usize) {
         if self.held.contains(&object) {
             return;
@@ -222,5 +216,56 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn forget_trees(&mut self) {
         self.trees = Trees::default();
         self.deadlines.clear(Timer::Tree);
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::Secret;
+    use crate::engine::TREE_KEY_LEN;
+    use crate::tracks::{CommitTrackPolicy, GroupTracks};
+
+    fn object(author: u8, epoch: u64, len: usize) -> Object {
+        let tracks = GroupTracks::new("g".try_into().unwrap(), CommitTrackPolicy::PerSender);
+        let track = tracks.tree(&SenderId::new(vec![author]).unwrap());
+        let location = Location { group: epoch, object: TREE_OBJECT };
+        Object { track, location, payload: vec![0; len].into() }
+    }
+
+    fn place(of: &Object) -> TreeObject {
+        let key = Secret::new(vec![0; TREE_KEY_LEN]);
+        TreeObject { track: of.track.clone(), location: of.location, key }
+    }
+
+    #[test]
+    fn the_newest_are_kept_up_to_their_number_and_their_bytes() {
+        let held = |trees: &Trees| trees.held.iter().map(|o| o.location.group).collect::<Vec<_>>();
+        let mut trees = Trees::default();
+        (1..=5).for_each(|epoch| trees.keep(object(1, epoch, 10), 50));
+        assert_eq!(held(&trees), [2, 3, 4, 5]);
+        trees.keep(object(1, 3, 10), 50);
+        assert_eq!(held(&trees), [2, 3, 4, 5], "the same once more");
+        trees.keep(object(1, 6, 20), 50);
+        assert_eq!(held(&trees), [3, 4, 5, 6], "just as many bytes as are allowed");
+        trees.keep(object(1, 7, 11), 50);
+        assert_eq!(held(&trees), [5, 6, 7]);
+        trees.keep(object(1, 8, 50), 50);
+        assert_eq!(held(&trees), [8]);
+    }
+
+    #[test]
+    fn a_tree_is_found_and_dropped_by_track_and_place() {
+        let (here, elsewhere, later) = (object(1, 7, 1), object(2, 7, 2), object(1, 8, 3));
+        let mut trees = Trees::default();
+        trees.keep(later.clone(), 100);
+        trees.keep(elsewhere.clone(), 100);
+        assert_eq!(trees.at(&place(&here)), None);
+        trees.keep(here.clone(), 100);
+        assert_eq!(trees.at(&place(&here)), Some(here.payload.clone()));
+        trees.drop_at(&place(&here));
+        assert_eq!(trees.held, [later, elsewhere]);
     }
 }
