@@ -742,6 +742,34 @@ fn responses_as_others_write_them() {
 }
 
 #[test]
+fn what_is_just_as_long_as_allowed_is_taken() {
+    let mut limits = HttpLimits::default();
+    (limits.head, limits.body) = (25, 3);
+    let read = |input: &[u8]| match HttpResponse::decode(input, true, &limits) {
+        Ok(Decoded::Complete { message, .. }) => Ok(message.body),
+        Ok(Decoded::Incomplete) => panic!("it has ended"),
+        Err(error) => Err(error),
+    };
+    assert_eq!(read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 \r\n\r\n"), Ok(Bytes::new()));
+    assert_eq!(
+        read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 \r\n\r\nHTTP/1.1 204 \r\n\r\n"),
+        Err(HttpError::TooLarge("interim responses"))
+    );
+    assert_eq!(read(b"HTTP/1.1 200 \r\n\r\nabc"), Ok(Bytes::from_static(b"abc")));
+    assert_eq!(read(b"HTTP/1.1 200 \r\n\r\nabcd"), Err(HttpError::TooLarge("body")));
+
+    let padded = |n: usize| format!("{{{}}}", " ".repeat(n - 2));
+    assert!(
+        body(Method::Post, "/increment/g", padded(MAX_BODY).as_bytes()) != Err(HttpError::TooLarge("body"))
+    );
+
+    // The beginning of an empty line, or of nothing yet, is no request.
+    for input in [&b""[..], b"\r", b"\r\n"] {
+        assert_eq!(HttpRequest::decode(input, &HttpLimits::default()), Ok(Decoded::Incomplete));
+    }
+}
+
+#[test]
 fn responses_that_are_none() {
     use HttpError::Malformed;
     for (input, error) in [

@@ -39,11 +39,7 @@ impl HttpRequest {
     /// [`encode_refusal`](super::encode_refusal) and close: where the next request starts is unknown.
     pub fn decode(input: &[u8], limits: &HttpLimits) -> Result<Decoded<Self>, HttpError> {
         // RFC 9112 section 2.2: ignore an empty line before the request line.
-        let skipped = match input {
-            [] | [b'\r'] => return Ok(Decoded::Incomplete),
-            [b'\r', b'\n', ..] => 2,
-            _ => 0,
-        };
+        let skipped = if input.starts_with(b"\r\n") { 2 } else { 0 };
         let Some(head) = Head::read(input.get(skipped..).unwrap_or_default(), limits)? else {
             return Ok(Decoded::Incomplete);
         };
