@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, Notice, Refusal};
+use moq_mls::action::{Action, Fault, Notice, Refusal, Timer};
 use moq_mls::counter::LockReply;
 use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::testing::symbolic::SymbolicEngine;
@@ -193,6 +193,26 @@ fn one_who_was_refused_for_want_of_room_gets_in_when_there_is_some() {
     }
     world.run(30_000);
     world.agree(&[0, first, second]);
+}
+
+#[test]
+fn a_quiet_group_waits_for_no_turn_and_a_full_one_asks_for_no_lock() {
+    let mut small = config();
+    small.limits.roster = 2;
+    let mut world = world(2, &small);
+    world.run(2000);
+    assert!(world.peers.iter().all(|p| !p.machine.armed().contains(&Timer::Turn)));
+    let asked = |world: &World<SymbolicEngine>| {
+        world.peers[..2].iter().map(|p| p.machine.stats().lock_requests).collect::<Vec<_>>()
+    };
+    let before = asked(&world);
+    let third = join(&mut world, "third", &config());
+    world.run(5000);
+    assert_eq!(asked(&world), before, "there is nobody who could be let in");
+    let sender = world.id(1);
+    world.command(0, Command::Remove(sender));
+    world.run(5000);
+    world.agree(&[0, third]);
 }
 
 /// How many KeyPackages one keeps that does not know yet whether it creates the group.
