@@ -26,7 +26,7 @@ use crate::hand::{NOW, client, create, key_package, time};
 use crate::support::{BenchEngine, Provider, Seat, engine, group, median, pin, state, timed};
 
 /// Groups created in each round: it takes so little that once is noise.
-const CREATES: usize = 5;
+const CREATES: usize = 20;
 const OPS: [&str; 5] = ["create", "join", "add", "remove", "process"];
 
 /// One member made by hand.

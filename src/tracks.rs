@@ -148,7 +148,10 @@ impl SenderId {
 
     /// The id for the SHA-256 of a signature public key.
     pub fn from_fingerprint(sha256: [u8; 32]) -> Self {
-        Self(Bytes::from(hex::encode(sha256)))
+        let mut digits = vec![0; 2 * sha256.len()];
+        // Just as long as it must be: it cannot fail. (`hex::encode` goes by the character.)
+        let _ = hex::encode_to_slice(sha256, &mut digits);
+        Self(digits.into())
     }
 
     /// The bytes.
