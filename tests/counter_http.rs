@@ -763,6 +763,13 @@ fn what_is_just_as_long_as_allowed_is_taken() {
         body(Method::Post, "/increment/g", padded(MAX_BODY).as_bytes()) != Err(HttpError::TooLarge("body"))
     );
 
+    let headers = |lines: &[(&'static str, &'static str)]| lines.iter().copied().collect::<Headers>();
+    assert!(headers(&[]).is_empty() && !headers(&[("a", "b")]).is_empty());
+
+    // What is unknown is skipped whole, with all it has inside.
+    let nested = r#"{"x":{"a":[1,{"b":2,"c":[]}],"d":3},"y":{},"result":"ok","expires_in_ms":1}"#;
+    assert!(decode_lock_reply(&bare_response(200, nested)).is_ok());
+
     // The beginning of an empty line, or of nothing yet, is no request.
     for input in [&b""[..], b"\r", b"\r\n"] {
         assert_eq!(HttpRequest::decode(input, &HttpLimits::default()), Ok(Decoded::Incomplete));

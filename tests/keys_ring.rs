@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moq_mls::action::Action;
+use moq_mls::counter::{CounterState, IncrementReply, LockReply};
 use moq_mls::engine::EngineError;
 use moq_mls::keys::{
     EpochKeyRing, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, SwitchReason, WaitQueue,
     WaitQueueLimits,
 };
+use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::SenderId;
-use moq_mls::{Secret, Timestamp};
+use moq_mls::{Command, Config, Event, Participant, Secret, Timestamp};
 use proptest::prelude::*;
 
 /// Tells secrets apart, no more.
@@ -328,6 +331,81 @@ fn after_a_fork_the_other_secret_counts() {
 }
 
 #[test]
+fn who_was_seen_on_the_losing_side_of_a_fork_counts_no_more() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("abc"));
+    ring.seen(at(11), &id("b"), 6);
+    ring.new_epoch(at(12), secret_on("other", 6), ids("abc"));
+    drain(&mut ring);
+    ring.seen(at(13), &id("c"), 6);
+    assert_eq!(ring.poll_notice(), None, "b was seen on another epoch of that number");
+    ring.seen(at(14), &id("b"), 6);
+    assert_eq!(drain(&mut ring), [send(6, SwitchReason::Quorum)]);
+}
+
+#[test]
+fn an_older_epoch_seen_later_takes_nothing_back() {
+    let mut ring = at_five("abc");
+    ring.new_epoch(at(10), secret(6), ids("abc"));
+    ring.seen(at(11), &id("b"), 6);
+    // An object that was sealed before and came late.
+    ring.seen(at(12), &id("b"), 5);
+    ring.seen(at(13), &id("c"), 6);
+    assert_eq!(drain(&mut ring), [ready(6), send(6, SwitchReason::Quorum)]);
+}
+
+#[test]
+fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
+    let now = at(0);
+    let engine = || SymbolicEngine::new("a").unwrap();
+    let mut machine = Participant::new(engine(), Config::new("g".try_into().unwrap()), now).unwrap();
+    let mut ring = ring();
+    assert_eq!(ring.config().keep_epochs, 4);
+    machine.handle(now, Command::Join).unwrap();
+    let mut snapshot = None;
+    while let Some(action) = machine.poll_action() {
+        let reply = match action {
+            Action::Lock { id, .. } => Event::LockReply {
+                id,
+                reply: Ok(LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) }),
+            },
+            Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
+            Action::Increment { id, request } => {
+                let state =
+                    CounterState { current: 1, pin: request.pin, receipt: None, pin_forgotten: false };
+                Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state)) }
+            }
+            Action::Persist(durable) => {
+                snapshot = Some(durable);
+                continue;
+            }
+            Action::Notify(notice) => {
+                ring.on_notice(now, &machine, &notice).unwrap();
+                continue;
+            }
+            _ => continue,
+        };
+        machine.handle(now, reply).unwrap();
+    }
+    assert_eq!(ring.epochs().collect::<Vec<_>>(), [0]);
+    assert_eq!(ring.seal_with(), Some(&machine.epoch_secret(0).unwrap()));
+
+    let config = Config::new("g".try_into().unwrap());
+    let restored = Participant::restore(engine(), config, &snapshot.unwrap(), now).unwrap();
+    let mut afresh = self::ring();
+    afresh.on_restore(now, &restored).unwrap();
+    assert_eq!(afresh.seal_with(), ring.seal_with());
+
+    machine.handle(now, Command::Leave).unwrap();
+    for action in machine.actions().collect::<Vec<_>>() {
+        if let Action::Notify(notice) = action {
+            ring.on_notice(now, &machine, &notice).unwrap();
+        }
+    }
+    assert_eq!((ring.seal_with(), ring.epochs().count()), (None, 0), "closed");
+}
+
+#[test]
 fn an_unknown_list_of_members_leaves_the_one_before() {
     let mut ring = at_five("abc");
     ring.new_epoch(at(10), secret(6), []);
@@ -386,6 +464,14 @@ fn the_wait_queue_is_bounded_in_number_bytes_and_time() {
     }
     assert_eq!(gone(queue.take_up_to(5)), [4, 5]);
     assert_eq!((queue.len(), queue.bytes()), (1, 1));
+    assert!(!queue.is_empty());
+    let mut full = WaitQueue::new(limits(3, 100, 50));
+    assert!(
+        full.push(at(0), 1, 1, 40).is_empty() && full.push(at(0), 1, 2, 60).is_empty(),
+        "just as many bytes"
+    );
+    assert_eq!(gone(full.push(at(0), 1, 3, 100)), [1, 2], "all of them for one");
+    assert_eq!(full.len(), 1);
     let mut none = WaitQueue::new(limits(0, 100, 50));
     assert_eq!(gone(none.push(at(0), 1, 9, 0)), [9]);
 }

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use moq_mls::codec::{
     ControlDecoder, ControlMessage, Decode, DecodeError, Encode, ObjectStream, params, varint,
 };
+use moq_mls::counter::CounterState;
 use proptest::prelude::*;
 
 /// Messages by the generators that fuzzing uses.
@@ -92,5 +93,46 @@ proptest! {
         varint::encode(value, "x", &mut out).unwrap();
         prop_assert_eq!(out.len(), varint::encoded_len(value));
         prop_assert_eq!(varint::decode(&mut Bytes::from(out)), Ok(value));
+    }
+}
+
+#[test]
+fn generators_make_every_form() {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let (mut forms, mut receipts) = ([false; 5], [false; 2]);
+    for _ in 0..2000 {
+        let mut byte = || {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (random >> 56) as u8
+        };
+        let seed: Vec<u8> = (0..300).map(|_| byte()).collect();
+        match ControlMessage::arbitrary(&mut Unstructured::new(&seed)) {
+            Ok(ControlMessage::SubscribeOk(ok)) => {
+                forms[usize::from(ok.largest.is_some())] = true;
+                forms[2] |= varint::encoded_len(ok.subscribe_id) == 8;
+            }
+            Ok(ControlMessage::SubscribeDone(done)) => forms[3] |= !done.reason.is_empty(),
+            Ok(_) => forms[4] = true,
+            Err(_) => {}
+        }
+        if let Ok(state) = CounterState::arbitrary(&mut Unstructured::new(&seed)) {
+            receipts[usize::from(state.receipt.is_some_and(|r| !r.is_empty()))] = true;
+        }
+    }
+    assert_eq!((forms, receipts), ([true; 5], [true; 2]));
+}
+
+/// A number that is cut anywhere by the end of a chunk is the number it is in one piece.
+#[test]
+fn numbers_in_pieces() {
+    for value in [0x3f, 0x3fff, 0x1235, 0x3fff_ffff, 0x1234_5677, varint::MAX, 0x1234_5678_9abc_def7] {
+        let mut wire = Vec::new();
+        varint::encode(value, "number", &mut wire).unwrap();
+        for cut in 0..wire.len() {
+            let (head, tail) = wire.split_at(cut);
+            let mut pieces = head.chain(tail);
+            assert_eq!(varint::decode(&mut pieces), Ok(value), "{value:x} cut at {cut}");
+            assert!(!pieces.has_remaining());
+        }
     }
 }

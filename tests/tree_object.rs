@@ -11,7 +11,7 @@ use moq_mls::codec::tree_object::{decode, encode};
 use moq_mls::counter::{CounterState, LockReply, Pin};
 use moq_mls::engine::{Engine, GroupParams, TreeObject};
 use moq_mls::testing::symbolic::SymbolicEngine;
-use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, Location, TrackKind};
+use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, Location, TrackKind, TrackNamespace};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret, Timestamp};
 use support::engines::engine;
 use support::{Trees, World, config};
@@ -304,6 +304,13 @@ fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
         assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
     }
     assert!(decode(&[&bytes[..], &[0]].concat()).is_err());
+    // A name of 4,096 bytes in all is the longest there is.
+    for (len, whole) in [(2096, true), (2097, false)] {
+        let (field, name) = (Bytes::from(vec![b'f'; 2000]), Bytes::from(vec![b'n'; len]));
+        let namespace = TrackNamespace::new(vec![field]).unwrap();
+        let long = TreeObject { track: FullTrackName { namespace, name }, ..tree.clone() };
+        assert_eq!(decode(&encode(&long)).is_ok(), whole);
+    }
     for (at, byte) in [(0, 2), (1, 0), (3, 0)] {
         let mut bad = bytes.clone();
         bad[at] = byte;

@@ -25,8 +25,8 @@ pub fn encode<B: BufMut>(value: u64, field: &'static str, out: &mut B) -> Result
     // The two high bits say the length; the matches below keep them free.
     match value {
         0..=0x3f => out.put_u8(value as u8),
-        0x40..=0x3fff => out.put_u16(value as u16 | 0x4000),
-        0x4000..=0x3fff_ffff => out.put_u32(value as u32 | 0x8000_0000),
+        0x40..=0x3fff => out.put_u16(value as u16 + 0x4000),
+        0x4000..=0x3fff_ffff => out.put_u32(value as u32 + 0x8000_0000),
         0x4000_0000..=MAX => out.put_u64(value | 0xc000_0000_0000_0000),
         _ => return Err(EncodeError::OutOfRange { field }),
     }

@@ -377,7 +377,7 @@ impl<'a> Reader<'a> {
         for _ in 0..4 {
             let byte = self.byte().ok_or(JsonError::End)?;
             let digit = char::from(byte).to_digit(16).ok_or(JsonError::Escape(escape))?;
-            unit = (unit << 4) | digit as u16;
+            unit = unit.wrapping_mul(16).wrapping_add(digit as u16);
             self.bump();
         }
         Ok(unit)

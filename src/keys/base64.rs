@@ -5,10 +5,8 @@ pub(super) fn encode(bytes: &[u8]) -> Vec<u8> {
     // Made at its final size: a buffer that grows leaves copies behind.
     let mut out = Vec::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
     for chunk in bytes.chunks(3) {
-        let mut word = 0_u32;
-        for i in 0..3 {
-            word = word << 8 | u32::from(chunk.get(i).copied().unwrap_or_default());
-        }
+        let byte = |i| chunk.get(i).copied().unwrap_or_default();
+        let word = u32::from_be_bytes([0, byte(0), byte(1), byte(2)]);
         for (i, shift) in [18, 12, 6, 0].into_iter().enumerate() {
             // n bytes make n + 1 digits.
             out.push(if i <= chunk.len() { digit(word >> shift & 0x3f) } else { b'=' });

@@ -148,10 +148,7 @@ impl<E: Engine> Participant<E> {
                 return self.on_slot_used(state);
             }
             self.on_behind()?;
-        } else if self.config.mode == SafetyMode::Advisory
-            && state.current.checked_add(1) == Some(slot)
-            && slot > 0
-        {
+        } else if self.config.mode == SafetyMode::Advisory && state.current.checked_add(1) == Some(slot) {
             // Advisory: its committer died between publish and increment, and everyone applied it.
             self.start_healing(state.current);
         } else if state.current < slot {
@@ -370,7 +367,7 @@ impl<E: Engine> Participant<E> {
         let hash = self.engine.sha256(commit)?;
         let most = u64::try_from(self.config.limits.roster).unwrap_or(u64::MAX).max(1);
         let drawn = hash.chunks(2).map(|pair| {
-            let number = pair.iter().fold(0_u64, |n, byte| (n << 8) | u64::from(*byte));
+            let number = pair.iter().fold(0_u64, |n, byte| n * 256 + u64::from(*byte));
             number.checked_rem(most).unwrap_or(0).saturating_add(1).saturating_mul(2)
         });
         let mut places = commit_fallback_object(member.leaf).into_iter().chain(drawn);

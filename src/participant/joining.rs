@@ -24,7 +24,7 @@ use crate::tracks::WELCOME_OBJECT;
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Joining {
     /// Welcomes that open with a key of ours, waiting for their pin.
-    welcomes: Vec<(Bytes, WelcomeInfo)>,
+    pub(super) welcomes: Vec<(Bytes, WelcomeInfo)>,
     attempts: u32,
     /// The counter's value as last heard.
     counter: Option<u64>,

@@ -248,7 +248,7 @@ fn unescape(segment: &str) -> Result<GroupName, HttpError> {
         match byte {
             b'%' => {
                 let (high, low) = (hex(bytes.next())?, hex(bytes.next())?);
-                name.push((high << 4 | low) as u8);
+                name.push((high * 16 + low) as u8);
             }
             b if b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&b) => name.push(b),
             _ => return Err(malformed),
