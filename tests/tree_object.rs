@@ -344,7 +344,7 @@ impl Door {
     fn welcome(&mut self, track: &FullTrackName, place: Location, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
         let params = GroupParams { tree_objects: true, ..GroupParams::default() };
         let group = self.founder.create(self.now, &config().group, &params, 0).unwrap();
-        let adds = [&[self.key_package.clone()], with].concat();
+        let adds = [std::slice::from_ref(&self.key_package), with].concat();
         let built = self.founder.build_apart(&group, self.now, &adds, &[], track, place).unwrap();
         let pin = Pin::new(self.founder.sha256(&built.commit).unwrap(), built.next.context_hash);
         let me = self.machine.sender_id();
