@@ -10,7 +10,7 @@ use moq_mls::action::{Action, Fault, FetchId, Notice, Timer};
 use moq_mls::codec::tree_object::{decode, encode};
 use moq_mls::counter::{CounterState, LockReply, Pin};
 use moq_mls::engine::{Engine, GroupParams, TreeObject};
-use moq_mls::testing::symbolic::SymbolicEngine;
+use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup};
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, Location, TrackKind, TrackNamespace};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret, Timestamp};
 use support::engines::engine;
@@ -321,6 +321,7 @@ fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
 /// A joiner before a group whose only member makes whatever Welcomes it likes.
 struct Door {
     founder: SymbolicEngine,
+    group: SymbolicGroup,
     machine: Participant<SymbolicEngine>,
     now: Timestamp,
     key_package: Bytes,
@@ -332,20 +333,25 @@ impl Door {
     fn new(config: Config) -> Self {
         let now = Timestamp::from_secs(1_700_000_000);
         let machine = Participant::new(symbolic("joiner"), config, now).unwrap();
-        let mut this =
-            Self { founder: symbolic("founder"), machine, now, key_package: Bytes::new(), pin: None };
+        let (founder, group) = Self::found("founder", now);
+        let mut this = Self { founder, group, machine, now, key_package: Bytes::new(), pin: None };
         this.machine.handle(now, Command::Join).unwrap();
         this.drive();
         assert_eq!(this.machine.phase(), Phase::Joining);
         this
     }
 
+    fn found(name: &str, now: Timestamp) -> (SymbolicEngine, SymbolicGroup) {
+        let params = GroupParams { tree_objects: true, ..GroupParams::default() };
+        let mut founder = symbolic(name);
+        let group = founder.create(now, &config().group, &params, 0).unwrap();
+        (founder, group)
+    }
+
     /// A Welcome that names a tree at `place` of the track, its commit's pin, and the tree; `with` is let in too.
     fn welcome(&mut self, track: &FullTrackName, place: Location, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
-        let params = GroupParams { tree_objects: true, ..GroupParams::default() };
-        let group = self.founder.create(self.now, &config().group, &params, 0).unwrap();
         let adds = [std::slice::from_ref(&self.key_package), with].concat();
-        let built = self.founder.build_apart(&group, self.now, &adds, &[], track, place).unwrap();
+        let built = self.founder.build_apart(&self.group, self.now, &adds, &[], track, place).unwrap();
         let pin = Pin::new(self.founder.sha256(&built.commit).unwrap(), built.next.context_hash);
         let me = self.machine.sender_id();
         let (_, welcome) = built.welcomes.into_iter().find(|(to, _)| to == me).unwrap();
@@ -451,7 +457,7 @@ fn trees_are_waited_for_once_each_and_not_without_bound() {
     assert_eq!(door.take_welcome(welcome.clone(), pin), 1);
     assert_eq!(door.take_welcome(welcome, pin), 0, "it is waited for already");
     // A second Welcome to the same epoch, as valid: another founder's.
-    door.founder = symbolic("another");
+    (door.founder, door.group) = Door::found("another", door.now);
     let track = door.tree_track();
     let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
     door.take_welcome(welcome, pin);

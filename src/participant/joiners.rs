@@ -301,4 +301,26 @@ mod tests {
         }
         assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
     }
+
+    #[test]
+    fn limits_are_met_exactly() {
+        let id = |n: u64| SenderId::new(Bytes::from(format!("n{n}"))).unwrap();
+        let limits = Limits { pending_joiner_bytes: 4, remembered_senders: 1, ..Limits::default() };
+        let mut room = Joiners::default();
+        let now = Timestamp::from_secs(1);
+        // Two bytes each.
+        assert!(
+            room.admit(waiting(1, 1, None), now, &limits) && room.admit(waiting(2, 2, None), now, &limits)
+        );
+        assert!(!room.admit(waiting(3, 3, None), now, &limits));
+        room.bar(&id(1), &limits);
+        room.bar(&id(2), &limits);
+        assert_eq!(room.barred.len(), 1);
+        assert!(room.keep_early(id(1), 5, Bytes::from_static(b"new"), &limits));
+        assert!(room.keep_early(id(1), 4, Bytes::from_static(b"older"), &limits), "known already");
+        assert!(room.keep_early(id(1), 5, Bytes::from_static(b"again"), &limits));
+        assert!(room.keep_early(id(1), 6, Bytes::from_static(b"last"), &limits));
+        let kept: Vec<(u64, Bytes)> = room.take_early().into_values().collect();
+        assert_eq!(kept, [(6, Bytes::from_static(b"last"))]);
+    }
 }

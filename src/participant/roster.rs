@@ -67,3 +67,29 @@ impl Roster {
         self.by_leaf.range(..leaf).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::engine::Credential;
+
+    #[test]
+    fn who_comes_back_in_the_same_commit_is_found_at_the_new_leaf() {
+        let member = |leaf| Member {
+            leaf,
+            sender: SenderId::new("s").unwrap(),
+            identity: Bytes::from_static(b"i"),
+            credential: Credential { kind: 1, data: Bytes::from_static(b"i") },
+            sequence: Some(u64::from(leaf)),
+        };
+        let mut roster = Roster::new(vec![member(0)]);
+        roster.insert(member(3));
+        assert_eq!(roster.remove(0), Some(member(0)));
+        assert_eq!(roster.of(&member(0).sender), Some(&member(3)));
+        assert_eq!(roster.by_identity.get(&member(0).identity), Some(&3));
+        assert_eq!(roster.remove(3), Some(member(3)));
+        assert_eq!((roster.of(&member(0).sender), roster.by_identity.len()), (None, 0));
+    }
+}

@@ -541,3 +541,54 @@ fn the_places_left_are_drawn_from_the_commit() {
     a.member_mut().unwrap().taken.extend([0, commit_fallback_object(0).unwrap()]);
     assert_eq!(place(&a, "commit"), 8168);
 }
+
+#[test]
+fn a_place_that_can_be_drawn_is_a_place_and_the_next_is_none() {
+    let mut config = config();
+    config.limits.roster = 4;
+    let mut a = alone(config);
+    for (object, bad) in [(11, 0), (12, 1)] {
+        let object = commit_at(&a, 0, object, "junk");
+        a.handle(NOW, Event::Object(object)).unwrap();
+        assert_eq!(faults(&a, Fault::BadLocation), bad);
+    }
+}
+
+#[test]
+fn what_is_remembered_of_people_and_welcomes_is_bounded() {
+    let mut config = config();
+    (config.limits.remembered_senders, config.limits.welcomes) = (1, 1);
+    let mut a = alone(config);
+    a.refuse(id("x"));
+    a.refuse(id("y"));
+    assert_eq!(a.joiners.refused.len(), 1);
+    let spare = a.engine.generate_key_package(NOW, 9).unwrap();
+    a.keys.push(spare.clone());
+    let track = a.tracks.welcome(&a.me);
+    for name in ["one", "two"] {
+        let mut founder = engine(name);
+        let group = founder.create(NOW, &a.config.group, &a.params, 0).unwrap();
+        let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap();
+        let payload = built.welcomes[0].1.clone();
+        let location = Location { group: 1, object: 0 };
+        a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
+    }
+    assert_eq!((a.inside().early_welcomes, faults(&a, Fault::TooMany)), (1, 1));
+}
+
+#[test]
+fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
+    for (mode, sent) in
+        [(SafetyMode::Pinned, true), (SafetyMode::Advisory, true), (SafetyMode::Fenced, false)]
+    {
+        let config = Config { mode, ..config() };
+        let mut a = alone(config.clone());
+        a.wish_update().unwrap();
+        a.on_turn();
+        let id = lock(&mut a).unwrap();
+        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+        assert!(a.inside().outbox.is_some());
+        let restored = Participant::restore(engine("a"), config, &a.snapshot().unwrap(), NOW).unwrap();
+        assert_eq!(restored.member().unwrap().outbox.as_ref().unwrap().sent, sent, "{mode:?}");
+    }
+}
