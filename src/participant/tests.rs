@@ -592,3 +592,21 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
         assert_eq!(restored.member().unwrap().outbox.as_ref().unwrap().sent, sent, "{mode:?}");
     }
 }
+
+#[test]
+fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
+    let elsewhere = {
+        let (_, others) = among(Config { mode: SafetyMode::Fenced, ..config() }, &["c", "d"]);
+        let (engine, group) = &others[0];
+        engine.build(group, NOW, &[], &[]).unwrap().commit
+    };
+    for (payload, named) in [(elsewhere, true), (Bytes::from_static(b"junk"), false)] {
+        let (mut a, _) = among(config(), &["b"]);
+        let hash = a.engine.sha256(&payload).unwrap();
+        a.member_mut().unwrap().decided = Some(Pin::new(hash, [9; 32]));
+        let object = commit_at(&a, 1, 0, payload);
+        a.handle(NOW, Event::Object(object)).unwrap();
+        let told = notices(&mut a).contains(&Notice::FaultyCommit { epoch: 1, commit_hash: hash });
+        assert_eq!((told, a.phase() == Phase::Joining), (named, named));
+    }
+}
