@@ -109,7 +109,6 @@ impl<E: Engine> Participant<E> {
                     None,
                     match error {
                         EngineError::NotForMe => Fault::NotForMe,
-                        EngineError::Malformed => Fault::NotMls,
                         _ => Fault::Invalid,
                     },
                 );

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use super::*;
-use crate::action::{LockRequestId, RejoinReason, ServiceFault};
+use crate::action::{IncrementRequestId, LockRequestId, RejoinReason, ServiceFault};
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
 use crate::engine::OwnKeyPackage;
 use crate::event::Failure;
 use crate::participant::committing::PATIENCE;
+use crate::participant::membership::{Step, Unheard};
+use crate::participant::requests::Asked;
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
 use crate::tracks::{KEY_PACKAGE_GROUP, Location, commit_fallback_object};
 
@@ -609,4 +611,125 @@ fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
         let told = notices(&mut a).contains(&Notice::FaultyCommit { epoch: 1, commit_hash: hash });
         assert_eq!((told, a.phase() == Phase::Joining), (named, named));
     }
+}
+
+/// Alone, wanting an update, with the lock: the relay has nothing yet and takes everything.
+fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
+    let mut a = alone(Config { mode, ..config() });
+    a.wish_update().unwrap();
+    a.on_turn();
+    let id = lock(&mut a).unwrap();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    let (mut published, mut asked) = (Vec::new(), None);
+    while let Some(action) = a.poll_action() {
+        match action {
+            Action::Fetch { id, .. } => {
+                a.handle(NOW, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap()
+            }
+            Action::Publish { object, .. } => {
+                published.push(object.clone());
+                a.handle(NOW, Event::Object(object)).unwrap();
+            }
+            Action::Increment { id, .. } => asked = Some(id),
+            _ => {}
+        }
+    }
+    (a, published, asked)
+}
+
+#[test]
+fn answers_to_other_questions_change_nothing() {
+    let mut a = alone(config());
+    a.wish_update().unwrap();
+    a.on_slot_lock(1, Ok(token())).unwrap();
+    assert!(a.inside().outbox.is_none(), "nobody asked for this lock");
+
+    let (mut a, ..) = committing(SafetyMode::Pinned);
+    let refused = || Ok(IncrementReply::Error(Reason::RateLimited));
+    a.on_slot_increment(Asked { slot: 1, pin: Pin::new([5; 32], [6; 32]) }, refused()).unwrap();
+    assert_eq!(notices(&mut a), []);
+    let pin = a.inside().outbox.unwrap().1;
+    a.on_slot_increment(Asked { slot: 1, pin }, refused()).unwrap();
+    assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::Refused(Reason::RateLimited))]);
+}
+
+#[test]
+fn an_increment_that_was_refused_is_no_epoch() {
+    let (mut a, _, id) = committing(SafetyMode::Pinned);
+    let reply = Ok(IncrementReply::Error(Reason::NotLocked));
+    a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
+    assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::NoPins)]);
+
+    let (mut a, _, id) = committing(SafetyMode::Advisory);
+    let reply = Ok(IncrementReply::CounterError(state(2, None)));
+    a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
+    assert_eq!(a.epoch(), Some(0), "another won, and its commit is on its way");
+}
+
+#[test]
+fn a_commit_is_shown_again_where_it_lies_or_where_there_is_room() {
+    for (taken, place) in [(false, 0), (true, commit_fallback_object(0).unwrap())] {
+        let (mut a, published, _) = committing(SafetyMode::Pinned);
+        let [first] = &published[..] else { panic!("{published:?}") };
+        assert_eq!(first.location.object, 0);
+        let member = a.member_mut().unwrap();
+        member.taken = if taken { [0].into() } else { Default::default() };
+        member.step = Step::Publishing { lock_id: None };
+        a.publish_outbox().unwrap();
+        let again = a.actions().find_map(|action| match action {
+            Action::Publish { object, .. } => Some(object),
+            _ => None,
+        });
+        assert_eq!(
+            again.unwrap(),
+            Object { location: Location { group: 0, object: place }, ..first.clone() }
+        );
+    }
+}
+
+#[test]
+fn only_ones_own_commit_in_its_place_was_read_back() {
+    let mut a = alone(Config { mode: SafetyMode::Fenced, ..config() });
+    let (own, place) = (Bytes::from_static(b"own"), Location { group: 0, object: 0 });
+    a.member_mut().unwrap().unheard = Some(Unheard { location: place, commit: own.clone() });
+    for (group, payload, back) in [(0, "other", false), (1, "own", false), (0, "own", true)] {
+        let object = commit_at(&a, group, 0, payload);
+        a.on_past_object(&object);
+        assert_eq!(a.member().unwrap().unheard.is_none(), back, "{group} {payload}");
+    }
+}
+
+#[test]
+fn a_key_package_from_elsewhere_must_be_newer_than_its_members() {
+    let (mut a, _) = among(config(), &["b"]);
+    let mut b = engine("b");
+    for (sequence, waits) in [(0, false), (5, true)] {
+        let message = b.generate_key_package(NOW, sequence).unwrap().message;
+        a.add(message).unwrap();
+        assert_eq!(a.joiners.get(b.sender_id()).is_some(), waits, "{sequence}");
+    }
+}
+
+#[test]
+fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
+    let (mut a, _) = among(config(), &["b"]);
+    let mut b = engine("b");
+    let message = b.generate_key_package(NOW, 5).unwrap().message;
+    a.add(message).unwrap();
+    a.now = NOW.after(Duration::from_secs(1));
+    a.on_turn();
+    let id = lock(&mut a).unwrap();
+    a.handle(a.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    let restored = Participant::restore(engine("a"), config(), &a.snapshot().unwrap(), NOW).unwrap();
+    let outbox = restored.member().unwrap().outbox.as_ref().unwrap();
+    let added: Vec<_> = outbox.added.iter().map(|m| (&m.sender, m.sequence)).collect();
+    assert_eq!((added, &outbox.removed[..]), (vec![(b.sender_id(), Some(5))], &[1][..]));
+}
+
+#[test]
+fn a_join_that_fails_is_the_welcomes_fault() {
+    let (mut a, pin, id) = at_the_gate(config());
+    a.keys[0].secret = a.keys[1].secret.clone();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(2, Some(pin)))) }).unwrap();
+    assert_eq!((a.phase(), faults(&a, Fault::Invalid)), (Phase::Joining, 1));
 }
