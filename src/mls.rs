@@ -231,14 +231,29 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.primitives.sha256(&bytes)
     }
 
-    /// A group that has just advanced, without what mls-rs may remember of the epoch before.
-    fn next(&self, mut group: Inner<C>) -> Result<Next<MlsGroup<C>>, EngineError> {
+    /// A group that `author` has just advanced, without what mls-rs may remember of the epoch before. `kept` are
+    /// the leaves before, less the removed.
+    fn next(
+        &self,
+        mut group: Inner<C>,
+        kept: LeafKeys,
+        author: u32,
+        added: &[Member],
+    ) -> Result<Next<MlsGroup<C>>, EngineError> {
+        let mut keys = kept;
+        for leaf in added.iter().map(|member| member.leaf).chain([author]) {
+            keys.update(&group.export_tree(), leaf)?;
+        }
+        debug_assert!(keys == LeafKeys::of::<C>(&group), "a commit changed another leaf");
         if self.states.must_flush() {
             let _guard = self.slots();
             group.write_to_storage().map_err(provider)?;
             self.states.take();
         }
-        Ok(Next { context_hash: self.context_hash(group.context())?, group: MlsGroup::new(group) })
+        Ok(Next {
+            context_hash: self.context_hash(group.context())?,
+            group: MlsGroup::with_keys(group, keys),
+        })
     }
 
     /// Processes a PrivateMessage with content of the type `wanted` on what `work_on` makes of `group`, and

@@ -40,8 +40,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         removes: &[u32],
         apart: Option<&TreeObject>,
     ) -> Result<Built<MlsGroup<C>>, EngineError> {
-        let mut next = self.take(group)?;
-        let mut kept = LeafKeys::of::<C>(&next);
+        let (mut next, mut kept) = self.take(group)?;
         removes.iter().for_each(|leaf| kept.remove(*leaf));
         let mut recipients = BTreeMap::new();
         let mut builder = next.commit_builder().commit_time(mls_time(now));
@@ -90,12 +89,14 @@ impl<C: MlsConfig> MlsEngine<C> {
             }
             _ => None,
         };
+        let added = self.added(&next, &kept, adds.len())?;
+        let author = next.current_member_index();
         Ok(Built {
             commit: output.commit_message.to_bytes().map_err(provider)?.into(),
             welcomes,
             tree,
-            added: self.added(&next, &kept, adds.len())?,
-            next: self.next(next)?,
+            next: self.next(next, kept, author, &added)?,
+            added,
         })
     }
 }
@@ -307,8 +308,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     ) -> Result<Trial<MlsGroup<C>>, EngineError> {
         let mut before = LeafKeys::default();
         let take = |engine: &Self, group: &MlsGroup<C>| {
-            let next = engine.take(group)?;
-            before = LeafKeys::of::<C>(&next);
+            let (next, keys) = engine.take(group)?;
+            before = keys;
             Ok(next)
         };
         let (next, received) = self.process(group, take, now, commit, ContentType::Commit)?;
@@ -328,7 +329,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let unchanged = || {
             let tree = next.export_tree();
             let leaf = leaf_at(&tree, author)?;
-            Ok::<_, EngineError>(before.at(author) == leaf.map(|leaf| &leaf.public_key[..]))
+            Ok::<_, EngineError>(before.at(author) == leaf.map(|leaf| &leaf.public_key))
         };
         if stays && unchanged()? {
             return Err(EngineError::Forbidden("a commit without a path"));
@@ -341,7 +342,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         }
         let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
         let added = self.added(&next, &kept, adds)?;
-        Ok(Trial { author, removed, added, next: Some(self.next(next)?) })
+        let next = self.next(next, kept, author, &added)?;
+        Ok(Trial { author, removed, added, next: Some(next) })
     }
 
     fn build(

@@ -8,15 +8,13 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 
 use super::error::provider;
+use super::message::LeafKeys;
 use super::{Inner, MlsEngine};
 use crate::engine::EngineError;
-
-/// The last byte of a saved group state; before it the group's id with its length behind.
-const SAVE_VERSION: u8 = 2;
 
 /// One member's state of one group at one epoch. Its clones are independent.
 //
@@ -29,21 +27,33 @@ struct Held<C: MlsConfig> {
     group: Option<Inner<C>>,
     /// What [`Engine::save`](crate::engine::Engine::save) made of it.
     saved: Option<Bytes>,
+    /// Of the group's leaves, if known: handed on with the group.
+    keys: Option<LeafKeys>,
 }
 
 impl<C: MlsConfig> MlsGroup<C> {
     pub(super) fn new(group: Inner<C>) -> Self {
-        Self::of(Some(group), None)
+        Self::of(Held { group: Some(group), saved: None, keys: None })
     }
 
-    fn of(group: Option<Inner<C>>, saved: Option<Bytes>) -> Self {
-        Self(Mutex::new(Held { group, saved }), ())
+    pub(super) fn with_keys(group: Inner<C>, keys: LeafKeys) -> Self {
+        Self::of(Held { group: Some(group), saved: None, keys: Some(keys) })
+    }
+
+    fn of(held: Held<C>) -> Self {
+        Self(Mutex::new(held), ())
     }
 
     /// Whether it need not be read back.
     #[cfg(all(test, feature = "testing"))]
     pub(super) fn is_held(&self) -> bool {
         self.held().group.is_some()
+    }
+
+    /// Whether its leaves were handed on with it.
+    #[cfg(all(test, feature = "testing"))]
+    pub(super) fn knows_its_leaves(&self) -> bool {
+        self.held().keys.is_some()
     }
 
     fn held(&self) -> MutexGuard<'_, Held<C>> {
@@ -54,7 +64,7 @@ impl<C: MlsConfig> MlsGroup<C> {
 impl<C: MlsConfig> Clone for MlsGroup<C> {
     fn clone(&self) -> Self {
         let held = self.held();
-        Self::of(held.group.clone(), held.saved.clone())
+        Self::of(Held { group: held.group.clone(), saved: held.saved.clone(), keys: held.keys.clone() })
     }
 }
 
@@ -90,15 +100,17 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.with(group, |group| Ok(group.clone()))
     }
 
-    /// The group itself to work on, if it was saved; else a clone.
-    pub(super) fn take(&self, group: &MlsGroup<C>) -> Result<Inner<C>, EngineError> {
+    /// The group itself to work on, if it was saved; else a clone. With its leaves' keys.
+    pub(super) fn take(&self, group: &MlsGroup<C>) -> Result<(Inner<C>, LeafKeys), EngineError> {
         let mut held = group.held();
-        if held.saved.is_none()
-            && let Some(group) = &held.group
-        {
-            return Ok(group.clone());
-        }
-        held.group.take().map_or_else(|| self.read_back(held.saved.as_ref()), Ok)
+        let (inner, keys) = match (&held.group, &held.saved) {
+            (Some(group), None) => (group.clone(), held.keys.clone()),
+            _ => {
+                (held.group.take().map_or_else(|| self.read_back(held.saved.as_ref()), Ok)?, held.keys.take())
+            }
+        };
+        let keys = keys.unwrap_or_else(|| LeafKeys::of::<C>(&inner));
+        Ok((inner, keys))
     }
 
     /// Saves the group, which from then on can be used up.
@@ -115,39 +127,24 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// The inverse of [`save_group`](Self::save_group).
     pub(super) fn load_group(&self, saved: &Bytes) -> Result<MlsGroup<C>, EngineError> {
-        Ok(MlsGroup::of(Some(self.read(saved)?), Some(saved.clone())))
+        Ok(MlsGroup::of(Held { group: Some(self.read(saved)?), saved: Some(saved.clone()), keys: None }))
     }
 
     fn write(&self, group: &mut Inner<C>) -> Result<Bytes, EngineError> {
         let _guard = self.slots();
         group.write_to_storage().map_err(provider)?;
         let mut state = self.states.take().ok_or(EngineError::Unsupported("a group of another engine"))?;
-        let id_len = u16::try_from(state.id.len()).map_err(|_| EngineError::Unsupported("group id"))?;
-        // Behind the state, which is long, and in its own memory.
-        let mut out = std::mem::take(&mut *state.data);
-        out.reserve_exact(state.id.len().saturating_add(3));
-        out.put_slice(&state.id);
-        out.put_u16(id_len);
-        out.put_u8(SAVE_VERSION);
-        Ok(out.into())
+        // In its own memory, and nothing behind it: to make room would copy all of it.
+        Ok(std::mem::take(&mut *state).into())
     }
 
     fn read(&self, saved: &Bytes) -> Result<Inner<C>, EngineError> {
-        let Some((rest, &[high, low, SAVE_VERSION])) = saved.split_last_chunk::<3>() else {
-            return Err(EngineError::Malformed);
-        };
-        let id_len = usize::from(u16::from_be_bytes([high, low]));
-        let data_len = rest.len().checked_sub(id_len).ok_or(EngineError::Malformed)?;
-        let (data, id) = rest.split_at(data_len);
         let _guard = self.slots();
-        self.states.put(id.to_vec(), data.to_vec());
-        let group = self.client.load_group(id);
+        self.states.put(saved.to_vec());
+        // The state says itself which group it is of.
+        let group = self.client.load_group(&[]);
         self.states.take();
-        let group = group.map_err(|_| EngineError::Malformed)?;
-        if group.group_id() != id {
-            return Err(EngineError::Malformed);
-        }
-        Ok(Box::new(group))
+        group.map(Box::new).map_err(|_| EngineError::Malformed)
     }
 
     fn read_back(&self, saved: Option<&Bytes>) -> Result<Inner<C>, EngineError> {

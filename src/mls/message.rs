@@ -1,6 +1,5 @@
 //! Messages, times and extensions between mls-rs's types and this crate's.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use mls_rs::client_builder::MlsConfig;
@@ -124,45 +123,57 @@ pub(super) fn leaves<'a>(tree: &'a ExportedTree) -> impl Iterator<Item = (u32, &
     })
 }
 
-/// The public keys of a tree's leaves, in one piece: what a commit must be compared with.
-#[derive(Default)]
-pub(super) struct LeafKeys {
-    bytes: Vec<u8>,
-    /// Where each leaf's key lies; empty for a blank leaf.
-    keys: Vec<Range<usize>>,
-}
+/// The public keys of a tree's leaves, `None` for a blank one: what a commit must be compared with. It goes
+/// along from epoch to epoch: to walk through a large tree costs more than all else that is done here.
+#[derive(Clone, Default)]
+pub(super) struct LeafKeys(Vec<Option<HpkePublicKey>>);
 
 impl LeafKeys {
     pub(super) fn of<C: MlsConfig>(group: &Inner<C>) -> Self {
         let tree = group.export_tree();
-        let mut this = Self { bytes: Vec::new(), keys: Vec::with_capacity(tree.nodes().len() / 2 + 1) };
         // Leaves are the even nodes (RFC 9420 appendix C).
-        for node in tree.nodes().iter().step_by(2) {
-            let begin = this.bytes.len();
-            if let Some(Node::Leaf(leaf)) = node {
-                this.bytes.extend_from_slice(&leaf.public_key);
-            }
-            this.keys.push(begin..this.bytes.len());
-        }
-        this
+        let keys = tree.nodes().iter().step_by(2).map(|node| match node {
+            Some(Node::Leaf(leaf)) => Some(leaf.public_key.clone()),
+            _ => None,
+        });
+        Self(keys.collect())
     }
 
     /// `None` for a blank leaf, and beyond the last.
-    pub(super) fn at(&self, leaf: u32) -> Option<&[u8]> {
-        let range = self.keys.get(usize::try_from(leaf).ok()?)?;
-        self.bytes.get(range.clone()).filter(|key| !key.is_empty())
+    pub(super) fn at(&self, leaf: u32) -> Option<&HpkePublicKey> {
+        self.0.get(usize::try_from(leaf).ok()?)?.as_ref()
     }
 
     /// Makes a leaf blank.
     pub(super) fn remove(&mut self, leaf: u32) {
-        if let Some(range) = usize::try_from(leaf).ok().and_then(|leaf| self.keys.get_mut(leaf)) {
-            *range = 0..0;
+        if let Some(key) = usize::try_from(leaf).ok().and_then(|leaf| self.0.get_mut(leaf)) {
+            *key = None;
         }
+    }
+
+    /// Takes over the leaf that `tree` has now.
+    pub(super) fn update(&mut self, tree: &ExportedTree, leaf: u32) -> Result<(), EngineError> {
+        let key = leaf_at(tree, leaf)?.map(|leaf| leaf.public_key.clone());
+        let at = usize::try_from(leaf).map_err(|_| EngineError::Malformed)?;
+        if at >= self.0.len() {
+            self.0.resize(at.saturating_add(1), None);
+        }
+        self.0.get_mut(at).into_iter().for_each(|held| held.clone_from(&key));
+        Ok(())
     }
 
     /// The leaves that are blank, in order, and then those that are not there yet.
     pub(super) fn free(&self) -> impl Iterator<Item = u32> {
         (0..).filter(|leaf| self.at(*leaf).is_none())
+    }
+}
+
+// As leaves: how many blank ones end the tree makes no difference.
+impl PartialEq for LeafKeys {
+    fn eq(&self, other: &Self) -> bool {
+        let both = 0..self.0.len().max(other.0.len());
+        both.map(|i| (self.0.get(i), other.0.get(i)))
+            .all(|(a, b)| a.and_then(Option::as_ref) == b.and_then(Option::as_ref))
     }
 }
 

@@ -54,23 +54,24 @@ impl KeyPackageStorage for KeyPackageSlot {
     }
 }
 
-/// The one group state that the running call saves or loads. Never keeps a prior epoch.
+/// The one group state that the running call saves or loads, under any name: a state says itself which group it
+/// is of. Never keeps a prior epoch.
 #[derive(Clone, Default)]
 pub struct GroupStateSlot(Arc<Mutex<States>>);
 
 #[derive(Default)]
 struct States {
-    state: Option<GroupState>,
+    state: Option<Zeroizing<Vec<u8>>>,
     /// Whether mls-rs was built to remember prior epochs; known after the first write.
     remembers: Option<bool>,
 }
 
 impl GroupStateSlot {
-    pub(super) fn put(&self, id: Vec<u8>, data: Vec<u8>) {
-        lock(&self.0).state = Some(GroupState { id, data: data.into() });
+    pub(super) fn put(&self, state: Vec<u8>) {
+        lock(&self.0).state = Some(state.into());
     }
 
-    pub(super) fn take(&self) -> Option<GroupState> {
+    pub(super) fn take(&self) -> Option<Zeroizing<Vec<u8>>> {
         lock(&self.0).state.take()
     }
 
@@ -89,8 +90,8 @@ impl fmt::Debug for GroupStateSlot {
 impl GroupStateStorage for GroupStateSlot {
     type Error = Infallible;
 
-    fn state(&self, group_id: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Infallible> {
-        Ok(lock(&self.0).state.as_ref().filter(|s| s.id == group_id).map(|s| s.data.clone()))
+    fn state(&self, _: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Infallible> {
+        Ok(lock(&self.0).state.clone())
     }
 
     fn epoch(&self, _: &[u8], _: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Infallible> {
@@ -104,7 +105,7 @@ impl GroupStateStorage for GroupStateSlot {
         _: Vec<EpochRecord>,
     ) -> Result<(), Infallible> {
         let mut states = lock(&self.0);
-        states.state = Some(state);
+        states.state = Some(state.data);
         states.remembers = Some(states.remembers.unwrap_or(false) || !epoch_inserts.is_empty());
         Ok(())
     }

@@ -93,7 +93,7 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
 #[test]
 fn the_rules_refuse_a_proposal_by_reference() {
     let (a, of_a, b, of_b) = two();
-    let (mut of_a, mut joined) = (a.take(&of_a).unwrap(), b.take(&of_b).unwrap());
+    let (mut of_a, mut joined) = (a.take(&of_a).unwrap().0, b.take(&of_b).unwrap().0);
     let own = joined.current_member_index();
     let wish = joined.propose_remove(own, Vec::new()).unwrap();
     of_a.process_incoming_message_with_time(wish, mls_time(NOW)).unwrap();
@@ -105,7 +105,7 @@ fn the_rules_refuse_a_proposal_by_reference() {
 fn the_rules_refuse_a_commit_of_a_stranger() {
     let mut a = seeded_engine("a", 1);
     let group = group(&mut a);
-    let mut group = a.take(&group).unwrap();
+    let mut group = a.take(&group).unwrap().0;
     let info = group.group_info_message_allowing_ext_commit(true).unwrap();
     let stranger = seeded_client("x", 1).0.to_builder(Some(mls_time(NOW)));
     let stranger = stranger.extension_type(ExtensionType::new(PARAMS_EXTENSION)).build();
@@ -151,6 +151,7 @@ fn a_group_that_was_used_up_is_read_back() {
     let (before, roster) = (b.view(&of_b).unwrap(), b.roster(&of_b).unwrap());
     let second = b.trial(&of_b, NOW, &commit).unwrap().next.unwrap();
     assert!(!held(&of_b), "a clone was made for nothing");
+    assert!(second.group.knows_its_leaves(), "a tree was walked through for nothing");
     assert_eq!(first.context_hash, second.context_hash);
     assert_eq!(b.save(&of_b).unwrap(), saved, "what is saved needs no group");
     assert!(!held(&of_b));
