@@ -209,4 +209,5 @@ fn main() {
     let encoded: Vec<Times> = cases.iter().map(encode).collect();
     total("decode", &decoded);
     total("encode", &encoded);
+    println!("# allocations per message, by an allocator that counts: cargo bench --bench memory");
 }

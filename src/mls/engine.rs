@@ -329,7 +329,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let unchanged = || {
             let tree = next.export_tree();
             let leaf = leaf_at(&tree, author)?;
-            Ok::<_, EngineError>(before.at(author) == leaf.map(|leaf| &leaf.public_key))
+            Ok::<_, EngineError>(before.at(author) == leaf.map(|leaf| &leaf.public_key[..]))
         };
         if stays && unchanged()? {
             return Err(EngineError::Forbidden("a commit without a path"));

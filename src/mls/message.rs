@@ -1,5 +1,6 @@
 //! Messages, times and extensions between mls-rs's types and this crate's.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use mls_rs::client_builder::MlsConfig;
@@ -123,42 +124,70 @@ pub(super) fn leaves<'a>(tree: &'a ExportedTree) -> impl Iterator<Item = (u32, &
     })
 }
 
-/// The public keys of a tree's leaves, `None` for a blank one: what a commit must be compared with. It goes
-/// along from epoch to epoch: to walk through a large tree costs more than all else that is done here.
+/// The public keys of a tree's leaves, in one piece: what a commit must be compared with. It goes along from
+/// epoch to epoch: to walk through a large tree costs more than all else that is done here.
 #[derive(Clone, Default)]
-pub(super) struct LeafKeys(Vec<Option<HpkePublicKey>>);
+pub(super) struct LeafKeys {
+    bytes: Vec<u8>,
+    leaves: Vec<Leaf>,
+}
+
+/// Where a leaf's key lies, or the last one's of a leaf that is blank now.
+#[derive(Clone, Default)]
+struct Leaf {
+    key: Range<usize>,
+    blank: bool,
+}
 
 impl LeafKeys {
     pub(super) fn of<C: MlsConfig>(group: &Inner<C>) -> Self {
         let tree = group.export_tree();
+        let mut this = Self { bytes: Vec::new(), leaves: Vec::with_capacity(tree.nodes().len() / 2 + 1) };
         // Leaves are the even nodes (RFC 9420 appendix C).
-        let keys = tree.nodes().iter().step_by(2).map(|node| match node {
-            Some(Node::Leaf(leaf)) => Some(leaf.public_key.clone()),
-            _ => None,
-        });
-        Self(keys.collect())
+        for node in tree.nodes().iter().step_by(2) {
+            let begin = this.bytes.len();
+            if let Some(Node::Leaf(leaf)) = node {
+                this.bytes.extend_from_slice(&leaf.public_key);
+            }
+            this.leaves.push(Leaf { key: begin..this.bytes.len(), blank: begin == this.bytes.len() });
+        }
+        this
     }
 
     /// `None` for a blank leaf, and beyond the last.
-    pub(super) fn at(&self, leaf: u32) -> Option<&HpkePublicKey> {
-        self.0.get(usize::try_from(leaf).ok()?)?.as_ref()
+    pub(super) fn at(&self, leaf: u32) -> Option<&[u8]> {
+        let leaf = self.leaves.get(usize::try_from(leaf).ok()?).filter(|leaf| !leaf.blank)?;
+        self.bytes.get(leaf.key.clone())
     }
 
     /// Makes a leaf blank.
     pub(super) fn remove(&mut self, leaf: u32) {
-        if let Some(key) = usize::try_from(leaf).ok().and_then(|leaf| self.0.get_mut(leaf)) {
-            *key = None;
+        if let Some(leaf) = usize::try_from(leaf).ok().and_then(|leaf| self.leaves.get_mut(leaf)) {
+            leaf.blank = true;
         }
     }
 
     /// Takes over the leaf that `tree` has now.
     pub(super) fn update(&mut self, tree: &ExportedTree, leaf: u32) -> Result<(), EngineError> {
-        let key = leaf_at(tree, leaf)?.map(|leaf| leaf.public_key.clone());
+        let Some(new) = leaf_at(tree, leaf)? else {
+            self.remove(leaf);
+            return Ok(());
+        };
         let at = usize::try_from(leaf).map_err(|_| EngineError::Malformed)?;
-        if at >= self.0.len() {
-            self.0.resize(at.saturating_add(1), None);
+        if at >= self.leaves.len() {
+            self.leaves.resize(at.saturating_add(1), Leaf { key: 0..0, blank: true });
         }
-        self.0.get_mut(at).into_iter().for_each(|held| held.clone_from(&key));
+        let Some(leaf) = self.leaves.get_mut(at) else { return Ok(()) };
+        match self.bytes.get_mut(leaf.key.clone()) {
+            // All keys of a suite have one length.
+            Some(held) if held.len() == new.public_key.len() => held.copy_from_slice(&new.public_key),
+            _ => {
+                let begin = self.bytes.len();
+                self.bytes.extend_from_slice(&new.public_key);
+                leaf.key = begin..self.bytes.len();
+            }
+        }
+        leaf.blank = false;
         Ok(())
     }
 
@@ -171,9 +200,7 @@ impl LeafKeys {
 // As leaves: how many blank ones end the tree makes no difference.
 impl PartialEq for LeafKeys {
     fn eq(&self, other: &Self) -> bool {
-        let both = 0..self.0.len().max(other.0.len());
-        both.map(|i| (self.0.get(i), other.0.get(i)))
-            .all(|(a, b)| a.and_then(Option::as_ref) == b.and_then(Option::as_ref))
+        (0..).take(self.leaves.len().max(other.leaves.len())).all(|leaf| self.at(leaf) == other.at(leaf))
     }
 }
 
