@@ -1,4 +1,4 @@
-//! Following the group (draft section 6.3.2): commits are tried on a clone, held until their slot's
+//! Following the group (draft section 6.3.2): commits are tried aside, held until their slot's
 //! pin is known, and applied only then.
 
 use std::collections::BTreeMap;
