@@ -16,6 +16,7 @@ mod crypto;
 mod engine;
 mod error;
 mod group;
+mod leaves;
 mod message;
 #[cfg(feature = "testing")]
 pub mod private_keys;
@@ -25,6 +26,7 @@ mod storage;
 mod tests;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -50,9 +52,8 @@ pub use self::ciphers::MlsCiphers;
 use self::crypto::{Primitives, Suites};
 use self::error::{invalid, provider};
 pub use self::group::MlsGroup;
-use self::message::{
-    LeafKeys, credential, gap, into_any, leaf_at, leaf_node, mls_time, parse, private, sent_in, sequence,
-};
+use self::leaves::{LeafKeys, leaf_at};
+use self::message::{credential, gap, into_any, leaf_node, mls_time, parse, private, sent_in, sequence};
 pub use self::rules::{Broken, StrictRules};
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
@@ -73,9 +74,10 @@ pub const TREE_EXTENSION: u16 = 0xF0A2;
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
-/// Up to this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
-/// joining by it. A forged one costs no more than checking the few leaves it has room for.
-const SMALL_WELCOME: usize = 8 * 1024;
+/// Of this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
+/// joining by it. A forged one costs no more than checking the few leaves it has room for; a shorter one has no
+/// room for the tree of two, and to try it would open it in vain.
+const SMALL_WELCOME: RangeInclusive<usize> = 600..=8 * 1024;
 /// How long after a KeyPackage expired a commit that adds it is still followed. The committer was
 /// the one to judge; a member that is late must not lose the group over it.
 pub const LATE: Duration = Duration::from_secs(24 * 3600);

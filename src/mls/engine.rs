@@ -15,9 +15,10 @@ use mls_rs::time::MlsTime;
 use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use super::error::{invalid, provider};
+use super::leaves::{LeafKeys, leaf_at, leaves};
 use super::message::{
-    LeafKeys, credential, extension, gap, group_params, leaf_at, leaf_node, leaves, mls_time, parse, removed,
-    sequence, sequence_extension, tree_place,
+    credential, extension, gap, group_params, leaf_node, mls_time, parse, removed, sequence,
+    sequence_extension, tree_place,
 };
 use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, SMALL_WELCOME, TREE_EXTENSION};
 use crate::Secret;
@@ -215,7 +216,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                     tree: tree_place(extensions)?,
                 })
             };
-            if welcome.len() <= SMALL_WELCOME
+            if SMALL_WELCOME.contains(&welcome.len())
                 && let Ok((group, info)) = self.client.join_group(None, message, None)
             {
                 let facts = facts(group.context(), &info.group_info_extensions, true)?;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 
 use super::error::provider;
-use super::message::LeafKeys;
+use super::leaves::LeafKeys;
 use super::{Inner, MlsEngine};
 use crate::engine::EngineError;
 

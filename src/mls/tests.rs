@@ -6,9 +6,9 @@ use mls_rs_core::group::{EpochRecord, GroupState};
 
 use super::*;
 use crate::codec::params;
-use crate::engine::{Engine, GroupParams};
+use crate::engine::{Built, Engine, GroupParams};
 use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
-use crate::tracks::GroupName;
+use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -88,6 +88,20 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
     assert!(b.join(NOW, &first, &keys[0], Some(&tree)).is_err(), "what came with it counts");
     b.generate_key_package(NOW, 3).unwrap();
     assert!(b.welcomed().is_none(), "secrets of a group that nobody joined");
+}
+
+/// To try to join by it would open it once more in vain, as the tree is not there yet.
+#[test]
+fn only_a_welcome_with_its_tree_inside_is_tried() {
+    let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
+    let key = b.generate_key_package(NOW, 1).unwrap();
+    let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
+    let whole = a.build(&group, NOW, adds, &[]).unwrap();
+    let track =
+        GroupTracks::new(GroupName::try_from("g").unwrap(), CommitTrackPolicy::Shared).tree(a.sender_id());
+    let apart = a.build_apart(&group, NOW, adds, &[], &track, Location { group: 0, object: 0 }).unwrap();
+    let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
+    assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }
 
 #[test]
