@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --example simulate -- --seeds 1000 [--members 6] [--faults storm] [--engine mls] [--media]`
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ simulate: groups under faults, every step held against the invariants
                     or all, which take turns (default all)
   --engine E        symbolic (default) or mls: real MLS with seeded draws
   --media           everyone sends media, too: who could not open what, and who should not have
+  --digest          also print one number for all that happened in all runs: equal for equal behaviour
   --mutants         look for deliberate bugs instead, within N seeds each
   --trace SEED      run one seed of one profile and print all that happened
   --keep DIR        where failures are written as explicit steps (default vectors/regressions)
@@ -37,6 +39,7 @@ struct Options {
     mls: bool,
     media: bool,
     mutants: bool,
+    digest: bool,
     trace: Option<u64>,
     keep: String,
 }
@@ -51,6 +54,7 @@ fn options() -> Result<Option<Options>, String> {
         mls: false,
         media: false,
         mutants: false,
+        digest: false,
         trace: None,
         keep,
     };
@@ -74,6 +78,7 @@ fn options() -> Result<Option<Options>, String> {
                 };
             }
             "--media" => options.media = true,
+            "--digest" => options.digest = true,
             "--mutants" => options.mutants = true,
             "--trace" => options.trace = Some(number(value()?)?),
             "--keep" => options.keep = value()?,
@@ -96,9 +101,21 @@ struct Sums {
     others: AtomicU64,
     failed: Mutex<Vec<String>>,
     media: Mutex<(u64, MediaStats)>,
+    /// Of each run's log, by seed.
+    digests: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Sums {
+    /// FNV-1a over the digests of all runs, by seed.
+    fn digest(&self) -> u64 {
+        let Ok(digests) = self.digests.lock() else { return 0 };
+        digests
+            .iter()
+            .flat_map(|(seed, digest)| [seed.to_be_bytes(), digest.to_be_bytes()])
+            .flatten()
+            .fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    }
+
     fn count(&self, invariant: &str) {
         let counter = match invariant {
             "AgreementOnEpoch" | "NoTwoCommitsPerEpoch" | "NoLineageFork" | "SingleGenesis" => &self.forks,
@@ -162,6 +179,9 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
     let outcome = play().unwrap_or_else(|_| panicked());
     sums.steps.fetch_add(outcome.steps, Ordering::Relaxed);
     sums.orphaned.fetch_add(u64::from(outcome.orphaned), Ordering::Relaxed);
+    if let Ok(mut digests) = sums.digests.lock() {
+        digests.insert(seed, outcome.digest);
+    }
     if let Some(stats) = outcome.media {
         if wrong_media(&stats) {
             println!("FAILED seed {seed} profile {}: {stats:?}", scenario.profile);
@@ -249,6 +269,9 @@ fn simulate(options: &Options) -> bool {
     figure("sim_lost_joiners", &sums.lost_joiners, "seeds");
     figure("sim_key_leaks", &sums.key_leaks, "seeds");
     figure("sim_other_violations", &sums.others, "seeds");
+    if options.digest {
+        println!("figure sim_digest {:016x} hash", sums.digest());
+    }
     let fine = !options.media || media(&sums);
     let wrong = [&sums.forks, &sums.wedges, &sums.lost_joiners, &sums.key_leaks, &sums.others];
     fine && wrong.iter().all(|n| n.load(Ordering::Relaxed) == 0)
