@@ -9,10 +9,28 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::keys::Kdf;
+use crate::config::SafetyMode;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId};
-use crate::{SafetyMode, Secret};
+
+/// HKDF (RFC 5869) with the hash of a group's cipher suite.
+pub trait Kdf: Send + Sync {
+    /// HKDF-Extract.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn extract(&self, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError>;
+
+    /// HKDF-Expand to `len` bytes.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn expand(&self, prk: &[u8], info: &[u8], len: usize) -> Result<Secret, EngineError>;
+
+    /// Nh: the output length of the hash, bytes.
+    fn hash_len(&self) -> usize;
+}
 
 /// Cryptography and group state of one participant.
 ///

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::action::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::counter::{IncrementReply, LockReply};
-use crate::tracks::{FullTrackName, Location, SenderId};
+pub use crate::request::Failure;
+use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+pub use crate::tracks::Object;
+use crate::tracks::SenderId;
 
 /// One thing that happened, for [`Participant::handle`](crate::Participant::handle).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,30 +99,4 @@ impl From<Command> for Event {
     fn from(command: Command) -> Self {
         Self::Command(command)
     }
-}
-
-/// An MoQT object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Object {
-    /// Its track.
-    pub track: FullTrackName,
-    /// Its place in the track.
-    pub location: Location,
-    /// Its payload.
-    pub payload: Bytes,
-}
-
-/// How a request ended without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// It certainly had no effect.
-    #[error("not sent")]
-    NotSent,
-    /// It may have had its effect. Never a reason to drop a commit.
-    #[error("outcome unknown")]
-    Unknown,
-    /// The peer refused it with this code.
-    #[error("refused with code {0}")]
-    Refused(u64),
 }

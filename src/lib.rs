@@ -114,6 +114,7 @@
 
 pub mod action;
 pub mod codec;
+mod config;
 pub mod counter;
 pub mod engine;
 mod error;
@@ -122,8 +123,10 @@ pub mod keys;
 mod limits;
 pub mod mls;
 pub mod namespace;
+mod notice;
 pub mod participant;
 pub mod recording;
+mod request;
 mod secret;
 pub mod secure_objects;
 pub mod snapshot;
@@ -132,10 +135,14 @@ pub mod testing;
 mod time;
 pub mod tracks;
 
-pub use action::{Action, Notice};
+pub use action::Action;
+pub use config::{Admission, Config, SafetyMode};
 pub use error::{Error, Misuse};
-pub use event::{Command, Event, Failure, Object};
+pub use event::{Command, Event};
 pub use limits::{Limits, Timers};
-pub use participant::{Admission, Config, Participant, Phase, SafetyMode, Stats};
+pub use notice::Notice;
+pub use participant::{Participant, Phase, Stats};
+pub use request::Failure;
 pub use secret::Secret;
 pub use time::Timestamp;
+pub use tracks::Object;

@@ -19,7 +19,7 @@
 //!
 //! One file per phase: `bootstrapping`, `joining` (one's own way in), `joiners` and `admitting`
 //! (others' way in), `turn` (whose turn, and what there is to do), `committing`, `following`,
-//! `leaving`, `recovering`; what only one mode has is in `fencing` and `healing`. The files below hold `impl` blocks of [`Participant`]; what each keeps
+//! `leaving`, `recovering`; `exporting` gives media its secrets; what only one mode has is in `fencing` and `healing`. The files below hold `impl` blocks of [`Participant`]; what each keeps
 //! is in the struct it names.
 
 mod admitting;
@@ -28,6 +28,7 @@ mod bootstrapping;
 mod checking;
 mod committing;
 mod deadlines;
+mod exporting;
 mod fencing;
 mod flaws;
 mod following;
@@ -63,105 +64,16 @@ use self::membership::Membership;
 use self::requests::Requests;
 pub use self::stats::Stats;
 use self::turn::Wishes;
-use crate::action::{Action, Fault, Notice, Timer};
+use crate::action::{Action, Fault, Notice, RejoinReason, Timer};
+pub use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, Member, OwnKeyPackage};
 use crate::error::{Error, Misuse};
 use crate::event::{Command, Event, Object};
 use crate::keys::EpochSecret;
+use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, SenderId, TrackKind};
-use crate::{Limits, Secret, Timers};
-
-/// How the winner of an epoch is decided, and so what is promised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum SafetyMode {
-    /// A commit is applied only once the counter service has recorded its pin for the slot.
-    ///
-    /// Promises: no two members at one epoch with different keys, whatever the relay, the lock
-    /// leases, lost replies and crashes do, as long as the service keeps each slot's first pin; and
-    /// the group goes on as long as one member with the state of the last epoch lives. Does not
-    /// promise: anything against a service that shows different pins to different members (compare
-    /// authenticators: [`Event::PeerAuthenticator`]), or progress past a commit that its author pins
-    /// and never publishes. Needs a service with this crate's extension ([`crate::counter`]).
-    #[default]
-    Pinned,
-    /// Whoever fills a slot under its own lock token has won it, and publishes its commit only then; a
-    /// commit is applied on receipt.
-    ///
-    /// Promises: no two members at one epoch with different keys, whatever the relay, lapsed leases, lost
-    /// replies and restarts do, as long as every member keeps to this crate's order and the service
-    /// its tokens. Does not promise: anything against a member that publishes a commit without having
-    /// filled the slot; or that the group goes on when a committer dies between filling a slot and
-    /// publishing and never comes back with its state: the others then end in [`Notice::JoinStalled`],
-    /// and a new generation is the way out. Needs a service that hands out lock tokens and answers a
-    /// repeated increment by the token that performed it (`design.md` section 7); it needs no pins.
-    Fenced,
-    /// The draft's bare API: a commit is applied on receipt.
-    ///
-    /// Interoperates with anything that speaks only the draft. The group **can fork**: when a lock
-    /// lapses with a commit in flight, two members may commit for one epoch. Forks are found by
-    /// comparing epoch authenticators ([`Event::PeerAuthenticator`]) and left by joining afresh.
-    Advisory,
-}
-
-/// Who may join without being asked about. The identity provider validates every credential first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Admission {
-    /// Everyone with a valid credential, but for senders that this participant saw removed.
-    #[default]
-    Open,
-    /// Nobody: each waits for [`Command::Admit`] after [`Notice::JoinRequested`].
-    Ask,
-}
-
-/// How one participant takes part in one group.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Config {
-    /// The group.
-    pub group: GroupName,
-    /// Must be the same for all members.
-    pub mode: SafetyMode,
-    /// Must be the same for all members.
-    pub commit_tracks: CommitTrackPolicy,
-    /// Who may join.
-    pub admission: Admission,
-    /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
-    /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
-    /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
-    /// on must be the same for all members; the number may differ.
-    pub tree_threshold: Option<usize>,
-    /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
-    pub service_key: Option<Bytes>,
-    /// Bounds.
-    pub limits: Limits,
-    /// Waiting times.
-    pub timers: Timers,
-    /// A deliberate bug (feature `testing`), to see that the tests find it.
-    #[cfg(feature = "testing")]
-    pub flaw: Option<Flaw>,
-}
-
-impl Config {
-    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], no receipts.
-    pub fn new(group: GroupName) -> Self {
-        Self {
-            group,
-            mode: SafetyMode::default(),
-            commit_tracks: CommitTrackPolicy::default(),
-            admission: Admission::default(),
-            tree_threshold: Some(16),
-            service_key: None,
-            limits: Limits::default(),
-            timers: Timers::default(),
-            #[cfg(feature = "testing")]
-            flaw: None,
-        }
-    }
-}
+use crate::tracks::{GroupTracks, SenderId, TrackKind};
 
 /// Where a participant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -479,7 +391,7 @@ impl<E: Engine> Participant<E> {
             Timer::Fetch => self.fetch_missing(),
             Timer::JoinRetry => return self.on_join_retry(),
             Timer::JoinDeadline => self.on_join_deadline(),
-            Timer::Rejoin => return self.rejoin(crate::action::RejoinReason::Unreachable),
+            Timer::Rejoin => return self.rejoin(RejoinReason::Unreachable),
             Timer::Leave => self.on_leave_deadline()?,
             Timer::Subscribe => self.subscribe_again(),
             Timer::Publish => self.publish_again(),

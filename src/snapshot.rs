@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use bytes::{Buf, Bytes};
 
-use crate::Secret;
+use crate::secret::Secret;
 use crate::tracks::SenderId;
 
 /// "MQLS", then the format's version.

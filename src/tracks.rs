@@ -275,6 +275,17 @@ pub enum CommitTrackPolicy {
     PerSender,
 }
 
+/// An MoQT object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    /// Its track.
+    pub track: FullTrackName,
+    /// Its place in the track.
+    pub location: Location,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
 /// What a track of a group is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -380,7 +380,7 @@ fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
                 continue;
             }
             Action::Notify(notice) => {
-                ring.on_notice(now, &machine, &notice).unwrap();
+                ring.on_notice(now, &notice, |epoch| machine.epoch_keys(epoch)).unwrap();
                 continue;
             }
             _ => continue,
@@ -393,13 +393,13 @@ fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
     let config = Config::new("g".try_into().unwrap());
     let restored = Participant::restore(engine(), config, &snapshot.unwrap(), now).unwrap();
     let mut afresh = self::ring();
-    afresh.on_restore(now, &restored).unwrap();
+    afresh.on_restore(now, restored.all_epoch_keys().unwrap());
     assert_eq!(afresh.seal_with(), ring.seal_with());
 
     machine.handle(now, Command::Leave).unwrap();
     for action in machine.actions().collect::<Vec<_>>() {
         if let Action::Notify(notice) = action {
-            ring.on_notice(now, &machine, &notice).unwrap();
+            ring.on_notice(now, &notice, |epoch| machine.epoch_keys(epoch)).unwrap();
         }
     }
     assert_eq!((ring.seal_with(), ring.epochs().count()), (None, 0), "closed");

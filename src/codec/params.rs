@@ -2,7 +2,7 @@
 //!
 //! `version (1) | mode (1) | commit tracks (1) | tree objects (1) | key hash present (1) [| 32 bytes]`
 
-use crate::SafetyMode;
+use crate::config::SafetyMode;
 use crate::engine::GroupParams;
 use crate::tracks::CommitTrackPolicy;
 

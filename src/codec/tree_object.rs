@@ -6,8 +6,8 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::Secret;
 use crate::engine::{TREE_KEY_LEN, TreeObject};
+use crate::secret::Secret;
 use crate::tracks::{FullTrackName, Location, MAX_FULL_TRACK_NAME, TrackNamespace};
 
 const VERSION: u8 = 1;

@@ -3,104 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::EpochSecret;
-use crate::action::Notice;
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::participant::Participant;
+use crate::keys::ring_config::{ForgetReason, RingConfig, RingNotice, SwitchReason};
+use crate::keys::secret::{EpochKeys, EpochSecret};
+use crate::notice::Notice;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
-
-/// When an [`EpochKeyRing`] switches and forgets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct RingConfig {
-    /// How many of the other members, in percent, must have been seen on an epoch before it is sent with.
-    /// Over 100: never, only the deadline counts.
-    pub quorum: u8,
-    /// An epoch is sent with after this at the latest, however few were seen on it.
-    pub switch_after: Duration,
-    /// The same for an epoch that somebody was removed in: how long the removed can still read.
-    pub switch_after_removal: Duration,
-    /// A switch waits up to this much longer where a newer epoch is due by then: a burst of epochs makes
-    /// one switch. Never past [`switch_after_removal`](Self::switch_after_removal).
-    pub coalesce: Duration,
-    /// An epoch is kept this long after a newer one came, for those who still send with it. Until then a
-    /// member that was removed since can still seal with it.
-    pub keep: Duration,
-    /// Most epochs kept, at least 2.
-    pub keep_epochs: usize,
-}
-
-impl Default for RingConfig {
-    fn default() -> Self {
-        Self {
-            quorum: 100,
-            switch_after: Duration::from_secs(2),
-            switch_after_removal: Duration::from_millis(500),
-            coalesce: Duration::from_millis(200),
-            keep: Duration::from_secs(60),
-            keep_epochs: 64,
-        }
-    }
-}
-
-/// News from an [`EpochKeyRing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RingNotice {
-    /// Objects under this key id can be opened from now on.
-    EpochReady {
-        /// The epoch.
-        epoch: u64,
-    },
-    /// Seal with this epoch from now on.
-    SendWith {
-        /// The epoch.
-        epoch: u64,
-        /// Why now.
-        why: SwitchReason,
-    },
-    /// This epoch's secret is erased: drop what was derived from it.
-    Forgotten {
-        /// The epoch.
-        epoch: u64,
-        /// Why.
-        why: ForgetReason,
-    },
-}
-
-/// Why an epoch is sent with now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum SwitchReason {
-    /// There was no other.
-    First,
-    /// Enough members were seen on it.
-    Quorum,
-    /// [`RingConfig::switch_after`] is over.
-    Deadline,
-    /// [`RingConfig::switch_after_removal`] is over.
-    Removal,
-    /// [`EpochKeyRing::switch_now`].
-    Asked,
-    /// It was sent with before the restart.
-    Restored,
-}
-
-/// Why an epoch's secret is erased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum ForgetReason {
-    /// [`RingConfig::keep`] is over.
-    Age,
-    /// [`RingConfig::keep_epochs`] is passed.
-    Number,
-    /// The epoch came again with another secret: the one before was on a fork.
-    Fork,
-    /// [`EpochKeyRing::close`].
-    Closed,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Held {
@@ -132,7 +39,7 @@ impl Held {
 ///
 /// Feed it [`new_epoch`](Self::new_epoch), [`seen`](Self::seen), [`switch_now`](Self::switch_now) and, at
 /// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); drain
-/// [`poll_notice`](Self::poll_notice) after each. [The module](super) shows the wiring. A clock that is set
+/// [`poll_notice`](Self::poll_notice) after each. [The module](crate::keys) shows the wiring. A clock that is set
 /// back moves every deadline back with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EpochKeyRing {
@@ -147,13 +54,6 @@ pub struct EpochKeyRing {
     /// The time of the last call.
     pub(super) latest: Timestamp,
     pub(super) notices: VecDeque<RingNotice>,
-}
-
-/// The members of an epoch, if it is the participant's newest. Those of one that was passed at once are not
-/// known any more, and the newest one's must not stand for them: who was removed since could read it still.
-pub(crate) fn members_in<E: Engine>(participant: &Participant<E>, epoch: u64) -> Vec<SenderId> {
-    let is_newest = participant.epoch() == Some(epoch);
-    participant.members().filter(|_| is_newest).map(|member| member.sender.clone()).collect()
 }
 
 impl EpochKeyRing {
@@ -176,20 +76,21 @@ impl EpochKeyRing {
         &self.config
     }
 
-    /// Takes in what `participant` told, as soon as it was polled: new epochs, and its own end.
+    /// Takes in a participant's notice, as soon as it was polled: new epochs, and its own end. `keys` is asked
+    /// for those of a new epoch: [`Participant::epoch_keys`](crate::Participant::epoch_keys).
     ///
     /// # Errors
-    /// Those of [`Participant::epoch_secret`].
-    pub fn on_notice<E: Engine>(
+    /// Those of `keys`.
+    pub fn on_notice<E>(
         &mut self,
         now: Timestamp,
-        participant: &Participant<E>,
         notice: &Notice,
-    ) -> Result<(), Error> {
+        keys: impl FnOnce(u64) -> Result<EpochKeys, E>,
+    ) -> Result<(), E> {
         match notice {
             Notice::Epoch { epoch, committer } => {
-                let secret = participant.epoch_secret(*epoch)?;
-                self.new_epoch(now, secret, members_in(participant, *epoch));
+                let EpochKeys { secret, members } = keys(*epoch)?;
+                self.new_epoch(now, secret, members);
                 if let Some(committer) = committer {
                     self.seen(now, committer, *epoch);
                 }
@@ -200,20 +101,12 @@ impl EpochKeyRing {
         Ok(())
     }
 
-    /// Takes in every epoch of a participant that was just restored, which gives no notice of them.
-    ///
-    /// # Errors
-    /// Those of [`Participant::epoch_secrets`].
-    pub fn on_restore<E: Engine>(
-        &mut self,
-        now: Timestamp,
-        participant: &Participant<E>,
-    ) -> Result<(), Error> {
-        for secret in participant.epoch_secrets()? {
-            let members = members_in(participant, secret.epoch());
+    /// Takes in every epoch of a participant that was just restored, which gives no notice of them:
+    /// [`Participant::all_epoch_keys`](crate::Participant::all_epoch_keys).
+    pub fn on_restore(&mut self, now: Timestamp, keys: impl IntoIterator<Item = EpochKeys>) {
+        for EpochKeys { secret, members } in keys {
             self.new_epoch(now, secret, members);
         }
-        Ok(())
     }
 
     /// A new epoch, with its members as far as known (none: the list before stands).

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ring::Held;
-use super::{EpochKeyRing, EpochSecret, Kdf, RingConfig, RingNotice, SwitchReason};
-use crate::Secret;
+use crate::engine::Kdf;
+use crate::keys::ring::{EpochKeyRing, Held};
+use crate::keys::ring_config::{RingConfig, RingNotice, SwitchReason};
+use crate::keys::secret::EpochSecret;
+use crate::secret::Secret;
 use crate::snapshot::{Reader, SnapshotError, Writer};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;

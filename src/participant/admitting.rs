@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::Admission;
-use crate::action::{Fault, Hold, Notice, Refusal};
+use crate::config::Admission;
 use crate::engine::{Engine, EngineError, KeyPackageInfo, MessageKind};
 use crate::error::{Error, Misuse};
-use crate::event::Object;
+use crate::notice::{Fault, Hold, Notice, Refusal};
 use crate::participant::flaws::Flaw;
 use crate::participant::joiners::Waiting;
 use crate::participant::{Participant, State};
-use crate::tracks::{KEY_PACKAGE_GROUP, SenderId};
+use crate::tracks::{KEY_PACKAGE_GROUP, Object, SenderId};
 
 impl<E: Engine> Participant<E> {
     pub(crate) fn on_key_package_object(&mut self, sender: SenderId, object: Object) -> Result<(), Error> {

@@ -3,16 +3,18 @@
 
 use bytes::Bytes;
 
-use crate::action::{Action, FetchId, Notice, ServiceFault, Timer};
+use crate::action::{Action, Timer};
+use crate::config::SafetyMode;
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
 use crate::engine::{Engine, GroupView, MessageKind};
 use crate::error::Error;
-use crate::event::{Failure, Object};
+use crate::notice::{Notice, ServiceFault};
 use crate::participant::flaws::Flaw;
 use crate::participant::joining::Joining;
 use crate::participant::requests::Interest;
-use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::{CommitTrackPolicy, KEY_PACKAGE_GROUP, Location};
+use crate::participant::{Participant, State};
+use crate::request::{Failure, FetchId};
+use crate::tracks::{CommitTrackPolicy, KEY_PACKAGE_GROUP, Location, Object};
 
 /// The largest MOQT group id: a varint.
 const LAST_GROUP: u64 = (1 << 62) - 1;

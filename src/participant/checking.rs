@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::action::{FetchId, Timer};
+use crate::action::Timer;
 use crate::counter::Pin;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::participant::deadlines::Jitter;
 use crate::participant::membership::Step;
 use crate::participant::turn::Wishes;
 use crate::participant::{Participant, State, Stats};
+use crate::request::FetchId;
 use crate::time::Timestamp;
 use crate::tracks::Location;
 

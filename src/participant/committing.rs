@@ -5,16 +5,18 @@
 
 use bytes::Bytes;
 
-use crate::action::{FetchId, Notice, Refusal, RejoinReason, ServiceFault, Timer};
+use crate::action::Timer;
+use crate::config::SafetyMode;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::engine::{Built, Engine};
 use crate::error::Error;
-use crate::event::Failure;
+use crate::notice::{Notice, Refusal, RejoinReason, ServiceFault};
+use crate::participant::Participant;
 use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Outbox, Step};
 use crate::participant::requests::Asked;
 use crate::participant::turn::{Add, Work};
-use crate::participant::{Participant, SafetyMode};
+use crate::request::{Failure, FetchId};
 use crate::tracks::{COMMIT_OBJECT, Location, WELCOME_OBJECT, commit_fallback_object};
 
 /// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.

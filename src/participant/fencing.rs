@@ -5,8 +5,8 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::event::Object;
 use crate::participant::Participant;
+use crate::tracks::Object;
 
 impl<E: Engine> Participant<E> {
     /// Fenced: the token, made durable with the commit, is all that can tell later whose the slot is. So the

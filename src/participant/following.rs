@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::action::{Action, Fault, Notice, RejoinReason, Timer};
+use crate::action::{Action, Timer};
+use crate::config::SafetyMode;
 use crate::counter::{MAX_RECEIPT, Pin, receipt_message};
 use crate::engine::{Engine, EngineError, Member, MessageKind, Next, WelcomeInfo};
 use crate::error::Error;
-use crate::event::Object;
 use crate::limits::Limits;
+use crate::notice::{Fault, Notice, RejoinReason};
 use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Candidate, Membership, Step, Unheard};
 use crate::participant::turn::Wishes;
-use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::{Location, SenderId};
+use crate::participant::{Participant, State};
+use crate::tracks::{Location, Object, SenderId};
 
 /// Commit objects of epochs not reached yet, or of a group not joined yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::counter::{IncrementReply, LockReply, Pin};
 use crate::engine::Engine;
-use crate::event::Failure;
 use crate::participant::Participant;
 use crate::participant::membership::Step;
+use crate::request::Failure;
 
 impl<E: Engine> Participant<E> {
     pub(crate) fn start_healing(&mut self, slot: u64) {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::Hold;
 use crate::engine::{KeyPackageInfo, Member};
 use crate::limits::Limits;
+use crate::notice::Hold;
 use crate::participant::roster::Roster;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;

@@ -8,17 +8,19 @@
 
 use bytes::Bytes;
 
-use crate::action::{Fault, Notice, ServiceFault, Timer};
+use crate::action::Timer;
+use crate::config::SafetyMode;
 use crate::counter::{LockReply, Pin};
 use crate::engine::{Engine, EngineError, GroupParams, GroupView, MessageKind, WelcomeInfo};
 use crate::error::Error;
-use crate::event::{Failure, Object};
+use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::flaws::Flaw;
 use crate::participant::membership::{Membership, Step};
 use crate::participant::roster::Roster;
 use crate::participant::trees::Found;
-use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::WELCOME_OBJECT;
+use crate::participant::{Participant, State};
+use crate::request::Failure;
+use crate::tracks::{Object, WELCOME_OBJECT};
 
 /// Waiting for a Welcome.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]

@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 
-use crate::action::{Fault, Notice, Timer};
+use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::{Error, Misuse};
+use crate::notice::{Fault, Notice};
 use crate::participant::{Participant, State};
 use crate::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 

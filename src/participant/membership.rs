@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::action::{FetchId, ServiceFault};
 use crate::counter::Pin;
 use crate::engine::{Member, Next, Trial};
+use crate::notice::ServiceFault;
 use crate::participant::roster::Roster;
+use crate::request::FetchId;
 use crate::tracks::{Location, SenderId};
 
 /// A member's state. "The slot" is the counter value that makes the next epoch: epoch + 1.

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::action::{Notice, RejoinReason, Timer};
+use crate::action::Timer;
 use crate::counter::CounterState;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::notice::{Notice, RejoinReason};
 use crate::participant::{Participant, State};
 use crate::tracks::{Location, SenderId, WELCOME_OBJECT};
 

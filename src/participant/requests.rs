@@ -5,15 +5,15 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use crate::action::{
-    Action, Fault, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId, Timer,
-};
+use crate::action::{Action, Timer};
+use crate::config::SafetyMode;
 use crate::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::event::{Failure, Object};
-use crate::participant::{Participant, SafetyMode, State};
-use crate::tracks::{FullTrackName, Location, TrackNamespace};
+use crate::notice::Fault;
+use crate::participant::{Participant, State};
+use crate::request::{Failure, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::tracks::{FullTrackName, Location, Object, TrackNamespace};
 
 /// What waits for an answer, and what waits to be repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

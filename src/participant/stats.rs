@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::Fault;
+use crate::notice::Fault;
 
 /// Counters since the participant was made or restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::Secret;
 use crate::action::{Action, Timer};
+use crate::config::{Config, SafetyMode};
 use crate::counter::Pin;
 use crate::engine::{Engine, Member, Next, OwnKeyPackage};
 use crate::error::Error;
@@ -13,7 +13,8 @@ use crate::participant::joining::Joining;
 use crate::participant::leaving::Leaving;
 use crate::participant::membership::{Outbox, Unheard};
 use crate::participant::roster::Roster;
-use crate::participant::{Config, Participant, SafetyMode, State};
+use crate::participant::{Participant, State};
+use crate::secret::Secret;
 use crate::snapshot::{Reader, Snapshot, SnapshotError, Writer};
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, KEY_PACKAGE_GROUP, Location, SenderId};

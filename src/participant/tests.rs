@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use super::*;
-use crate::action::{IncrementRequestId, LockRequestId, RejoinReason, ServiceFault};
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
 use crate::engine::OwnKeyPackage;
-use crate::event::Failure;
+use crate::notice::{RejoinReason, ServiceFault};
 use crate::participant::committing::PATIENCE;
 use crate::participant::membership::{Step, Unheard};
 use crate::participant::requests::Asked;
+use crate::request::{Failure, IncrementRequestId, LockRequestId};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, commit_fallback_object};
+use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, commit_fallback_object};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::{Fault, Notice, Timer};
+use crate::action::Timer;
 use crate::counter::Pin;
 use crate::engine::{Engine, TreeObject, WelcomeInfo};
 use crate::error::Error;
-use crate::event::Object;
+use crate::notice::{Fault, Notice};
 use crate::participant::{Participant, State};
-use crate::tracks::{FullTrackName, Location, SenderId, TREE_OBJECT, TrackKind};
+use crate::tracks::{FullTrackName, Location, Object, SenderId, TREE_OBJECT, TrackKind};
 
 /// Most tree objects held that came before a Welcome that names them.
 const HELD: usize = 4;
@@ -224,8 +224,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::Secret;
     use crate::engine::TREE_KEY_LEN;
+    use crate::secret::Secret;
     use crate::tracks::{CommitTrackPolicy, GroupTracks};
 
     fn object(author: u8, epoch: u64, len: usize) -> Object {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::{Notice, Refusal, Timer};
+use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::{Error, Misuse};
+use crate::notice::{Notice, Refusal};
 use crate::participant::Participant;
 use crate::participant::membership::Membership;
 use crate::tracks::SenderId;

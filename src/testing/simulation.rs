@@ -29,9 +29,10 @@ pub use self::shrinking::shrink;
 use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Network, NetworkConfig, Receipts};
 use super::witness::Violation;
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::event::{Command, Object};
-use crate::participant::{Config, Participant, Phase};
+use crate::participant::{Participant, Phase};
 use crate::snapshot::Snapshot;
 use crate::tracks::{GroupName, Location, SenderId, TrackKind};
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::codec::{ControlDecoder, ControlMessage, Encode, ObjectStream};
-use crate::event::Object;
 use crate::namespace::{NamespaceError, Publisher};
+use crate::tracks::Object;
 
 use super::session::{Incoming, Outgoing};
 

@@ -38,14 +38,13 @@ use bytes::Bytes;
 use self::message::{Apart, Commit, Header, KeyPackage, Leaf, Leave, State, Tree, Welcome, invalid, public};
 pub use self::mix::{mix, mix64};
 use self::wire::{Kind, Reader, Writer};
-use crate::Secret;
 use crate::codec::{params, tree_object};
 use crate::counter::service::ReceiptSigner;
 use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next,
+    Built, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind, Next,
     OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
-use crate::keys::Kdf;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, NameError, SenderId};
 

@@ -8,14 +8,13 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::SafetyMode;
+use crate::config::SafetyMode;
 use crate::counter::service::{Counter, Slot};
 use crate::engine::Engine;
-use crate::event::Object;
 use crate::participant::Participant;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
-use crate::tracks::{SenderId, TrackKind};
+use crate::tracks::{Object, SenderId, TrackKind};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

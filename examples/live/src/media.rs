@@ -143,7 +143,7 @@ impl Media {
 
     /// Takes the epochs of a restored participant: no notice tells them.
     pub fn restored<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
-        self.ring.on_restore(now, participant)?;
+        self.ring.on_restore(now, participant.all_epoch_keys()?);
         if participant.epoch().is_some() {
             self.take_members(now, participant)?;
         }
@@ -159,7 +159,7 @@ impl Media {
     ) -> Result<()> {
         match notice {
             Notice::Epoch { epoch, .. } => {
-                self.ring.on_notice(now, participant, notice)?;
+                self.ring.on_notice(now, notice, |epoch| participant.epoch_keys(epoch))?;
                 if self.config.hoards_keys {
                     self.hoard.push(participant.epoch_secret(*epoch)?);
                 }
@@ -170,7 +170,7 @@ impl Media {
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => {
                 self.member = false;
                 if !self.config.hoards_keys {
-                    self.ring.on_notice(now, participant, notice)?;
+                    self.ring.on_notice(now, notice, |epoch| participant.epoch_keys(epoch))?;
                 }
             }
             _ => return Ok(()),

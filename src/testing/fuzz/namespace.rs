@@ -6,9 +6,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 
 use crate::codec::{ControlMessage, Encode, Filter, ObjectStream};
-use crate::event::Object;
 use crate::namespace::{Output, Publisher, Relay, RelayConfig, Subscriber};
-use crate::tracks::{FullTrackName, Location, TrackNamespace};
+use crate::tracks::{FullTrackName, Location, Object, TrackNamespace};
 
 fn track(n: u8) -> FullTrackName {
     let fields = vec![Bytes::from_static(b"g"), Bytes::from(vec![b'a' + (n & 1)])];

@@ -6,11 +6,12 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 
 use crate::action::{Action, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::config::{Admission, Config};
 use crate::counter::{IncrementReply, LockReply};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Command, Event, Failure, Object};
-use crate::participant::{Admission, Config, Participant, Phase};
+use crate::participant::{Participant, Phase};
 use crate::testing::network::{Network, NetworkConfig};
 use crate::testing::seeded_crypto::seeded_engine;
 use crate::testing::symbolic::SymbolicEngine;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MediaConfig, MediaEndpoint, MediaObject, MediaStats};
 use crate::testing::faults::Faults;
+use crate::testing::media::endpoint::MediaEndpoint;
+use crate::testing::media::objects::{MediaConfig, MediaObject, MediaStats};
 use crate::testing::rng::Rng;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;

@@ -2,11 +2,10 @@
 
 use crate::counter::service::Counter;
 use crate::engine::Engine;
-use crate::event::Object;
 use crate::participant::Participant;
 use crate::testing::session::Session;
 use crate::testing::witness::{Violation, Witness};
-use crate::tracks::SenderId;
+use crate::tracks::{Object, SenderId};
 
 use super::{Agreement, Network};
 

@@ -7,12 +7,11 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
-use crate::Secret;
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
+    Built, Credential, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind,
     Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
-use crate::keys::Kdf;
+use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, SenderId};

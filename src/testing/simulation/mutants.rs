@@ -1,7 +1,7 @@
 //! Deliberate bugs, and where to look for them: a simulation that does not find them proves nothing.
 
 use super::{Kit, Outcome, Profile, Scenario, run};
-use crate::SafetyMode;
+use crate::config::SafetyMode;
 use crate::engine::Engine;
 use crate::participant::Flaw;
 

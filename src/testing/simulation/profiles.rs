@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Op, Scenario};
-use crate::participant::SafetyMode;
+use crate::config::SafetyMode;
 use crate::testing::network::Faults;
 use crate::testing::rng::Rng;
 use crate::tracks::CommitTrackPolicy;

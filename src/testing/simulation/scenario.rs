@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Profile;
-use crate::participant::{Flaw, SafetyMode};
+use crate::config::SafetyMode;
+use crate::participant::Flaw;
 use crate::testing::network::Faults;
 use crate::tracks::CommitTrackPolicy;
 

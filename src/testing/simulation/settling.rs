@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::{Judged, PATIENCE, Run};
 use crate::action::{Notice, RejoinReason};
+use crate::config::SafetyMode;
 use crate::counter::service::Counter;
 use crate::engine::Engine;
 use crate::event::Command;
-use crate::participant::{Participant, Phase, SafetyMode};
+use crate::participant::{Participant, Phase};
 use crate::testing::network::Faults;
 use crate::testing::witness::Violation;
 use crate::tracks::SenderId;

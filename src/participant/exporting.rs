@@ -1,0 +1,80 @@
+//! What media needs of a member: the secrets of its epochs (draft section 8).
+
+use crate::engine::Engine;
+use crate::error::{Error, Misuse};
+use crate::keys::{EXPORTER_LABEL, EpochKeys, EpochSecret, TrackBaseKey};
+use crate::participant::Participant;
+use crate::tracks::FullTrackName;
+
+impl<E: Engine> Participant<E> {
+    /// The secret of an epoch: of the current one at any time, and of one that was passed since until the
+    /// [`Notice::Epoch`](crate::Notice::Epoch) after its own is polled.
+    ///
+    /// A member that catches up passes several epochs in one call, while others may still send with any
+    /// of them.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAMember`], [`Misuse::EpochGone`] for any other epoch, or a failure of the provider.
+    pub fn epoch_secret(&self, epoch: u64) -> Result<EpochSecret, Error> {
+        if let Some(passed) = self.passed_epochs().find(|secret| secret.epoch() == epoch) {
+            return Ok(passed.clone());
+        }
+        let current = self.epoch().ok_or(Misuse::NotAMember)?;
+        if current != epoch {
+            return Err(Misuse::EpochGone.into());
+        }
+        let kdf = self.engine().kdf();
+        let group = self.config().group.as_bytes();
+        let master = self.export_secret(EXPORTER_LABEL, group, kdf.hash_len())?;
+        Ok(EpochSecret::from_master(kdf, epoch, &master)?)
+    }
+
+    /// Every secret that [`epoch_secret`](Self::epoch_secret) gives now, oldest first; none for one that is
+    /// no member. After [`restore`](Self::restore), which gives no notice of an epoch, this is what a key ring
+    /// may lack.
+    ///
+    /// # Errors
+    /// A failure of the provider.
+    pub fn epoch_secrets(&self) -> Result<Vec<EpochSecret>, Error> {
+        let Some(current) = self.epoch() else { return Ok(Vec::new()) };
+        let mut secrets: Vec<EpochSecret> =
+            self.passed_epochs().filter(|secret| secret.epoch() != current).cloned().collect();
+        secrets.push(self.epoch_secret(current)?);
+        Ok(secrets)
+    }
+
+    /// What a key ring needs of an epoch that [`epoch_secret`](Self::epoch_secret) gives now.
+    ///
+    /// Only the newest epoch's members are known, and they must not stand for those of one that was passed
+    /// at once: who was removed since could read it still.
+    ///
+    /// # Errors
+    /// Those of [`epoch_secret`](Self::epoch_secret).
+    pub fn epoch_keys(&self, epoch: u64) -> Result<EpochKeys, Error> {
+        Ok(self.keys_with(self.epoch_secret(epoch)?))
+    }
+
+    /// What a key ring needs of every epoch that [`epoch_secrets`](Self::epoch_secrets) gives now, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// A failure of the provider.
+    pub fn all_epoch_keys(&self) -> Result<Vec<EpochKeys>, Error> {
+        Ok(self.epoch_secrets()?.into_iter().map(|secret| self.keys_with(secret)).collect())
+    }
+
+    fn keys_with(&self, secret: EpochSecret) -> EpochKeys {
+        let is_newest = self.epoch() == Some(secret.epoch());
+        let members = self.members().filter(|_| is_newest).map(|member| member.sender.clone()).collect();
+        EpochKeys { secret, members }
+    }
+
+    /// `track_base_key` of a track in the current epoch: the same for all members, and nobody else's.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAMember`], or a failure of the provider.
+    pub fn track_base_key(&self, track: &FullTrackName) -> Result<TrackBaseKey, Error> {
+        let epoch = self.epoch().ok_or(Misuse::NotAMember)?;
+        Ok(self.epoch_secret(epoch)?.track_base_key(track)?)
+    }
+}
