@@ -113,7 +113,7 @@ pub struct CounterState {
     /// The pin of the asked slot, when it is used and was pinned.
     pub pin: Option<Pin>,
     /// The service's signature over that pin ([`receipt_message`]).
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::arbitrary_bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::optional_bytes))]
     pub receipt: Option<Bytes>,
     /// The asked slot was pinned, and so long ago that the pin is gone.
     pub pin_forgotten: bool,
@@ -127,7 +127,7 @@ pub enum LockReply {
     /// The caller holds the lock.
     Ok {
         /// Names this lock in the increment; absent from a service that speaks the draft only.
-        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::arbitrary_bytes))]
+        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::optional_bytes))]
         lock_id: Option<Bytes>,
         /// The lease: the lock is gone after this. Zero when the service does not say, as a service
         /// that speaks the draft only cannot.

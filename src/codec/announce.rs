@@ -2,7 +2,9 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{Decode, DecodeError, Encode, EncodeError, bytes_len, decode_bytes, encode_bytes, varint};
+use crate::codec::fields::{bytes_len, decode_bytes, encode_bytes};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 use crate::tracks::MAX_FULL_TRACK_NAME;
 
 /// A publisher says under which namespace it will publish.
@@ -12,7 +14,7 @@ use crate::tracks::MAX_FULL_TRACK_NAME;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Announce {
     /// The namespace, flat, at most 4096 bytes.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub namespace: Bytes,
 }
 

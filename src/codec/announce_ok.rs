@@ -2,7 +2,8 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{Decode, DecodeError, Encode, EncodeError, bytes_len, decode_bytes, encode_bytes};
+use crate::codec::fields::{bytes_len, decode_bytes, encode_bytes};
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 use crate::tracks::MAX_FULL_TRACK_NAME;
 
 /// The receiver of an ANNOUNCE took it up.
@@ -12,7 +13,7 @@ use crate::tracks::MAX_FULL_TRACK_NAME;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AnnounceOk {
     /// The namespace that was announced, flat.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub namespace: Bytes,
 }
 

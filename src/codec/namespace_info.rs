@@ -2,9 +2,9 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{
-    Decode, DecodeError, Encode, EncodeError, bytes_len, decode_full_name, encode_full_name, varint,
-};
+use crate::codec::fields::{bytes_len, decode_full_name, encode_full_name};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 
 /// A publisher is about to publish a new track under a namespace that was asked for: an implicit
 /// subscription, until the subscriber ends it with UNSUBSCRIBE.
@@ -14,19 +14,19 @@ use super::{
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct NamespaceInfo {
     /// The publisher's short name for the track, which its objects carry.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub track_alias: u64,
     /// The publisher's name for the implicit subscription.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub subscribe_id: u64,
     /// The track's namespace, flat; with the name at most 4096 bytes.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub namespace: Bytes,
     /// The track's name.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub name: Bytes,
     /// The Subscribe Namespace ID of the SUBSCRIBE_NAMESPACE that this answers.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub request_id: u64,
 }
 

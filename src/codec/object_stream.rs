@@ -2,7 +2,11 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{Decode, DecodeError, Encode, EncodeError, OBJECT_STREAM, varint};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
+
+/// Message type of OBJECT_STREAM (draft-02 section 6.2).
+pub const OBJECT_STREAM: u64 = 0x0;
 
 /// An object and the names that place it.
 ///
@@ -12,22 +16,22 @@ use super::{Decode, DecodeError, Encode, EncodeError, OBJECT_STREAM, varint};
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ObjectStream {
     /// The subscription it is sent for.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub subscribe_id: u64,
     /// The track's alias in that subscription.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub track_alias: u64,
     /// MOQT group id.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub group: u64,
     /// MOQT object id.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub object: u64,
     /// Smaller goes first.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub send_order: u64,
     /// The payload.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub payload: Bytes,
 }
 

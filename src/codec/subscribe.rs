@@ -5,9 +5,9 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{
-    Decode, DecodeError, Encode, EncodeError, bytes_len, decode_full_name, encode_full_name, varint,
-};
+use crate::codec::fields::{bytes_len, decode_full_name, encode_full_name};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 
 /// A subscriber wants a track.
 ///
@@ -18,16 +18,16 @@ use super::{
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Subscribe {
     /// The subscriber's name for this subscription.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub subscribe_id: u64,
     /// The subscriber's short name for the track, which the objects sent to it carry.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub track_alias: u64,
     /// The track's namespace, flat; with the name at most 4096 bytes.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub namespace: Bytes,
     /// The track's name.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub name: Bytes,
     /// Which objects.
     pub filter: Filter,
@@ -127,11 +127,11 @@ impl Decode for Subscribe {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Filter {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        let first = super::any::varint(u)?;
+        let first = crate::codec::any::varint(u)?;
         Ok(if u.arbitrary()? {
             Self::From { group: first }
         } else {
-            Self::Range { first, last: super::any::varint(u)? }
+            Self::Range { first, last: crate::codec::any::varint(u)? }
         })
     }
 }

@@ -2,10 +2,11 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{
-    Decode, DecodeError, Encode, EncodeError, MAX_REASON, bytes_len, decode_bytes, decode_largest,
-    encode_bytes, encode_largest, largest_len, varint,
+use crate::codec::fields::{
+    MAX_REASON, bytes_len, decode_bytes, decode_largest, encode_bytes, encode_largest, largest_len,
 };
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 use crate::tracks::Location;
 
 /// A subscription is over.
@@ -15,16 +16,16 @@ use crate::tracks::Location;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SubscribeDone {
     /// The subscription.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub subscribe_id: u64,
     /// 0: all was sent.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub status: u64,
     /// For people, at most 1024 bytes.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub reason: Bytes,
     /// The last object, if there was one.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::largest))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::largest))]
     pub last: Option<Location>,
 }
 

@@ -2,7 +2,9 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{Decode, DecodeError, Encode, EncodeError, bytes_len, decode_bytes, encode_bytes, varint};
+use crate::codec::fields::{bytes_len, decode_bytes, encode_bytes};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 use crate::tracks::MAX_FULL_TRACK_NAME;
 
 /// A subscriber wants every track that is or will be under a namespace.
@@ -12,10 +14,10 @@ use crate::tracks::MAX_FULL_TRACK_NAME;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SubscribeNamespace {
     /// The namespace, flat, at most 4096 bytes.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::bytes))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub namespace: Bytes,
     /// The subscriber's name for this request.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub id: u64,
 }
 

@@ -7,9 +7,9 @@ use std::num::NonZeroU64;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{
-    Decode, DecodeError, Encode, EncodeError, MAX_REASON, bytes_len, decode_bytes, encode_bytes, varint,
-};
+use crate::codec::fields::{MAX_REASON, bytes_len, decode_bytes, encode_bytes};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 
 /// How a SUBSCRIBE_NAMESPACE was received.
 ///
@@ -58,10 +58,10 @@ impl Decode for SubscribeNamespaceResponse {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for SubscribeNamespaceResponse {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        let id = super::any::varint(u)?;
-        let result = match NonZeroU64::new(super::any::varint(u)?) {
+        let id = crate::codec::any::varint(u)?;
+        let result = match NonZeroU64::new(crate::codec::any::varint(u)?) {
             None => Ok(()),
-            Some(status) => Err((status, super::any::bytes(u)?)),
+            Some(status) => Err((status, crate::codec::any::bytes(u)?)),
         };
         Ok(Self { id, result })
     }

@@ -2,7 +2,9 @@
 
 use bytes::{Buf, BufMut};
 
-use super::{Decode, DecodeError, Encode, EncodeError, decode_largest, encode_largest, largest_len, varint};
+use crate::codec::fields::{decode_largest, encode_largest, largest_len};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 use crate::tracks::Location;
 
 /// A publisher or relay serves a SUBSCRIBE.
@@ -12,13 +14,13 @@ use crate::tracks::Location;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SubscribeOk {
     /// The subscription.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub subscribe_id: u64,
     /// Milliseconds until the subscription ends; 0: it does not.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub expires: u64,
     /// The newest object, if there is one.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::largest))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::largest))]
     pub largest: Option<Location>,
 }
 

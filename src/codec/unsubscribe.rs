@@ -2,7 +2,8 @@
 
 use bytes::{Buf, BufMut};
 
-use super::{Decode, DecodeError, Encode, EncodeError, varint};
+use crate::codec::varint;
+use crate::codec::wire::{Decode, DecodeError, Encode, EncodeError};
 
 /// A subscriber wants no more of a subscription, explicit or by NAMESPACE_INFO.
 ///
@@ -11,7 +12,7 @@ use super::{Decode, DecodeError, Encode, EncodeError, varint};
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Unsubscribe {
     /// The subscription.
-    #[cfg_attr(feature = "arbitrary", arbitrary(with = super::any::varint))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::varint))]
     pub subscribe_id: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut};
 
-use super::{DecodeError, EncodeError};
+use crate::codec::wire::{DecodeError, EncodeError};
 
 /// The largest number a varint can hold.
 pub const MAX: u64 = (1 << 62) - 1;
