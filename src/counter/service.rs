@@ -51,11 +51,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::http::{
+use crate::counter::http::{
     Call, HttpRequest, HttpResponse, decode_request, encode_increment_reply, encode_lock_reply,
     encode_refusal,
 };
-use super::{
+use crate::counter::{
     CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, MAX_LOCK_ID, MAX_RECEIPT, Pin,
     Reason, receipt_message,
 };

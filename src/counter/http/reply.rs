@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::request::{bounded, lock_id_of, pin_of};
-use super::{Headers, HttpError, HttpResponse, MAX_BODY};
+use crate::counter::http::message::{Headers, HttpError, HttpResponse, MAX_BODY};
+use crate::counter::http::request::{bounded, lock_id_of, pin_of};
 use crate::counter::json::{self, Writer};
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::time::millis;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Headers, HttpError, HttpRequest, MAX_BODY, Method};
+use crate::counter::http::message::{Headers, HttpError, HttpRequest, MAX_BODY, Method};
 use crate::counter::json::{self, Value};
 use crate::counter::{IncrementRequest, LockRequest, MAX_LOCK_ID, Pin};
 use crate::tracks::GroupName;
@@ -26,6 +26,17 @@ impl Call {
             Call::Lock(request) => &request.counter,
             Call::Increment(request) => &request.counter,
         }
+    }
+}
+
+impl HttpRequest {
+    /// The token of `Authorization: Bearer` (RFC 6750 section 2.1); `None` without that header or
+    /// under another scheme.
+    ///
+    /// # Errors
+    /// [`HttpError::Malformed`] for two such headers or a token that is none.
+    pub fn bearer(&self) -> Result<Option<&str>, HttpError> {
+        bearer(&self.headers)
     }
 }
 
@@ -169,7 +180,7 @@ fn authorization(token: Option<&str>) -> Result<Headers, HttpError> {
     Ok(headers)
 }
 
-pub(super) fn bearer(headers: &Headers) -> Result<Option<&str>, HttpError> {
+fn bearer(headers: &Headers) -> Result<Option<&str>, HttpError> {
     let malformed = HttpError::Malformed("Authorization");
     let mut lines = headers.get_all("authorization");
     let (first, None) = (lines.next(), lines.next()) else { return Err(malformed) };

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, Method};
+use crate::counter::http::message::{
+    Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, Method,
+};
 
 impl HttpRequest {
     /// The bytes to send to `host` (the URL's authority). `Host` and `Content-Length` are written
