@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::kept::Kept;
-use super::{MAX_SUBSCRIPTIONS, NamespaceError, STATUS_NOT_ANNOUNCED};
 use crate::codec::{
     Announce, ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeNamespace,
     SubscribeNamespaceResponse, SubscribeOk, Unsubscribe,
 };
-use crate::event::Object;
-use crate::tracks::{FullTrackName, Location, TrackNamespace};
+use crate::namespace::kept::Kept;
+use crate::namespace::rules::{MAX_SUBSCRIPTIONS, NamespaceError, STATUS_NOT_ANNOUNCED};
+use crate::tracks::{FullTrackName, Location, Object, TrackNamespace};
 
 /// Flat namespace and track name.
 type Name = (Bytes, Bytes);

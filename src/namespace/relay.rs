@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::kept::Kept;
-use super::{MAX_SUBSCRIPTIONS, NamespaceError};
 use crate::codec::{
     AnnounceOk, ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeDone,
     SubscribeNamespace, SubscribeNamespaceResponse, SubscribeOk,
 };
+use crate::namespace::kept::Kept;
+use crate::namespace::rules::{MAX_SUBSCRIPTIONS, NamespaceError};
 use crate::tracks::Location;
 
 /// Flat namespace and track name.

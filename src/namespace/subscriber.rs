@@ -5,11 +5,11 @@ use std::num::NonZeroU64;
 
 use bytes::Bytes;
 
-use super::{MAX_SUBSCRIPTIONS, NamespaceError};
 use crate::codec::{
     ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeDone, SubscribeNamespace,
     SubscribeNamespaceResponse, Unsubscribe,
 };
+use crate::namespace::rules::{MAX_SUBSCRIPTIONS, NamespaceError};
 use crate::tracks::{FullTrackName, TrackNamespace};
 
 /// What a peer was asked for, and which track each of its Subscribe IDs stands for.
