@@ -5,9 +5,10 @@ use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipher
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hkdf, hmac, iv};
 
-use super::{Aead, AeadError, Ciphers, Digest, NONCE_LEN, Suite};
-use crate::Secret;
 use crate::engine::EngineError;
+use crate::secret::Secret;
+use crate::secure_objects::cipher::{Aead, AeadError, Ciphers, NONCE_LEN};
+use crate::secure_objects::suite::{Digest, Suite};
 
 /// [`Ciphers`] over AWS-LC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -4,8 +4,10 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use super::{SealError, Suite, properties};
 use crate::codec::varint;
+use crate::secure_objects::object::SealError;
+use crate::secure_objects::properties;
+use crate::secure_objects::suite::Suite;
 
 /// In memory the plaintext begins at a multiple of this where its length takes as many bytes as that of a full
 /// buffer: ciphers are faster on bytes that begin with a cache line.

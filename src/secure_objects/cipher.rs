@@ -1,18 +1,11 @@
 //! What a crypto library must do for Secure Objects.
 
-use super::{NONCE_LEN, Suite};
-use crate::Secret;
 use crate::engine::EngineError;
+use crate::secret::Secret;
+use crate::secure_objects::suite::{Digest, Suite};
 
-/// A hash function of HKDF.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Digest {
-    /// SHA-256.
-    Sha256,
-    /// SHA-512.
-    Sha512,
-}
+/// Nn: bytes of a nonce, in every suite.
+pub const NONCE_LEN: usize = 12;
 
 /// The cipher failed, or a tag does not verify; deliberately without a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

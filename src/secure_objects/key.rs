@@ -2,15 +2,14 @@
 
 use std::fmt;
 
-use super::{
-    Aead, Ciphers, KeyError, ObjectBuffer, ObjectHeader, OpenError, Opened, SealError, Suite, properties,
-};
 use crate::codec::varint;
 use crate::keys::TrackBaseKey;
+use crate::secure_objects::buffer::ObjectBuffer;
+use crate::secure_objects::cipher::{Aead, AeadError, Ciphers, NONCE_LEN};
+use crate::secure_objects::object::{KeyError, ObjectHeader, OpenError, Opened, SealError};
+use crate::secure_objects::properties;
+use crate::secure_objects::suite::Suite;
 use crate::tracks::FullTrackName;
-
-/// Nn: bytes of a nonce, in every suite.
-pub const NONCE_LEN: usize = 12;
 
 /// How much one key may protect. Settable downwards for tests and for more caution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,11 +77,11 @@ impl ObjectKey {
         };
         let key = expand(b"MOQ 1.0 Secure Objects Secret key ", suite.key_len())?;
         let salt = expand(b"MOQ 1.0 Secret salt ", NONCE_LEN)?;
-        let property = properties::key_id_property(base.key_id).ok_or(super::AeadError)?;
+        let property = properties::key_id_property(base.key_id).ok_or(AeadError)?;
         Ok(Self {
             suite,
             key_id: base.key_id,
-            salt: split_salt(salt.as_bytes()).ok_or(super::AeadError)?,
+            salt: split_salt(salt.as_bytes()).ok_or(AeadError)?,
             aead: ciphers.aead(suite, &key)?.ok_or(KeyError::Unsupported(suite))?,
             aad: AadSpace::new(&property, base.key_id),
             property,

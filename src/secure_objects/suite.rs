@@ -1,6 +1,14 @@
 //! The cipher suites.
 
-use super::Digest;
+/// A hash function of HKDF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Digest {
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
 
 /// A Secure Objects cipher suite (the spec's registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

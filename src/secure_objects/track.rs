@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{
-    Ciphers, KeyError, KeyLimits, ObjectBuffer, ObjectHeader, ObjectKey, OpenError, Opened, SealError, Suite,
-    properties,
-};
 use crate::keys::EpochSecret;
+use crate::secure_objects::buffer::ObjectBuffer;
+use crate::secure_objects::cipher::Ciphers;
+use crate::secure_objects::key::{KeyLimits, ObjectKey};
+use crate::secure_objects::object::{KeyError, ObjectHeader, OpenError, Opened, SealError};
+use crate::secure_objects::properties;
+use crate::secure_objects::suite::Suite;
 use crate::tracks::FullTrackName;
 
 /// One track of one group, for its publisher or a subscriber.
