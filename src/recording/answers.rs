@@ -4,19 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::Secrets;
-use super::json::Object as Json;
-use super::lines;
-use crate::Secret;
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind,
-    Next, OwnKeyPackage, Trial, WelcomeInfo,
+    Built, Credential, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind,
+    Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
-use crate::keys::Kdf;
+use crate::recording::format::Secrets;
+use crate::recording::json::Object as Json;
+use crate::recording::lines;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
 
-/// Where a [`RecordedEngine`] leaves its answers for a [`Recorder`](super::Recorder). Clones are one log.
+/// Where a [`RecordedEngine`] leaves its answers for a [`Recorder`](crate::recording::Recorder). Clones are one log.
 #[derive(Clone, Debug)]
 pub struct AnswerLog {
     secrets: Secrets,
@@ -54,7 +53,7 @@ impl AnswerLog {
     }
 }
 
-/// An engine that does what another does, and writes down each answer: see [`super`] for its use.
+/// An engine that does what another does, and writes down each answer: see [`recording`](crate::recording) for its use.
 ///
 /// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are
 /// written as their lengths, and the key of a tree object as a hash. That is enough to live a life again,
@@ -420,7 +419,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         self.answer(line, built, |built, line| self.built(built, line))
     }
 
-    fn open_tree(&self, tree: &crate::engine::TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
         let line = self.asked(about("open_tree"), [&payload[..]]);
         self.answer(line, self.inner.open_tree(tree, payload), |tree, line| {
             let line = self.secret(line, "tree", &tree);

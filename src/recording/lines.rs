@@ -1,15 +1,18 @@
 //! One line of the log for each thing that can happen.
 
-use super::json::Object as Json;
-use super::{LOG_VERSION, Secrets, settings};
-use crate::Timestamp;
 use crate::action::Action;
+use crate::config::Config;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin};
 use crate::engine::GroupParams;
-use crate::event::{Command, Event, Failure, Object};
-use crate::participant::{Config, Phase};
+use crate::event::{Command, Event};
+use crate::participant::Phase;
+use crate::recording::format::{LOG_VERSION, Secrets};
+use crate::recording::json::Object as Json;
+use crate::recording::settings;
+use crate::request::Failure;
+use crate::time::Timestamp;
 use crate::time::millis;
-use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, SenderId, TrackNamespace};
+use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, Object, SenderId, TrackNamespace};
 
 fn policy(policy: CommitTrackPolicy) -> &'static str {
     match policy {

@@ -1,7 +1,7 @@
 //! The numbers of a configuration, by the names of their fields.
 
+use crate::limits::{Limits, Timers};
 use crate::time::millis;
-use crate::{Limits, Timers};
 
 /// Lists fields that are integers; to forget one does not compile.
 macro_rules! limits {
