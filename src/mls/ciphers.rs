@@ -3,8 +3,8 @@
 use mls_rs::error::IntoAnyError;
 use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider};
 
-use crate::Secret;
 use crate::engine::EngineError;
+use crate::secret::Secret;
 use crate::secure_objects::{Aead, AeadError, Ciphers, Digest, NONCE_LEN, Suite};
 
 /// [`Ciphers`] over an MLS crypto provider: [`Suite::Aes128Gcm`] only, and with copies. For interoperability

@@ -5,10 +5,9 @@ use mls_rs::crypto::SignaturePublicKey;
 use mls_rs::error::IntoAnyError;
 use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
 
-use super::error::invalid;
-use crate::Secret;
-use crate::engine::{EngineError, TREE_KEY_LEN};
-use crate::keys::Kdf;
+use crate::engine::{EngineError, Kdf, TREE_KEY_LEN};
+use crate::mls::error::invalid;
+use crate::secret::Secret;
 
 pub(super) trait Primitives: Kdf {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;

@@ -14,20 +14,21 @@ use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::time::MlsTime;
 use mls_rs::{ExtensionList, MlsMessageDescription};
 
-use super::error::{invalid, provider};
-use super::leaves::{LeafKeys, leaf_at, leaves};
-use super::message::{
+use crate::codec::{params, tree_object};
+use crate::engine::{
+    Built, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind,
+    OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+};
+use crate::mls::client::MlsEngine;
+use crate::mls::error::{invalid, provider};
+use crate::mls::group::MlsGroup;
+use crate::mls::leaves::{LeafKeys, leaf_at, leaves};
+use crate::mls::message::{
     credential, extension, gap, group_params, leaf_node, mls_time, parse, removed, sequence,
     sequence_extension, tree_place,
 };
-use super::{CLOCK_SKEW, MAX_LIFETIME, MlsEngine, MlsGroup, PARAMS_EXTENSION, SMALL_WELCOME, TREE_EXTENSION};
-use crate::Secret;
-use crate::codec::{params, tree_object};
-use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, OwnKeyPackage,
-    TreeObject, Trial, WelcomeInfo,
-};
-use crate::keys::Kdf;
+use crate::mls::settings::{CLOCK_SKEW, MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME, TREE_EXTENSION};
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
 

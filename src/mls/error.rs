@@ -2,8 +2,8 @@
 
 use mls_rs::error::MlsError;
 
-use super::rules::Broken;
 use crate::engine::EngineError;
+use crate::mls::rules::Broken;
 
 /// For an operation on a peer's message: whatever fails is the message's fault.
 pub(super) fn invalid(error: MlsError) -> EngineError {

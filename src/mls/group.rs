@@ -11,10 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 
-use super::error::provider;
-use super::leaves::LeafKeys;
-use super::{Inner, MlsEngine};
 use crate::engine::EngineError;
+use crate::mls::client::MlsEngine;
+use crate::mls::error::provider;
+use crate::mls::leaves::LeafKeys;
+use crate::mls::settings::Inner;
 
 /// One member's state of one group at one epoch. Its clones are independent.
 //

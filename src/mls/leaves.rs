@@ -5,9 +5,9 @@ use std::ops::Range;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::group::{ExportedTree, LeafIndex, LeafNode, Node};
 
-use super::Inner;
-use super::error::invalid;
 use crate::engine::EngineError;
+use crate::mls::error::invalid;
+use crate::mls::settings::Inner;
 
 /// One leaf of a tree; `None` if it is blank. (mls-rs's roster clones what it gives.)
 pub(super) fn leaf_at<'a>(tree: &'a ExportedTree, leaf: u32) -> Result<Option<&'a LeafNode>, EngineError> {

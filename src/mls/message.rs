@@ -12,9 +12,9 @@ use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
-use super::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
 use crate::codec::{params, tree_object};
 use crate::engine::{Credential, EngineError, GroupParams, TreeObject};
+use crate::mls::settings::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
 pub(super) fn mls_time(t: Timestamp) -> MlsTime {

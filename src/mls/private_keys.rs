@@ -1,14 +1,15 @@
 //! A KeyPackage's private keys, one by one: what passive-client vectors hold (feature `testing`).
 
 use bytes::Bytes;
+use mls_rs::client_builder::MlsConfig;
 use mls_rs::crypto::HpkeSecretKey;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
 
-use super::message::parse;
-use super::{MlsConfig, MlsEngine};
-use crate::Secret;
 use crate::engine::{EngineError, OwnKeyPackage};
+use crate::mls::client::MlsEngine;
+use crate::mls::message::parse;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// The private keys of a KeyPackage, raw.

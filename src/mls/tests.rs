@@ -1,13 +1,19 @@
 //! What needs a look inside the engine.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use bytes::Bytes;
 use mls_rs::GroupStateStorage;
+use mls_rs::extension::ExtensionType;
 use mls_rs_core::group::{EpochRecord, GroupState};
 
-use super::*;
 use crate::codec::params;
-use crate::engine::{Built, Engine, GroupParams};
+use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage};
+use crate::mls::error::invalid;
+use crate::mls::message::mls_time;
+use crate::mls::settings::SMALL_WELCOME;
+use crate::mls::{GroupStateSlot, MlsEngine, MlsGroup, PARAMS_EXTENSION};
 use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
+use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);

@@ -1,0 +1,142 @@
+//! Messages of others, worked on with a group that is a value.
+
+use bytes::Bytes;
+use mls_rs::client_builder::MlsConfig;
+use mls_rs::error::MlsError;
+use mls_rs::group::proposal::Proposal;
+use mls_rs::group::{ContentType, NewEpoch, ReceivedMessage};
+use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
+use mls_rs::storage_provider::KeyPackageData;
+use mls_rs::{MlsMessage, MlsMessageDescription};
+
+use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
+use crate::mls::client::MlsEngine;
+use crate::mls::error::{invalid, provider};
+use crate::mls::group::MlsGroup;
+use crate::mls::leaves::{LeafKeys, leaf_at};
+use crate::mls::message::{credential, gap, leaf_node, mls_time, parse, private, sent_in, sequence};
+use crate::mls::settings::{CLOCK_SKEW, Inner, LATE};
+use crate::time::Timestamp;
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// A group that `author` has just advanced, without what mls-rs may remember of the epoch before. `kept` are
+    /// the leaves before, less the removed.
+    pub(super) fn next(
+        &self,
+        mut group: Inner<C>,
+        kept: LeafKeys,
+        author: u32,
+        added: &[Member],
+    ) -> Result<Next<MlsGroup<C>>, EngineError> {
+        let mut keys = kept;
+        for leaf in added.iter().map(|member| member.leaf).chain([author]) {
+            keys.update(&group.export_tree(), leaf)?;
+        }
+        debug_assert!(keys == LeafKeys::of::<C>(&group), "a commit changed another leaf");
+        if self.states.must_flush() {
+            let _guard = self.slots();
+            group.write_to_storage().map_err(provider)?;
+            self.states.take();
+        }
+        Ok(Next {
+            context_hash: self.context_hash(group.context())?,
+            group: MlsGroup::with_keys(group, keys),
+        })
+    }
+
+    /// Processes a PrivateMessage with content of the type `wanted` on what `work_on` makes of `group`, and
+    /// returns the group after it. A KeyPackage that it adds may have expired since, or come from a clock ahead
+    /// of ours: the message is then judged, on another one, at the nearest time at which it lived.
+    pub(super) fn process(
+        &self,
+        group: &MlsGroup<C>,
+        mut work_on: impl FnMut(&Self, &MlsGroup<C>) -> Result<Inner<C>, EngineError>,
+        now: Timestamp,
+        bytes: &[u8],
+        wanted: ContentType,
+    ) -> Result<(Inner<C>, ReceivedMessage), EngineError> {
+        const ATTEMPTS: usize = 8;
+        let now = mls_time(now);
+        let mut at = now;
+        for _ in 0..ATTEMPTS {
+            let message = private(bytes, wanted)?;
+            // Before a group is used up for it.
+            self.with(group, |group| sent_in::<C>(&message, group))?;
+            let mut next = work_on(self, group)?;
+            match next.process_incoming_message_with_time(message, at) {
+                Ok(received) => return Ok((next, received)),
+                Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
+                    let begins = at < not_before;
+                    at = if begins { not_before } else { not_after };
+                    let (by, limit) = if begins { (gap(now, at), CLOCK_SKEW) } else { (gap(at, now), LATE) };
+                    if by > limit {
+                        break;
+                    }
+                }
+                Err(e) => return Err(invalid(e)),
+            }
+        }
+        Err(EngineError::Expired)
+    }
+
+    /// The members that a commit with `adds` adds, looked up in the roster after it: each took the leftmost
+    /// leaf that was free (RFC 9420 section 12.1.1).
+    pub(super) fn added(
+        &self,
+        group: &Inner<C>,
+        kept: &LeafKeys,
+        adds: usize,
+    ) -> Result<Vec<Member>, EngineError> {
+        let tree = group.export_tree();
+        let member = |leaf| self.member(group, leaf, leaf_at(&tree, leaf)?.ok_or(EngineError::Malformed)?);
+        kept.free().take(adds).map(member).collect()
+    }
+
+    /// The members that `epoch`, which removes us, adds: mls-rs does not go there.
+    pub(super) fn added_without_us(
+        &self,
+        group: &Inner<C>,
+        epoch: &NewEpoch,
+        kept: &LeafKeys,
+    ) -> Result<Vec<Member>, EngineError> {
+        let mut free = kept.free();
+        let mut added = Vec::new();
+        for proposal in &epoch.applied_proposals {
+            let Proposal::Add(add) = &proposal.proposal else { continue };
+            let identity = add.signing_identity();
+            let bytes = add.key_package().mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
+            added.push(Member {
+                leaf: free.next().ok_or(EngineError::Malformed)?,
+                sender: self.fingerprint(identity)?,
+                identity: self.identity(identity, &group.context().extensions)?,
+                credential: credential(identity)?,
+                sequence: sequence(&leaf_node(&bytes)?.extensions).unwrap_or_default(),
+            });
+        }
+        Ok(added)
+    }
+
+    /// Runs `f` with the keys of the first of `keys` that `welcome` was made for, and of no other.
+    pub(super) fn with_welcomed<T>(
+        &self,
+        welcome: &Bytes,
+        keys: &[OwnKeyPackage],
+        f: impl FnOnce(&MlsMessage, &OwnKeyPackage) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let message = parse(welcome)?;
+        let MlsMessageDescription::Welcome { key_package_refs, .. } = message.description() else {
+            return Err(EngineError::Malformed);
+        };
+        let key = key_package_refs
+            .iter()
+            .find_map(|r| keys.iter().find(|key| key.reference[..] == r[..]))
+            .ok_or(EngineError::NotForMe)?;
+        let data = KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes())
+            .map_err(|_| EngineError::Malformed)?;
+        let _guard = self.slots();
+        self.key_packages.put(key.reference.to_vec(), data);
+        let result = f(&message, key);
+        self.key_packages.take();
+        result
+    }
+}

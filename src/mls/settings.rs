@@ -1,0 +1,62 @@
+//! The numbers, types and options of the client inside the engine.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use mls_rs::client_builder::{
+    MakeConfig, PaddingMode, WithGroupStateStorage, WithKeyPackageRepo, WithMlsRules, WithPskStore,
+};
+use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
+
+use crate::mls::rules::StrictRules;
+use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
+
+/// The leaf extension with the object id of the KeyPackage the leaf came from, 8 bytes big endian
+/// (ours; private use, RFC 9420 section 17.3).
+pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
+/// The GroupContext extension with the [`GroupParams`](crate::engine::GroupParams) (ours; private use).
+pub const PARAMS_EXTENSION: u16 = 0xF0A1;
+
+/// The GroupInfo extension that says where the ratchet tree lies, in a Welcome that comes without it: a
+/// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
+pub const TREE_EXTENSION: u16 = 0xF0A2;
+
+/// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
+/// Of this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
+/// joining by it. A forged one costs no more than checking the few leaves it has room for; a shorter one has no
+/// room for the tree of two, and to try it would open it in vain.
+pub(super) const SMALL_WELCOME: RangeInclusive<usize> = 600..=8 * 1024;
+/// How long after a KeyPackage expired a commit that adds it is still followed. The committer was
+/// the one to judge; a member that is late must not lose the group over it.
+pub const LATE: Duration = Duration::from_secs(24 * 3600);
+
+/// The configuration of the client inside a [`MlsEngine`](crate::mls::MlsEngine), for an embedder's client with `C`.
+pub type EngineConfig<C> = WithMlsRules<
+    StrictRules,
+    WithPskStore<
+        InMemoryPreSharedKeyStorage,
+        WithGroupStateStorage<GroupStateSlot, WithKeyPackageRepo<KeyPackageSlot, MakeConfig<C>>>,
+    >,
+>;
+
+/// Far too large to be moved about.
+pub(super) type Inner<C> = Box<mls_rs::Group<EngineConfig<C>>>;
+
+/// What an embedder may set.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long a KeyPackage lives, [`MAX_LIFETIME`] less [`CLOCK_SKEW`] at most.
+    pub key_package_lifetime: Duration,
+    /// How encrypted messages are padded.
+    pub padding: PaddingMode,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { key_package_lifetime: Duration::from_secs(24 * 3600), padding: PaddingMode::StepFunction }
+    }
+}
