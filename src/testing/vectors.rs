@@ -8,11 +8,12 @@ mod counter;
 mod lives;
 mod names;
 mod passive;
+mod values;
 
 use serde_json::{Value, json};
 
-/// The version of the vectors as a whole, in every file.
-pub const VERSION: u64 = 1;
+pub use self::values::VERSION;
+use self::values::pretty;
 
 /// Every generated file: its path under `vectors/`, and its text.
 pub fn all() -> Vec<(String, String)> {
@@ -34,19 +35,4 @@ pub fn all() -> Vec<(String, String)> {
     let manifest = json!({ "format": "manifest", "version": VERSION, "files": manifest });
     texts.push(("manifest.json".to_owned(), pretty(&manifest)));
     texts
-}
-
-fn pretty(value: &Value) -> String {
-    let mut text = serde_json::to_string_pretty(value).expect("a value");
-    text.push('\n');
-    text
-}
-
-/// An integer, or a string of digits where a JSON number may lose some.
-fn int(value: u64) -> Value {
-    if value < 1 << 53 { json!(value) } else { json!(value.to_string()) }
-}
-
-fn hex(bytes: &[u8]) -> Value {
-    json!(hex::encode(bytes))
 }

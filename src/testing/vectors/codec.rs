@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{VERSION, hex, int};
-use crate::SafetyMode;
 use crate::codec::{
     Announce, AnnounceOk, ControlMessage, Decode, DecodeError, Encode, Filter, NamespaceInfo, ObjectStream,
     Subscribe, SubscribeDone, SubscribeNamespace, SubscribeNamespaceResponse, SubscribeOk, Unsubscribe,
     params, varint,
 };
+use crate::config::SafetyMode;
 use crate::engine::GroupParams;
+use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::tracks::{CommitTrackPolicy, Location};
 
 pub(super) fn files() -> Vec<(String, Value)> {

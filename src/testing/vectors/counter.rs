@@ -6,12 +6,12 @@ use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
-use super::{VERSION, hex, int};
 use crate::counter::http::{
     Decoded, HttpLimits, HttpRequest, HttpResponse, decode_increment_reply, decode_lock_reply,
 };
 use crate::counter::service::{CounterService, ReceiptSigner, ServiceConfig};
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, receipt_message};
+use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::time::{Timestamp, millis};
 use crate::tracks::GroupName;
 

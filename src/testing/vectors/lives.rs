@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::{Config, SafetyMode};
 use crate::event::Command;
-use crate::participant::{Config, SafetyMode};
 use crate::recording::Secrets;
 use crate::testing::network::{Network, NetworkConfig};
 use crate::testing::seeded_crypto::{SeededEngine, seeded_engine};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{VERSION, hex, int};
+use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::tracks::{
     CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, NameError, SenderId, TrackNamespace,
     commit_fallback_object,

@@ -4,11 +4,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{VERSION, hex, int};
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams};
 use crate::mls::private_keys::PrivateKeys;
 use crate::testing::seeded_crypto::{seeded_engine, seeded_signature_key, sha256};
+use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
 
