@@ -40,6 +40,25 @@ pub enum SafetyMode {
     Advisory,
 }
 
+impl SafetyMode {
+    /// Every mode, the default first.
+    pub const ALL: [Self; 3] = [Self::Pinned, Self::Fenced, Self::Advisory];
+
+    /// The mode's name, as logs and test vectors have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pinned => "pinned",
+            Self::Fenced => "fenced",
+            Self::Advisory => "advisory",
+        }
+    }
+
+    /// The mode of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// Who may join without being asked about. The identity provider validates every credential first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -275,6 +275,24 @@ pub enum CommitTrackPolicy {
     PerSender,
 }
 
+impl CommitTrackPolicy {
+    /// Both policies, the default first.
+    pub const ALL: [Self; 2] = [Self::Shared, Self::PerSender];
+
+    /// The policy's name, as logs and test vectors have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::PerSender => "per_sender",
+        }
+    }
+
+    /// The policy of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}
+
 /// An MoQT object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Object {

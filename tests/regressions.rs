@@ -122,17 +122,9 @@ mod networks {
         let seed = vector["seed"].as_str().unwrap().parse().unwrap();
         let mut scenario = Scenario::generate(profile, seed, 6);
         scenario.participants = numbers::<usize>(&Value::Array(vec![vector["participants"].clone()]))[0];
-        scenario.mode = match vector["mode"].as_str().unwrap() {
-            "pinned" => SafetyMode::Pinned,
-            "fenced" => SafetyMode::Fenced,
-            "advisory" => SafetyMode::Advisory,
-            other => panic!("{name}: no mode {other}"),
-        };
-        scenario.commit_tracks = match vector["tracks"].as_str().unwrap() {
-            "shared" => CommitTrackPolicy::Shared,
-            "per sender" => CommitTrackPolicy::PerSender,
-            other => panic!("{name}: no tracks {other}"),
-        };
+        scenario.mode = SafetyMode::from_name(vector["mode"].as_str().unwrap()).expect(name);
+        let tracks = vector["tracks"].as_str().unwrap().replace(' ', "_");
+        scenario.commit_tracks = CommitTrackPolicy::from_name(&tracks).expect(name);
         scenario.receipts = vector["receipts"].as_bool().unwrap();
         scenario.trees = vector["trees"].as_bool().unwrap_or(false);
         scenario.lease = Duration::from_millis(vector["lease_ms"].as_u64().unwrap());

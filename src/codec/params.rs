@@ -13,17 +13,34 @@ const VERSION: u8 = 1;
 #[error("group parameters: bad {0}")]
 pub struct ParamsError(&'static str);
 
-/// The extension's content: 5 or 37 bytes.
-pub fn encode(params: &GroupParams) -> Vec<u8> {
-    let mode = match params.mode {
+/// The mode's byte, here and in a snapshot.
+pub(crate) fn mode_byte(mode: SafetyMode) -> u8 {
+    match mode {
         SafetyMode::Advisory => 0,
         SafetyMode::Pinned => 1,
         SafetyMode::Fenced => 2,
-    };
-    let tracks = match params.commit_tracks {
+    }
+}
+
+fn mode_of(byte: u8) -> Option<SafetyMode> {
+    SafetyMode::ALL.into_iter().find(|mode| mode_byte(*mode) == byte)
+}
+
+/// The policy's byte, here and in a snapshot.
+pub(crate) fn policy_byte(policy: CommitTrackPolicy) -> u8 {
+    match policy {
         CommitTrackPolicy::Shared => 0,
         CommitTrackPolicy::PerSender => 1,
-    };
+    }
+}
+
+fn policy_of(byte: u8) -> Option<CommitTrackPolicy> {
+    CommitTrackPolicy::ALL.into_iter().find(|policy| policy_byte(*policy) == byte)
+}
+
+/// The extension's content: 5 or 37 bytes.
+pub fn encode(params: &GroupParams) -> Vec<u8> {
+    let (mode, tracks) = (mode_byte(params.mode), policy_byte(params.commit_tracks));
     let hash = params.service_key_hash;
     let mut out = vec![VERSION, mode, tracks, u8::from(params.tree_objects), u8::from(hash.is_some())];
     out.extend(hash.iter().flatten());
@@ -46,17 +63,8 @@ pub fn decode(content: &[u8]) -> Result<GroupParams, ParamsError> {
         _ => Err(ParamsError(name)),
     };
     Ok(GroupParams {
-        mode: match mode {
-            0 => SafetyMode::Advisory,
-            1 => SafetyMode::Pinned,
-            2 => SafetyMode::Fenced,
-            _ => return Err(ParamsError("mode")),
-        },
-        commit_tracks: match tracks {
-            0 => CommitTrackPolicy::Shared,
-            1 => CommitTrackPolicy::PerSender,
-            _ => return Err(ParamsError("commit tracks")),
-        },
+        mode: mode_of(mode).ok_or(ParamsError("mode"))?,
+        commit_tracks: policy_of(tracks).ok_or(ParamsError("commit tracks"))?,
         tree_objects: flag(trees, "tree objects")?,
         service_key_hash: match (flag(hashed, "key hash")?, hash) {
             (false, []) => None,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::action::{Action, Timer};
+use crate::codec::params::{mode_byte, policy_byte};
 use crate::config::{Config, SafetyMode};
 use crate::counter::Pin;
 use crate::engine::{Engine, Member, Next, OwnKeyPackage};
@@ -17,7 +18,7 @@ use crate::participant::{Participant, State};
 use crate::secret::Secret;
 use crate::snapshot::{Reader, Snapshot, SnapshotError, Writer};
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, KEY_PACKAGE_GROUP, Location, SenderId};
+use crate::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 
 /// The state's tag in a snapshot.
 mod tag {
@@ -26,21 +27,6 @@ mod tag {
     pub(super) const JOINING: u8 = 2;
     pub(super) const MEMBER: u8 = 3;
     pub(super) const ENDED: u8 = 4;
-}
-
-fn mode(mode: SafetyMode) -> u8 {
-    match mode {
-        SafetyMode::Advisory => 0,
-        SafetyMode::Pinned => 1,
-        SafetyMode::Fenced => 2,
-    }
-}
-
-fn policy(policy: CommitTrackPolicy) -> u8 {
-    match policy {
-        CommitTrackPolicy::Shared => 0,
-        CommitTrackPolicy::PerSender => 1,
-    }
 }
 
 impl<E: Engine> Participant<E> {
@@ -59,8 +45,8 @@ impl<E: Engine> Participant<E> {
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         let mut out = Writer::new();
         out.bytes(self.config.group.as_bytes());
-        out.u8(mode(self.config.mode));
-        out.u8(policy(self.config.commit_tracks));
+        out.u8(mode_byte(self.config.mode));
+        out.u8(policy_byte(self.config.commit_tracks));
         out.bytes(self.me.as_bytes());
         out.u64(self.next_sequence);
         out.list(self.keys.iter(), |out, key| {
@@ -138,8 +124,8 @@ impl<E: Engine> Participant<E> {
         let mut this = Self::new(engine, config, now)?;
         let mut from = Reader::open(snapshot)?;
         if from.bytes()? != this.config.group.as_bytes()
-            || from.u8()? != mode(this.config.mode)
-            || from.u8()? != policy(this.config.commit_tracks)
+            || from.u8()? != mode_byte(this.config.mode)
+            || from.u8()? != policy_byte(this.config.commit_tracks)
         {
             return Err(SnapshotError::OtherGroup.into());
         }

@@ -12,20 +12,13 @@ use crate::recording::settings;
 use crate::request::Failure;
 use crate::time::Timestamp;
 use crate::time::millis;
-use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, Object, SenderId, TrackNamespace};
-
-fn policy(policy: CommitTrackPolicy) -> &'static str {
-    match policy {
-        CommitTrackPolicy::Shared => "shared",
-        CommitTrackPolicy::PerSender => "per_sender",
-    }
-}
+use crate::tracks::{FullTrackName, Location, Object, SenderId, TrackNamespace};
 
 /// The parameters in a group's GroupContext.
 pub(super) fn params(params: &GroupParams) -> Json {
     let line = Json::new()
-        .text("mode", &word(&params.mode))
-        .text("commit_tracks", policy(params.commit_tracks))
+        .text("mode", params.mode.name())
+        .text("commit_tracks", params.commit_tracks.name())
         .flag("tree_objects", params.tree_objects);
     match &params.service_key_hash {
         Some(hash) => line.hex("service_key_hash", hash),
@@ -41,8 +34,8 @@ pub(super) fn header(engine: &str, config: &Config, secrets: Secrets, answers: O
         .flag("secrets", secrets == Secrets::Included)
         .text("engine", engine)
         .hex("group", config.group.as_bytes())
-        .text("mode", &word(&config.mode))
-        .text("commit_tracks", policy(config.commit_tracks))
+        .text("mode", config.mode.name())
+        .text("commit_tracks", config.commit_tracks.name())
         .text("admission", &word(&config.admission));
     if let Some(key) = &config.service_key {
         line = line.hex("service_key", key);

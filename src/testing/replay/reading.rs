@@ -63,15 +63,13 @@ fn pick<T: Copy + std::fmt::Debug>(word: &str, all: &[T]) -> Result<T, String> {
 }
 
 pub(super) fn mode(line: &Value) -> Result<SafetyMode, String> {
-    pick(text(line, "mode")?, &[SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory])
+    let name = text(line, "mode")?;
+    SafetyMode::from_name(name).ok_or_else(|| format!("unknown {name:?}"))
 }
 
 pub(super) fn policy(line: &Value) -> Result<CommitTrackPolicy, String> {
-    match text(line, "commit_tracks")? {
-        "shared" => Ok(CommitTrackPolicy::Shared),
-        "per_sender" => Ok(CommitTrackPolicy::PerSender),
-        other => Err(format!("commit_tracks {other:?}")),
-    }
+    let name = text(line, "commit_tracks")?;
+    CommitTrackPolicy::from_name(name).ok_or_else(|| format!("commit_tracks {name:?}"))
 }
 
 pub(super) fn flag(line: &Value, name: &str) -> Result<bool, String> {

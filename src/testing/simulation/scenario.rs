@@ -142,15 +142,8 @@ impl Op {
 impl Scenario {
     /// The scenario as a failure capsule. `engine` says what it ran on, `what` what was wrong.
     pub fn to_json(&self, engine: &str, what: &str) -> String {
-        let mode = match self.mode {
-            SafetyMode::Pinned => "pinned",
-            SafetyMode::Fenced => "fenced",
-            SafetyMode::Advisory => "advisory",
-        };
-        let tracks = match self.commit_tracks {
-            CommitTrackPolicy::Shared => "shared",
-            CommitTrackPolicy::PerSender => "per sender",
-        };
+        let mode = self.mode.name();
+        let tracks = self.commit_tracks.name().replace('_', " ");
         let f = &self.faults;
         let quoted: String = what.chars().map(|c| if matches!(c, '"' | '\\') { '\'' } else { c }).collect();
         let mut out = String::from("{\n");

@@ -279,11 +279,7 @@ fn group_params() -> Vec<Value> {
     made.chain(raw.map(strip))
         .map(|bytes| match params::decode(&bytes) {
             Ok(p) => {
-                let mode = format!("{:?}", p.mode).to_lowercase();
-                let tracks = match p.commit_tracks {
-                    CommitTrackPolicy::Shared => "shared",
-                    CommitTrackPolicy::PerSender => "per_sender",
-                };
+                let (mode, tracks) = (p.mode.name(), p.commit_tracks.name());
                 let decoded = json!({
                     "mode": mode, "commit_tracks": tracks, "tree_objects": p.tree_objects,
                     "service_key_hash": p.service_key_hash.map_or(Value::Null, |h| hex(&h)),
