@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use moq_mls::Timestamp;
 use moq_mls::engine::Engine;
 use moq_mls::testing::media::{MediaConfig, MediaStats};
-use moq_mls::testing::simulation::{Kit, MUTANTS, Outcome, Profile, Scenario, run, run_with_media, shrink};
+use moq_mls::testing::simulation::mutants::MUTANTS;
+use moq_mls::testing::simulation::shrinking::shrink;
+use moq_mls::testing::simulation::{Kit, Outcome, Profile, Scenario, run, run_with_media};
 use moq_mls::testing::witness::Violation;
 
 const HELP: &str = "\

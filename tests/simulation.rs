@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use moq_mls::action::Notice;
 use moq_mls::testing::network::{Network, NetworkConfig};
-use moq_mls::testing::simulation::{Kit, MUTANTS, Profile, Scenario, run, shrink};
+use moq_mls::testing::simulation::mutants::MUTANTS;
+use moq_mls::testing::simulation::shrinking::shrink;
+use moq_mls::testing::simulation::{Kit, Profile, Scenario, run};
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::testing::witness::SAFETY;
 use moq_mls::tracks::GroupName;

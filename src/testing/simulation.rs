@@ -11,21 +11,20 @@
 //! - **NoWedge**: a further commit goes through; **LockEventuallyFree**: and the lock is not held after it;
 //! - **RemovedCannotDerive**, once more: a copy of a removed member's state, kept from before, gets nowhere.
 
-mod mutants;
+mod drawing;
+pub mod mutants;
 mod profiles;
 mod scenario;
 mod settling;
-mod shrinking;
+pub mod shrinking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::mutants::{Caught, MUTANTS, Mutant};
 pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
-pub use self::shrinking::shrink;
 use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Network, NetworkConfig, Receipts};
 use super::witness::Violation;

@@ -1,9 +1,11 @@
 //! Deliberate bugs, and where to look for them: a simulation that does not find them proves nothing.
 
-use super::{Kit, Outcome, Profile, Scenario, run};
 use crate::config::SafetyMode;
 use crate::engine::Engine;
 use crate::participant::Flaw;
+use crate::testing::simulation::profiles::Profile;
+use crate::testing::simulation::scenario::Scenario;
+use crate::testing::simulation::{Kit, Outcome, run};
 
 /// A deliberate bug of all participants, or of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Profile;
 use crate::config::SafetyMode;
 use crate::participant::Flaw;
 use crate::testing::network::Faults;
+use crate::testing::simulation::profiles::Profile;
 use crate::tracks::CommitTrackPolicy;
 
 /// One thing that happens; participants by number.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Judged, PATIENCE, Run};
 use crate::action::{Notice, RejoinReason};
 use crate::config::SafetyMode;
 use crate::counter::service::Counter;
@@ -11,6 +10,7 @@ use crate::engine::Engine;
 use crate::event::Command;
 use crate::participant::{Participant, Phase};
 use crate::testing::network::Faults;
+use crate::testing::simulation::{Judged, PATIENCE, Run};
 use crate::testing::witness::Violation;
 use crate::tracks::SenderId;
 

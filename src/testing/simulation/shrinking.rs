@@ -1,7 +1,8 @@
 //! Makes a failing scenario smaller while the same invariant stays broken: fewer steps, calmer draws.
 
-use super::{Kit, Outcome, Scenario, run};
 use crate::engine::Engine;
+use crate::testing::simulation::scenario::Scenario;
+use crate::testing::simulation::{Kit, Outcome, run};
 
 /// A smaller scenario that breaks the same invariant, with its draws written down; at most `runs` runs are spent.
 pub fn shrink<E: Engine>(scenario: &Scenario, outcome: &Outcome, kit: &Kit<E>, runs: usize) -> Scenario {
