@@ -1,79 +1,84 @@
 //! The participant: one input, one queue of actions, one deadline.
 //!
 //! ```text
-//!            New ──Join──▶ Bootstrapping ──lock 0 Ok, slot 0 pinned──▶ Member(0)
-//!                               │ lock 0 says CounterError                │
-//!                               ▼                                         ▼
-//!                            Joining ──Welcome, its pin confirmed──▶  Member(e) ──▶ Ended
-//!                               ▲                                         │   (left, removed)
-//!                               └────── cannot follow: fresh KeyPackage ──┘
+//!            New ──Join──▶ Creating ──lock 0 Ok, slot 0 pinned──▶ Member(0)
+//!                             │ lock 0 says CounterError             │
+//!                             ▼                                      ▼
+//!                          Joining ──Welcome, its pin confirmed─▶ Member(e) ──▶ Ended
+//!                             ▲                                      │   (left, removed)
+//!                             └──── cannot follow: fresh KeyPackage ─┘
 //!
-//! A member decides the next epoch slot by slot (`design.md` section 4, row 4):
+//! A member decides the next epoch slot by slot:
 //!
-//!   work due ─▶ lock(e+1) ─▶ build, persist the outbox ─▶ look at the Commit track ─▶ publish
+//!   work due ─▶ lock(e+1) ─▶ create the commit, persist it ─▶ look at the Commit track ─▶ publish
 //!            ─▶ read back ─▶ increment(e+1, pin) ─▶ apply, persist ─▶ Welcomes
 //!
-//! and anybody who holds a tried commit without a confirmation asks lock(e+1): "used" names the pin,
-//! and the commit it names is applied; "Ok" means its author is gone, and the increment is made for it.
+//! and a member that holds a tried commit without a confirmation asks lock(e+1): "used" names the pin,
+//! and the commit it names is applied; "Ok" means its committer is gone, and the increment is made for it.
 //! ```
 //!
-//! One file per phase: `bootstrapping`, `joining` (one's own way in), `joiners` and `admitting`
-//! (others' way in), `turn` (whose turn, and what there is to do), `committing`, `following`,
-//! `leaving`, `recovering`; `exporting` gives media its secrets; what only one mode has is in `fencing` and `healing`. The files below hold `impl` blocks of [`Participant`]; what each keeps
-//! is in the struct it names.
+//! [`Participant`] is a shell: it turns events into inputs, and a loop gives them to the present phase one by
+//! one. Imports go one way, from here down to what all phases share:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `state` | the phases, and how one follows on another |
+//! | `creating`, `joining` (with `trees`), `member` | a phase each: its struct, its `handle` |
+//! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
+//! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
+//! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
+//! | `carried`, `joiners`, `intents`, `future` | what goes along from phase to phase |
+//! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
+//! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
 
-mod admitting;
-mod bootstrapping;
-#[cfg(feature = "testing")]
-mod checking;
-mod committing;
-mod deadlines;
+mod arrivals;
+mod asking;
+pub(crate) mod carried;
+pub(crate) mod context;
+pub(crate) mod creating;
+pub(crate) mod deadlines;
+mod durable;
 mod exporting;
-mod fencing;
 mod flaws;
-mod following;
-mod healing;
+mod flow;
+mod future;
+pub(crate) mod input;
+pub(crate) mod intents;
 mod joiners;
-mod joining;
-mod leaving;
-mod membership;
-mod recovering;
+pub(crate) mod joining;
+pub(crate) mod member;
+mod own_keys;
+mod passed;
+mod presence;
 mod requests;
 mod roster;
-mod stats;
-mod storing;
+mod rules;
+pub(crate) mod state;
+pub(crate) mod stats;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod trees;
-mod turn;
-
-use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use self::bootstrapping::Bootstrap;
-#[cfg(feature = "testing")]
-pub use self::checking::Inside;
-use self::deadlines::{Deadlines, Jitter};
+use self::context::Context;
 #[cfg(feature = "testing")]
 pub use self::flaws::Flaw;
-use self::joiners::Joiners;
-use self::joining::Joining;
-use self::leaving::Leaving;
-use self::membership::Membership;
-use self::requests::Requests;
+use self::input::Input;
+use self::member::Member;
+use self::state::State;
 pub use self::stats::Stats;
-use self::turn::Wishes;
-use crate::action::{Action, Fault, Notice, RejoinReason, Timer};
+use crate::action::{Action, Timer};
 pub use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::Pin;
-use crate::engine::{Engine, GroupParams, Member, OwnKeyPackage};
+use crate::engine::{Engine, Member as GroupMember};
 use crate::error::{Error, Misuse};
-use crate::event::{Command, Event, Object};
-use crate::keys::EpochSecret;
+use crate::event::{Command, Event};
+use crate::notice::Fault;
 use crate::secret::Secret;
+use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
-use crate::tracks::{GroupTracks, SenderId, TrackKind};
+use crate::tracks::{GroupTracks, SenderId};
 
 /// Where a participant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,16 +96,6 @@ pub enum Phase {
     Ended,
 }
 
-/// What the phases keep.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum State<G> {
-    New,
-    Bootstrapping(Box<Bootstrap<G>>),
-    Joining(Box<Joining>),
-    Member(Box<Membership<G>>),
-    Ended,
-}
-
 /// One participant of one group: a state machine without IO, clock or threads.
 ///
 /// The driver's loop:
@@ -113,33 +108,8 @@ enum State<G> {
 /// participant at the same moment: for trying out and for checking, never for running beside the first.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Participant<E: Engine> {
-    engine: E,
-    config: Config,
-    params: GroupParams,
-    tracks: GroupTracks,
-    me: SenderId,
-    now: Timestamp,
-    actions: VecDeque<Action>,
-    state: State<E::Group>,
-    requests: Requests,
-    deadlines: Deadlines,
-    jitter: Jitter,
-    /// Own KeyPackages that may still be welcomed, oldest first.
-    keys: Vec<OwnKeyPackage>,
-    /// Until when KeyPackages newer than the one joined by are kept: see [`joining`].
-    spare_keys_until: Option<Timestamp>,
-    /// Welcomes that came at a time when none was looked for, and may be needed yet.
-    early_welcomes: Vec<Bytes>,
-    /// The next unused object id on one's own KeyPackage track.
-    next_sequence: u64,
-    joiners: Joiners,
-    wishes: Wishes,
-    leaving: Option<Leaving>,
-    later: following::Later,
-    /// Secrets of epochs that were passed before [`Notice::Epoch`] of them was polled, or of the last that was.
-    passed: VecDeque<EpochSecret>,
-    trees: trees::Trees,
-    stats: Stats,
+    pub(crate) cx: Context<E>,
+    pub(crate) state: State<E::Group>,
 }
 
 impl<E: Engine> Participant<E> {
@@ -148,38 +118,28 @@ impl<E: Engine> Participant<E> {
     /// # Errors
     /// [`Error::Engine`] if the engine lacks SHA-256.
     pub fn new(engine: E, config: Config, now: Timestamp) -> Result<Self, Error> {
-        let service_key_hash = config.service_key.as_ref().map(|key| engine.sha256(key)).transpose()?;
-        let params = GroupParams {
-            mode: config.mode,
-            commit_tracks: config.commit_tracks,
-            tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
-            service_key_hash,
-        };
-        let me = engine.sender_id().clone();
-        Ok(Self {
-            tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
-            jitter: Jitter::new(me.as_bytes()),
-            engine,
-            config,
-            params,
-            me,
-            now,
-            actions: VecDeque::new(),
-            state: State::New,
-            requests: Requests::default(),
-            deadlines: Deadlines::default(),
-            keys: Vec::new(),
-            spare_keys_until: None,
-            early_welcomes: Vec::new(),
-            next_sequence: 0,
-            joiners: Joiners::default(),
-            wishes: Wishes::default(),
-            leaving: None,
-            later: following::Later::default(),
-            passed: VecDeque::new(),
-            trees: trees::Trees::default(),
-            stats: Stats::default(),
-        })
+        Ok(Self { cx: Context::new(engine, config, now)?, state: State::New(Box::default()) })
+    }
+
+    /// Goes on after a restart, with the last snapshot that became durable. The actions that resume
+    /// the work are queued at once; the same engine keys and the same configuration are needed.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] for bytes that are damaged, of another version, group or participant;
+    /// [`Error::Engine`] if the engine refuses the group state.
+    pub fn restore(engine: E, config: Config, snapshot: &Snapshot, now: Timestamp) -> Result<Self, Error> {
+        let mut cx = Context::new(engine, config, now)?;
+        let state = State::restore(&mut cx, snapshot)?;
+        Ok(Self { cx, state })
+    }
+
+    /// The durable state as it is now. The machine emits it by itself whenever it must be stored; this
+    /// is for an embedder that wants to move a participant.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the engine fails.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        Ok(self.state.snapshot(&self.cx))
     }
 
     /// Takes in what happened at `now`. If it is before one already seen, the clock was set back: everything
@@ -187,55 +147,98 @@ impl<E: Engine> Participant<E> {
     ///
     /// # Errors
     /// [`Error::Misuse`] leaves the participant as it was. [`Error::Ended`] after a leave or a
-    /// removal. [`Error::Engine`] means that one's own state failed: restore the last snapshot.
-    /// Faults of others are never errors but [`Notice`]s.
+    /// removal. [`Error::Engine`] means that the own state failed: restore the last snapshot.
+    /// Faults of others are never errors but [`Notice`](crate::Notice)s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
-        if now < self.now {
+        let cx = &mut self.cx;
+        if now < cx.now {
             // The clock was set back. What was to happen in a second still is, not in an hour and a second.
-            let back = self.now.since(now);
-            self.deadlines.bring_all_forward(back);
-            self.spare_keys_until = self.spare_keys_until.map(|until| until.before(back));
+            let back = cx.now.since(now);
+            cx.deadlines.bring_all_forward(back);
+            cx.keys.spare_until = cx.keys.spare_until.map(|until| until.before(back));
         }
-        self.now = now;
-        if self.actions.len() >= self.config.limits.actions {
+        cx.now = now;
+        if cx.actions.len() >= cx.config.limits.actions {
             return Err(Misuse::Undrained.into());
         }
-        if matches!(self.state, State::Ended) {
-            return match event.into() {
-                Event::Command(_) => Err(Error::Ended),
-                _ => Ok(()),
-            };
+        let event = event.into();
+        if matches!(self.state, State::Ended(_)) {
+            return if matches!(event, Event::Command(_)) { Err(Error::Ended) } else { Ok(()) };
         }
-        match event.into() {
-            Event::Command(command) => self.on_command(command)?,
-            Event::Object(object) => self.on_object(object)?,
-            Event::SubscribeReply { id, reply } => self.on_subscribe_reply(id, reply),
-            Event::PublishReply { id, reply } => self.on_publish_reply(id, reply),
-            Event::FetchReply { id, reply } => self.on_fetch_reply(id, reply)?,
-            Event::LockReply { id, reply } => self.on_lock_reply(id, reply)?,
-            Event::IncrementReply { id, reply } => self.on_increment_reply(id, reply)?,
-            Event::PeerAuthenticator { peer, epoch, authenticator } => {
-                self.on_authenticator(peer, epoch, &authenticator)?;
-            }
-            Event::Timer => {}
-        }
-        for timer in self.deadlines.take_due(self.now) {
-            // One may have been the end: what is due with it must not set anything again.
-            if !matches!(self.state, State::Ended) {
-                self.on_timer(timer)?;
-            }
+        self.take(event)?;
+        for timer in self.cx.deadlines.take_due(now) {
+            self.run(Input::Timer(timer))?;
         }
         self.schedule_turn();
         Ok(())
     }
 
+    /// Turns an event into inputs of the present phase: what was asked says what a reply is for.
+    fn take(&mut self, event: Event) -> Result<(), Error> {
+        let cx = &mut self.cx;
+        let input = match event {
+            Event::Command(Command::Remove(sender) | Command::Gone(sender)) if sender == cx.me => {
+                return Err(Misuse::OwnName.into());
+            }
+            Event::Command(command) => Some(Input::Command(command)),
+            Event::Object(object) => Some(Input::Object(object)),
+            Event::SubscribeReply { id, reply } => {
+                cx.on_subscribe_reply(id, reply);
+                return Ok(());
+            }
+            Event::PublishReply { id, reply } => {
+                cx.on_publish_reply(id, reply);
+                return Ok(());
+            }
+            Event::FetchReply { id, reply } => cx.requests.take_fetch(id).map(|purpose| {
+                let failure = reply.as_ref().err().copied();
+                cx.inputs.extend(reply.into_iter().flatten().map(Input::Object));
+                Input::Fetched { id, purpose, failure }
+            }),
+            Event::LockReply { id, reply } => {
+                cx.requests.take_lock(id).map(|purpose| Input::Locked(purpose, reply))
+            }
+            Event::IncrementReply { id, reply } => {
+                cx.requests.take_increment(id).map(|purpose| Input::Incremented(purpose, reply))
+            }
+            Event::PeerAuthenticator { peer, epoch, authenticator } => {
+                Some(Input::Authenticator { peer, epoch, authenticator })
+            }
+            Event::Timer => return Ok(()),
+        };
+        match input {
+            Some(input) => self.run(input),
+            None => {
+                cx.fault(None, Fault::UnknownReply);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the phase an input, and all that comes up on the way. The only loop over inputs: no phase calls
+    /// itself, however many epochs one input leads through.
+    pub(crate) fn run(&mut self, input: Input) -> Result<(), Error> {
+        self.cx.inputs.push_back(input);
+        while let Some(input) = self.cx.inputs.pop_front() {
+            if let Err(error) = self.state.handle(&mut self.cx, input) {
+                self.cx.inputs.clear();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn schedule_turn(&mut self) {
+        if let State::Member(member) = &self.state {
+            member.schedule_turn(&mut self.cx);
+        }
+    }
+
     /// The next action, in the order they must be done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        let action = self.actions.pop_front();
-        if let Some(Action::Notify(Notice::Epoch { epoch, .. })) = &action {
-            self.passed.retain(|secret| secret.epoch() >= *epoch);
-        }
-        action
+        let action = self.cx.actions.pop_front()?;
+        self.cx.passed.on_polled(&action);
+        Some(action)
     }
 
     /// All waiting actions, in order.
@@ -247,53 +250,63 @@ impl<E: Engine> Participant<E> {
     /// [`handle`](Self::handle) it lies in the future of the time that was passed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Timestamp, Timer)> {
-        self.deadlines.next()
+        self.cx.deadlines.next()
     }
 
     /// Where this participant is in its life.
     pub fn phase(&self) -> Phase {
         match self.state {
-            State::New => Phase::New,
-            State::Bootstrapping(_) => Phase::Bootstrapping,
+            State::New(_) => Phase::New,
+            State::Creating(_) => Phase::Bootstrapping,
             State::Joining(_) => Phase::Joining,
             State::Member(_) => Phase::Member,
-            State::Ended => Phase::Ended,
+            State::Ended(_) => Phase::Ended,
         }
     }
 
-    /// One's own SenderId.
+    /// The own SenderId.
     pub fn sender_id(&self) -> &SenderId {
-        &self.me
+        &self.cx.me
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.cx.config
     }
 
     /// The names of the group's tracks.
     pub fn tracks(&self) -> &GroupTracks {
-        &self.tracks
+        &self.cx.tracks
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> &Stats {
+        &self.cx.stats
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &E {
+        &self.cx.engine
     }
 
     /// The epoch, while a member.
     pub fn epoch(&self) -> Option<u64> {
-        self.member().map(|m| m.epoch)
+        self.member().map(|m| m.epoch.number)
     }
 
-    /// The members by leaf; empty unless one is a member oneself.
-    pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.member().into_iter().flat_map(|m| m.roster.iter())
+    /// The members by leaf; empty unless this participant is one.
+    pub fn members(&self) -> impl Iterator<Item = &GroupMember> {
+        self.member().into_iter().flat_map(|m| m.epoch.roster.iter())
     }
 
     /// SHA-256 of the TLS-serialized GroupContext, while a member: equal for all members of an epoch.
     pub fn context_hash(&self) -> Option<[u8; 32]> {
-        self.member().map(|m| m.context_hash)
+        self.member().map(|m| m.epoch.context_hash)
     }
 
     /// The pin by which the present epoch won its slot; `None` where slots have no pins, and unless a member.
     pub fn pin(&self) -> Option<&Pin> {
-        self.member().and_then(|m| m.pin.as_ref())
+        self.member().and_then(|m| m.epoch.pin.as_ref())
     }
 
     /// The epoch authenticator (RFC 9420 section 8.7): what to compare with a peer's.
@@ -302,7 +315,7 @@ impl<E: Engine> Participant<E> {
     /// [`Misuse::NotAMember`], or a failure of the provider.
     pub fn epoch_authenticator(&self) -> Result<Bytes, Error> {
         let member = self.member().ok_or(Misuse::NotAMember)?;
-        Ok(self.engine.epoch_authenticator(&member.group)?)
+        Ok(self.cx.engine.epoch_authenticator(&member.epoch.group)?)
     }
 
     /// An exporter secret of the current epoch (RFC 9420 section 8.5), `len` bytes.
@@ -311,105 +324,10 @@ impl<E: Engine> Participant<E> {
     /// [`Misuse::NotAMember`], or a failure of the provider.
     pub fn export_secret(&self, label: &[u8], context: &[u8], len: usize) -> Result<Secret, Error> {
         let member = self.member().ok_or(Misuse::NotAMember)?;
-        Ok(self.engine.export_secret(&member.group, label, context, len)?)
+        Ok(self.cx.engine.export_secret(&member.epoch.group, label, context, len)?)
     }
 
-    pub(crate) fn passed_epochs(&self) -> impl Iterator<Item = &EpochSecret> {
-        self.passed.iter()
-    }
-
-    /// What was counted so far.
-    pub fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
-    /// The engine.
-    pub fn engine(&self) -> &E {
-        &self.engine
-    }
-
-    fn member(&self) -> Option<&Membership<E::Group>> {
-        match &self.state {
-            State::Member(member) => Some(member),
-            _ => None,
-        }
-    }
-
-    fn member_mut(&mut self) -> Option<&mut Membership<E::Group>> {
-        match &mut self.state {
-            State::Member(member) => Some(member),
-            _ => None,
-        }
-    }
-
-    fn on_command(&mut self, command: Command) -> Result<(), Error> {
-        match command {
-            Command::Join => match self.state {
-                State::New => self.bootstrap(),
-                _ => Err(Misuse::AlreadyJoined.into()),
-            },
-            Command::Admit { sender, replacing } => {
-                self.admit(sender, replacing);
-                Ok(())
-            }
-            Command::Refuse(sender) => {
-                self.refuse(sender);
-                Ok(())
-            }
-            Command::Add(message) => self.add(message),
-            Command::Remove(sender) => self.wish_removal(sender, true),
-            Command::Gone(sender) => self.wish_removal(sender, false),
-            Command::Update => self.wish_update(),
-            Command::Leave => self.leave(),
-        }
-    }
-
-    fn on_object(&mut self, object: Object) -> Result<(), Error> {
-        self.stats.objects = self.stats.objects.saturating_add(1);
-        let Some(kind) = self.tracks.classify(&object.track) else {
-            self.fault(None, Fault::ForeignTrack);
-            return Ok(());
-        };
-        match kind {
-            TrackKind::KeyPackage(sender) => self.on_key_package_object(sender, object),
-            TrackKind::Welcome(recipient) if recipient == self.me => self.on_welcome_object(object),
-            TrackKind::Welcome(recipient) => {
-                self.fault(Some(recipient), Fault::NotForMe);
-                Ok(())
-            }
-            TrackKind::Commit(from) => self.on_commit_object(from, object),
-            TrackKind::Tree(from) => self.on_tree_object(from, object),
-        }
-    }
-
-    fn on_timer(&mut self, timer: Timer) -> Result<(), Error> {
-        match timer {
-            Timer::Turn => self.on_turn(),
-            Timer::Request => self.on_request_timer(),
-            Timer::Confirm => self.on_confirm_timer(),
-            Timer::ReadBack => self.on_read_back_timer(),
-            Timer::Fetch => self.fetch_missing(),
-            Timer::JoinRetry => return self.on_join_retry(),
-            Timer::JoinDeadline => self.on_join_deadline(),
-            Timer::Rejoin => return self.rejoin(RejoinReason::Unreachable),
-            Timer::Leave => self.on_leave_deadline()?,
-            Timer::Subscribe => self.subscribe_again(),
-            Timer::Publish => self.publish_again(),
-            Timer::Credentials => self.check_credentials(),
-            Timer::Audit => self.audit()?,
-            Timer::Tree => self.on_tree_timer(),
-        }
-        Ok(())
-    }
-
-    fn notify(&mut self, notice: Notice) {
-        self.actions.push_back(Action::Notify(notice));
-    }
-
-    /// Counts and reports something wrong that somebody sent.
-    fn fault(&mut self, from: Option<SenderId>, fault: Fault) {
-        let count = self.stats.faults.entry(fault).or_default();
-        *count = count.saturating_add(1);
-        self.notify(Notice::PeerFault { from, fault });
+    pub(crate) fn member(&self) -> Option<&Member<E::Group>> {
+        self.state.member()
     }
 }

@@ -10,6 +10,7 @@ pub mod choices;
 pub mod faults;
 #[cfg(feature = "arbitrary")]
 pub mod fuzz;
+pub mod inspect;
 pub mod log;
 pub mod media;
 pub mod network;

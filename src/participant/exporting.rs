@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Misuse};
-use crate::keys::{EXPORTER_LABEL, EpochKeys, EpochSecret, TrackBaseKey};
+use crate::keys::{EpochKeys, EpochSecret, TrackBaseKey};
 use crate::participant::Participant;
 use crate::tracks::FullTrackName;
 
@@ -16,17 +16,14 @@ impl<E: Engine> Participant<E> {
     /// # Errors
     /// [`Misuse::NotAMember`], [`Misuse::EpochGone`] for any other epoch, or a failure of the provider.
     pub fn epoch_secret(&self, epoch: u64) -> Result<EpochSecret, Error> {
-        if let Some(passed) = self.passed_epochs().find(|secret| secret.epoch() == epoch) {
+        if let Some(passed) = self.cx.passed.of(epoch) {
             return Ok(passed.clone());
         }
-        let current = self.epoch().ok_or(Misuse::NotAMember)?;
-        if current != epoch {
+        let current = &self.member().ok_or(Misuse::NotAMember)?.epoch;
+        if current.number != epoch {
             return Err(Misuse::EpochGone.into());
         }
-        let kdf = self.engine().kdf();
-        let group = self.config().group.as_bytes();
-        let master = self.export_secret(EXPORTER_LABEL, group, kdf.hash_len())?;
-        Ok(EpochSecret::from_master(kdf, epoch, &master)?)
+        current.secret(&self.cx)
     }
 
     /// Every secret that [`epoch_secret`](Self::epoch_secret) gives now, oldest first; none for one that is
@@ -38,7 +35,7 @@ impl<E: Engine> Participant<E> {
     pub fn epoch_secrets(&self) -> Result<Vec<EpochSecret>, Error> {
         let Some(current) = self.epoch() else { return Ok(Vec::new()) };
         let mut secrets: Vec<EpochSecret> =
-            self.passed_epochs().filter(|secret| secret.epoch() != current).cloned().collect();
+            self.cx.passed.iter().filter(|secret| secret.epoch() != current).cloned().collect();
         secrets.push(self.epoch_secret(current)?);
         Ok(secrets)
     }

@@ -2,9 +2,6 @@
 //!
 //! Without feature `testing` nothing can switch one on, and every question about one is a constant.
 
-use crate::engine::Engine;
-use crate::participant::Participant;
-
 /// A deliberate bug of the procedure, for [`Config::flaw`](crate::Config).
 #[cfg_attr(not(feature = "testing"), allow(unreachable_pub))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,17 +33,4 @@ pub enum Flaw {
     DroppedIntent,
     /// Any KeyPackage is taken for a fresh one, whatever its object id.
     StaleKeyPackage,
-}
-
-impl<E: Engine> Participant<E> {
-    #[cfg(feature = "testing")]
-    pub(crate) fn has(&self, flaw: Flaw) -> bool {
-        self.config.flaw == Some(flaw)
-    }
-
-    #[cfg(not(feature = "testing"))]
-    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
-    pub(crate) const fn has(&self, _: Flaw) -> bool {
-        false
-    }
 }

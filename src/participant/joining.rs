@@ -1,33 +1,33 @@
-//! One's own way in (draft section 6.3.1): a Welcome is examined first, and joined by only once the
+//! This participant's way in (draft section 6.3.1): a Welcome is examined first, and joined by only once the
 //! service confirms that the commit it belongs to won its slot.
-//!
-//! A joiner that waits long publishes a fresh KeyPackage, and may then be let in by the Welcome to its
-//! first one after all. To the others the second looks like the wish of a member that lost its state,
-//! and they replace its leaf. So the keys of newer KeyPackages are kept for a while after joining, and a
-//! member that is removed and added in one commit waits for the Welcome instead of giving up.
 
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::config::SafetyMode;
-use crate::counter::{LockReply, Pin};
-use crate::engine::{Engine, EngineError, GroupParams, GroupView, MessageKind, WelcomeInfo};
-use crate::error::Error;
+use crate::counter::{CounterState, LockReply, Pin, receipt_message};
+use crate::engine::{Engine, EngineError, GroupParams, OwnKeyPackage, WelcomeInfo};
+use crate::error::{Error, Misuse};
+use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
-use crate::participant::flaws::Flaw;
-use crate::participant::membership::{Membership, Step};
-use crate::participant::roster::Roster;
-use crate::participant::trees::Found;
-use crate::participant::{Participant, State};
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::durable::{self, Tag};
+use crate::participant::flow::{By, Entry, Flow};
+use crate::participant::future::Keep;
+use crate::participant::input::{Arrival, Input};
+use crate::participant::requests::LockPurpose;
+use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::{Object, WELCOME_OBJECT};
+use crate::tracks::SenderId;
 
 /// Waiting for a Welcome.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Joining {
+    pub(crate) carried: Carried,
+    trees: Trees,
     /// Welcomes that open with a key of ours, waiting for their pin.
-    pub(super) welcomes: Vec<(Bytes, WelcomeInfo)>,
-    attempts: u32,
+    pub(crate) welcomes: Vec<(Bytes, WelcomeInfo)>,
+    pub(crate) attempts: u32,
     /// The counter's value as last heard.
     counter: Option<u64>,
     /// The group's parameters differ from ours, or the service has no pins: no Welcome can be taken.
@@ -35,171 +35,168 @@ pub(crate) struct Joining {
 }
 
 impl Joining {
-    pub(crate) fn new(counter: Option<u64>) -> Self {
-        Self { counter, ..Self::default() }
-    }
-}
-
-#[cfg(feature = "testing")]
-impl Joining {
-    pub(crate) fn forget_attempts(&mut self) {
-        self.attempts = 0;
-    }
-}
-
-impl<E: Engine> Participant<E> {
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.config.mode == SafetyMode::Pinned
+    /// Waits for a Welcome, from now on.
+    pub(crate) fn new(carried: Carried, trees: Trees, counter: Option<u64>) -> Self {
+        Self { carried, trees, welcomes: Vec::new(), attempts: 0, counter, stopped: false }
     }
 
-    fn joining(&mut self) -> Option<&mut Joining> {
-        match &mut self.state {
-            State::Joining(joining) => Some(joining),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn on_welcome_object(&mut self, object: Object) -> Result<(), Error> {
-        if object.payload.len() > self.config.limits.handshake_bytes {
-            self.fault(None, Fault::TooLarge);
-            return Ok(());
-        }
-        if object.location.object != WELCOME_OBJECT {
-            self.fault(None, Fault::BadLocation);
-            return Ok(());
-        }
-        if !matches!(self.engine.classify(&object.payload), Ok(MessageKind::Welcome)) {
-            self.fault(None, Fault::NotMls);
-            return Ok(());
-        }
-        match &self.state {
-            State::Bootstrapping(_) => {
-                self.keep_welcome(object.payload);
-                Ok(())
+    /// Begins: sets the deadlines, and considers the Welcomes that came early.
+    pub(crate) fn begin<E: Engine>(&mut self, cx: &mut Context<E>) -> Flow<E::Group> {
+        cx.deadlines.clear(Timer::Request);
+        cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
+        cx.bring_forward(Timer::JoinDeadline, cx.config.timers.join_deadline);
+        for welcome in std::mem::take(&mut cx.keys.early_welcomes) {
+            // A failure here is the Welcome's, not ours: it was counted.
+            if let Ok(flow @ Flow::Enter(_)) = self.consider(cx, welcome) {
+                return flow;
             }
-            State::Joining(_) => self.consider_welcome(object.payload),
-            // An old Welcome replayed must not move a member: only one to a key still held is kept.
-            State::Member(_) => {
-                if !self.keys.is_empty() && self.engine.examine_welcome(&object.payload, &self.keys).is_ok() {
-                    self.keep_welcome(object.payload);
-                }
-                Ok(())
+        }
+        Flow::Stay
+    }
+
+    /// Goes on after a restart.
+    pub(crate) fn resume<E: Engine>(&self, cx: &mut Context<E>) {
+        cx.show_key_package();
+        cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+        cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
+    }
+
+    pub(crate) fn handle<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        input: Input,
+    ) -> Result<Flow<E::Group>, Error> {
+        match input {
+            Input::Command(command) => return on_command(command),
+            Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
+                self.on_key_package(cx, sender, object_id, &payload);
             }
-            State::New | State::Ended => Ok(()),
+            Input::Arrival(Arrival::Welcome(welcome)) => return self.consider(cx, welcome),
+            Input::Arrival(Arrival::Commit { from, object }) | Input::KeepCommit { from, object } => {
+                cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
+            }
+            Input::Arrival(Arrival::Tree(object)) => {
+                self.trees.keep(object, &cx.config.limits);
+                return self.try_waiting(cx);
+            }
+            // Whoever asked: what the counter says of a Welcome's slot confirms it.
+            Input::Locked(purpose, reply) => return self.on_counter(cx, purpose.value(), reply),
+            Input::Timer(Timer::Request) => self.ask_counter(cx),
+            Input::Timer(Timer::JoinRetry) => self.on_retry(cx)?,
+            Input::Timer(Timer::JoinDeadline) => {
+                cx.notify(Notice::JoinStalled { counter: self.counter });
+                cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+            }
+            Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
+            Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
+                return Ok(Flow::End(Notice::LeaveUnheard));
+            }
+            _ => {}
+        }
+        Ok(Flow::Stay)
+    }
+
+    /// Judges a KeyPackage as one who creates would, and leaves it to the members: only its place is of use.
+    fn on_key_package<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        sender: SenderId,
+        object_id: u64,
+        payload: &Bytes,
+    ) {
+        let info = cx.engine.inspect_key_package(cx.now, payload);
+        let own =
+            info.is_ok_and(|info| info.sender == sender && info.sequence.is_none_or(|s| s == object_id));
+        let joiners = &mut self.carried.joiners;
+        if own && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
+            cx.fault(Some(sender), Fault::TooMany);
         }
     }
 
-    fn keep_welcome(&mut self, welcome: Bytes) {
-        if self.early_welcomes.contains(&welcome) {
-            return;
+    fn consider<E: Engine>(&mut self, cx: &mut Context<E>, welcome: Bytes) -> Result<Flow<E::Group>, Error> {
+        if self.stopped || self.welcomes.iter().any(|(seen, _)| *seen == welcome) {
+            return Ok(Flow::Stay);
         }
-        if self.early_welcomes.len() < self.config.limits.welcomes {
-            self.early_welcomes.push(welcome);
-        } else {
-            self.fault(None, Fault::TooMany);
-        }
-    }
-
-    pub(crate) fn consider_welcome(&mut self, welcome: Bytes) -> Result<(), Error> {
-        if self.joining().is_none_or(|j| j.stopped || j.welcomes.iter().any(|(seen, _)| *seen == welcome)) {
-            return Ok(());
-        }
-        let info = match self.engine.examine_welcome(&welcome, &self.keys) {
+        let info = match cx.engine.examine_welcome(&welcome, &cx.keys.packages) {
             Ok(info) => info,
             Err(error) => {
-                self.fault(
-                    None,
-                    match error {
-                        EngineError::NotForMe => Fault::NotForMe,
-                        _ => Fault::Invalid,
-                    },
-                );
-                return Ok(());
+                let not_ours = matches!(error, EngineError::NotForMe);
+                cx.fault(None, if not_ours { Fault::NotForMe } else { Fault::Invalid });
+                return Ok(Flow::Stay);
             }
         };
-        if info.group_id != self.config.group.as_bytes() {
-            self.fault(None, Fault::WrongGroup);
-            return Ok(());
+        if info.group_id != cx.config.group.as_bytes() {
+            cx.fault(None, Fault::WrongGroup);
+            return Ok(Flow::Stay);
         }
-        if !self.agrees(info.params.as_ref()) {
-            self.notify(Notice::ParamsMismatch { group: info.params });
-            self.stop_joining();
-            return Ok(());
+        // A group without parameters is one that knows only the draft.
+        if *info.params.as_ref().unwrap_or(&GroupParams::draft()) != cx.params {
+            cx.notify(Notice::ParamsMismatch { group: info.params });
+            self.stop(cx);
+            return Ok(Flow::Stay);
         }
-        if !self.is_pinned() {
-            return self.join_by(&welcome, &info, None).map(|_| ());
+        if !cx.rules.pins {
+            return self.join_by(cx, Waiting { welcome, info, pin: None }, None);
         }
-        if let Some(pin) = self.pin_by_receipt(&info) {
-            self.stats.receipts_used = self.stats.receipts_used.saturating_add(1);
-            return self.join_by(&welcome, &info, Some(pin)).map(|_| ());
+        if let Some(pin) = self.pin_by_receipt(cx, &info) {
+            cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
+            return self.join_by(cx, Waiting { welcome, info, pin: Some(pin) }, None);
         }
-        let most = self.config.limits.welcomes;
-        if let Some(joining) = self.joining() {
-            if joining.welcomes.len() >= most {
-                self.fault(None, Fault::TooMany);
-            } else {
-                joining.welcomes.push((welcome, info));
-                self.ask_gate();
-            }
+        if self.welcomes.len() >= cx.config.limits.welcomes {
+            cx.fault(None, Fault::TooMany);
+        } else {
+            self.welcomes.push((welcome, info));
+            self.ask_counter(cx);
         }
-        Ok(())
+        Ok(Flow::Stay)
     }
 
-    /// A group without parameters is one that knows only the draft.
-    fn agrees(&self, group: Option<&GroupParams>) -> bool {
-        let draft = GroupParams::draft();
-        *group.unwrap_or(&draft) == self.params
+    /// The pin by which a Welcome's epoch won its slot, if its commit and a receipt for it came already: then
+    /// a joiner need not ask the counter either.
+    fn pin_by_receipt<E: Engine>(&self, cx: &Context<E>, welcome: &WelcomeInfo) -> Option<Pin> {
+        let key = cx.config.service_key.as_ref().filter(|_| cx.rules.pins)?;
+        let future = &self.carried.future;
+        let sent_in = welcome.epoch.checked_sub(1)?;
+        let receipts = future.of(sent_in).filter(|o| o.location.object % 2 == 1);
+        receipts.take(cx.config.limits.candidates).find_map(|receipt| {
+            let of = receipt.location.object - 1;
+            let commit = future.of(sent_in).find(|o| o.location.object == of && o.track == receipt.track)?;
+            let hash = cx.engine.sha256(&commit.payload).ok()?;
+            let pin = Pin::new(hash, welcome.context_hash);
+            let message = receipt_message(&cx.config.group, welcome.epoch, &pin);
+            cx.engine.verify_receipt(key, &message, &receipt.payload).then_some(pin)
+        })
     }
 
-    fn stop_joining(&mut self) {
-        if let Some(joining) = self.joining() {
-            joining.stopped = true;
-            joining.welcomes.clear();
-        }
-        self.deadlines.clear(Timer::JoinRetry);
-        self.deadlines.clear(Timer::Request);
+    fn stop<E: Engine>(&mut self, cx: &mut Context<E>) {
+        self.stopped = true;
+        self.welcomes.clear();
+        cx.deadlines.clear(Timer::JoinRetry);
+        cx.deadlines.clear(Timer::Request);
     }
 
     /// Asks which commit won the slot of the latest Welcome. Asking for a used value changes nothing.
-    pub(crate) fn ask_gate(&mut self) {
-        let latest = self.joining().and_then(|j| j.welcomes.iter().map(|(_, info)| info.epoch).max());
-        if let Some(epoch) = latest {
-            self.ask_lock(epoch);
+    fn ask_counter<E: Engine>(&self, cx: &mut Context<E>) {
+        if let Some(epoch) = self.welcomes.iter().map(|(_, info)| info.epoch).max() {
+            cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
         }
     }
 
-    pub(crate) fn on_gate_reply(
+    fn on_counter<E: Engine>(
         &mut self,
+        cx: &mut Context<E>,
         epoch: u64,
         reply: Result<LockReply, Failure>,
-    ) -> Result<(), Error> {
-        let Some(joining) = self.joining() else { return Ok(()) };
-        if !joining.welcomes.iter().any(|(_, info)| info.epoch == epoch) {
+    ) -> Result<Flow<E::Group>, Error> {
+        if !self.welcomes.iter().any(|(_, info)| info.epoch == epoch) {
             // An answer to a question of an earlier phase.
-            return Ok(());
+            return Ok(Flow::Stay);
         }
-        let wait = match reply {
+        let retry_later = match reply {
             Ok(LockReply::CounterError(state)) => {
-                joining.counter = Some(state.current);
+                self.counter = Some(state.current);
                 if state.current > epoch {
-                    return match (state.pin, state.pin_forgotten) {
-                        (Some(pin), _) => {
-                            self.open_gate(epoch, pin)?;
-                            // The group may have gone on since: then what it did is missing or on its way.
-                            self.on_audit(&state)
-                        }
-                        (None, true) => {
-                            joining.welcomes.retain(|(_, info)| info.epoch != epoch);
-                            self.fresh_key_package()
-                        }
-                        // Only a group's first slot can have gone unpinned by a service that pins.
-                        (None, false) if epoch > 0 => {
-                            self.notify(Notice::ServiceFault(ServiceFault::NoPins));
-                            self.stop_joining();
-                            Ok(())
-                        }
-                        (None, false) => Ok(()),
-                    };
+                    return self.on_slot_used(cx, epoch, state);
                 }
                 None
             }
@@ -207,151 +204,144 @@ impl<E: Engine> Participant<E> {
             Ok(LockReply::Conflict { retry_later }) => Some(retry_later),
             Ok(LockReply::Ok { .. }) => None,
             Ok(LockReply::Error(reason)) => {
-                let first = joining.attempts == 0;
-                if first {
-                    self.notify(Notice::ServiceFault(ServiceFault::Refused(reason)));
+                if self.attempts == 0 {
+                    cx.notify(Notice::ServiceFault(ServiceFault::Refused(reason)));
                 }
                 None
             }
             Err(_) => None,
         };
-        if let Some(joining) = self.joining() {
-            joining.attempts = joining.attempts.saturating_add(1);
-            let attempts = joining.attempts;
-            let wait = match wait {
-                Some(retry_later) => self.retry_after(retry_later),
-                None => self.jitter.backoff(self.config.timers.backoff, attempts),
-            };
-            self.deadlines.set(Timer::Request, self.now.after(wait));
+        self.attempts = self.attempts.saturating_add(1);
+        let wait = match retry_later {
+            Some(retry_later) => cx.retry_after(retry_later),
+            None => cx.backoff(self.attempts),
+        };
+        cx.set(Timer::Request, wait);
+        Ok(Flow::Stay)
+    }
+
+    fn on_slot_used<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: u64,
+        state: CounterState,
+    ) -> Result<Flow<E::Group>, Error> {
+        match (state.pin, state.pin_forgotten) {
+            (Some(pin), _) => return self.open_gate(cx, epoch, pin, state),
+            (None, true) => {
+                self.welcomes.retain(|(_, info)| info.epoch != epoch);
+                self.fresh_key_package(cx)?;
+            }
+            // Only a group's first slot can have gone unpinned by a service that pins.
+            (None, false) if epoch > 0 => {
+                cx.notify(Notice::ServiceFault(ServiceFault::NoPins));
+                self.stop(cx);
+            }
+            (None, false) => {}
         }
-        Ok(())
+        Ok(Flow::Stay)
     }
 
     /// The pin of `epoch` is known: join by the Welcome that it confirms, and drop those it does not.
-    fn open_gate(&mut self, epoch: u64, pin: Pin) -> Result<(), Error> {
-        let Some(joining) = self.joining() else { return Ok(()) };
-        let (these, others) =
-            std::mem::take(&mut joining.welcomes).into_iter().partition(|(_, info)| info.epoch == epoch);
-        joining.welcomes = others;
-        let these: Vec<(Bytes, WelcomeInfo)> = these;
+    fn open_gate<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: u64,
+        pin: Pin,
+        state: CounterState,
+    ) -> Result<Flow<E::Group>, Error> {
+        let (these, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.welcomes).into_iter().partition(|(_, info)| info.epoch == epoch);
+        self.welcomes = others;
         for (welcome, info) in these {
             if info.context_hash != pin.context_hash() {
-                self.fault(None, Fault::NotPinned);
-            } else if self.join_by(&welcome, &info, Some(pin))? {
-                return Ok(());
+                cx.fault(None, Fault::NotPinned);
+                continue;
+            }
+            let waiting = Waiting { welcome, info, pin: Some(pin) };
+            if let flow @ Flow::Enter(_) = self.join_by(cx, waiting, Some(state.clone()))? {
+                return Ok(flow);
             }
         }
-        self.ask_gate();
-        Ok(())
+        self.ask_counter(cx);
+        Ok(Flow::Stay)
     }
 
-    /// Joins; `false` if the Welcome turned out bad, or waits for its tree.
-    pub(crate) fn join_by(
+    /// A tree came: joins by the Welcome that waits for it.
+    fn try_waiting<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
+        for waiting in self.trees.take_ready() {
+            if let flow @ Flow::Enter(_) = self.join_by(cx, waiting, None)? {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Stay)
+    }
+
+    /// Joins, unless the Welcome turns out bad or waits for its tree.
+    fn join_by<E: Engine>(
         &mut self,
-        welcome: &Bytes,
-        info: &WelcomeInfo,
-        pin: Option<Pin>,
-    ) -> Result<bool, Error> {
-        let Some(key) = self.keys.iter().find(|key| key.reference == info.reference).cloned() else {
-            self.fault(None, Fault::NotForMe);
-            return Ok(false);
+        cx: &mut Context<E>,
+        waiting: Waiting,
+        counter: Option<CounterState>,
+    ) -> Result<Flow<E::Group>, Error> {
+        let info = &waiting.info;
+        let own = |key: &&OwnKeyPackage| key.reference == info.reference;
+        let Some(key) = cx.keys.packages.iter().find(own).cloned() else {
+            cx.fault(None, Fault::NotForMe);
+            return Ok(Flow::Stay);
         };
-        let tree = match self.find_tree(welcome, info, pin) {
+        let tree = match self.trees.find(cx, &waiting) {
             Some(Found::Inside) => None,
             Some(Found::Apart(tree)) => Some(tree),
-            Some(Found::NotYet) => return Ok(false),
+            Some(Found::NotYet) => return Ok(Flow::Stay),
             None => {
-                self.fault(None, Fault::Invalid);
-                return Ok(false);
+                cx.fault(None, Fault::Invalid);
+                return Ok(Flow::Stay);
             }
         };
-        let joined = self
+        let joined = cx
             .engine
-            .join(self.now, welcome, &key, tree.as_ref())
-            .and_then(|group| Ok((self.engine.view(&group)?, self.engine.save(&group)?, group)));
+            .join(cx.now, &waiting.welcome, &key, tree.as_ref())
+            .and_then(|group| Ok((cx.engine.view(&group)?, cx.engine.save(&group)?, group)));
         let (view, saved, group) = match joined {
             Ok(joined) if joined.0.context_hash == info.context_hash => joined,
             Ok(_) | Err(_) if tree.is_some() => {
-                self.on_wrong_tree(welcome, info, pin);
-                return Ok(false);
+                self.trees.on_wrong_tree(cx, &waiting);
+                return Ok(Flow::Stay);
             }
             Ok(_) | Err(_) => {
-                self.fault(None, Fault::Invalid);
-                return Ok(false);
+                cx.fault(None, Fault::Invalid);
+                return Ok(Flow::Stay);
             }
         };
         // Erased together with the join becoming durable: the same Welcome never opens twice.
-        let reused = self.has(Flaw::ReusedKeyPackage);
-        self.keys.retain(|other| reused || other.sequence > key.sequence);
-        self.spare_keys_until = Some(self.now.after(self.config.timers.join_deadline));
-        self.become_member(group, &view, saved, pin)?;
-        self.forget_trees();
-        self.joiners.leave_early_to_others(&self.config.limits);
-        self.persist()?;
-        self.notify(Notice::Joined { epoch: info.epoch });
-        self.notify(Notice::Epoch { epoch: info.epoch, committer: None });
-        self.replay_later()?;
-        // Let in once more on the way out.
-        self.ask_to_leave()?;
-        Ok(true)
-    }
-
-    /// Puts a group state in place as one's own.
-    pub(crate) fn become_member(
-        &mut self,
-        group: E::Group,
-        view: &GroupView,
-        saved: Bytes,
-        pin: Option<Pin>,
-    ) -> Result<(), Error> {
-        // Leaves of an epoch before are others' leaves by now.
-        self.wishes.leaves.clear();
-        let roster = Roster::new(self.engine.roster(&group)?);
-        self.state = State::Member(Box::new(Membership {
-            group,
-            saved,
-            epoch: view.epoch,
-            context_hash: view.context_hash,
-            leaf: view.leaf,
-            pin,
-            roster,
-            candidates: Vec::new(),
-            looked_at: 0,
-            taken: std::collections::BTreeSet::new(),
-            receipts: Vec::new(),
-            outbox: None,
-            step: Step::Idle,
-            decided: None,
-            halted: None,
-            attempts: 0,
-            welcomes: Vec::new(),
-            tree: None,
-            unheard: None,
-            expired: std::collections::BTreeSet::new(),
-        }));
-        self.deadlines.clear_phase();
-        self.schedule_audit();
-        self.deadlines.set(Timer::Credentials, self.now.after(self.config.timers.credential_check));
-        Ok(())
+        cx.keys.packages.retain(|other| other.sequence > key.sequence);
+        cx.keys.spare_until = Some(cx.now.after(cx.config.timers.join_deadline));
+        let by = By::Welcome(counter);
+        Ok(Flow::Enter(Box::new(Entry { group, view, saved, pin: waiting.pin, by })))
     }
 
     /// No Welcome came: perhaps the KeyPackage was lost, or burnt by a committer that died.
-    pub(crate) fn on_join_retry(&mut self) -> Result<(), Error> {
-        if self.joining().is_some_and(|j| !j.stopped) {
-            let wait = self.config.timers.join_retry + self.jitter.up_to(self.config.timers.join_retry / 4);
-            self.deadlines.set(Timer::JoinRetry, self.now.after(wait));
-            self.fresh_key_package()?;
+    fn on_retry<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        if self.stopped {
+            return Ok(());
         }
-        Ok(())
+        let retry = cx.config.timers.join_retry;
+        let wait = retry + cx.jitter.up_to(retry / 4);
+        cx.set(Timer::JoinRetry, wait);
+        self.fresh_key_package(cx)
     }
 
-    pub(crate) fn on_join_deadline(&mut self) {
-        let counter = match &self.state {
-            State::Joining(joining) => joining.counter,
-            State::Bootstrapping(_) => None,
-            State::New | State::Member(_) | State::Ended => return,
-        };
-        self.notify(Notice::JoinStalled { counter });
-        self.deadlines.set(Timer::JoinDeadline, self.now.after(self.config.timers.join_deadline));
+    fn fresh_key_package<E: Engine>(&self, cx: &mut Context<E>) -> Result<(), Error> {
+        durable::fresh_key_package(cx, |cx| durable::persist(cx, &self.carried, Tag::Joining, |_| {}))
+    }
+}
+
+fn on_command<G>(command: Command) -> Result<Flow<G>, Error> {
+    match command {
+        Command::Join => Err(Misuse::AlreadyJoined.into()),
+        // Nobody has let us in.
+        Command::Leave => Ok(Flow::End(Notice::Left)),
+        _ => Err(Misuse::NotAMember.into()),
     }
 }

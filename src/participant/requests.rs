@@ -1,44 +1,84 @@
-//! Requests under way: every id is answered once, and what may not have been done is done again.
+//! Requests under way: each has a purpose, and its reply arrives with it.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
-use bytes::Bytes;
+use crate::counter::Pin;
+use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::tracks::{FullTrackName, Object, TrackNamespace};
 
-use crate::action::{Action, Timer};
-use crate::config::SafetyMode;
-use crate::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin};
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::notice::Fault;
-use crate::participant::{Participant, State};
-use crate::request::{Failure, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
-use crate::tracks::{FullTrackName, Location, Object, TrackNamespace};
+/// Why a value of the counter was asked for. Asking for a used value takes no lock: it reads the counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LockPurpose {
+    /// Does the group exist, and if not, who creates it?
+    Genesis,
+    /// Which commit won the slot of the epoch that a Welcome admits to?
+    ConfirmWelcome(u64),
+    /// May this member fill the slot, or which commit won it? Of the present epoch, it reads the counter.
+    Slot(u64),
+    /// Advisory: may this member fill the slot of the present epoch, as its committer died?
+    Repair(u64),
+}
+
+impl LockPurpose {
+    /// The counter value that is asked for.
+    pub(crate) fn value(self) -> u64 {
+        match self {
+            Self::Genesis => 0,
+            Self::ConfirmWelcome(value) | Self::Slot(value) | Self::Repair(value) => value,
+        }
+    }
+}
+
+/// Why a slot is filled, and by which pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum IncrementPurpose {
+    /// To create the group.
+    Genesis(Pin),
+    /// To decide the next epoch.
+    Slot(u64, Pin),
+    /// Advisory: on behalf of a committer that died.
+    Repair(u64, Pin),
+}
+
+impl IncrementPurpose {
+    /// The counter value to fill, and the pin to fill it with.
+    pub(crate) fn slot(self) -> (u64, Pin) {
+        match self {
+            Self::Genesis(pin) => (0, pin),
+            Self::Slot(slot, pin) | Self::Repair(slot, pin) => (slot, pin),
+        }
+    }
+}
+
+/// What a fetch is for. Its objects are taken in as they are; this says who waits for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum FetchPurpose {
+    /// Are there commits of a group that the service does not know?
+    Genesis,
+    /// Is there a commit for the slot already?
+    Slot,
+    /// Objects that were missed: nobody waits for the end.
+    Objects,
+}
 
 /// What waits for an answer, and what waits to be repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Requests {
     last_id: u64,
-    locks: BTreeMap<LockRequestId, u64>,
-    increments: BTreeMap<IncrementRequestId, Asked>,
-    fetches: BTreeMap<FetchId, ()>,
-    publishes: BTreeMap<PublishId, Attempt>,
-    publish_again: Vec<Attempt>,
-    subscriptions: BTreeMap<SubscribeId, Interest>,
-    subscribe_again: Vec<Interest>,
+    pub(super) locks: BTreeMap<LockRequestId, LockPurpose>,
+    pub(super) increments: BTreeMap<IncrementRequestId, IncrementPurpose>,
+    pub(super) fetches: BTreeMap<FetchId, FetchPurpose>,
+    pub(super) publishes: BTreeMap<PublishId, Attempt>,
+    pub(super) publish_again: Vec<Attempt>,
+    pub(super) subscriptions: BTreeMap<SubscribeId, Interest>,
+    pub(super) subscribe_again: Vec<Interest>,
 }
 
-/// An increment under way.
+/// An object that is published until the relay has it, or too often.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Asked {
-    pub(crate) slot: u64,
-    pub(crate) pin: Pin,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Attempt {
-    object: Object,
-    tries: u32,
+pub(crate) struct Attempt {
+    pub(crate) object: Object,
+    pub(crate) tries: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,9 +88,25 @@ pub(crate) enum Interest {
 }
 
 impl Requests {
-    fn id(&mut self) -> u64 {
+    /// Draws the next id.
+    pub(super) fn id(&mut self) -> u64 {
         self.last_id = self.last_id.wrapping_add(1);
         self.last_id
+    }
+
+    /// Takes a lock request off the list, as it is answered; `None` for one that was never made.
+    pub(crate) fn take_lock(&mut self, id: LockRequestId) -> Option<LockPurpose> {
+        self.locks.remove(&id)
+    }
+
+    /// Takes an increment request off the list, as it is answered; `None` for one that was never made.
+    pub(crate) fn take_increment(&mut self, id: IncrementRequestId) -> Option<IncrementPurpose> {
+        self.increments.remove(&id)
+    }
+
+    /// Takes a fetch off the list, as it is answered; `None` for one that was never made.
+    pub(crate) fn take_fetch(&mut self, id: FetchId) -> Option<FetchPurpose> {
+        self.fetches.remove(&id)
     }
 
     /// Numbers what waits for an answer from 1, in the present order: old to new.
@@ -79,180 +135,5 @@ impl Requests {
         self.subscriptions.clear();
         self.last_id = new.len() as u64;
         new
-    }
-}
-
-impl<E: Engine> Participant<E> {
-    pub(crate) fn ask_lock(&mut self, val: u64) {
-        let id = LockRequestId(self.requests.id());
-        self.requests.locks.insert(id, val);
-        self.stats.lock_requests = self.stats.lock_requests.saturating_add(1);
-        let request = LockRequest { counter: self.config.group.clone(), val };
-        self.actions.push_back(Action::Lock { id, request });
-    }
-
-    /// Asks for an increment. In Advisory mode it says what the draft says and no more, but for the
-    /// lock token of a service that gave one.
-    pub(crate) fn ask_increment(&mut self, slot: u64, pin: Pin, prev: Option<Pin>, lock_id: Option<Bytes>) {
-        let id = IncrementRequestId(self.requests.id());
-        self.requests.increments.insert(id, Asked { slot, pin });
-        self.stats.increment_requests = self.stats.increment_requests.saturating_add(1);
-        let counter = self.config.group.clone();
-        let request = match self.config.mode {
-            SafetyMode::Pinned => {
-                IncrementRequest { counter, val: Some(slot), lock_id, prev, pin: Some(pin) }
-            }
-            SafetyMode::Fenced => {
-                IncrementRequest { counter, val: Some(slot), lock_id, prev: None, pin: None }
-            }
-            SafetyMode::Advisory => IncrementRequest { counter, val: None, lock_id, prev: None, pin: None },
-        };
-        self.actions.push_back(Action::Increment { id, request });
-    }
-
-    pub(crate) fn fetch(&mut self, track: FullTrackName, groups: RangeInclusive<u64>) -> FetchId {
-        let id = FetchId(self.requests.id());
-        self.requests.fetches.insert(id, ());
-        self.actions.push_back(Action::Fetch { id, track, groups });
-        id
-    }
-
-    pub(crate) fn publish(&mut self, track: FullTrackName, location: Location, payload: Bytes) {
-        self.attempt(Attempt { object: Object { track, location, payload }, tries: 0 });
-    }
-
-    fn attempt(&mut self, attempt: Attempt) {
-        let id = PublishId(self.requests.id());
-        let len = attempt.object.payload.len() as u64;
-        self.stats.bytes_published = self.stats.bytes_published.saturating_add(len);
-        self.actions.push_back(Action::Publish { id, object: attempt.object.clone() });
-        self.requests.publishes.insert(id, attempt);
-    }
-
-    pub(crate) fn subscribe(&mut self, interest: Interest) {
-        let id = SubscribeId(self.requests.id());
-        self.actions.push_back(match interest.clone() {
-            Interest::Namespace(namespace) => Action::SubscribeNamespace { id, namespace },
-            Interest::Track(track) => Action::Subscribe { id, track },
-        });
-        self.requests.subscriptions.insert(id, interest);
-    }
-
-    /// Ends every subscription: there is nothing to hear any more.
-    pub(crate) fn unsubscribe_all(&mut self) {
-        for (id, _) in std::mem::take(&mut self.requests.subscriptions) {
-            self.actions.push_back(Action::Unsubscribe { id });
-        }
-        self.requests.subscribe_again.clear();
-        self.requests.publish_again.clear();
-    }
-
-    pub(crate) fn on_subscribe_reply(&mut self, id: SubscribeId, reply: Result<(), Failure>) {
-        if !self.requests.subscriptions.contains_key(&id) {
-            self.fault(None, Fault::UnknownReply);
-        } else if reply.is_err() {
-            if let Some(interest) = self.requests.subscriptions.remove(&id) {
-                self.requests.subscribe_again.push(interest);
-            }
-            let wait = self.jitter.backoff(self.config.timers.backoff, 2);
-            self.deadlines.bring_forward(Timer::Subscribe, self.now.after(wait));
-        }
-    }
-
-    pub(crate) fn subscribe_again(&mut self) {
-        for interest in std::mem::take(&mut self.requests.subscribe_again) {
-            self.subscribe(interest);
-        }
-    }
-
-    pub(crate) fn on_publish_reply(&mut self, id: PublishId, reply: Result<(), Failure>) {
-        let Some(mut attempt) = self.requests.publishes.remove(&id) else {
-            self.fault(None, Fault::UnknownReply);
-            return;
-        };
-        // The same bytes at the same place are no second object: repeating is always safe.
-        if reply.is_err() && attempt.tries < self.config.limits.publish_tries {
-            attempt.tries = attempt.tries.saturating_add(1);
-            let wait = self.jitter.backoff(self.config.timers.backoff, attempt.tries);
-            self.deadlines.bring_forward(Timer::Publish, self.now.after(wait));
-            self.requests.publish_again.push(attempt);
-        }
-    }
-
-    pub(crate) fn publish_again(&mut self) {
-        for attempt in std::mem::take(&mut self.requests.publish_again) {
-            self.attempt(attempt);
-        }
-    }
-
-    pub(crate) fn on_fetch_reply(
-        &mut self,
-        id: FetchId,
-        reply: Result<Vec<Object>, Failure>,
-    ) -> Result<(), Error> {
-        if self.requests.fetches.remove(&id).is_none() {
-            self.fault(None, Fault::UnknownReply);
-            return Ok(());
-        }
-        if let Ok(objects) = &reply {
-            for object in objects {
-                self.on_object(object.clone())?;
-            }
-        }
-        match &self.state {
-            State::Bootstrapping(_) => self.on_genesis_look(id, reply.err()),
-            State::Member(_) => self.on_look(id),
-            State::New | State::Joining(_) | State::Ended => Ok(()),
-        }
-    }
-
-    pub(crate) fn on_lock_reply(
-        &mut self,
-        id: LockRequestId,
-        reply: Result<LockReply, Failure>,
-    ) -> Result<(), Error> {
-        let Some(val) = self.requests.locks.remove(&id) else {
-            self.fault(None, Fault::UnknownReply);
-            return Ok(());
-        };
-        match &self.state {
-            State::Bootstrapping(_) => self.on_genesis_lock(reply),
-            State::Joining(_) => self.on_gate_reply(val, reply),
-            State::Member(_) => self.on_slot_lock(val, reply),
-            State::New | State::Ended => Ok(()),
-        }
-    }
-
-    pub(crate) fn on_increment_reply(
-        &mut self,
-        id: IncrementRequestId,
-        reply: Result<IncrementReply, Failure>,
-    ) -> Result<(), Error> {
-        let Some(asked) = self.requests.increments.remove(&id) else {
-            self.fault(None, Fault::UnknownReply);
-            return Ok(());
-        };
-        match &self.state {
-            State::Bootstrapping(_) => self.on_genesis_increment(reply),
-            State::Member(_) => self.on_slot_increment(asked, reply),
-            State::New | State::Joining(_) | State::Ended => Ok(()),
-        }
-    }
-
-    /// Repeats what the present phase waits for.
-    pub(crate) fn on_request_timer(&mut self) {
-        match &self.state {
-            State::Bootstrapping(_) => self.ask_genesis(),
-            State::Joining(_) => self.ask_gate(),
-            State::Member(_) => self.ask_slot_again(),
-            State::New | State::Ended => {}
-        }
-    }
-
-    /// `retry_later` as far as it is believed, plus jitter: everyone was told the same moment.
-    pub(crate) fn retry_after(&mut self, retry_later: std::time::Duration) -> std::time::Duration {
-        let (shortest, longest) = self.config.timers.retry_later;
-        let wait = retry_later.clamp(shortest, longest);
-        wait + self.jitter.up_to(self.config.timers.turn)
     }
 }

@@ -4,15 +4,19 @@
 use std::time::Duration;
 
 use super::*;
-use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
+use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::engine::OwnKeyPackage;
-use crate::notice::{RejoinReason, ServiceFault};
-use crate::participant::committing::PATIENCE;
-use crate::participant::membership::{Step, Unheard};
-use crate::participant::requests::Asked;
+use crate::notice::{Notice, RejoinReason, ServiceFault};
+use crate::participant::carried::Carried;
+use crate::participant::flow::{By, Entry};
+use crate::participant::input::Arrival;
+use crate::participant::member::epoch::{Epoch, Unheard};
+use crate::participant::member::leave;
+use crate::participant::member::slot::{PATIENCE, Slot, Step};
+use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::{Failure, IncrementRequestId, LockRequestId};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, commit_fallback_object};
+use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, Object, commit_fallback_object};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -23,12 +27,10 @@ fn an_outbox_of_another_base_is_never_applied() {
     let name = GroupName::try_from("g").unwrap();
     let engine = SymbolicEngine::new("a").unwrap();
     let mut a = Participant::new(engine, Config::new(name.clone()), NOW).unwrap();
-    let group = a.engine.create(NOW, &name, &a.params, 0).unwrap();
-    let saved = a.engine.save(&group).unwrap();
-    let view = a.engine.view(&group).unwrap();
-    a.become_member(group, &view, saved, Some(Pin::new([1; 32], [2; 32]))).unwrap();
-    a.wish_update().unwrap();
-    a.on_turn();
+    let group = a.cx.engine.create(NOW, &name, &a.cx.params, 0).unwrap();
+    put(&mut a, group);
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
     let lock = a.actions().find_map(|action| match action {
         Action::Lock { id, .. } => Some(id),
         _ => None,
@@ -37,13 +39,13 @@ fn an_outbox_of_another_base_is_never_applied() {
     a.handle(NOW, Event::LockReply { id: lock.unwrap(), reply: Ok(reply) }).unwrap();
     let mut moved = a.clone();
 
-    let pin = a.member().unwrap().outbox.as_ref().unwrap().pin;
-    a.decide(pin).unwrap();
+    let pin = a.member().unwrap().slot.outbox.as_ref().unwrap().pin;
+    decide(&mut a, pin);
     assert_eq!((a.phase(), a.epoch()), (Phase::Member, Some(1)));
 
-    let outbox = moved.member_mut().unwrap().outbox.as_mut().unwrap();
+    let outbox = slot(&mut moved).outbox.as_mut().unwrap();
     outbox.base = [9; 32];
-    moved.decide(pin).unwrap();
+    decide(&mut moved, pin);
     assert_eq!((moved.phase(), moved.epoch()), (Phase::Joining, None));
     let told = moved.actions().any(|a| a == Action::Notify(Notice::Rejoining(RejoinReason::Unreachable)));
     assert!(told);
@@ -68,16 +70,56 @@ fn engine(name: &str) -> SymbolicEngine {
 type Machine = Participant<SymbolicEngine>;
 
 fn put(a: &mut Machine, group: SymbolicGroup) {
-    let view = a.engine.view(&group).unwrap();
-    let saved = a.engine.save(&group).unwrap();
-    a.become_member(group, &view, saved, Some(Pin::new([1; 32], [2; 32]))).unwrap();
+    let view = a.cx.engine.view(&group).unwrap();
+    let saved = a.cx.engine.save(&group).unwrap();
+    let pin = Some(Pin::new([1; 32], [2; 32]));
+    let entry = Entry { group, view, saved, pin, by: By::Creation };
+    let member = Member::place(&mut a.cx, Carried::default(), entry).unwrap();
+    a.state = State::Member(Box::new(member));
+}
+
+fn member(a: &mut Machine) -> &mut Member<SymbolicGroup> {
+    match &mut a.state {
+        State::Member(member) => member,
+        _ => panic!("no member"),
+    }
+}
+
+fn epoch(a: &mut Machine) -> &mut Epoch<SymbolicGroup> {
+    &mut member(a).epoch
+}
+
+fn slot(a: &mut Machine) -> &mut Slot<SymbolicGroup> {
+    &mut member(a).slot
+}
+
+fn want_update(a: &mut Machine) {
+    member(a).carried.intents.update = true;
+}
+
+/// The counter says which commit won the slot.
+fn decide(a: &mut Machine, pin: Pin) {
+    let at = epoch(a).slot();
+    slot(a).step = Step::Locking;
+    let used = LockReply::CounterError(state(at + 1, Some(pin)));
+    a.run(Input::Locked(LockPurpose::Slot(at), Ok(used))).unwrap();
+}
+
+fn ask_to_leave(a: &mut Machine, sender: SenderId, object_id: u64, message: Bytes, epoch: u64) {
+    let Machine { cx, state: State::Member(member) } = a else { panic!("no member") };
+    let request = leave::Request { epoch, object_id, message };
+    leave::on_request(cx, &member.epoch, &mut member.carried, sender, request);
+}
+
+fn arrive(a: &mut Machine, from: Option<SenderId>, object: Object) {
+    a.run(Input::Arrival(Arrival::Commit { from, object })).unwrap();
 }
 
 /// The only member, at epoch 0.
 fn alone(config: Config) -> Machine {
     let name = config.group.clone();
     let mut a = Participant::new(engine("a"), config, NOW).unwrap();
-    let group = a.engine.create(NOW, &name, &a.params, 0).unwrap();
+    let group = a.cx.engine.create(NOW, &name, &a.cx.params, 0).unwrap();
     put(&mut a, group);
     a
 }
@@ -88,7 +130,7 @@ fn among(config: Config, others: &[&str]) -> (Machine, Vec<(SymbolicEngine, Symb
     let mut others: Vec<_> = others.iter().map(|name| engine(name)).collect();
     let keys: Vec<_> = others.iter_mut().map(|e| e.generate_key_package(NOW, 0).unwrap()).collect();
     let adds: Vec<Bytes> = keys.iter().map(|key| key.message.clone()).collect();
-    let built = a.engine.build(&a.member().unwrap().group, NOW, &adds, &[]).unwrap();
+    let built = a.cx.engine.build(&a.member().unwrap().epoch.group, NOW, &adds, &[]).unwrap();
     put(&mut a, built.next.group);
     let join = |(mut e, key): (SymbolicEngine, OwnKeyPackage)| {
         let (_, welcome) = built.welcomes.iter().find(|(to, _)| to == e.sender_id()).unwrap();
@@ -100,11 +142,15 @@ fn among(config: Config, others: &[&str]) -> (Machine, Vec<(SymbolicEngine, Symb
 }
 
 fn faults(a: &Machine, fault: Fault) -> u64 {
-    a.stats.faults.get(&fault).copied().unwrap_or(0)
+    a.cx.stats.faults.get(&fault).copied().unwrap_or(0)
 }
 
 fn commit_at(a: &Machine, group: u64, object: u64, payload: impl Into<Bytes>) -> Object {
-    Object { track: a.tracks.commit(&a.me), location: Location { group, object }, payload: payload.into() }
+    Object {
+        track: a.cx.tracks.commit(&a.cx.me),
+        location: Location { group, object },
+        payload: payload.into(),
+    }
 }
 
 fn notices(a: &mut Machine) -> Vec<Notice> {
@@ -132,49 +178,47 @@ fn leave_requests_of_later_epochs_are_kept_within_bounds() {
     let mut config = config();
     (config.limits.future_epochs, config.limits.roster) = (3, 2);
     let (mut a, _) = among(config, &["b"]);
-    let gid = a.config.group.as_bytes().clone();
     let b = engine("b").sender_id().clone();
-    a.member_mut().unwrap().epoch = 10;
+    epoch(&mut a).number = 10;
     let mut ask = |sender: &SenderId, epoch| {
-        a.consider_leave(sender.clone(), 5, Bytes::from_static(b"please"), &gid, epoch);
-        a.wishes.leaves_later.keys().cloned().collect::<Vec<_>>()
+        ask_to_leave(&mut a, sender.clone(), 5, Bytes::from_static(b"please"), epoch);
+        a.state.carried().intents.future_leaves.keys().cloned().collect::<Vec<_>>()
     };
     assert_eq!(ask(&b, 14), [], "too far ahead");
     assert_eq!(ask(&id("s"), 13), [id("s")], "from somebody who may be a member by then");
     assert_eq!(ask(&id("t"), 11), [id("s"), id("t")]);
     assert_eq!(ask(&id("u"), 11), [id("s"), id("t")], "no room for strangers");
     assert!(ask(&b, 11).contains(&b), "there is always room for a member");
-    assert_eq!(a.wishes.leaves_later.len(), 3);
+    assert_eq!(a.state.carried().intents.future_leaves.len(), 3);
 }
 
 #[test]
 fn a_leave_request_counts_if_it_is_its_senders_and_new() {
     let (mut a, mut others) = among(config(), &["b"]);
     let (b, of_b) = others.remove(0);
-    let gid = a.config.group.as_bytes().clone();
     let request = b.propose_leave(&of_b, NOW).unwrap();
     let mut c = engine("c");
     let joiner = c.sender_id().clone();
     let key = c.generate_key_package(NOW, 4).unwrap();
     let object = Object {
-        track: a.tracks.key_package(&joiner),
+        track: a.cx.tracks.key_package(&joiner),
         location: Location { group: KEY_PACKAGE_GROUP, object: 4 },
         payload: key.message,
     };
     a.handle(NOW, Event::Object(object)).unwrap();
-    let waits = |a: &Machine| a.joiners.get(&joiner).is_some();
+    let waits = |a: &Machine| a.state.carried().joiners.get(&joiner).is_some();
     assert!(waits(&a));
     // Not by whom its track belongs to: it takes nobody out, and only if newer is the KeyPackage withdrawn.
     for (object, stays) in [(3, true), (4, true), (5, false)] {
-        a.consider_leave(joiner.clone(), object, request.clone(), &gid, 1);
-        assert_eq!((waits(&a), a.wishes.leaves.len()), (stays, 0), "{object}");
+        ask_to_leave(&mut a, joiner.clone(), object, request.clone(), 1);
+        assert_eq!((waits(&a), a.state.carried().intents.leaves.len()), (stays, 0), "{object}");
     }
     assert_eq!((faults(&a, Fault::WrongSender), faults(&a, Fault::Invalid)), (3, 0));
     // Of an epoch that is over: the leaver asks again.
-    a.consider_leave(b.sender_id().clone(), 6, request.clone(), &gid, 0);
-    assert_eq!((a.wishes.leaves.len(), faults(&a, Fault::Invalid)), (0, 0));
-    a.consider_leave(b.sender_id().clone(), 7, request, &gid, 1);
-    assert_eq!(a.wishes.leaves.len(), 1);
+    ask_to_leave(&mut a, b.sender_id().clone(), 6, request.clone(), 0);
+    assert_eq!((a.state.carried().intents.leaves.len(), faults(&a, Fault::Invalid)), (0, 0));
+    ask_to_leave(&mut a, b.sender_id().clone(), 7, request, 1);
+    assert_eq!(a.state.carried().intents.leaves.len(), 1);
 }
 
 #[test]
@@ -193,7 +237,7 @@ fn commits_to_come_are_kept_up_to_their_bytes_and_their_epoch() {
     (config.limits.future_epochs, config.limits.future_bytes) = (3, 1000);
     config.limits.handshake_bytes = 744;
     let mut a = alone(config);
-    a.member_mut().unwrap().epoch = 10;
+    epoch(&mut a).number = 10;
     let mut give = |group, len: usize| {
         let object = commit_at(&a, group, 0, vec![0; len]);
         a.handle(NOW, Event::Object(object)).unwrap();
@@ -209,11 +253,11 @@ fn commits_to_come_are_kept_up_to_their_bytes_and_their_epoch() {
 fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
     for decided in [false, true] {
         let mut a = alone(config());
-        a.deadlines.clear(Timer::Confirm);
-        a.member_mut().unwrap().decided = decided.then_some(Pin::new([7; 32], [8; 32]));
+        a.cx.deadlines.clear(Timer::Confirm);
+        slot(&mut a).decided = decided.then_some(Pin::new([7; 32], [8; 32]));
         let object = commit_at(&a, 2, 0, "later");
         a.handle(NOW, Event::Object(object)).unwrap();
-        assert_eq!(a.deadlines.is_set(Timer::Confirm), !decided);
+        assert_eq!(a.cx.deadlines.is_set(Timer::Confirm), !decided);
     }
 }
 
@@ -222,13 +266,15 @@ fn what_lies_in_ones_own_place_is_remembered_within_bounds() {
     let mut config = config();
     config.limits.commits_per_epoch = 1;
     let mut a = alone(config);
-    a.on_commit_object(Some(id("other")), commit_at(&a, 0, 4, "on another's track")).unwrap();
-    assert!(a.member().unwrap().taken.is_empty());
-    let own = a.me.clone();
+    let object = commit_at(&a, 0, 4, "on another's track");
+    arrive(&mut a, Some(id("other")), object);
+    assert!(a.member().unwrap().slot.taken.is_empty());
+    let own = a.cx.me.clone();
     for object in [0, 2] {
-        a.on_commit_object(Some(own.clone()), commit_at(&a, 0, object, format!("junk {object}"))).unwrap();
+        let object = commit_at(&a, 0, object, format!("junk {object}"));
+        arrive(&mut a, Some(own.clone()), object);
     }
-    assert_eq!(a.member().unwrap().taken.iter().copied().collect::<Vec<_>>(), [0]);
+    assert_eq!(a.member().unwrap().slot.taken.iter().copied().collect::<Vec<_>>(), [0]);
     assert_eq!((faults(&a, Fault::NotMls), faults(&a, Fault::TooMany)), (1, 2), "one is looked at");
 }
 
@@ -247,7 +293,7 @@ fn one_commit_of_each_author_is_held_with_all_its_places() {
         let object = commit_at(&a, 1, object, payload.clone());
         a.handle(NOW, Event::Object(object)).unwrap();
     }
-    let held = &a.member().unwrap().candidates;
+    let held = &a.member().unwrap().slot.candidates;
     let places: Vec<Vec<u64>> = held.iter().map(|c| c.objects.iter().copied().collect()).collect();
     assert_eq!(places, [[0, 6], [2, 4]]);
     assert_eq!(faults(&a, Fault::TooMany), 1, "a second one of the same author");
@@ -257,14 +303,15 @@ fn one_commit_of_each_author_is_held_with_all_its_places() {
 fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
     let mut a = alone(config());
     for (len, too_long) in [(MAX_RECEIPT, 0), (MAX_RECEIPT + 1, 1)] {
-        a.on_commit_object(None, commit_at(&a, 0, 1, vec![0; len])).unwrap();
+        let object = commit_at(&a, 0, 1, vec![0; len]);
+        arrive(&mut a, None, object);
         assert_eq!(faults(&a, Fault::BadReceipt), too_long);
     }
     let mut config = config();
     (config.limits.handshake_bytes, config.limits.key_package_bytes) = (100, 100);
     let mut a = alone(config);
     let place = Location { group: 1, object: 0 };
-    let (welcome, key_package) = (a.tracks.welcome(&a.me), a.tracks.key_package(&id("x")));
+    let (welcome, key_package) = (a.cx.tracks.welcome(&a.cx.me), a.cx.tracks.key_package(&id("x")));
     for (track, location) in
         [(welcome, place), (key_package, Location { group: KEY_PACKAGE_GROUP, object: 0 })]
     {
@@ -281,7 +328,7 @@ fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
 fn a_member_keeps_only_welcomes_to_keys_that_it_holds() {
     let (mut a, mut others) = among(config(), &["b"]);
     let (b, of_b) = others.remove(0);
-    let track = a.tracks.welcome(&a.me);
+    let track = a.cx.tracks.welcome(&a.cx.me);
     let give = |a: &mut Machine, welcome: &Bytes| {
         let location = Location { group: 2, object: 0 };
         let object = Object { track: track.clone(), location, payload: welcome.clone() };
@@ -291,9 +338,9 @@ fn a_member_keeps_only_welcomes_to_keys_that_it_holds() {
     let welcome_to = |key: &OwnKeyPackage| {
         b.build(&of_b, NOW, std::slice::from_ref(&key.message), &[0]).unwrap().welcomes.remove(0).1
     };
-    let spare = a.engine.generate_key_package(NOW, 9).unwrap();
+    let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
     assert_eq!(give(&mut a, &welcome_to(&spare)), 0, "no key");
-    a.keys.push(spare.clone());
+    a.cx.keys.packages.push(spare.clone());
     let strange = engine("x").generate_key_package(NOW, 1).unwrap();
     assert_eq!(give(&mut a, &welcome_to(&strange)), 0, "another key");
     assert_eq!(give(&mut a, &welcome_to(&spare)), 1);
@@ -307,15 +354,15 @@ fn at_the_gate(config: Config) -> (Machine, Pin, LockRequestId) {
     a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(1, None))) }).unwrap();
     assert_eq!(a.phase(), Phase::Joining);
     // Another, in case the first was lost: it came too late.
-    let first = a.keys.last().unwrap().clone();
-    a.fresh_key_package().unwrap();
+    let first = a.cx.keys.packages.last().unwrap().clone();
+    a.run(Input::Timer(Timer::JoinRetry)).unwrap();
     let mut founder = engine("founder");
-    let group = founder.create(NOW, &a.config.group, &a.params, 0).unwrap();
+    let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
     let built = founder.build(&group, NOW, &[first.message], &[]).unwrap();
     let pin = Pin::new(founder.sha256(&built.commit).unwrap(), built.next.context_hash);
     let (_, payload) = built.welcomes.first().unwrap().clone();
     let place = Location { group: 1, object: 0 };
-    let object = Object { track: a.tracks.welcome(&a.me), location: place, payload };
+    let object = Object { track: a.cx.tracks.welcome(&a.cx.me), location: place, payload };
     a.handle(NOW, Event::Object(object)).unwrap();
     let id = lock(&mut a).unwrap();
     (a, pin, id)
@@ -328,7 +375,7 @@ fn a_joiner_takes_each_answer_about_its_welcome() {
         a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(reply)) }).unwrap();
         let unpinned = notices(&mut a).contains(&Notice::ServiceFault(ServiceFault::NoPins));
         let State::Joining(joining) = &a.state else { panic!("{:?}", a.phase()) };
-        (unpinned, joining.welcomes.len(), a.keys.len(), a.deadlines.is_set(Timer::Request))
+        (unpinned, joining.welcomes.len(), a.cx.keys.packages.len(), a.cx.deadlines.is_set(Timer::Request))
     };
     assert_eq!(answer(state(1, None)), (false, 1, 2, true), "not decided yet");
     assert!(answer(state(2, None)).0, "decided, and for nothing");
@@ -341,7 +388,8 @@ fn a_refusal_at_the_gate_is_told_once() {
     let (mut a, _, mut id) = at_the_gate(config());
     let mut told = Vec::new();
     for _ in 0..3 {
-        a.handle(a.now, Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) }).unwrap();
+        a.handle(a.cx.now, Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) })
+            .unwrap();
         told.extend(notices(&mut a));
         id = loop {
             let (at, _) = a.poll_timeout().unwrap();
@@ -359,14 +407,14 @@ fn a_refusal_at_the_gate_is_told_once() {
 fn newer_keys_outlive_the_join_for_a_while() {
     let (mut a, pin, id) = at_the_gate(config());
     a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(2, Some(pin)))) }).unwrap();
-    assert_eq!((a.epoch(), a.keys.len()), (Some(1), 1), "a Welcome to it may be on its way");
-    let until = a.spare_keys_until.unwrap();
-    a.now = until.before(Duration::from_millis(1));
-    a.audit().unwrap();
-    assert_eq!(a.keys.len(), 1);
-    a.now = until;
-    a.audit().unwrap();
-    assert_eq!((a.keys.len(), a.inside().early_welcomes), (0, 0));
+    assert_eq!((a.epoch(), a.cx.keys.packages.len()), (Some(1), 1), "a Welcome to it may be on its way");
+    let until = a.cx.keys.spare_until.unwrap();
+    a.cx.now = until.before(Duration::from_millis(1));
+    a.run(Input::Timer(Timer::Audit)).unwrap();
+    assert_eq!(a.cx.keys.packages.len(), 1);
+    a.cx.now = until;
+    a.run(Input::Timer(Timer::Audit)).unwrap();
+    assert_eq!((a.cx.keys.packages.len(), a.inside().early_welcomes), (0, 0));
 }
 
 #[test]
@@ -405,7 +453,7 @@ fn what_was_not_published_is_tried_so_often_and_what_was_not_subscribed_again() 
                 }
                 _ => continue,
             };
-            a.handle(a.now, reply).unwrap();
+            a.handle(a.cx.now, reply).unwrap();
         }
         let (at, _) = a.poll_timeout().unwrap();
         a.handle(at, Event::Timer).unwrap();
@@ -428,7 +476,7 @@ fn genesis(
     for _ in 0..2 {
         let id = lock(&mut a);
         if let Some(id) = id {
-            a.handle(a.now, Event::LockReply { id, reply: Ok(lock_reply.clone()) }).unwrap();
+            a.handle(a.cx.now, Event::LockReply { id, reply: Ok(lock_reply.clone()) }).unwrap();
         }
         while let Some(action) = a.poll_action() {
             let reply = match action {
@@ -442,7 +490,7 @@ fn genesis(
                 }
                 _ => continue,
             };
-            a.handle(a.now, reply).unwrap();
+            a.handle(a.cx.now, reply).unwrap();
         }
         if a.phase() == Phase::Bootstrapping {
             let (at, _) = a.poll_timeout().unwrap();
@@ -490,10 +538,10 @@ fn a_commit_that_removes_us_is_given_way_to_so_long() {
         let object = commit_at(&a, 1, 0, commit);
         a.handle(NOW, Event::Object(object)).unwrap();
         assert_eq!(a.inside().candidates, 1);
-        a.wish_update().unwrap();
-        a.on_turn();
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
         let id = lock(&mut a).unwrap();
-        a.member_mut().unwrap().attempts = attempts;
+        slot(&mut a).attempts = attempts;
         a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
         assert_eq!(a.inside().outbox.is_some(), built, "{attempts}");
     }
@@ -505,8 +553,8 @@ fn the_counter_is_ahead_behind_or_just_where_it_should_be() {
         let mut config = config();
         config.limits.counter_lead = 10;
         let mut a = alone(config);
-        a.wish_update().unwrap();
-        a.on_turn();
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
         let id = lock(&mut a).unwrap();
         let pin = Some(Pin::new([3; 32], [4; 32]));
         let reply = Ok(LockReply::CounterError(state(current, pin)));
@@ -537,10 +585,12 @@ fn a_snapshot_is_of_its_mode_and_of_its_phase() {
 #[test]
 fn the_places_left_are_drawn_from_the_commit() {
     let mut a = alone(config());
-    let place =
-        |a: &Machine, commit: &'static str| a.commit_place(&Bytes::from_static(commit.as_bytes())).unwrap();
+    let place = |a: &Machine, commit: &'static str| {
+        let member = a.member().unwrap();
+        member.slot.commit_place(&a.cx, &member.epoch, &Bytes::from_static(commit.as_bytes())).unwrap()
+    };
     assert_eq!(place(&a, "commit"), 0);
-    a.member_mut().unwrap().taken.extend([0, commit_fallback_object(0).unwrap()]);
+    slot(&mut a).taken.extend([0, commit_fallback_object(0).unwrap()]);
     assert_eq!(place(&a, "commit"), 8168);
 }
 
@@ -561,15 +611,15 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
     let mut config = config();
     (config.limits.remembered_senders, config.limits.welcomes) = (1, 1);
     let mut a = alone(config);
-    a.refuse(id("x"));
-    a.refuse(id("y"));
-    assert_eq!(a.joiners.refused.len(), 1);
-    let spare = a.engine.generate_key_package(NOW, 9).unwrap();
-    a.keys.push(spare.clone());
-    let track = a.tracks.welcome(&a.me);
+    a.handle(NOW, Command::Refuse(id("x"))).unwrap();
+    a.handle(NOW, Command::Refuse(id("y"))).unwrap();
+    assert_eq!(a.state.carried().joiners.refused.len(), 1);
+    let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
+    a.cx.keys.packages.push(spare.clone());
+    let track = a.cx.tracks.welcome(&a.cx.me);
     for name in ["one", "two"] {
         let mut founder = engine(name);
-        let group = founder.create(NOW, &a.config.group, &a.params, 0).unwrap();
+        let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
         let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap();
         let payload = built.welcomes[0].1.clone();
         let location = Location { group: 1, object: 0 };
@@ -585,13 +635,13 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
     {
         let config = Config { mode, ..config() };
         let mut a = alone(config.clone());
-        a.wish_update().unwrap();
-        a.on_turn();
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
         let id = lock(&mut a).unwrap();
         a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
         assert!(a.inside().outbox.is_some());
         let restored = Participant::restore(engine("a"), config, &a.snapshot().unwrap(), NOW).unwrap();
-        assert_eq!(restored.member().unwrap().outbox.as_ref().unwrap().sent, sent, "{mode:?}");
+        assert_eq!(restored.member().unwrap().slot.outbox.as_ref().unwrap().sent, sent, "{mode:?}");
     }
 }
 
@@ -604,8 +654,8 @@ fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
     };
     for (payload, named) in [(elsewhere, true), (Bytes::from_static(b"junk"), false)] {
         let (mut a, _) = among(config(), &["b"]);
-        let hash = a.engine.sha256(&payload).unwrap();
-        a.member_mut().unwrap().decided = Some(Pin::new(hash, [9; 32]));
+        let hash = a.cx.engine.sha256(&payload).unwrap();
+        slot(&mut a).decided = Some(Pin::new(hash, [9; 32]));
         let object = commit_at(&a, 1, 0, payload);
         a.handle(NOW, Event::Object(object)).unwrap();
         let told = notices(&mut a).contains(&Notice::FaultyCommit { epoch: 1, commit_hash: hash });
@@ -616,8 +666,8 @@ fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
 /// Alone, wanting an update, with the lock: the relay has nothing yet and takes everything.
 fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
     let mut a = alone(Config { mode, ..config() });
-    a.wish_update().unwrap();
-    a.on_turn();
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
     let id = lock(&mut a).unwrap();
     a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
     let (mut published, mut asked) = (Vec::new(), None);
@@ -640,16 +690,16 @@ fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementReques
 #[test]
 fn answers_to_other_questions_change_nothing() {
     let mut a = alone(config());
-    a.wish_update().unwrap();
-    a.on_slot_lock(1, Ok(token())).unwrap();
+    want_update(&mut a);
+    a.run(Input::Locked(LockPurpose::Slot(1), Ok(token()))).unwrap();
     assert!(a.inside().outbox.is_none(), "nobody asked for this lock");
 
     let (mut a, ..) = committing(SafetyMode::Pinned);
     let refused = || Ok(IncrementReply::Error(Reason::RateLimited));
-    a.on_slot_increment(Asked { slot: 1, pin: Pin::new([5; 32], [6; 32]) }, refused()).unwrap();
+    a.run(Input::Incremented(IncrementPurpose::Slot(1, Pin::new([5; 32], [6; 32])), refused())).unwrap();
     assert_eq!(notices(&mut a), []);
     let pin = a.inside().outbox.unwrap().1;
-    a.on_slot_increment(Asked { slot: 1, pin }, refused()).unwrap();
+    a.run(Input::Incremented(IncrementPurpose::Slot(1, pin), refused())).unwrap();
     assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::Refused(Reason::RateLimited))]);
 }
 
@@ -672,10 +722,10 @@ fn a_commit_is_shown_again_where_it_lies_or_where_there_is_room() {
         let (mut a, published, _) = committing(SafetyMode::Pinned);
         let [first] = &published[..] else { panic!("{published:?}") };
         assert_eq!(first.location.object, 0);
-        let member = a.member_mut().unwrap();
-        member.taken = if taken { [0].into() } else { Default::default() };
-        member.step = Step::Publishing { lock_id: None };
-        a.publish_outbox().unwrap();
+        let Machine { cx, state: State::Member(member) } = &mut a else { panic!("no member") };
+        member.slot.taken = if taken { [0].into() } else { Default::default() };
+        member.slot.step = Step::Publishing { lock_id: None };
+        member.slot.publish(cx, &member.epoch).unwrap();
         let again = a.actions().find_map(|action| match action {
             Action::Publish { object, .. } => Some(object),
             _ => None,
@@ -691,11 +741,12 @@ fn a_commit_is_shown_again_where_it_lies_or_where_there_is_room() {
 fn only_ones_own_commit_in_its_place_was_read_back() {
     let mut a = alone(Config { mode: SafetyMode::Fenced, ..config() });
     let (own, place) = (Bytes::from_static(b"own"), Location { group: 0, object: 0 });
-    a.member_mut().unwrap().unheard = Some(Unheard { location: place, commit: own.clone() });
+    epoch(&mut a).number = 2;
+    epoch(&mut a).afterwards.unheard = Some(Unheard { location: place, commit: own.clone() });
     for (group, payload, back) in [(0, "other", false), (1, "own", false), (0, "own", true)] {
         let object = commit_at(&a, group, 0, payload);
-        a.on_past_object(&object);
-        assert_eq!(a.member().unwrap().unheard.is_none(), back, "{group} {payload}");
+        arrive(&mut a, None, object);
+        assert_eq!(a.member().unwrap().epoch.afterwards.unheard.is_none(), back, "{group} {payload}");
     }
 }
 
@@ -705,8 +756,8 @@ fn a_key_package_from_elsewhere_must_be_newer_than_its_members() {
     let mut b = engine("b");
     for (sequence, waits) in [(0, false), (5, true)] {
         let message = b.generate_key_package(NOW, sequence).unwrap().message;
-        a.add(message).unwrap();
-        assert_eq!(a.joiners.get(b.sender_id()).is_some(), waits, "{sequence}");
+        a.handle(NOW, Command::Add(message)).unwrap();
+        assert_eq!(a.state.carried().joiners.get(b.sender_id()).is_some(), waits, "{sequence}");
     }
 }
 
@@ -715,13 +766,13 @@ fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
     let (mut a, _) = among(config(), &["b"]);
     let mut b = engine("b");
     let message = b.generate_key_package(NOW, 5).unwrap().message;
-    a.add(message).unwrap();
-    a.now = NOW.after(Duration::from_secs(1));
-    a.on_turn();
+    a.handle(NOW, Command::Add(message)).unwrap();
+    a.cx.now = NOW.after(Duration::from_secs(1));
+    a.run(Input::Timer(Timer::Turn)).unwrap();
     let id = lock(&mut a).unwrap();
-    a.handle(a.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    a.handle(a.cx.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
     let restored = Participant::restore(engine("a"), config(), &a.snapshot().unwrap(), NOW).unwrap();
-    let outbox = restored.member().unwrap().outbox.as_ref().unwrap();
+    let outbox = restored.member().unwrap().slot.outbox.as_ref().unwrap();
     let added: Vec<_> = outbox.added.iter().map(|m| (&m.sender, m.sequence)).collect();
     assert_eq!((added, &outbox.removed[..]), (vec![(b.sender_id(), Some(5))], &[1][..]));
 }
@@ -729,7 +780,7 @@ fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
 #[test]
 fn a_join_that_fails_is_the_welcomes_fault() {
     let (mut a, pin, id) = at_the_gate(config());
-    a.keys[0].secret = a.keys[1].secret.clone();
+    a.cx.keys.packages[0].secret = a.cx.keys.packages[1].secret.clone();
     a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(2, Some(pin)))) }).unwrap();
     assert_eq!((a.phase(), faults(&a, Fault::Invalid)), (Phase::Joining, 1));
 }

@@ -1,4 +1,4 @@
-//! The ratchet tree as an object of its own (ours, `design.md` section 4 row 10 and section 7).
+//! The ratchet tree as an object of its own (an extension of this crate).
 //!
 //! A Welcome has the whole tree inside, so N joiners cost N trees. From
 //! [`Config::tree_threshold`](crate::Config::tree_threshold) members on, the committer publishes the tree
@@ -16,10 +16,11 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::counter::Pin;
 use crate::engine::{Engine, TreeObject, WelcomeInfo};
-use crate::error::Error;
+use crate::limits::Limits;
 use crate::notice::{Fault, Notice};
-use crate::participant::{Participant, State};
-use crate::tracks::{FullTrackName, Location, Object, SenderId, TREE_OBJECT, TrackKind};
+use crate::participant::context::Context;
+use crate::participant::requests::FetchPurpose;
+use crate::tracks::{Location, Object, TREE_OBJECT, TrackKind};
 
 /// Most tree objects held that came before a Welcome that names them.
 const HELD: usize = 4;
@@ -37,11 +38,12 @@ pub(crate) struct Trees {
     attempts: u32,
 }
 
+/// A Welcome that may be joined by once its tree is here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Waiting {
-    welcome: Bytes,
-    info: WelcomeInfo,
-    pin: Option<Pin>,
+pub(crate) struct Waiting {
+    pub(crate) welcome: Bytes,
+    pub(crate) info: WelcomeInfo,
+    pub(crate) pin: Option<Pin>,
 }
 
 /// Whether a Welcome has its tree.
@@ -55,7 +57,9 @@ pub(crate) enum Found {
 }
 
 impl Trees {
-    fn keep(&mut self, object: Object, most_bytes: usize) {
+    /// Keeps a tree object: the one that is waited for and one more must fit.
+    pub(crate) fn keep(&mut self, object: Object, limits: &Limits) {
+        let most_bytes = limits.tree_bytes.saturating_mul(2);
         if self.held.contains(&object) {
             return;
         }
@@ -74,148 +78,96 @@ impl Trees {
     fn drop_at(&mut self, tree: &TreeObject) {
         self.held.retain(|o| o.track != tree.track || o.location != tree.location);
     }
-}
 
-impl<E: Engine> Participant<E> {
-    /// Where the tree of a commit goes that makes a group of `members`; `None`: into each Welcome.
-    pub(crate) fn tree_place(&self, members: usize) -> Option<(FullTrackName, Location)> {
-        let threshold = self.config.tree_threshold.filter(|_| self.params.tree_objects)?;
-        let group = self.member()?.slot();
-        (members >= threshold).then(|| (self.tracks.tree(&self.me), Location { group, object: TREE_OBJECT }))
-    }
-
-    /// Publishes the tree of one's own commit, ahead of its Welcomes.
-    pub(crate) fn publish_tree(&mut self) {
-        let Some(member) = self.member() else { return };
-        let Some(tree) = member.tree.clone() else { return };
-        let location = Location { group: member.epoch, object: TREE_OBJECT };
-        self.publish(self.tracks.tree(&self.me), location, tree);
-    }
-
-    pub(crate) fn on_tree_object(&mut self, from: Option<SenderId>, object: Object) -> Result<(), Error> {
-        let most = self.config.limits.tree_bytes;
-        if !self.params.tree_objects {
-            self.fault(from, Fault::ForeignTrack);
-        } else if object.payload.len() > most {
-            self.fault(from, Fault::TooLarge);
-        } else if object.location.object != TREE_OBJECT {
-            self.fault(from, Fault::BadLocation);
-        } else if matches!(self.state, State::Bootstrapping(_) | State::Joining(_)) {
-            // The one that is waited for and one more must fit.
-            self.trees.keep(object, most.saturating_mul(2));
-            self.try_waiting()?;
-        }
-        Ok(())
-    }
-
-    /// The tree of a Welcome that was examined and confirmed; one that is not here yet is fetched.
-    pub(crate) fn find_tree(
-        &mut self,
-        welcome: &Bytes,
-        info: &WelcomeInfo,
-        pin: Option<Pin>,
-    ) -> Option<Found> {
+    /// Finds the tree of a Welcome that was examined and confirmed. One that is not here yet is fetched.
+    pub(crate) fn find<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting) -> Option<Found> {
+        let Waiting { info, .. } = waiting;
         if info.has_tree {
             return Some(Found::Inside);
         }
         let tree = info.tree.as_ref()?;
-        let fits = matches!(self.tracks.classify(&tree.track), Some(TrackKind::Tree(_)))
+        let fits = matches!(cx.tracks.classify(&tree.track), Some(TrackKind::Tree(_)))
             && tree.location == Location { group: info.epoch, object: TREE_OBJECT };
         if !fits {
             return None;
         }
-        let held = self.trees.at(tree);
+        let held = self.at(tree);
         let fresh = held.is_none();
         if let Some(payload) = held {
-            match self.engine.open_tree(tree, &payload) {
+            match cx.engine.open_tree(tree, &payload) {
                 Ok(tree) => return Some(Found::Apart(tree)),
-                Err(_) => self.wrong_tree(tree),
+                Err(_) => self.on_wrong_object(cx, tree),
             }
         }
-        self.wait_for_tree(welcome, info, pin, fresh);
+        self.wait_for(cx, waiting, fresh);
         Some(Found::NotYet)
     }
 
-    /// What lies at a tree's place is not that tree.
-    fn wrong_tree(&mut self, tree: &TreeObject) {
-        self.trees.drop_at(tree);
-        self.fault(None, Fault::WrongTree);
+    /// The object at a tree's place is not that tree.
+    fn on_wrong_object<E: Engine>(&mut self, cx: &mut Context<E>, tree: &TreeObject) {
+        self.drop_at(tree);
+        cx.fault(None, Fault::WrongTree);
     }
 
     /// The tree opened, and does not belong to its Welcome.
-    pub(crate) fn on_wrong_tree(&mut self, welcome: &Bytes, info: &WelcomeInfo, pin: Option<Pin>) {
-        if let Some(tree) = &info.tree {
-            self.wrong_tree(tree);
-            self.wait_for_tree(welcome, info, pin, false);
+    pub(crate) fn on_wrong_tree<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting) {
+        if let Some(tree) = &waiting.info.tree {
+            self.on_wrong_object(cx, tree);
+            self.wait_for(cx, waiting, false);
         }
     }
 
-    fn wait_for_tree(&mut self, welcome: &Bytes, info: &WelcomeInfo, pin: Option<Pin>, fresh: bool) {
-        let waits = self.trees.waiting.iter().any(|w| w.welcome == *welcome);
-        if !waits && self.trees.waiting.len() < self.config.limits.welcomes {
-            self.trees.waiting.push(Waiting { welcome: welcome.clone(), info: info.clone(), pin });
+    fn wait_for<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting, fresh: bool) {
+        let waits = self.waiting.iter().any(|w| w.welcome == waiting.welcome);
+        if !waits && self.waiting.len() < cx.config.limits.welcomes {
+            self.waiting.push(waiting.clone());
         }
         // What was wrong a moment ago is not asked for again at once.
         if fresh && !waits {
-            self.trees.attempts = 0;
-            self.fetch_trees();
-        } else if !self.deadlines.is_set(Timer::Tree) {
-            let wait = self.tree_pause();
-            self.deadlines.set(Timer::Tree, self.now.after(wait));
+            self.attempts = 0;
+            self.fetch(cx);
+        } else if !cx.deadlines.is_set(Timer::Tree) {
+            let wait = self.pause(cx);
+            cx.set(Timer::Tree, wait);
         }
     }
 
     /// Asks the relay for the trees that are waited for, and sets when to ask again.
-    fn fetch_trees(&mut self) {
-        let wanted: Vec<TreeObject> = self.trees.waiting.iter().filter_map(|w| w.info.tree.clone()).collect();
-        if wanted.is_empty() {
+    fn fetch<E: Engine>(&mut self, cx: &mut Context<E>) {
+        if !self.waiting.iter().any(|w| w.info.tree.is_some()) {
             return;
         }
-        let wait = self.tree_pause();
-        self.trees.attempts = self.trees.attempts.saturating_add(1);
-        self.deadlines.set(Timer::Tree, self.now.after(wait));
-        for TreeObject { track, location, .. } in wanted {
-            self.fetch(track, location.group..=location.group);
+        let wait = self.pause(cx);
+        self.attempts = self.attempts.saturating_add(1);
+        cx.set(Timer::Tree, wait);
+        for TreeObject { track, location, .. } in self.waiting.iter().filter_map(|w| w.info.tree.as_ref()) {
+            cx.fetch(FetchPurpose::Objects, track.clone(), location.group..=location.group);
         }
     }
 
     /// A growing pause, at most as long as the one before a missing commit is fetched again.
-    fn tree_pause(&mut self) -> Duration {
-        let (first, most) = self.config.timers.backoff;
-        self.jitter.backoff((first, most.min(self.config.timers.fetch)), self.trees.attempts)
+    fn pause<E: Engine>(&self, cx: &mut Context<E>) -> Duration {
+        let (first, most) = cx.config.timers.backoff;
+        cx.jitter.backoff((first, most.min(cx.config.timers.fetch)), self.attempts)
     }
 
-    pub(crate) fn on_tree_timer(&mut self) {
-        if !matches!(self.state, State::Joining(_)) {
-            return;
-        }
-        if self.trees.attempts == MISSING
-            && let Some(waiting) = self.trees.waiting.last()
+    pub(crate) fn on_timer<E: Engine>(&mut self, cx: &mut Context<E>) {
+        if self.attempts == MISSING
+            && let Some(waiting) = self.waiting.last()
         {
             let epoch = waiting.info.epoch;
-            self.notify(Notice::TreeMissing { epoch });
+            cx.notify(Notice::TreeMissing { epoch });
         }
-        self.fetch_trees();
+        self.fetch(cx);
     }
 
-    /// A tree came: joins by the Welcome that waits for it.
-    fn try_waiting(&mut self) -> Result<(), Error> {
-        let waiting = std::mem::take(&mut self.trees.waiting);
-        let here = |w: &Waiting| w.info.tree.as_ref().is_some_and(|tree| self.trees.at(tree).is_some());
-        let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(here);
-        self.trees.waiting = rest;
-        for Waiting { welcome, info, pin } in ready {
-            if !matches!(self.state, State::Joining(_)) || self.join_by(&welcome, &info, pin)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The way in is over: no tree is waited for.
-    pub(crate) fn forget_trees(&mut self) {
-        self.trees = Trees::default();
-        self.deadlines.clear(Timer::Tree);
+    /// Takes the Welcomes whose tree is here.
+    pub(crate) fn take_ready(&mut self) -> Vec<Waiting> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let here = |w: &Waiting| w.info.tree.as_ref().is_some_and(|tree| self.at(tree).is_some());
+        let (ready, rest) = waiting.into_iter().partition(here);
+        self.waiting = rest;
+        ready
     }
 }
 
@@ -226,7 +178,7 @@ mod tests {
     use super::*;
     use crate::engine::TREE_KEY_LEN;
     use crate::secret::Secret;
-    use crate::tracks::{CommitTrackPolicy, GroupTracks};
+    use crate::tracks::{CommitTrackPolicy, GroupTracks, SenderId};
 
     fn object(author: u8, epoch: u64, len: usize) -> Object {
         let tracks = GroupTracks::new("g".try_into().unwrap(), CommitTrackPolicy::PerSender);
@@ -244,15 +196,16 @@ mod tests {
     fn the_newest_are_kept_up_to_their_number_and_their_bytes() {
         let held = |trees: &Trees| trees.held.iter().map(|o| o.location.group).collect::<Vec<_>>();
         let mut trees = Trees::default();
-        (1..=5).for_each(|epoch| trees.keep(object(1, epoch, 10), 50));
+        let limits = Limits { tree_bytes: 25, ..Limits::default() };
+        (1..=5).for_each(|epoch| trees.keep(object(1, epoch, 10), &limits));
         assert_eq!(held(&trees), [2, 3, 4, 5]);
-        trees.keep(object(1, 3, 10), 50);
+        trees.keep(object(1, 3, 10), &limits);
         assert_eq!(held(&trees), [2, 3, 4, 5], "the same once more");
-        trees.keep(object(1, 6, 20), 50);
+        trees.keep(object(1, 6, 20), &limits);
         assert_eq!(held(&trees), [3, 4, 5, 6], "just as many bytes as are allowed");
-        trees.keep(object(1, 7, 11), 50);
+        trees.keep(object(1, 7, 11), &limits);
         assert_eq!(held(&trees), [5, 6, 7]);
-        trees.keep(object(1, 8, 50), 50);
+        trees.keep(object(1, 8, 50), &limits);
         assert_eq!(held(&trees), [8]);
     }
 
@@ -260,10 +213,10 @@ mod tests {
     fn a_tree_is_found_and_dropped_by_track_and_place() {
         let (here, elsewhere, later) = (object(1, 7, 1), object(2, 7, 2), object(1, 8, 3));
         let mut trees = Trees::default();
-        trees.keep(later.clone(), 100);
-        trees.keep(elsewhere.clone(), 100);
+        trees.keep(later.clone(), &Limits::default());
+        trees.keep(elsewhere.clone(), &Limits::default());
         assert_eq!(trees.at(&place(&here)), None);
-        trees.keep(here.clone(), 100);
+        trees.keep(here.clone(), &Limits::default());
         assert_eq!(trees.at(&place(&here)), Some(here.payload.clone()));
         trees.drop_at(&place(&here));
         assert_eq!(trees.held, [later, elsewhere]);

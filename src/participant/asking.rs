@@ -1,0 +1,132 @@
+//! Asking the counter and the relay, and repeating what may not have been done.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+
+use crate::action::{Action, Timer};
+use crate::counter::{IncrementRequest, LockRequest, Pin};
+use crate::engine::Engine;
+use crate::notice::Fault;
+use crate::participant::context::Context;
+use crate::participant::requests::{Attempt, FetchPurpose, IncrementPurpose, Interest, LockPurpose};
+use crate::request::Failure;
+use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::tracks::{FullTrackName, Location, Object};
+
+impl<E: Engine> Context<E> {
+    pub(crate) fn ask_lock(&mut self, purpose: LockPurpose) {
+        let id = LockRequestId(self.requests.id());
+        self.requests.locks.insert(id, purpose);
+        self.stats.lock_requests = self.stats.lock_requests.saturating_add(1);
+        let request = LockRequest { counter: self.config.group.clone(), val: purpose.value() };
+        self.actions.push_back(Action::Lock { id, request });
+    }
+
+    /// Asks for an increment. Without pins and slots it says what the draft says and no more, but for the
+    /// lock token of a service that gave one.
+    pub(crate) fn ask_increment(
+        &mut self,
+        purpose: IncrementPurpose,
+        prev: Option<Pin>,
+        lock_id: Option<Bytes>,
+    ) {
+        let id = IncrementRequestId(self.requests.id());
+        let (slot, pin) = purpose.slot();
+        self.requests.increments.insert(id, purpose);
+        self.stats.increment_requests = self.stats.increment_requests.saturating_add(1);
+        let request = IncrementRequest {
+            counter: self.config.group.clone(),
+            val: self.rules.names_slot.then_some(slot),
+            lock_id,
+            prev: prev.filter(|_| self.rules.pins),
+            pin: self.rules.pins.then_some(pin),
+        };
+        self.actions.push_back(Action::Increment { id, request });
+    }
+
+    pub(crate) fn fetch(
+        &mut self,
+        purpose: FetchPurpose,
+        track: FullTrackName,
+        groups: RangeInclusive<u64>,
+    ) -> FetchId {
+        let id = FetchId(self.requests.id());
+        self.requests.fetches.insert(id, purpose);
+        self.actions.push_back(Action::Fetch { id, track, groups });
+        id
+    }
+
+    /// Fetches MOQT groups of the Commit tracks; under the per-sender policy, of all of them.
+    pub(crate) fn fetch_commits(&mut self, purpose: FetchPurpose, groups: RangeInclusive<u64>) -> FetchId {
+        self.fetch(purpose, self.tracks.commit(&self.me), groups)
+    }
+
+    pub(crate) fn publish(&mut self, track: FullTrackName, location: Location, payload: Bytes) {
+        self.attempt(Attempt { object: Object { track, location, payload }, tries: 0 });
+    }
+
+    fn attempt(&mut self, attempt: Attempt) {
+        let id = PublishId(self.requests.id());
+        let len = attempt.object.payload.len() as u64;
+        self.stats.bytes_published = self.stats.bytes_published.saturating_add(len);
+        self.actions.push_back(Action::Publish { id, object: attempt.object.clone() });
+        self.requests.publishes.insert(id, attempt);
+    }
+
+    pub(crate) fn subscribe(&mut self, interest: Interest) {
+        let id = SubscribeId(self.requests.id());
+        self.actions.push_back(match interest.clone() {
+            Interest::Namespace(namespace) => Action::SubscribeNamespace { id, namespace },
+            Interest::Track(track) => Action::Subscribe { id, track },
+        });
+        self.requests.subscriptions.insert(id, interest);
+    }
+
+    /// Ends every subscription: there is nothing to hear any more.
+    pub(crate) fn unsubscribe_all(&mut self) {
+        for (id, _) in std::mem::take(&mut self.requests.subscriptions) {
+            self.actions.push_back(Action::Unsubscribe { id });
+        }
+        self.requests.subscribe_again.clear();
+        self.requests.publish_again.clear();
+    }
+
+    pub(crate) fn on_subscribe_reply(&mut self, id: SubscribeId, reply: Result<(), Failure>) {
+        if !self.requests.subscriptions.contains_key(&id) {
+            self.fault(None, Fault::UnknownReply);
+        } else if reply.is_err() {
+            if let Some(interest) = self.requests.subscriptions.remove(&id) {
+                self.requests.subscribe_again.push(interest);
+            }
+            let wait = self.backoff(2);
+            self.bring_forward(Timer::Subscribe, wait);
+        }
+    }
+
+    pub(crate) fn subscribe_again(&mut self) {
+        for interest in std::mem::take(&mut self.requests.subscribe_again) {
+            self.subscribe(interest);
+        }
+    }
+
+    pub(crate) fn on_publish_reply(&mut self, id: PublishId, reply: Result<(), Failure>) {
+        let Some(mut attempt) = self.requests.publishes.remove(&id) else {
+            self.fault(None, Fault::UnknownReply);
+            return;
+        };
+        // The same bytes at the same place are no second object: repeating is always safe.
+        if reply.is_err() && attempt.tries < self.config.limits.publish_tries {
+            attempt.tries = attempt.tries.saturating_add(1);
+            let wait = self.backoff(attempt.tries);
+            self.bring_forward(Timer::Publish, wait);
+            self.requests.publish_again.push(attempt);
+        }
+    }
+
+    pub(crate) fn publish_again(&mut self) {
+        for attempt in std::mem::take(&mut self.requests.publish_again) {
+            self.attempt(attempt);
+        }
+    }
+}

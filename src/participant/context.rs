@@ -1,0 +1,109 @@
+//! What every phase works with: the engine, the configuration, the clock, and what goes out.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::action::{Action, Timer};
+use crate::config::{Config, SafetyMode};
+use crate::engine::{Engine, GroupParams};
+use crate::error::Error;
+use crate::notice::{Fault, Notice};
+use crate::participant::deadlines::{Deadlines, Jitter};
+use crate::participant::input::Input;
+use crate::participant::own_keys::OwnKeys;
+use crate::participant::passed::PassedEpochs;
+use crate::participant::requests::Requests;
+use crate::participant::rules::Rules;
+use crate::participant::stats::Stats;
+use crate::time::Timestamp;
+use crate::tracks::{GroupTracks, SenderId};
+
+/// What stays the same participant's from phase to phase, whatever becomes of the group.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Context<E: Engine> {
+    pub(crate) engine: E,
+    pub(crate) config: Config,
+    pub(crate) params: GroupParams,
+    pub(crate) rules: Rules,
+    pub(crate) tracks: GroupTracks,
+    pub(crate) me: SenderId,
+    pub(crate) now: Timestamp,
+    /// What waits to be polled, in order.
+    pub(crate) actions: VecDeque<Action>,
+    /// What is still to be taken in during this call, in order.
+    pub(crate) inputs: VecDeque<Input>,
+    pub(crate) requests: Requests,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) jitter: Jitter,
+    pub(crate) keys: OwnKeys,
+    pub(crate) passed: PassedEpochs,
+    pub(crate) stats: Stats,
+}
+
+impl<E: Engine> Context<E> {
+    pub(crate) fn new(engine: E, config: Config, now: Timestamp) -> Result<Self, Error> {
+        let service_key_hash = config.service_key.as_ref().map(|key| engine.sha256(key)).transpose()?;
+        let params = GroupParams {
+            mode: config.mode,
+            commit_tracks: config.commit_tracks,
+            tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
+            service_key_hash,
+        };
+        let me = engine.sender_id().clone();
+        Ok(Self {
+            tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
+            jitter: Jitter::new(me.as_bytes()),
+            rules: Rules::of(config.mode),
+            engine,
+            config,
+            params,
+            me,
+            now,
+            actions: VecDeque::new(),
+            inputs: VecDeque::new(),
+            requests: Requests::default(),
+            deadlines: Deadlines::default(),
+            keys: OwnKeys::default(),
+            passed: PassedEpochs::default(),
+            stats: Stats::default(),
+        })
+    }
+
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Notify(notice));
+    }
+
+    /// Counts and reports something wrong that a peer or a relay sent.
+    pub(crate) fn fault(&mut self, from: Option<SenderId>, fault: Fault) {
+        let count = self.stats.faults.entry(fault).or_default();
+        *count = count.saturating_add(1);
+        self.notify(Notice::PeerFault { from, fault });
+    }
+
+    /// Sets a deadline `wait` from now.
+    pub(crate) fn set(&mut self, timer: Timer, wait: Duration) {
+        self.deadlines.set(timer, self.now.after(wait));
+    }
+
+    /// Sets a deadline `wait` from now, unless an earlier one stands.
+    pub(crate) fn bring_forward(&mut self, timer: Timer, wait: Duration) {
+        self.deadlines.bring_forward(timer, self.now.after(wait));
+    }
+
+    /// Draws the pause before try number `attempt` of something that failed.
+    pub(crate) fn backoff(&mut self, attempt: u32) -> Duration {
+        self.jitter.backoff(self.config.timers.backoff, attempt)
+    }
+
+    /// Limits `retry_later` to what is believed, and adds jitter: everyone was told the same moment.
+    pub(crate) fn retry_after(&mut self, retry_later: Duration) -> Duration {
+        let (shortest, longest) = self.config.timers.retry_later;
+        let wait = retry_later.clamp(shortest, longest);
+        wait + self.jitter.up_to(self.config.timers.turn)
+    }
+
+    /// Puts inputs before all others that are still to be taken in, and keeps their order.
+    pub(crate) fn first(&mut self, inputs: impl DoubleEndedIterator<Item = Input>) {
+        inputs.rev().for_each(|input| self.inputs.push_front(input));
+    }
+}

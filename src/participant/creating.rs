@@ -1,0 +1,346 @@
+//! Draft sections 6.1 and 6.2: subscribe, publish a KeyPackage, and create the group if the lock of
+//! value 0 is to be had.
+
+use bytes::Bytes;
+
+use crate::action::Timer;
+use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
+use crate::engine::{Engine, GroupView, KeyPackageInfo, MessageKind};
+use crate::error::{Error, Misuse};
+use crate::event::Command;
+use crate::notice::{Fault, Notice, ServiceFault};
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::durable::{self, Tag, read_pin};
+use crate::participant::flow::{By, Entry, Flow, Join, Then};
+use crate::participant::future::Keep;
+use crate::participant::input::{Arrival, Input};
+use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
+use crate::participant::trees::Trees;
+use crate::request::{Failure, FetchId};
+use crate::snapshot::{Reader, Writer};
+use crate::tracks::{Object, SenderId};
+
+/// The largest MOQT group id: a varint.
+const LAST_GROUP: u64 = (1 << 62) - 1;
+
+/// Finding out whether the group exists, or creating it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Creating<G> {
+    pub(crate) carried: Carried,
+    /// Tree objects that came early.
+    pub(crate) trees: Trees,
+    /// The group as created here, durable, until slot 0 is decided.
+    pub(crate) genesis: Option<Genesis<G>>,
+    /// The lock is ours; looking whether the service lost a living group.
+    pub(crate) looking: Option<FetchId>,
+    pub(crate) lock_id: Option<Bytes>,
+    pub(crate) attempts: u32,
+    /// A commit or a receipt lies on the Commit track: the group exists, whatever the service says.
+    commits_seen: bool,
+    /// The service's fault was reported.
+    reported: bool,
+}
+
+/// The group at epoch 0 before it is known to be the group.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Genesis<G> {
+    group: G,
+    view: GroupView,
+    saved: Bytes,
+    pub(crate) pin: Pin,
+}
+
+impl<G> Creating<G> {
+    fn new(carried: Carried) -> Self {
+        Self {
+            carried,
+            trees: Trees::default(),
+            genesis: None,
+            looking: None,
+            lock_id: None,
+            attempts: 0,
+            commits_seen: false,
+            reported: false,
+        }
+    }
+
+    /// Subscribes, publishes the first KeyPackage, and asks whether the group exists.
+    pub(crate) fn begin<E: Engine<Group = G>>(cx: &mut Context<E>, carried: Carried) -> Result<Self, Error> {
+        let this = Self::new(carried);
+        cx.listen();
+        cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+        // "KeyPackage published at Object ID of '0' is used to initiate joining" (draft section 6.1).
+        durable::fresh_key_package(cx, |cx| this.persist(cx))?;
+        this.ask(cx);
+        Ok(this)
+    }
+
+    /// Goes on after a restart.
+    pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        cx.show_key_package();
+        cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+        self.ask(cx);
+    }
+
+    pub(crate) fn handle<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        input: Input,
+    ) -> Result<Flow<G>, Error> {
+        match input {
+            Input::Command(command) => return self.on_command(command),
+            Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
+                self.on_key_package(cx, sender, object_id, payload);
+            }
+            Input::Arrival(Arrival::Welcome(welcome)) => cx.keep_welcome(welcome),
+            Input::Arrival(Arrival::Commit { from, object }) => return Ok(self.on_commit(cx, from, object)),
+            Input::Arrival(Arrival::Tree(object)) => self.trees.keep(object, &cx.config.limits),
+            Input::Locked(_, reply) => {
+                let flow = self.on_lock(cx, reply)?;
+                return Ok(if matches!(flow, Flow::Stay) { self.join_if_there(cx) } else { flow });
+            }
+            Input::Fetched { id, purpose: FetchPurpose::Genesis, failure } if self.looking == Some(id) => {
+                self.on_look(cx, failure)?;
+            }
+            Input::Incremented(_, reply) => return self.on_increment(cx, reply),
+            Input::Timer(Timer::Request) => self.ask(cx),
+            Input::Timer(Timer::JoinDeadline) => {
+                cx.notify(Notice::JoinStalled { counter: None });
+                cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+            }
+            _ => {}
+        }
+        Ok(Flow::Stay)
+    }
+
+    fn on_command(&mut self, command: Command) -> Result<Flow<G>, Error> {
+        match command {
+            Command::Join => Err(Misuse::AlreadyJoined.into()),
+            // Nobody has let us in.
+            Command::Leave => Ok(Flow::End(Notice::Left)),
+            _ => Err(Misuse::NotAMember.into()),
+        }
+    }
+
+    /// Keeps a KeyPackage until it is known whether this participant creates the group. It is judged at
+    /// once: anybody may have put junk further up on the track, and the newest speaks.
+    fn on_key_package<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        sender: SenderId,
+        object_id: u64,
+        payload: Bytes,
+    ) {
+        let own = |info: KeyPackageInfo| {
+            info.sender == sender && info.sequence.is_none_or(|sequence| sequence == object_id)
+        };
+        if cx.engine.inspect_key_package(cx.now, &payload).is_ok_and(own)
+            && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
+        {
+            cx.fault(Some(sender), Fault::TooMany);
+        }
+    }
+
+    /// An object came on the Commit track before it is known whether the group exists.
+    fn on_commit<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        from: Option<SenderId>,
+        object: Object,
+    ) -> Flow<G> {
+        let is_sign = if object.location.object % 2 == 1 {
+            // What it signs is not known yet.
+            cx.config.service_key.is_some() && object.payload.len() <= MAX_RECEIPT
+        } else {
+            matches!(
+                cx.engine.classify(&object.payload),
+                Ok(MessageKind::Commit { group_id, .. }) if group_id == cx.config.group.as_bytes()
+            )
+        };
+        self.commits_seen = self.commits_seen || is_sign;
+        let flow = if is_sign { self.join_if_there(cx) } else { Flow::Stay };
+        if matches!(flow, Flow::Stay) {
+            cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
+        } else {
+            cx.first([Input::KeepCommit { from, object }].into_iter());
+        }
+        flow
+    }
+
+    /// Who waits to ask the counter whether the group is there need not if a commit shows it: a crowd that
+    /// found the creator at it does not come back as a crowd, and takes its Welcomes at once.
+    fn join_if_there<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Flow<G> {
+        let waits = cx.deadlines.is_set(Timer::Request);
+        if waits && self.commits_seen && self.genesis.is_none() && !self.reported {
+            return Flow::Join(Join { counter: None, then: Then::Nothing });
+        }
+        Flow::Stay
+    }
+
+    /// Asks for value 0: for the lock, or, once the group is made, for the increment.
+    fn ask<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        match self.genesis.as_ref().map(|g| g.pin) {
+            // A lock is a hint only where increments are pinned; elsewhere it is needed again.
+            Some(pin) if self.lock_id.is_some() || cx.rules.pins => {
+                cx.ask_increment(IncrementPurpose::Genesis(pin), None, self.lock_id.clone());
+            }
+            _ => cx.ask_lock(LockPurpose::Genesis),
+        }
+    }
+
+    fn back_off<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        self.attempts = self.attempts.saturating_add(1);
+        let wait = cx.backoff(self.attempts);
+        cx.set(Timer::Request, wait);
+    }
+
+    fn on_fault<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, fault: ServiceFault) {
+        if !std::mem::replace(&mut self.reported, true) {
+            cx.notify(Notice::ServiceFault(fault));
+        }
+        self.back_off(cx);
+    }
+
+    fn on_lock<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        reply: Result<LockReply, Failure>,
+    ) -> Result<Flow<G>, Error> {
+        match reply {
+            Ok(LockReply::Ok { lock_id: None, .. }) if cx.rules.fills_first => {
+                self.on_fault(cx, ServiceFault::NoTokens);
+            }
+            Ok(LockReply::Ok { lock_id, .. }) => {
+                self.lock_id = lock_id.clone();
+                if let Some(pin) = self.genesis.as_ref().map(|g| g.pin) {
+                    if cx.rules.fills_first {
+                        // Only this token can tell later whether the group is ours.
+                        self.persist(cx);
+                    }
+                    cx.ask_increment(IncrementPurpose::Genesis(pin), None, lock_id);
+                } else if self.commits_seen {
+                    self.on_fault(cx, ServiceFault::LostGroup);
+                } else {
+                    self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
+                }
+            }
+            Ok(LockReply::Conflict { retry_later }) => {
+                let wait = cx.retry_after(retry_later);
+                cx.set(Timer::Request, wait);
+            }
+            Ok(LockReply::CounterError(state)) if state.current > 0 => {
+                return Ok(self.on_decided(cx, &state, false));
+            }
+            Ok(LockReply::Error(reason)) => self.on_fault(cx, ServiceFault::Refused(reason)),
+            Ok(LockReply::CounterError(_)) | Err(_) => self.back_off(cx),
+        }
+        Ok(Flow::Stay)
+    }
+
+    /// The look at the Commit track before creating: objects there were handled as they came.
+    fn on_look<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        failure: Option<Failure>,
+    ) -> Result<(), Error> {
+        self.looking = None;
+        if self.commits_seen {
+            self.on_fault(cx, ServiceFault::LostGroup);
+            return Ok(());
+        }
+        if matches!(failure, Some(Failure::NotSent | Failure::Unknown)) {
+            self.back_off(cx);
+            return Ok(());
+        }
+        let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
+        let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
+        let view = cx.engine.view(&group)?;
+        let pin = Pin::genesis(view.context_hash);
+        let saved = cx.engine.save(&group)?;
+        self.genesis = Some(Genesis { group, view, saved, pin });
+        self.persist(cx);
+        cx.ask_increment(IncrementPurpose::Genesis(pin), None, self.lock_id.clone());
+        Ok(())
+    }
+
+    fn on_increment<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        reply: Result<IncrementReply, Failure>,
+    ) -> Result<Flow<G>, Error> {
+        match reply {
+            Ok(IncrementReply::Ok(state)) => return Ok(self.on_decided(cx, &state, true)),
+            Ok(IncrementReply::CounterError(state)) if state.current > 0 => {
+                return Ok(self.on_decided(cx, &state, false));
+            }
+            Ok(IncrementReply::Error(Reason::NotLocked)) if !cx.rules.pins => {
+                self.lock_id = None;
+                self.back_off(cx);
+            }
+            Ok(IncrementReply::Error(Reason::UnpinnedId | Reason::NotLocked)) => {
+                self.on_fault(cx, ServiceFault::NoPins);
+            }
+            Ok(IncrementReply::Error(reason)) => self.on_fault(cx, ServiceFault::Refused(reason)),
+            Ok(IncrementReply::CounterError(_)) | Err(_) => self.back_off(cx),
+        }
+        Ok(Flow::Stay)
+    }
+
+    /// Slot 0 is used: by this participant's group or by another's.
+    fn on_decided<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        state: &CounterState,
+        accepted: bool,
+    ) -> Flow<G> {
+        let join = |then| Flow::Join(Join { counter: Some(state.current), then });
+        let Some(genesis) = self.genesis.take() else { return join(Then::Nothing) };
+        match state.pin {
+            Some(pin) if cx.rules.pins && pin == genesis.pin => genesis.enter(Some(pin)),
+            None if !cx.rules.pins && accepted => genesis.enter(None),
+            None if cx.rules.pins && accepted => {
+                self.on_fault(cx, ServiceFault::NoPins);
+                Flow::Stay
+            }
+            // Another's group: ours never was.
+            _ => join(Then::Persist),
+        }
+    }
+
+    fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        durable::persist(cx, &self.carried, Tag::Creating, |out| self.write(out));
+    }
+
+    /// Writes what must survive a crash.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.option(self.genesis.as_ref(), |out, genesis| {
+            out.shared(&genesis.saved);
+            out.bytes(genesis.pin.as_bytes());
+        });
+        out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    pub(crate) fn read<E: Engine<Group = G>>(
+        cx: &Context<E>,
+        carried: Carried,
+        from: &mut Reader,
+    ) -> Result<Self, Error> {
+        let genesis = match from.option(|from| Ok((from.bytes()?, read_pin(from)?)))? {
+            Some((saved, pin)) => {
+                let group = cx.engine.load(&saved)?;
+                Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })
+            }
+            None => None,
+        };
+        Ok(Self { genesis, lock_id: from.option(Reader::bytes)?, ..Self::new(carried) })
+    }
+}
+
+impl<G> Genesis<G> {
+    fn enter(self, pin: Option<Pin>) -> Flow<G> {
+        let Self { group, view, saved, .. } = self;
+        Flow::Enter(Box::new(Entry { group, view, saved, pin, by: By::Creation }))
+    }
+}

@@ -1,0 +1,57 @@
+//! What a phase comes to: data only, so that no phase needs to know another.
+
+use bytes::Bytes;
+
+use crate::counter::{CounterState, Pin};
+use crate::engine::GroupView;
+use crate::notice::{Notice, RejoinReason};
+
+/// Where a participant goes from its present phase.
+pub(crate) enum Flow<G> {
+    /// The phase goes on.
+    Stay,
+    /// The group exists: wait for a Welcome.
+    Join(Join),
+    /// This participant is in the group.
+    Enter(Box<Entry<G>>),
+    /// It has left or was removed.
+    End(Notice),
+}
+
+/// How joining begins.
+pub(crate) struct Join {
+    /// The counter's value as last heard.
+    pub(crate) counter: Option<u64>,
+    pub(crate) then: Then,
+}
+
+/// What is done once joining has begun.
+pub(crate) enum Then {
+    Nothing,
+    /// What was kept is not kept any more.
+    Persist,
+    /// A member could not go on: it says so. With `fresh` it publishes a KeyPackage in any case, else only if
+    /// it has none.
+    Rejoin {
+        reason: RejoinReason,
+        fresh: bool,
+    },
+}
+
+/// A group state to take as one's own.
+pub(crate) struct Entry<G> {
+    pub(crate) group: G,
+    pub(crate) view: GroupView,
+    /// `Engine::save` of `group`.
+    pub(crate) saved: Bytes,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) by: By,
+}
+
+/// How a group state came about.
+pub(crate) enum By {
+    /// This participant created the group.
+    Creation,
+    /// A Welcome; with the counter's state, if that is what confirmed it.
+    Welcome(Option<CounterState>),
+}

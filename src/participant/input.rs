@@ -1,0 +1,52 @@
+//! What reaches a phase: events, after a look at what they answer or where they came from.
+
+use bytes::Bytes;
+
+use crate::action::Timer;
+use crate::counter::{CounterState, IncrementReply, LockReply};
+use crate::event::Command;
+use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
+use crate::request::{Failure, FetchId};
+use crate::tracks::{Object, SenderId};
+
+/// One thing for the present phase to take in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Input {
+    Command(Command),
+    /// An object as it came, not looked at yet.
+    Object(Object),
+    Arrival(Arrival),
+    Fetched {
+        id: FetchId,
+        purpose: FetchPurpose,
+        failure: Option<Failure>,
+    },
+    Locked(LockPurpose, Result<LockReply, Failure>),
+    Incremented(IncrementPurpose, Result<IncrementReply, Failure>),
+    Authenticator {
+        peer: SenderId,
+        epoch: u64,
+        authenticator: Bytes,
+    },
+    Timer(Timer),
+    /// A commit that showed a creator that the group exists, for later.
+    KeepCommit {
+        from: Option<SenderId>,
+        object: Object,
+    },
+    /// What was kept for the present epoch was taken in: commits of later ones may show a gap.
+    CaughtUp,
+    /// This participant is in again: a leave that was asked for before goes on.
+    LeaveAgain,
+    /// The counter's state, as the gate learnt it.
+    Counter(CounterState),
+}
+
+/// An object of one of the group's tracks, at a place and of a size where such an object may be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Arrival {
+    KeyPackage { sender: SenderId, object_id: u64, payload: Bytes },
+    Welcome(Bytes),
+    Commit { from: Option<SenderId>, object: Object },
+    Tree(Object),
+}

@@ -1,0 +1,29 @@
+//! What this participant wants committed besides joins.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::tracks::SenderId;
+
+/// Intents of the embedder and of leavers. They are kept through lost races until done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Intents {
+    /// Members to remove; `true`: bar them too.
+    pub(crate) removals: BTreeMap<SenderId, bool>,
+    /// Fresh entropy, done by any commit of this participant's own.
+    pub(crate) update: bool,
+    /// Leaves whose members asked, in this epoch, to be removed.
+    pub(crate) leaves: BTreeSet<u32>,
+    /// Leave requests of epochs not reached yet, one per sender: epoch, object id, message.
+    pub(crate) future_leaves: BTreeMap<SenderId, (u64, u64, Bytes)>,
+    /// Members that asked to leave: they are not barred when they are out.
+    pub(crate) leavers: BTreeSet<SenderId>,
+}
+
+impl Intents {
+    /// Whether there is anything to commit that waits for nobody.
+    pub(crate) fn are_urgent(&self) -> bool {
+        self.update || !self.removals.is_empty() || !self.leaves.is_empty()
+    }
+}

@@ -1,0 +1,159 @@
+//! Others' way in: objects of the KeyPackage tracks (draft section 6.1), judged before they are committed.
+
+use bytes::Bytes;
+
+use crate::config::Admission;
+use crate::engine::{Engine, EngineError, KeyPackageInfo, MessageKind};
+use crate::error::{Error, Misuse};
+use crate::notice::{Fault, Hold, Notice, Refusal};
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::joiners::{Joiners, Waiting};
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::leave;
+use crate::tracks::SenderId;
+
+/// Takes in an object of a KeyPackage track: a KeyPackage to commit, or a request to leave.
+pub(crate) fn on_object<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+    sender: SenderId,
+    object_id: u64,
+    payload: Bytes,
+) {
+    // Junk is judged before it can push a good object aside.
+    match cx.engine.classify(&payload) {
+        Ok(MessageKind::KeyPackage) => {
+            on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload);
+        }
+        Ok(MessageKind::Proposal { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
+            cx.fault(Some(sender), Fault::WrongGroup);
+        }
+        Ok(MessageKind::Proposal { epoch: of, .. }) => {
+            leave::on_request(
+                cx,
+                epoch,
+                carried,
+                sender,
+                leave::Request { epoch: of, object_id, message: payload },
+            );
+        }
+        Ok(_) | Err(_) => cx.fault(Some(sender), Fault::NotMls),
+    }
+}
+
+fn on_key_package<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    joiners: &mut Joiners,
+    sender: SenderId,
+    object_id: u64,
+    message: Bytes,
+) {
+    let info = match cx.engine.inspect_key_package(cx.now, &message) {
+        Ok(info) => info,
+        Err(error) => {
+            let fault = if matches!(error, EngineError::Malformed) { Fault::NotMls } else { Fault::Invalid };
+            cx.fault(Some(sender), fault);
+            return;
+        }
+    };
+    if info.sender != sender {
+        cx.fault(Some(sender), Fault::WrongSender);
+        return;
+    }
+    // A KeyPackage replayed at another place is not a fresh one.
+    if info.sequence.is_some_and(|sequence| sequence != object_id) {
+        cx.fault(Some(sender), Fault::BadLocation);
+        return;
+    }
+    if !joiners.is_news(&sender, object_id, &cx.config.limits) {
+        // Relays replay; this is no fault of the sender's.
+        return;
+    }
+    if epoch.roster.of(&sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object_id)) {
+        // What it joined by, or older.
+        return;
+    }
+    if joiners.refused.contains(&sender) {
+        cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+        return;
+    }
+    let hold = hold(cx, epoch, joiners, &info);
+    let replacing = joiners.admitted.get(&sender).cloned().flatten();
+    put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, replacing });
+}
+
+/// Whether a KeyPackage must wait for the embedder, and why.
+fn hold<E: Engine>(
+    cx: &Context<E>,
+    epoch: &Epoch<E::Group>,
+    joiners: &Joiners,
+    info: &KeyPackageInfo,
+) -> Option<Hold> {
+    if epoch.roster.of(&info.sender).is_some() {
+        // A member that comes back: remove and add in one commit.
+        return None;
+    }
+    if joiners.admitted.contains_key(&info.sender) {
+        // The embedder's word holds for every KeyPackage of this sender, not only for the one it saw.
+        return None;
+    }
+    if joiners.barred.contains(&info.sender) {
+        return Some(Hold::Barred);
+    }
+    let namesake = epoch.roster.with_identity(&info.identity).map(|m| &m.sender);
+    if let Some(namesake) = namesake.or_else(|| joiners.same_identity(info)) {
+        // A second device must not evict the first.
+        return Some(Hold::SameIdentity { member: namesake.clone() });
+    }
+    (cx.config.admission == Admission::Ask).then_some(Hold::Policy)
+}
+
+fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: Waiting) {
+    let sender = waiting.info.sender.clone();
+    let credential = waiting.info.credential.clone();
+    let hold = waiting.hold.clone();
+    if !joiners.admit(waiting, cx.now, &cx.config.limits) {
+        cx.notify(Notice::Refused { sender, why: Refusal::Full });
+    } else if let Some(hold) = hold {
+        cx.notify(Notice::JoinRequested { sender, credential, hold });
+    }
+}
+
+/// Adds a sender by a KeyPackage from elsewhere.
+pub(crate) fn add<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    joiners: &mut Joiners,
+    message: Bytes,
+) -> Result<(), Error> {
+    let info = cx.engine.inspect_key_package(cx.now, &message).map_err(|_| Misuse::BadKeyPackage)?;
+    let object = info.sequence.unwrap_or(0);
+    if epoch.roster.of(&info.sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
+        cx.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
+        return Ok(());
+    }
+    put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold: None, replacing: None });
+    Ok(())
+}
+
+/// Notes that a member is to be removed; with `bar`, let back in only by the embedder.
+pub(crate) fn remove<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+    sender: SenderId,
+    bar: bool,
+) {
+    if bar {
+        carried.joiners.bar(&sender, &cx.config.limits);
+    }
+    if epoch.roster.of(&sender).is_some() {
+        let intent = carried.intents.removals.entry(sender).or_default();
+        *intent = *intent || bar;
+    } else if carried.joiners.take(&sender).is_none() {
+        cx.notify(Notice::Refused { sender, why: Refusal::NotAMember });
+    }
+}

@@ -1,0 +1,387 @@
+//! Deciding the next epoch: lock, create, make durable, look, publish, read back, increment.
+//!
+//! The lock only keeps members out of each other's way; what counts is the pin that the service records once
+//! per slot.
+
+use bytes::Bytes;
+
+use crate::action::Timer;
+use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::{Notice, ServiceFault};
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::{Outbox, PATIENCE, Slot, Step, Verdict};
+use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
+use crate::request::{Failure, FetchId};
+use crate::tracks::{COMMIT_OBJECT, Location, commit_fallback_object};
+
+impl<G> Slot<G> {
+    /// Asks for the lock, if nothing is going on.
+    pub(crate) fn ask<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        if !self.is_idle() {
+            return;
+        }
+        cx.deadlines.clear(Timer::Turn);
+        if let Some((pin, lock_id)) = self.outbox.as_ref().and_then(|o| Some((o.pin, o.lock_id.clone()?))) {
+            // Whether the slot is ours already, the service says only to the token it was asked under.
+            self.pin(cx, epoch, pin, Some(lock_id), true);
+            return;
+        }
+        self.step = Step::Locking;
+        cx.ask_lock(LockPurpose::Slot(epoch.slot()));
+    }
+
+    /// A held commit has no confirmation yet: ask which commit won, or finish it for its committer.
+    pub(crate) fn on_confirm_timer<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        if self.is_idle() && !cx.deadlines.is_set(Timer::Request) {
+            self.ask(cx, epoch);
+        } else {
+            cx.set(Timer::Confirm, cx.config.timers.confirm);
+        }
+    }
+
+    /// The back-off is over: ask again, or repeat the increment with the very same pin.
+    pub(crate) fn ask_again<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        match self.step.clone() {
+            Step::Idle => self.ask(cx, epoch),
+            Step::Pinning { pin, lock_id, .. } => {
+                cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), epoch.pin, lock_id);
+            }
+            Step::Repairing { lock_id, slot } => self.repair(cx, epoch, slot, lock_id),
+            Step::Locking | Step::Looking { .. } | Step::Publishing { .. } => {}
+        }
+    }
+
+    /// Back to idle, to try again after a back-off that grows with each failure.
+    pub(crate) fn back_off<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        self.step = Step::Idle;
+        self.repeat_later(cx);
+    }
+
+    /// Keeps the step and repeats its request after a back-off.
+    pub(crate) fn repeat_later<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        self.attempts = self.attempts.saturating_add(1);
+        let wait = cx.backoff(self.attempts);
+        cx.set(Timer::Request, wait);
+    }
+
+    /// Nothing is committed until the service recovers; it is probed with a growing back-off.
+    pub(crate) fn halt<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, fault: ServiceFault) {
+        if self.halted.replace(fault) != Some(fault) {
+            cx.notify(Notice::ServiceFault(fault));
+        }
+        self.back_off(cx);
+    }
+
+    /// Takes in the answer to [`ask`](Self::ask).
+    pub(crate) fn on_lock<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        reply: Result<LockReply, Failure>,
+    ) -> Result<Verdict<G>, Error> {
+        match reply {
+            Ok(LockReply::Ok { lock_id, .. }) => return Ok(self.on_locked(cx, epoch, lock_id)),
+            Ok(LockReply::Conflict { retry_later }) => {
+                self.step = Step::Idle;
+                let wait = cx.retry_after(retry_later);
+                cx.set(Timer::Request, wait);
+            }
+            Ok(LockReply::CounterError(state)) => {
+                self.step = Step::Idle;
+                return self.on_counter(cx, epoch, &state);
+            }
+            Ok(LockReply::Error(reason)) => self.halt(cx, ServiceFault::Refused(reason)),
+            Err(_) => self.back_off(cx),
+        }
+        Ok(Verdict::Open)
+    }
+
+    /// The lock is ours: help a commit that is already there, go on with our own, or create one.
+    fn on_locked<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        lock_id: Option<Bytes>,
+    ) -> Verdict<G> {
+        if let Some(pin) = self.best_candidate() {
+            self.help(cx, epoch, pin, lock_id);
+            return Verdict::Open;
+        }
+        if !self.candidates.is_empty() && self.attempts < PATIENCE {
+            // Commits that remove us cannot be pinned by us: we do not know the epoch they make. Whoever can
+            // has time to; if nobody is left who can, the group must not stand still for it.
+            self.back_off(cx);
+            return Verdict::Open;
+        }
+        if cx.rules.fills_first && lock_id.is_none() {
+            self.halt(cx, ServiceFault::NoTokens);
+            return Verdict::Open;
+        }
+        match &mut self.outbox {
+            None => Verdict::Create { lock_id },
+            Some(outbox) if cx.rules.fills_first => {
+                outbox.lock_id = lock_id.clone();
+                Verdict::Persist { lock_id }
+            }
+            Some(_) => {
+                self.go_on(cx, epoch, lock_id);
+                Verdict::Open
+            }
+        }
+    }
+
+    /// The own commit was created, or there was nothing to commit.
+    pub(crate) fn on_created<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        outbox: Option<Outbox<G>>,
+        lock_id: Option<Bytes>,
+    ) -> Verdict<G> {
+        let Some(mut outbox) = outbox else {
+            // The service stands where it should, and there is nothing to do.
+            self.halted = None;
+            self.step = Step::Idle;
+            if !self.candidates.is_empty() {
+                // But a commit that removes us is still open, and nobody else will tell us what became of it.
+                self.back_off(cx);
+            }
+            return Verdict::Open;
+        };
+        if cx.rules.fills_first {
+            outbox.lock_id = lock_id.clone();
+        }
+        self.outbox = Some(outbox);
+        Verdict::Persist { lock_id }
+    }
+
+    /// The own commit is durable. Where the token can tell later whose the slot is, the slot is filled first, and
+    /// nobody sees the commit unless it has won; else the relay is asked whether another one is there already.
+    pub(crate) fn go_on<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        lock_id: Option<Bytes>,
+    ) {
+        if cx.rules.fills_first {
+            if let Some(pin) = self.outbox.as_ref().map(|o| o.pin) {
+                self.pin(cx, epoch, pin, lock_id, true);
+            }
+            return;
+        }
+        let fetch = cx.fetch_commits(FetchPurpose::Slot, epoch.number..=epoch.number);
+        self.step = Step::Looking { fetch, lock_id };
+    }
+
+    /// Pins a commit on its committer's behalf.
+    fn help<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        pin: Pin,
+        lock_id: Option<Bytes>,
+    ) {
+        cx.stats.helped = cx.stats.helped.saturating_add(1);
+        self.pin(cx, epoch, pin, lock_id, false);
+    }
+
+    fn pin<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        pin: Pin,
+        lock_id: Option<Bytes>,
+        own: bool,
+    ) {
+        self.step = Step::Pinning { pin, lock_id: lock_id.clone(), own, unknown: false };
+        cx.deadlines.clear(Timer::ReadBack);
+        cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), epoch.pin, lock_id);
+    }
+
+    /// What the relay had for this epoch was handled as it came: is there a commit to help instead?
+    pub(crate) fn on_look<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        id: FetchId,
+    ) -> Result<(), Error> {
+        let Step::Looking { fetch, lock_id } = self.step.clone() else { return Ok(()) };
+        if fetch != id {
+            return Ok(());
+        }
+        if let Some(pin) = self.best_candidate() {
+            if self.outbox.as_ref().is_some_and(|o| !o.sent) {
+                // Nobody can have seen it: there was never a second commit for this slot.
+                self.outbox = None;
+            }
+            self.help(cx, epoch, pin, lock_id);
+            return Ok(());
+        }
+        let own = self.outbox.as_ref().filter(|o| o.seen).map(|o| o.pin);
+        self.step = Step::Publishing { lock_id: lock_id.clone() };
+        match own {
+            Some(pin) => {
+                self.pin(cx, epoch, pin, lock_id, true);
+                Ok(())
+            }
+            None => self.publish(cx, epoch),
+        }
+    }
+
+    /// The object id for the own commit. Where other bytes hold object 0, for good, it is the place that is ours
+    /// by our leaf; and where that is taken too, one that nobody can foresee before the commit is there.
+    pub(crate) fn commit_place<E: Engine<Group = G>>(
+        &self,
+        cx: &Context<E>,
+        epoch: &Epoch<G>,
+        commit: &Bytes,
+    ) -> Result<u64, Error> {
+        if !self.taken.contains(&COMMIT_OBJECT) {
+            return Ok(COMMIT_OBJECT);
+        }
+        let hash = cx.engine.sha256(commit)?;
+        let most = u64::try_from(cx.config.limits.roster).unwrap_or(u64::MAX).max(1);
+        let drawn = hash.chunks(2).map(|pair| {
+            let number = pair.iter().fold(0_u64, |n, byte| n * 256 + u64::from(*byte));
+            number.checked_rem(most).unwrap_or(0).saturating_add(1).saturating_mul(2)
+        });
+        let mut places = commit_fallback_object(epoch.leaf).into_iter().chain(drawn);
+        Ok(places.find(|place| !self.taken.contains(place)).unwrap_or(COMMIT_OBJECT))
+    }
+
+    /// Publishes the own commit, always the same bytes at the same place.
+    pub(crate) fn publish<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+    ) -> Result<(), Error> {
+        let Some(commit) = self.outbox.as_ref().map(|o| o.commit.clone()) else { return Ok(()) };
+        let place = self.commit_place(cx, epoch, &commit)?;
+        let Some(outbox) = &mut self.outbox else { return Ok(()) };
+        // The place may turn out to be taken after our bytes were sent to it.
+        let object = outbox.object.filter(|at| !self.taken.contains(at)).unwrap_or(place);
+        outbox.object = Some(object);
+        outbox.sent = true;
+        cx.publish(cx.tracks.commit(&cx.me), Location { group: epoch.number, object }, commit);
+        cx.set(Timer::ReadBack, cx.config.timers.read_back);
+        Ok(())
+    }
+
+    /// The own commit did not come back: the publish was lost, or only its echo was, or its place is taken.
+    /// The slot may be decided by now, so the way on is the one from the start.
+    pub(crate) fn on_not_read_back<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+    ) -> bool {
+        let publishing = matches!(self.step, Step::Publishing { .. });
+        if publishing {
+            self.step = Step::Idle;
+            self.ask(cx, epoch);
+        }
+        publishing
+    }
+
+    /// The own commit came back: only now may its slot be pinned, for others can find it.
+    pub(crate) fn on_own_commit_seen<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        let Some(outbox) = &mut self.outbox else { return };
+        outbox.seen = true;
+        outbox.sent = true;
+        let pin = outbox.pin;
+        if let Step::Publishing { lock_id } = self.step.clone() {
+            self.pin(cx, epoch, pin, lock_id, true);
+        } else if self.is_idle() {
+            // After a restart: the outbox goes on where it stood.
+            cx.deadlines.bring_forward(Timer::Turn, cx.now);
+        }
+    }
+
+    /// Another valid commit showed up while our own is on its way: whichever is pinned wins, and the one
+    /// that is there already is the better bet.
+    pub(crate) fn on_rival<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        let Step::Publishing { lock_id } = self.step.clone() else { return };
+        if let Some(pin) = self.best_candidate() {
+            self.help(cx, epoch, pin, lock_id);
+        }
+    }
+
+    /// Takes in the answer to an increment of this slot.
+    pub(crate) fn on_increment<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        asked: Pin,
+        reply: Result<IncrementReply, Failure>,
+    ) -> Result<Verdict<G>, Error> {
+        let Step::Pinning { pin, own, unknown, .. } = self.step.clone() else { return Ok(Verdict::Open) };
+        if asked != pin {
+            return Ok(Verdict::Open);
+        }
+        match reply {
+            Ok(IncrementReply::Ok(state)) if cx.rules.pins => match state.pin {
+                Some(winner) => {
+                    if own && winner == pin {
+                        self.publish_receipt(cx, epoch, state.receipt);
+                    }
+                    return self.decide(cx, epoch, winner);
+                }
+                None => self.halt(cx, ServiceFault::NoPins),
+            },
+            Ok(IncrementReply::Ok(_)) => return self.decide(cx, epoch, pin),
+            Ok(IncrementReply::CounterError(state)) => return self.on_lost(cx, epoch, &state, pin, unknown),
+            // The lock lapsed. Where increments are pinned it does not matter, so this service does not pin.
+            Ok(IncrementReply::Error(Reason::NotLocked)) if !cx.rules.pins => {
+                if let Some(outbox) = &mut self.outbox {
+                    // Neither this token nor a late copy of this request can fill the slot any more.
+                    outbox.lock_id = None;
+                }
+                self.back_off(cx);
+            }
+            Ok(IncrementReply::Error(Reason::NotLocked | Reason::UnpinnedId)) => {
+                self.halt(cx, ServiceFault::NoPins);
+            }
+            Ok(IncrementReply::Error(reason)) => self.halt(cx, ServiceFault::Refused(reason)),
+            Err(failure) => {
+                if let Step::Pinning { unknown, .. } = &mut self.step {
+                    *unknown = *unknown || failure == Failure::Unknown;
+                }
+                self.repeat_later(cx);
+            }
+        }
+        Ok(Verdict::Open)
+    }
+
+    fn on_lost<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        state: &CounterState,
+        pin: Pin,
+        unknown: bool,
+    ) -> Result<Verdict<G>, Error> {
+        if !cx.rules.pins {
+            return self.on_unpinned_lost(cx, epoch, state, pin, unknown);
+        }
+        self.step = Step::Idle;
+        if state.current == epoch.slot() {
+            self.halt(cx, ServiceFault::LineageMismatch);
+            return Ok(Verdict::Open);
+        }
+        self.on_counter(cx, epoch, state)
+    }
+
+    /// Publishes the service's receipt right behind the commit, so that others need not ask.
+    fn publish_receipt<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        receipt: Option<Bytes>,
+    ) {
+        let (Some(receipt), Some(_)) = (receipt, &cx.config.service_key) else { return };
+        let Some(object) = self.outbox.as_ref().and_then(|o| o.object) else { return };
+        let location = Location { group: epoch.number, object: object.saturating_add(1) };
+        cx.publish(cx.tracks.commit(&cx.me), location, receipt);
+    }
+}

@@ -1,0 +1,109 @@
+//! Creating the slot's one commit from what there is to commit.
+
+use bytes::Bytes;
+
+use crate::counter::Pin;
+use crate::engine::{Built, Engine};
+use crate::error::Error;
+use crate::notice::{Notice, Refusal};
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::Outbox;
+use crate::participant::member::turn::{Add, Agenda, Work};
+use crate::tracks::{Location, TREE_OBJECT};
+
+/// A commit and the leaves that it empties.
+type Emptying<G> = (Built<G>, Vec<u32>);
+
+/// Creates a commit; `None` if there is nothing to commit.
+pub(crate) fn create<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+) -> Result<Option<Outbox<E::Group>>, Error> {
+    let work = Agenda { cx, epoch, carried }.work();
+    if work.is_empty() {
+        return Ok(None);
+    }
+    let Some((built, removed)) = build(cx, epoch, carried, &work)? else { return Ok(None) };
+    let hash = cx.engine.sha256(&built.commit)?;
+    let saved = cx.engine.save(&built.next.group)?;
+    let pin = Pin::new(hash, built.next.context_hash);
+    cx.stats.commits_built = cx.stats.commits_built.saturating_add(1);
+    Ok(Some(Outbox {
+        base: epoch.context_hash,
+        commit: built.commit,
+        pin,
+        welcomes: built.welcomes,
+        tree: built.tree,
+        next: built.next,
+        saved,
+        added: built.added,
+        removed,
+        sent: false,
+        object: None,
+        seen: false,
+        lock_id: None,
+    }))
+}
+
+/// Builds a commit, and says which leaves it empties. KeyPackages that cannot be committed are dropped
+/// one by one, never the batch.
+fn build<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+    work: &Work,
+) -> Result<Option<Emptying<E::Group>>, Error> {
+    let attempt = |adds: &[Add]| {
+        let mut removes = work.removes.clone();
+        removes.extend(adds.iter().flat_map(|add| &add.takes));
+        let removes: Vec<u32> = removes.into_iter().collect();
+        let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
+        let members = (epoch.roster.len() + messages.len()).saturating_sub(removes.len());
+        let built = if cx.sends_tree_apart(members) && !messages.is_empty() {
+            let location = Location { group: epoch.slot(), object: TREE_OBJECT };
+            let track = cx.tracks.tree(&cx.me);
+            cx.engine.build_apart(&epoch.group, cx.now, &messages, &removes, &track, location)
+        } else {
+            cx.engine.build(&epoch.group, cx.now, &messages, &removes)
+        };
+        built.map(|built| (built, removes))
+    };
+    if let Ok(built) = attempt(&work.adds) {
+        return Ok(Some(built));
+    }
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    // Halving finds the bad ones without a group clone for each good one.
+    let mut parts = vec![&work.adds[..]];
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        if attempt(part).is_ok() {
+            good.extend_from_slice(part);
+        } else if let [one] = part {
+            bad.push(one.sender.clone());
+        } else {
+            let (left, right) = part.split_at(part.len() / 2);
+            parts.extend([right, left]);
+        }
+    }
+    // Some may each be good and not go together: then one at a time.
+    let mut built = None;
+    for adds in [&good[..], good.get(..1).unwrap_or_default()] {
+        if built.is_none() && !adds.is_empty() {
+            built = attempt(adds).ok();
+        }
+    }
+    if built.is_none() && (work.update || !work.removes.is_empty()) {
+        // If not even the plain commit can be built, our own state is failing.
+        built = Some(attempt(&[])?);
+    }
+    for sender in bad {
+        carried.joiners.take(&sender);
+        cx.notify(Notice::Refused { sender, why: Refusal::BadKeyPackage });
+    }
+    Ok(built)
+}

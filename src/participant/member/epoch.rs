@@ -1,0 +1,249 @@
+//! The group at one epoch, as this participant holds it, and what the last commit left to be done.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::action::{Action, Timer};
+use crate::counter::Pin;
+use crate::engine::{Engine, Member as GroupMember, Next};
+use crate::error::Error;
+use crate::keys::{EXPORTER_LABEL, EpochSecret};
+use crate::notice::Notice;
+use crate::participant::context::Context;
+use crate::participant::durable::{read_pin, read_welcome, write_welcome};
+use crate::participant::flow::Entry;
+use crate::participant::requests::FetchPurpose;
+use crate::participant::roster::Roster;
+use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::tracks::{Location, Object, SenderId, TREE_OBJECT, WELCOME_OBJECT};
+
+/// One epoch.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Epoch<G> {
+    pub(crate) group: G,
+    /// `Engine::save` of `group`, made once per epoch.
+    pub(crate) saved: Bytes,
+    pub(crate) number: u64,
+    pub(crate) context_hash: [u8; 32],
+    pub(crate) leaf: u32,
+    /// The pin of this epoch; `None` but in Pinned mode.
+    pub(crate) pin: Option<Pin>,
+    pub(crate) roster: Roster,
+    /// What the own commit that made it left to be shown.
+    pub(crate) afterwards: Afterwards,
+    /// Members already reported as expired.
+    expired: BTreeSet<SenderId>,
+}
+
+/// What follows on an own commit that won: nothing, for an epoch that another made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Afterwards {
+    /// Welcomes, published by now or about to be.
+    pub(crate) welcomes: Vec<(SenderId, Bytes)>,
+    /// Fenced: the commit itself, until it was read back. Nobody has it before it is published.
+    pub(crate) unheard: Option<Unheard>,
+    /// The tree object that goes before the Welcomes, if they come without the tree.
+    pub(crate) tree: Option<Bytes>,
+}
+
+/// Fenced: an own commit that made the present epoch, and its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Unheard {
+    pub(crate) location: Location,
+    pub(crate) commit: Bytes,
+}
+
+/// The next epoch, decided.
+pub(crate) struct NewEpoch<G> {
+    pub(crate) next: Next<G>,
+    pub(crate) change: Change,
+    pub(crate) pin: Option<Pin>,
+    /// What goes with an epoch that this participant made itself.
+    pub(crate) own: Option<OwnCommit>,
+}
+
+/// What a commit changes, for the roster and the notices.
+pub(crate) struct Change {
+    pub(crate) committer: u32,
+    pub(crate) removed: Vec<u32>,
+    pub(crate) added: Vec<GroupMember>,
+}
+
+/// What an own commit that won brings along.
+pub(crate) struct OwnCommit {
+    /// `Engine::save` of the group after it.
+    pub(crate) saved: Bytes,
+    pub(crate) afterwards: Afterwards,
+}
+
+/// Who came, who went, and by whose commit.
+pub(crate) struct Turnover {
+    pub(crate) committer: Option<SenderId>,
+    pub(crate) removed: Vec<GroupMember>,
+    pub(crate) added: Vec<GroupMember>,
+}
+
+impl<G> Epoch<G> {
+    /// Takes a group state as this participant's own.
+    pub(crate) fn enter<E: Engine<Group = G>>(cx: &Context<E>, entry: Entry<G>) -> Result<Self, Error> {
+        let Entry { group, view, saved, pin, .. } = entry;
+        Ok(Self {
+            roster: Roster::new(cx.engine.roster(&group)?),
+            group,
+            saved,
+            number: view.epoch,
+            context_hash: view.context_hash,
+            leaf: view.leaf,
+            pin,
+            afterwards: Afterwards::default(),
+            expired: BTreeSet::new(),
+        })
+    }
+
+    /// The counter value that makes the next epoch. Epoch 2^64 - 1 has none; the engine refuses it.
+    pub(crate) fn slot(&self) -> u64 {
+        self.number.saturating_add(1)
+    }
+
+    /// Goes on to the next epoch.
+    pub(crate) fn advance<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        new: NewEpoch<G>,
+    ) -> Result<Turnover, Error> {
+        let NewEpoch { next, change, pin, own } = new;
+        let OwnCommit { saved, afterwards } = match own {
+            Some(own) => own,
+            None => OwnCommit { saved: cx.engine.save(&next.group)?, afterwards: Afterwards::default() },
+        };
+        self.keep_if_untold(cx)?;
+        let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
+        self.number = self.slot();
+        self.group = next.group;
+        self.saved = saved;
+        self.context_hash = next.context_hash;
+        self.pin = pin;
+        self.afterwards = afterwards;
+        let removed = change.removed.iter().filter_map(|leaf| self.roster.remove(*leaf)).collect();
+        for added in &change.added {
+            self.roster.insert(added.clone());
+        }
+        Ok(Turnover { committer, removed, added: change.added })
+    }
+
+    /// The secret that all track keys of this epoch follow from.
+    pub(crate) fn secret<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Result<EpochSecret, Error> {
+        if let Some(passed) = cx.passed.of(self.number) {
+            return Ok(passed.clone());
+        }
+        let kdf = cx.engine.kdf();
+        let group = cx.config.group.as_bytes();
+        let master = cx.engine.export_secret(&self.group, EXPORTER_LABEL, group, kdf.hash_len())?;
+        Ok(EpochSecret::from_master(kdf, self.number, &master)?)
+    }
+
+    /// Before this epoch is left: the embedder could not pull the secret of one whose notice it has not
+    /// polled, and MLS has no way back to it.
+    pub(crate) fn keep_if_untold<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
+        let untold =
+            |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.number);
+        if cx.actions.iter().any(untold) {
+            let secret = self.secret(cx)?;
+            cx.passed.keep(secret);
+        }
+        Ok(())
+    }
+
+    /// Publishes the Welcomes of the own commit, its tree ahead of them. Its slot is decided, so nobody is
+    /// let into an epoch that never was (RFC 9420 section 14).
+    pub(crate) fn publish_welcomes<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        let group = self.number;
+        let Afterwards { welcomes, tree, .. } = &self.afterwards;
+        if let Some(tree) = tree {
+            let location = Location { group, object: TREE_OBJECT };
+            cx.publish(cx.tracks.tree(&cx.me), location, tree.clone());
+        }
+        cx.stats.welcomes = cx.stats.welcomes.saturating_add(welcomes.len() as u64);
+        for (recipient, welcome) in welcomes {
+            let track = cx.tracks.welcome(recipient);
+            cx.publish(track, Location { group, object: WELCOME_OBJECT }, welcome.clone());
+        }
+    }
+
+    /// Fenced: shows the commit that made this epoch, until it was read back.
+    pub(crate) fn publish_unheard<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        let Some(Unheard { location, commit }) = &self.afterwards.unheard else { return };
+        cx.publish(cx.tracks.commit(&cx.me), *location, commit.clone());
+        cx.set(Timer::ReadBack, cx.config.timers.read_back);
+    }
+
+    /// Fenced: the commit did not come back.
+    pub(crate) fn show_unheard_again<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        if let Some(Unheard { location, .. }) = &self.afterwards.unheard {
+            let group = location.group;
+            self.publish_unheard(cx);
+            cx.fetch_commits(FetchPurpose::Objects, group..=group);
+        }
+    }
+
+    /// Fenced: an object of an epoch that is over, perhaps the own commit that came back.
+    pub(crate) fn on_past_object<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, object: &Object) {
+        let own = |u: &mut Unheard| u.location.group == object.location.group && u.commit == object.payload;
+        if self.afterwards.unheard.take_if(own).is_some() {
+            cx.deadlines.clear(Timer::ReadBack);
+        }
+    }
+
+    /// Reports members whose credential is no longer valid, once each.
+    pub(crate) fn check_credentials<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        cx.set(Timer::Credentials, cx.config.timers.credential_check);
+        let expired: Vec<SenderId> = self
+            .roster
+            .iter()
+            .filter(|m| !self.expired.contains(&m.sender))
+            .filter(|m| !cx.engine.credential_valid(&self.group, m, cx.now))
+            .map(|m| m.sender.clone())
+            .collect();
+        self.expired.extend(expired.iter().cloned());
+        for sender in expired {
+            cx.notify(Notice::CredentialExpired { sender });
+        }
+    }
+
+    /// Writes what must survive a crash.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        let Afterwards { welcomes, tree, unheard } = &self.afterwards;
+        out.shared(&self.saved);
+        out.option(self.pin, |out, pin| out.bytes(pin.as_bytes()));
+        out.list(welcomes.iter(), write_welcome);
+        out.option(tree.as_ref(), |out, tree| out.shared(tree));
+        out.option(unheard.as_ref(), |out, unheard| {
+            out.u64(unheard.location.group);
+            out.u64(unheard.location.object);
+            out.shared(&unheard.commit);
+        });
+    }
+}
+
+/// An epoch as a snapshot has it.
+pub(crate) struct Stored {
+    pub(crate) saved: Bytes,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) afterwards: Afterwards,
+}
+
+impl Stored {
+    /// Reads what [`Epoch::write`] wrote.
+    pub(crate) fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
+        let saved = from.bytes()?;
+        let pin = from.option(read_pin)?;
+        let welcomes = from.list(read_welcome)?;
+        let tree = from.option(Reader::bytes)?;
+        let unheard = from.option(|from| {
+            let location = Location { group: from.u64()?, object: from.u64()? };
+            Ok(Unheard { location, commit: from.bytes()? })
+        })?;
+        Ok(Self { saved, pin, afterwards: Afterwards { welcomes, unheard, tree } })
+    }
+}

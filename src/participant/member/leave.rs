@@ -1,0 +1,84 @@
+//! Leaving: an authenticated request on the leaver's own KeyPackage track, which some other member commits
+//! (an extension of this crate). It is opened on a clone, never cached; the committer removes by value.
+
+use bytes::Bytes;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::Fault;
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::tracks::SenderId;
+
+/// A request to leave, as it came.
+pub(crate) struct Request {
+    /// The epoch it was made in.
+    pub(crate) epoch: u64,
+    pub(crate) object_id: u64,
+    pub(crate) message: Bytes,
+}
+
+/// Takes in a request to leave this group.
+pub(crate) fn on_request<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+    sender: SenderId,
+    request: Request,
+) {
+    let Request { epoch: of, object_id, message } = request;
+    let Carried { joiners, intents, .. } = carried;
+    if of > epoch.number {
+        if of - epoch.number <= cx.config.limits.future_epochs
+            && (epoch.roster.of(&sender).is_some() || intents.future_leaves.len() < cx.config.limits.roster)
+        {
+            intents.future_leaves.insert(sender, (of, object_id, message));
+        }
+        return;
+    }
+    // The newest object on the track speaks: a KeyPackage that came before it is withdrawn.
+    if joiners.get(&sender).is_some_and(|waiting| waiting.object < object_id) {
+        joiners.take(&sender);
+    }
+    if of < epoch.number {
+        // The leaver asks again in each epoch.
+        return;
+    }
+    match cx.engine.open_leave(&epoch.group, cx.now, &message) {
+        Ok(leaf) if epoch.roster.at(leaf).is_some_and(|m| m.sender == sender) => {
+            // Only an authenticated request may push later objects of its track aside.
+            joiners.is_news(&sender, object_id, &cx.config.limits);
+            intents.leaves.insert(leaf);
+            intents.leavers.insert(sender);
+        }
+        Ok(_) => cx.fault(Some(sender), Fault::WrongSender),
+        Err(_) => cx.fault(Some(sender), Fault::Invalid),
+    }
+}
+
+/// Takes up, in a new epoch, the requests that came early for it.
+pub(crate) fn take_up<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &mut Carried) {
+    carried.intents.leaves.clear();
+    for (sender, (of, object_id, message)) in std::mem::take(&mut carried.intents.future_leaves) {
+        if of >= epoch.number {
+            on_request(cx, epoch, carried, sender, Request { epoch: of, object_id, message });
+        }
+    }
+}
+
+/// Makes this participant's own request of this epoch, if it is due; it must be durable before it goes out.
+pub(crate) fn ask<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+) -> Result<Option<(u64, Bytes)>, Error> {
+    let Some(leaving) = carried.leaving.as_mut().filter(|l| l.asked_in != Some(epoch.number)) else {
+        return Ok(None);
+    };
+    let request = cx.engine.propose_leave(&epoch.group, cx.now)?;
+    let object_id = cx.keys.next_object_id;
+    cx.keys.next_object_id = object_id.saturating_add(1);
+    leaving.asked_in = Some(epoch.number);
+    Ok(Some((object_id, request)))
+}

@@ -1,0 +1,79 @@
+//! Mode Advisory: a committer died between publish and increment, and whoever notices increments for it.
+
+use bytes::Bytes;
+
+use crate::action::Timer;
+use crate::counter::{IncrementReply, LockReply, Pin};
+use crate::engine::Engine;
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::{Slot, Step};
+use crate::participant::requests::{IncrementPurpose, LockPurpose};
+use crate::request::Failure;
+
+impl<G> Slot<G> {
+    pub(crate) fn start_repair<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, slot: u64) {
+        self.step = Step::Repairing { lock_id: None, slot };
+        cx.ask_lock(LockPurpose::Repair(slot));
+    }
+
+    /// Asks again for the lock, or for the increment under the one it has.
+    pub(crate) fn repair<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        slot: u64,
+        lock_id: Option<Bytes>,
+    ) {
+        match lock_id {
+            Some(_) => self.fill(cx, epoch, slot, lock_id),
+            None => cx.ask_lock(LockPurpose::Repair(slot)),
+        }
+    }
+
+    fn fill<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        slot: u64,
+        lock_id: Option<Bytes>,
+    ) {
+        let pin = Pin::new([0; 32], epoch.context_hash);
+        self.step = Step::Repairing { lock_id: lock_id.clone(), slot };
+        cx.ask_increment(IncrementPurpose::Repair(slot, pin), None, lock_id);
+    }
+
+    pub(crate) fn on_repair_lock<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        slot: u64,
+        reply: Result<LockReply, Failure>,
+    ) {
+        match reply {
+            Ok(LockReply::Ok { lock_id, .. }) => self.fill(cx, epoch, slot, lock_id),
+            Ok(LockReply::Conflict { retry_later }) => {
+                self.step = Step::Idle;
+                let wait = cx.retry_after(retry_later);
+                cx.set(Timer::Request, wait);
+            }
+            Ok(LockReply::CounterError(_) | LockReply::Error(_)) | Err(_) => self.back_off(cx),
+        }
+    }
+
+    pub(crate) fn on_repaired<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        slot: u64,
+        reply: Result<IncrementReply, Failure>,
+    ) {
+        match reply {
+            Ok(IncrementReply::Ok(_)) => self.step = Step::Idle,
+            Ok(_) => self.back_off(cx),
+            Err(_) => {
+                self.step = Step::Repairing { lock_id: None, slot };
+                self.repeat_later(cx);
+            }
+        }
+    }
+}

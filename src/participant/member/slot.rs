@@ -1,0 +1,257 @@
+//! The slot of the next epoch, as a value: commits for it, this participant's own, and where its part in
+//! deciding it stands. A new epoch begins with a new slot.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::counter::Pin;
+use crate::engine::{Engine, Member as GroupMember, Next, Trial};
+use crate::error::Error;
+use crate::notice::{RejoinReason, ServiceFault};
+use crate::participant::context::Context;
+use crate::participant::durable::{read_pin, read_welcome, write_welcome};
+use crate::participant::member::epoch::{Epoch, NewEpoch};
+use crate::participant::roster::Roster;
+use crate::request::FetchId;
+use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::tracks::SenderId;
+
+/// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.
+pub(crate) const PATIENCE: u32 = 6;
+
+/// What a slot comes to. Its member applies it.
+pub(crate) enum Verdict<G> {
+    /// The slot is not decided yet.
+    Open,
+    /// The lock is had and there is no commit yet: one is to be created, if there is anything to commit.
+    Create { lock_id: Option<Bytes> },
+    /// The own commit is to be made durable before it goes anywhere.
+    Persist { lock_id: Option<Bytes> },
+    /// The slot is decided for this epoch.
+    Enter(Box<NewEpoch<G>>),
+    /// The slot is decided for a commit that removes this participant; whom it adds.
+    Removed { added: Vec<GroupMember> },
+    /// This participant cannot follow.
+    Rejoin(RejoinReason),
+}
+
+/// "The slot" is the counter value that makes the next epoch: epoch + 1.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Slot<G> {
+    /// Other members' commits that worked on a clone.
+    pub(crate) candidates: Vec<Candidate<G>>,
+    /// Commit objects looked at.
+    pub(crate) looked_at: usize,
+    /// Places of this epoch where the own commit might go and other bytes lie, for good.
+    pub(crate) taken: BTreeSet<u64>,
+    /// Receipts that came, with the object id of the commit they belong to.
+    pub(crate) receipts: Vec<(u64, Bytes)>,
+    /// The own commit. There is never a second one.
+    pub(crate) outbox: Option<Outbox<G>>,
+    pub(crate) step: Step,
+    /// The slot's pin, known while its commit is still missing: catching up.
+    pub(crate) decided: Option<Pin>,
+    /// The service cannot be worked with, and this was told; decided commits still apply.
+    pub(crate) halted: Option<ServiceFault>,
+    /// Failed tries, for the back-off.
+    pub(crate) attempts: u32,
+}
+
+/// Where this participant's own part in deciding the slot stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    Idle,
+    /// The lock was asked for.
+    Locking,
+    /// Own commit durable; looking whether another one is already there.
+    Looking {
+        fetch: FetchId,
+        lock_id: Option<Bytes>,
+    },
+    /// Own commit published; waiting to read it back.
+    Publishing {
+        lock_id: Option<Bytes>,
+    },
+    /// The increment was asked for; `own` says whose commit it names.
+    Pinning {
+        pin: Pin,
+        lock_id: Option<Bytes>,
+        own: bool,
+        unknown: bool,
+    },
+    /// Advisory only: the counter is one behind the group because a committer died.
+    Repairing {
+        lock_id: Option<Bytes>,
+        slot: u64,
+    },
+}
+
+/// Another member's commit, tried.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Candidate<G> {
+    pub(crate) hash: [u8; 32],
+    /// The object ids it was seen at in this epoch's MOQT group.
+    pub(crate) objects: BTreeSet<u64>,
+    pub(crate) trial: Trial<G>,
+}
+
+impl<G> Candidate<G> {
+    /// The pin that names it; unknown to a member that it removes.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        self.trial.next.as_ref().map(|next| Pin::new(self.hash, next.context_hash))
+    }
+
+    pub(crate) fn is_named_by(&self, pin: &Pin) -> bool {
+        pin.commit_hash() == self.hash
+    }
+
+    /// Named by `pin`, and making the very epoch that it names.
+    pub(crate) fn agrees_with(&self, pin: &Pin) -> bool {
+        self.is_named_by(pin)
+            && self.trial.next.as_ref().is_none_or(|next| next.context_hash == pin.context_hash())
+    }
+}
+
+/// The own commit for the slot: durable before it is published, and the same bytes for ever.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Outbox<G> {
+    /// The GroupContext hash of the epoch it was built on.
+    pub(crate) base: [u8; 32],
+    pub(crate) commit: Bytes,
+    pub(crate) pin: Pin,
+    pub(crate) welcomes: Vec<(SenderId, Bytes)>,
+    /// The payload of the tree object, if the Welcomes come without the tree.
+    pub(crate) tree: Option<Bytes>,
+    pub(crate) next: Next<G>,
+    /// `Engine::save` of `next`.
+    pub(crate) saved: Bytes,
+    pub(crate) added: Vec<GroupMember>,
+    pub(crate) removed: Vec<u32>,
+    /// Whether the bytes may have left this participant.
+    pub(crate) sent: bool,
+    /// Where it was published in this run.
+    pub(crate) object: Option<u64>,
+    /// Whether it was read back.
+    pub(crate) seen: bool,
+    /// Fenced: the token of the lock that the slot is filled under. While it is set, only the service can
+    /// say whether the slot is ours, and only to this token.
+    pub(crate) lock_id: Option<Bytes>,
+}
+
+impl<G> Slot<G> {
+    /// A slot that nothing is known of. What is wrong with the service stays so from slot to slot.
+    pub(crate) fn new(halted: Option<ServiceFault>) -> Self {
+        Self {
+            candidates: Vec::new(),
+            looked_at: 0,
+            taken: BTreeSet::new(),
+            receipts: Vec::new(),
+            outbox: None,
+            step: Step::Idle,
+            decided: None,
+            halted,
+            attempts: 0,
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.step == Step::Idle
+    }
+
+    /// Whether the counter is being repaired at this slot.
+    pub(crate) fn is_repairing(&self, at: u64) -> bool {
+        matches!(self.step, Step::Repairing { slot, .. } if slot == at)
+    }
+
+    /// Nothing is going on that decides it: no commit, no question, nothing known.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_idle() && self.decided.is_none() && self.candidates.is_empty()
+    }
+
+    /// A commit that may be pinned on its committer's behalf.
+    pub(crate) fn best_candidate(&self) -> Option<Pin> {
+        self.candidates.iter().find_map(Candidate::pin)
+    }
+
+    pub(crate) fn candidate(&self, hash: &[u8; 32]) -> Option<usize> {
+        self.candidates.iter().position(|c| &c.hash == hash)
+    }
+
+    /// Drops the own commit: another has won.
+    pub(crate) fn lose_outbox<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        if self.outbox.take().is_some() {
+            cx.stats.commits_lost = cx.stats.commits_lost.saturating_add(1);
+        }
+    }
+
+    /// Writes what must survive a crash.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.option(self.outbox.as_ref(), |out, outbox| {
+            out.shared(&outbox.commit);
+            out.bytes(outbox.pin.as_bytes());
+            out.shared(&outbox.saved);
+            out.list(outbox.welcomes.iter(), write_welcome);
+            out.option(outbox.tree.as_ref(), |out, tree| out.shared(tree));
+            out.option(outbox.lock_id.as_ref(), |out, id| out.bytes(id));
+        });
+    }
+}
+
+/// An own commit as a snapshot has it.
+pub(crate) struct Stored {
+    commit: Bytes,
+    pin: Pin,
+    saved: Bytes,
+    welcomes: Vec<(SenderId, Bytes)>,
+    tree: Option<Bytes>,
+    lock_id: Option<Bytes>,
+}
+
+impl Stored {
+    /// Reads what [`Slot::write`] wrote.
+    pub(crate) fn read(from: &mut Reader) -> Result<Option<Self>, SnapshotError> {
+        from.option(|from| {
+            Ok(Self {
+                commit: from.bytes()?,
+                pin: read_pin(from)?,
+                saved: from.bytes()?,
+                welcomes: from.list(read_welcome)?,
+                tree: from.option(Reader::bytes)?,
+                lock_id: from.option(Reader::bytes)?,
+            })
+        })
+    }
+
+    /// Makes the commit this participant's own again.
+    pub(crate) fn load<E: Engine>(
+        self,
+        cx: &Context<E>,
+        epoch: &Epoch<E::Group>,
+    ) -> Result<Outbox<E::Group>, Error> {
+        let Self { commit, pin, saved, welcomes, tree, lock_id } = self;
+        let group = cx.engine.load(&saved)?;
+        let context_hash = cx.engine.view(&group)?.context_hash;
+        let after = Roster::new(cx.engine.roster(&group)?);
+        let differs = |a: &Roster, m: &GroupMember| {
+            a.at(m.leaf).is_none_or(|o| o.sender != m.sender || o.sequence != m.sequence)
+        };
+        Ok(Outbox {
+            base: epoch.context_hash,
+            commit,
+            pin,
+            welcomes,
+            tree,
+            next: Next { group, context_hash },
+            saved,
+            added: after.iter().filter(|m| differs(&epoch.roster, m)).cloned().collect(),
+            removed: epoch.roster.iter().filter(|m| differs(&after, m)).map(|m| m.leaf).collect(),
+            // It may have left before the crash: from now on only a confirmed pin may end it. Where the slot is
+            // filled first, nothing leaves before that.
+            sent: !cx.rules.fills_first,
+            object: None,
+            seen: false,
+            lock_id,
+        })
+    }
+}

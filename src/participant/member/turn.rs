@@ -1,0 +1,131 @@
+//! What there is to commit, and whose turn it is.
+//!
+//! Every member sees the same waiting room, so without a rule all would ask for the lock at once. The
+//! member whose rank among the leaves equals the epoch, modulo the number of members, goes first; the
+//! next waits one turn longer, and so on. A member stands down when the intent shows up in a commit.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::action::Timer;
+use crate::engine::Engine;
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::tracks::SenderId;
+
+/// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
+const MOST_TURNS: usize = 8;
+
+/// One commit's content.
+pub(crate) struct Work {
+    pub(crate) adds: Vec<Add>,
+    pub(crate) removes: BTreeSet<u32>,
+    pub(crate) update: bool,
+}
+
+/// A sender to add, and the leaves that go because it comes: without the add, they stay.
+#[derive(Clone)]
+pub(crate) struct Add {
+    pub(crate) sender: SenderId,
+    pub(crate) message: Bytes,
+    pub(crate) takes: Vec<u32>,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.adds.is_empty() && self.removes.is_empty() && !self.update
+    }
+}
+
+/// What one commit would hold now, as its member sees it.
+pub(crate) struct Agenda<'a, E: Engine> {
+    pub(crate) cx: &'a Context<E>,
+    pub(crate) epoch: &'a Epoch<E::Group>,
+    pub(crate) carried: &'a Carried,
+}
+
+impl<'a, E: Engine> Agenda<'a, E> {
+    /// Whether one commit would hold anything now, without making all of it.
+    pub(crate) fn has_work(&self) -> bool {
+        let removes = self.removes();
+        self.carried.intents.update || !removes.is_empty() || self.adds(removes.len()).next().is_some()
+    }
+
+    /// What one commit would hold now.
+    pub(crate) fn work(&self) -> Work {
+        let removes = self.removes();
+        Work { adds: self.adds(removes.len()).collect(), removes, update: self.carried.intents.update }
+    }
+
+    /// Most adds in one commit.
+    pub(crate) fn most_adds(&self) -> usize {
+        let limits = &self.cx.config.limits;
+        let members = self.epoch.roster.len().saturating_add(limits.adds_per_commit);
+        if self.cx.sends_tree_apart(members) { limits.adds_per_commit_apart } else { limits.adds_per_commit }
+    }
+
+    /// The leaves to remove; the own one is for others to remove.
+    fn removes(&self) -> BTreeSet<u32> {
+        let (roster, intents) = (&self.epoch.roster, &self.carried.intents);
+        let leaves = intents.leaves.iter().copied().filter(|leaf| roster.at(*leaf).is_some());
+        let wanted = intents.removals.keys().filter_map(|sender| roster.of(sender)).map(|m| m.leaf);
+        leaves.chain(wanted).filter(|leaf| *leaf != self.epoch.leaf).collect()
+    }
+
+    /// Those to add, into the room that there is when `removes` members are gone.
+    fn adds(&self, removes: usize) -> impl Iterator<Item = Add> + use<'a, E> {
+        let Self { cx, epoch, carried } = *self;
+        let room = cx.config.limits.roster.saturating_sub(epoch.roster.len()).saturating_add(removes);
+        let first = carried.joiners.due().take(self.most_adds().min(room));
+        first.filter(|waiting| !carried.intents.removals.contains_key(&waiting.info.sender)).map(|waiting| {
+            let sender = &waiting.info.sender;
+            // A stale leaf of the same sender goes in the same commit, and so does a replaced device.
+            let stale = epoch.roster.of(sender);
+            let replaced = waiting.replacing.as_ref().and_then(|other| epoch.roster.of(other));
+            let takes = stale.into_iter().chain(replaced).map(|m| m.leaf).filter(|l| *l != epoch.leaf);
+            Add { sender: sender.clone(), message: waiting.message.clone(), takes: takes.collect() }
+        })
+    }
+}
+
+impl<E: Engine> Context<E> {
+    /// Whether the tree of a commit that makes a group of `members` goes into an object of its own.
+    pub(crate) fn sends_tree_apart(&self, members: usize) -> bool {
+        let threshold = self.config.tree_threshold.filter(|_| self.params.tree_objects);
+        threshold.is_some_and(|threshold| members >= threshold)
+    }
+}
+
+/// How much later than the first in turn this member goes.
+pub(crate) fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
+    let members = epoch.roster.len().max(1);
+    let first = usize::try_from(epoch.number % members as u64).unwrap_or(0);
+    let rank = epoch.roster.rank(epoch.leaf);
+    let turns = ((rank + members - first) % members).min(MOST_TURNS);
+    let turn = cx.config.timers.turn;
+    let wait = turn.saturating_mul(u32::try_from(turns).unwrap_or(0));
+    // The first in turn has nobody to keep clear of.
+    if turns == 0 { wait } else { wait + cx.jitter.up_to(turn / 2) }
+}
+
+/// While a crowd is coming in, one commit for all is cheaper than one for each few: waits until nobody
+/// came for a batch time, or the crowd waited its longest, or a commit is full. A lone joiner waits
+/// no longer than it did, and a removal waits for nobody. `false`: the time has come.
+pub(crate) fn waits_for_more<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &Carried,
+) -> bool {
+    let timers = &cx.config.timers;
+    let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
+    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
+    if until <= cx.now || carried.intents.are_urgent() || full {
+        return false;
+    }
+    let wait = delay(cx, epoch);
+    cx.deadlines.set(Timer::Turn, until.after(wait));
+    true
+}

@@ -1,0 +1,68 @@
+//! What a participant shows of itself: its tracks, its subscriptions, its KeyPackages (draft section 6.1).
+
+use bytes::Bytes;
+
+use crate::action::Action;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::Fault;
+use crate::participant::context::Context;
+use crate::participant::requests::Interest;
+use crate::tracks::{CommitTrackPolicy, KEY_PACKAGE_GROUP, Location};
+
+impl<E: Engine> Context<E> {
+    /// Announces and subscribes. The Commit track comes before any KeyPackage is published: a commit
+    /// that follows this participant's own Welcome must not be missed.
+    pub(crate) fn listen(&mut self) {
+        for namespace in [
+            self.tracks.key_package_namespace(),
+            self.tracks.welcome_namespace(),
+            self.tracks.commit_namespace(),
+        ] {
+            self.actions.push_back(Action::Announce { namespace });
+        }
+        if self.params.tree_objects {
+            self.actions.push_back(Action::Announce { namespace: self.tracks.tree_namespace() });
+        }
+        // Own commits must come back too, and a namespace subscription leaves them out.
+        self.subscribe(Interest::Track(self.tracks.commit(&self.me)));
+        if self.tracks.policy() == CommitTrackPolicy::PerSender {
+            self.subscribe(Interest::Namespace(self.tracks.commit_namespace()));
+        }
+        self.subscribe(Interest::Track(self.tracks.welcome(&self.me)));
+        self.subscribe(Interest::Namespace(self.tracks.key_package_namespace()));
+    }
+
+    /// Makes a KeyPackage with the next object id. It must be durable before it is
+    /// [shown](Self::show_key_package): neither an object id nor an init key is ever used twice.
+    pub(crate) fn make_key_package(&mut self) -> Result<(), Error> {
+        let object_id = self.keys.next_object_id;
+        let key = self.engine.generate_key_package(self.now, object_id)?;
+        self.keys.next_object_id = object_id.saturating_add(1);
+        self.keys.packages.push(key);
+        let excess = self.keys.packages.len().saturating_sub(self.config.limits.own_key_packages);
+        self.keys.packages.drain(..excess);
+        Ok(())
+    }
+
+    /// Publishes the newest own KeyPackage, always the same bytes at the same place.
+    pub(crate) fn show_key_package(&mut self) {
+        let Some(key) = self.keys.packages.last() else { return };
+        let location = Location { group: KEY_PACKAGE_GROUP, object: key.sequence };
+        let message = key.message.clone();
+        self.publish(self.tracks.key_package(&self.me), location, message);
+    }
+
+    /// Keeps a Welcome for later.
+    pub(crate) fn keep_welcome(&mut self, welcome: Bytes) {
+        let kept = &mut self.keys.early_welcomes;
+        if kept.contains(&welcome) {
+            return;
+        }
+        if kept.len() < self.config.limits.welcomes {
+            kept.push(welcome);
+        } else {
+            self.fault(None, Fault::TooMany);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the mode changes in the procedure: the one place that tells the modes apart.
+
+use crate::config::SafetyMode;
+
+/// The differences between the modes, each under a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Rules {
+    /// A slot has a pin, and a commit is applied only once the pin names it. A lock is a hint then.
+    pub(crate) pins: bool,
+    /// A slot is filled under a lock token before the commit is published.
+    pub(crate) fills_first: bool,
+    /// An increment names its slot. The draft's does not.
+    pub(crate) names_slot: bool,
+    /// A counter that stands one behind the group is incremented on behalf of a committer that died.
+    pub(crate) repairs_counter: bool,
+}
+
+impl Rules {
+    pub(crate) const fn of(mode: SafetyMode) -> Self {
+        match mode {
+            SafetyMode::Pinned => {
+                Self { pins: true, fills_first: false, names_slot: true, repairs_counter: false }
+            }
+            SafetyMode::Fenced => {
+                Self { pins: false, fills_first: true, names_slot: true, repairs_counter: false }
+            }
+            SafetyMode::Advisory => {
+                Self { pins: false, fills_first: false, names_slot: false, repairs_counter: true }
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The phases of a participant, and how one follows on another.
+
+use crate::action::Timer;
+use crate::engine::Engine;
+use crate::error::{Error, Misuse};
+use crate::event::Command;
+use crate::notice::{Notice, Refusal};
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::creating::Creating;
+use crate::participant::durable::{self, Tag};
+use crate::participant::flow::{Flow, Join, Then};
+use crate::participant::input::Input;
+use crate::participant::joining::Joining;
+use crate::participant::member::Member;
+use crate::participant::trees::Trees;
+use crate::snapshot::{Snapshot, Writer};
+use crate::tracks::SenderId;
+
+/// What a participant is in, and what belongs to it. Boxed: a moved secret leaves a copy behind.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum State<G> {
+    New(Box<Carried>),
+    Creating(Box<Creating<G>>),
+    Joining(Box<Joining>),
+    Member(Box<Member<G>>),
+    Ended(Box<Carried>),
+}
+
+impl<G> State<G> {
+    /// Takes in one input, and goes wherever it leads.
+    pub(crate) fn handle<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        input: Input,
+    ) -> Result<(), Error> {
+        let input = match input {
+            Input::Command(Command::Admit { sender, replacing }) => {
+                admit(cx, self.carried_mut(), sender, replacing);
+                return Ok(());
+            }
+            Input::Command(Command::Refuse(sender)) => {
+                refuse(cx, self.carried_mut(), sender);
+                return Ok(());
+            }
+            Input::Object(object) => match cx.look_at(object) {
+                Some(arrival) => Input::Arrival(arrival),
+                None => return Ok(()),
+            },
+            Input::Timer(Timer::Subscribe) => {
+                cx.subscribe_again();
+                return Ok(());
+            }
+            Input::Timer(Timer::Publish) => {
+                cx.publish_again();
+                return Ok(());
+            }
+            input => input,
+        };
+        let flow = match self {
+            Self::New(_) => return self.begin(cx, input),
+            Self::Creating(creating) => creating.handle(cx, input)?,
+            Self::Joining(joining) => joining.handle(cx, input)?,
+            Self::Member(member) => member.handle(cx, input)?,
+            Self::Ended(_) => return Ok(()),
+        };
+        self.go(cx, flow)
+    }
+
+    fn begin<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, input: Input) -> Result<(), Error> {
+        match input {
+            Input::Command(Command::Join) => {
+                *self = Self::Creating(Box::new(Creating::begin(cx, self.take_carried())?));
+                Ok(())
+            }
+            Input::Command(_) => Err(Misuse::NotAMember.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn go<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, flow: Flow<G>) -> Result<(), Error> {
+        match flow {
+            Flow::Stay => Ok(()),
+            Flow::Join(join) => self.join(cx, join),
+            Flow::Enter(entry) => {
+                *self = Self::Member(Box::new(Member::arrive(cx, self.take_carried(), *entry)?));
+                Ok(())
+            }
+            Flow::End(notice) => {
+                self.end(cx, notice);
+                Ok(())
+            }
+        }
+    }
+
+    fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {
+        let trees = match self {
+            Self::Creating(creating) => std::mem::take(&mut creating.trees),
+            _ => Trees::default(),
+        };
+        let mut joining = Joining::new(self.take_carried(), trees, join.counter);
+        let flow = joining.begin(cx);
+        *self = Self::Joining(Box::new(joining));
+        if let Flow::Enter(_) = flow {
+            // A Welcome was there already.
+            self.go(cx, flow)?;
+        }
+        match join.then {
+            Then::Nothing => {}
+            Then::Persist => self.persist(cx),
+            Then::Rejoin { reason, fresh } => {
+                cx.notify(Notice::Rejoining(reason));
+                if fresh || cx.keys.packages.is_empty() {
+                    durable::fresh_key_package(cx, |cx| self.persist(cx))?;
+                } else {
+                    self.persist(cx);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops every secret, makes that durable, and stops.
+    fn end<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, notice: Notice) {
+        *self = Self::Ended(Box::new(self.take_carried()));
+        cx.keys.packages.clear();
+        cx.deadlines.clear_all();
+        self.persist(cx);
+        cx.unsubscribe_all();
+        cx.notify(notice);
+    }
+
+    fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        durable::persist(cx, self.carried(), self.tag(), |out| self.write(out));
+    }
+
+    /// The durable state as it is now.
+    pub(crate) fn snapshot<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Snapshot {
+        durable::snapshot(cx, self.carried(), self.tag(), |out| self.write(out))
+    }
+
+    fn tag(&self) -> Tag {
+        match self {
+            Self::New(_) => Tag::New,
+            Self::Creating(_) => Tag::Creating,
+            Self::Joining(_) => Tag::Joining,
+            Self::Member(_) => Tag::Member,
+            Self::Ended(_) => Tag::Ended,
+        }
+    }
+
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Self::Creating(creating) => creating.write(out),
+            Self::Member(member) => member.write(out),
+            Self::New(_) | Self::Joining(_) | Self::Ended(_) => {}
+        }
+    }
+
+    /// Goes on after a restart, with the last snapshot that became durable.
+    pub(crate) fn restore<E: Engine<Group = G>>(
+        cx: &mut Context<E>,
+        snapshot: &Snapshot,
+    ) -> Result<Self, Error> {
+        let (mut from, carried, tag) = durable::open(cx, snapshot)?;
+        let mut this = match tag {
+            Tag::New => Self::New(Box::new(carried)),
+            Tag::Creating => Self::Creating(Box::new(Creating::read(cx, carried, &mut from)?)),
+            Tag::Joining => Self::Joining(Box::new(Joining::new(carried, Trees::default(), None))),
+            Tag::Member => Self::Member(Box::new(Member::read(cx, carried, &mut from)?)),
+            Tag::Ended => Self::Ended(Box::new(carried)),
+        };
+        durable::close(cx, from)?;
+        if !matches!(tag, Tag::New | Tag::Ended) {
+            cx.listen();
+        }
+        match &mut this {
+            Self::Creating(creating) => creating.resume(cx),
+            Self::Joining(joining) => joining.resume(cx),
+            Self::Member(member) => member.resume(cx)?,
+            Self::New(_) | Self::Ended(_) => {}
+        }
+        Ok(this)
+    }
+
+    pub(crate) fn member(&self) -> Option<&Member<G>> {
+        match self {
+            Self::Member(member) => Some(member),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn carried(&self) -> &Carried {
+        match self {
+            Self::New(carried) | Self::Ended(carried) => carried,
+            Self::Creating(creating) => &creating.carried,
+            Self::Joining(joining) => &joining.carried,
+            Self::Member(member) => &member.carried,
+        }
+    }
+
+    pub(crate) fn carried_mut(&mut self) -> &mut Carried {
+        match self {
+            Self::New(carried) | Self::Ended(carried) => carried,
+            Self::Creating(creating) => &mut creating.carried,
+            Self::Joining(joining) => &mut joining.carried,
+            Self::Member(member) => &mut member.carried,
+        }
+    }
+
+    fn take_carried(&mut self) -> Carried {
+        std::mem::take(self.carried_mut())
+    }
+}
+
+/// The embedder admits a sender: the one that waits, and any KeyPackage it publishes later.
+fn admit<E: Engine>(cx: &Context<E>, carried: &mut Carried, sender: SenderId, replacing: Option<SenderId>) {
+    let joiners = &mut carried.joiners;
+    joiners.barred.remove(&sender);
+    joiners.refused.remove(&sender);
+    if joiners.admitted.len() < cx.config.limits.remembered_senders {
+        joiners.admitted.insert(sender.clone(), replacing.clone());
+    }
+    joiners.change(&sender, |waiting| {
+        waiting.hold = None;
+        waiting.replacing = replacing;
+    });
+}
+
+fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId) {
+    let joiners = &mut carried.joiners;
+    joiners.admitted.remove(&sender);
+    if joiners.refused.len() < cx.config.limits.remembered_senders {
+        joiners.refused.insert(sender.clone());
+    }
+    if joiners.take(&sender).is_some() {
+        cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+    }
+}

@@ -1,0 +1,158 @@
+//! What a model checker needs of a participant, and what a simulation looks at.
+//!
+//! A checker lets timers fire in any order at any moment, so times must not tell states apart; nor must
+//! what is only counted, or how requests happen to be numbered.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::action::Timer;
+use crate::counter::Pin;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::participant::Participant;
+use crate::participant::deadlines::Jitter;
+use crate::participant::input::Input;
+use crate::participant::intents::Intents;
+use crate::participant::member::slot::{PATIENCE, Step};
+use crate::participant::state::State;
+use crate::participant::stats::Stats;
+use crate::request::FetchId;
+use crate::time::Timestamp;
+use crate::tracks::Location;
+
+/// Parts of a participant's state that no embedder needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inside {
+    /// The own undecided commit, its pin, and the GroupContext hash of the epoch it was built on.
+    pub outbox: Option<(Bytes, Pin, [u8; 32])>,
+    /// The pin of the group created here, before slot 0 is decided.
+    pub genesis: Option<Pin>,
+    /// Commits of others held for the slot.
+    pub candidates: usize,
+    /// The slot is decided for a commit that is still missing.
+    pub catching_up: bool,
+    /// The service cannot be worked with.
+    pub halted: bool,
+    /// Own KeyPackages whose private keys are held.
+    pub keys: usize,
+    /// Welcomes kept for later.
+    pub early_welcomes: usize,
+    /// KeyPackages waiting to be committed.
+    pub waiting: usize,
+    /// Bytes of commits kept for later epochs, 256 for each counted in.
+    pub later_bytes: usize,
+}
+
+impl<E: Engine> Participant<E> {
+    /// Shows the parts of the state that invariants are about.
+    pub fn inside(&self) -> Inside {
+        let slot = self.member().map(|m| &m.slot);
+        let outbox = slot.and_then(|s| s.outbox.as_ref());
+        let genesis = match &self.state {
+            State::Creating(creating) => creating.genesis.as_ref().map(|g| g.pin),
+            _ => None,
+        };
+        let carried = self.state.carried();
+        Inside {
+            genesis,
+            outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
+            candidates: slot.map_or(0, |s| s.candidates.len()),
+            catching_up: slot.is_some_and(|s| s.decided.is_some()),
+            halted: slot.is_some_and(|s| s.halted.is_some()),
+            keys: self.cx.keys.packages.len(),
+            early_welcomes: self.cx.keys.early_welcomes.len(),
+            waiting: carried.joiners.waiting_len(),
+            later_bytes: carried.future.bytes(),
+        }
+    }
+
+    /// Drops every intent: a checker's world ends somewhere.
+    pub fn forget_wishes(&mut self) {
+        self.state.carried_mut().intents = Intents::default();
+        self.cx.deadlines.clear(Timer::Turn);
+    }
+
+    /// Says whether a lock token may still be used for a request.
+    pub fn remembers(&self, token: &Bytes) -> bool {
+        let here = |id: &Option<Bytes>| id.as_ref() == Some(token);
+        match &self.state {
+            State::Creating(creating) => here(&creating.lock_id),
+            State::Member(member) => {
+                let step = match &member.slot.step {
+                    Step::Looking { lock_id, .. }
+                    | Step::Publishing { lock_id }
+                    | Step::Pinning { lock_id, .. }
+                    | Step::Repairing { lock_id, .. } => here(lock_id),
+                    Step::Idle | Step::Locking => false,
+                };
+                step || member.slot.outbox.as_ref().is_some_and(|o| here(&o.lock_id))
+            }
+            State::New(_) | State::Joining(_) | State::Ended(_) => false,
+        }
+    }
+
+    /// Builds a commit on the present epoch behind the machine's back, and a place for it: what a
+    /// malicious member publishes. `engine` is another instance of this member's, so that the commit differs.
+    pub fn rogue_commit(&self, engine: &E, now: Timestamp) -> Option<(Location, Bytes)> {
+        let epoch = &self.member()?.epoch;
+        let built = engine.build(&epoch.group, now, &[], &[]).ok()?;
+        Some((Location { group: epoch.number, object: 2 }, built.commit))
+    }
+
+    /// Lists the timers that are set, each of which may [`fire`](Self::fire).
+    pub fn armed(&self) -> Vec<Timer> {
+        self.cx.deadlines.armed().collect()
+    }
+
+    /// Lets one timer fire, whatever the time.
+    ///
+    /// # Errors
+    /// As [`Participant::handle`].
+    pub fn fire(&mut self, timer: Timer) -> Result<(), Error> {
+        if !self.cx.deadlines.is_set(timer) {
+            return Ok(());
+        }
+        self.cx.deadlines.clear(timer);
+        self.state.carried_mut().joiners.close_window();
+        self.run(Input::Timer(timer))?;
+        self.schedule_turn();
+        Ok(())
+    }
+
+    /// Forgets what makes no difference to what can happen next: when timers are due, how often anything
+    /// was tried or counted. Requests are numbered afresh from 1 in the order of their old numbers;
+    /// what waits for an answer must be renumbered by the returned map of old to new.
+    pub fn canonical(&mut self) -> BTreeMap<u64, u64> {
+        let Self { cx, state } = self;
+        let late = Timestamp::from_millis(u64::MAX / 2);
+        cx.deadlines.level(late);
+        cx.jitter = Jitter::new(&[]);
+        cx.stats = Stats::default();
+        cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
+        state.carried_mut().joiners.close_window();
+        let renumbered = cx.requests.renumber();
+        let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
+        match state {
+            State::Creating(creating) => {
+                creating.attempts = 0;
+                creating.looking.iter_mut().for_each(new);
+            }
+            State::Joining(joining) => joining.attempts = 0,
+            State::Member(member) => {
+                let slot = &mut member.slot;
+                let gives_way = !slot.candidates.is_empty() && slot.best_candidate().is_none();
+                slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
+                // A bound far beyond any world that is checked.
+                slot.looked_at = 0;
+                if let Step::Looking { fetch, .. } = &mut slot.step {
+                    new(fetch);
+                }
+            }
+            State::New(_) | State::Ended(_) => {}
+        }
+        renumbered
+    }
+}
