@@ -12,6 +12,7 @@
 //! [`SUBSCRIBE_NAMESPACE_RESPONSE`] and [`NAMESPACE_INFO`] are ours, from the range that draft-02
 //! leaves free. Namespaces on this wire are one flat byte string ([`TrackNamespace::to_flat`]).
 //!
+//! [`Bytes`]: bytes::Bytes
 //! [`TrackNamespace::to_flat`]: crate::tracks::TrackNamespace::to_flat
 
 mod announce;

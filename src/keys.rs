@@ -54,6 +54,7 @@
 //! seal with an older epoch, up to [`RingConfig::switch_after`] and [`RingConfig::coalesce`] after the newer
 //! one reached them, are lost. What waited in a [`WaitQueue`] is lost either way.
 //!
+//! [`FullTrackName::to_serialized`]: crate::tracks::FullTrackName::to_serialized
 //! [`Notice::Epoch`]: crate::Notice::Epoch
 //! [`Participant::epoch_keys`]: crate::Participant::epoch_keys
 //! [`Participant::all_epoch_keys`]: crate::Participant::all_epoch_keys

@@ -103,6 +103,9 @@
 //! | [`recording`] | a participant's life as a log, for replay |
 //! | `testing` | seeded crypto and a simulated network, behind a feature |
 //!
+//! Data flows one way, from [`codec`] through [`event`] and [`participant`] to [`action`], and no two files name
+//! each other, not by way of others either (`tests/architecture.rs`).
+//!
 //! Only [`mls`] names mls-rs (`testing::seeded_crypto` aside), only [`codec`] knows the control messages'
 //! bytes and [`counter::http`] the counter's; nothing here reads a clock, draws a random number outside
 //! the crypto provider, opens a socket or spawns.

@@ -40,6 +40,8 @@
 //! their lengths and lock tokens as a hash, so the log holds nothing that lets its reader take part or
 //! decrypt; the first line says so. It still names members and holds their credentials. With
 //! [`Secrets::Included`] it holds private keys: treat it as a snapshot.
+//!
+//! [`Participant`]: crate::Participant
 
 mod answers;
 mod format;
