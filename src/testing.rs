@@ -8,6 +8,7 @@
 
 pub mod choices;
 pub mod faults;
+pub mod flaws;
 #[cfg(feature = "arbitrary")]
 pub mod fuzz;
 pub mod inspect;

@@ -1,0 +1,393 @@
+//! What each deliberate bug does to the events and actions of a participant.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+
+use super::Flaw;
+use crate::action::{Action, IncrementRequestId, PublishId, Timer};
+use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
+use crate::engine::{Engine, EngineError, MessageKind, OwnKeyPackage};
+use crate::error::Error;
+use crate::event::{Event, Failure, Object};
+use crate::participant::{Participant, SafetyMode};
+use crate::snapshot::Snapshot;
+use crate::time::Timestamp;
+use crate::tracks::{KEY_PACKAGE_GROUP, Location, TrackKind, WELCOME_OBJECT};
+
+/// Requests from here on were never made by the participant. It counts its own from 1.
+const MADE_UP: u64 = 1 << 63;
+
+/// A flaw at work, and what it has to keep in mind.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Tricks {
+    flaw: Flaw,
+    /// What the driver is to do next.
+    actions: VecDeque<Action>,
+    /// What the participant is told next, though it never happened.
+    forged: VecDeque<Event>,
+    /// Requests whose answers nobody gets to hear.
+    swallowed: BTreeSet<u64>,
+    /// A snapshot that is not made durable yet.
+    held: Option<Snapshot>,
+    /// The one KeyPackage that is ever used.
+    key: Option<OwnKeyPackage>,
+    /// A commit of another member that works, by the epoch it was made in.
+    candidate: Option<(u64, Pin)>,
+}
+
+/// What one event brought about.
+#[derive(Clone, Copy, Default)]
+struct Outcome {
+    /// It was the service's Ok to an increment.
+    accepted: bool,
+    /// A commit was built.
+    built: bool,
+}
+
+impl Tricks {
+    pub(super) fn new(flaw: Flaw) -> Self {
+        Self {
+            flaw,
+            actions: VecDeque::new(),
+            forged: VecDeque::new(),
+            swallowed: BTreeSet::new(),
+            held: None,
+            key: None,
+            candidate: None,
+        }
+    }
+
+    pub(super) fn handle<E: Engine>(
+        &mut self,
+        participant: &mut Participant<E>,
+        now: Timestamp,
+        mut event: Event,
+    ) -> Result<(), Error> {
+        if request(&event).is_some_and(|id| self.swallowed.remove(&id)) {
+            return Ok(());
+        }
+        self.distort_event(participant, now, &mut event);
+        let accepted = matches!(&event, Event::IncrementReply { reply: Ok(IncrementReply::Ok(_)), .. });
+        self.step(participant, accepted, |p| p.handle(now, event))?;
+        self.tell_forged(participant, now)
+    }
+
+    pub(super) fn fire<E: Engine>(
+        &mut self,
+        participant: &mut Participant<E>,
+        now: Timestamp,
+        timer: Timer,
+    ) -> Result<(), Error> {
+        self.step(participant, false, |p| p.fire(timer))?;
+        self.tell_forged(participant, now)
+    }
+
+    pub(super) fn poll_action<E: Engine>(&mut self, participant: &mut Participant<E>) -> Option<Action> {
+        if self.actions.is_empty() {
+            // What a participant wants done right after it was restored.
+            self.gather(participant, Outcome::default());
+        }
+        self.actions.pop_front()
+    }
+
+    /// Numbers the swallowed requests afresh, far from those that the participant counts: old to new.
+    pub(super) fn renumber(&mut self) -> BTreeMap<u64, u64> {
+        let renumbered: BTreeMap<u64, u64> =
+            std::mem::take(&mut self.swallowed).into_iter().zip(MADE_UP..).collect();
+        self.swallowed = renumbered.values().copied().collect();
+        renumbered
+    }
+
+    fn tell_forged<E: Engine>(
+        &mut self,
+        participant: &mut Participant<E>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        while let Some(event) = self.forged.pop_front() {
+            self.step(participant, false, |p| p.handle(now, event))?;
+        }
+        Ok(())
+    }
+
+    fn step<E: Engine>(
+        &mut self,
+        participant: &mut Participant<E>,
+        accepted: bool,
+        act: impl FnOnce(&mut Participant<E>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let held = participant.inside().outbox.is_some();
+        let lost = participant.stats().commits_lost;
+        act(participant)?;
+        let built = !held && participant.inside().outbox.is_some();
+        self.gather(participant, Outcome { accepted, built });
+        match self.flaw {
+            Flaw::ApplyOnReceipt => self.hurry(participant)?,
+            Flaw::ReusedKeyPackage => self.hold_key(participant),
+            Flaw::DroppedIntent if participant.stats().commits_lost > lost => participant.forget_wishes(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes over what the participant wants done.
+    fn gather<E: Engine>(&mut self, participant: &mut Participant<E>, outcome: Outcome) {
+        while let Some(action) = participant.poll_action() {
+            self.distort_action(participant, outcome, action);
+        }
+    }
+
+    fn distort_event<E: Engine>(
+        &mut self,
+        participant: &mut Participant<E>,
+        now: Timestamp,
+        event: &mut Event,
+    ) {
+        match self.flaw {
+            Flaw::ApplyOnReceipt => self.note_candidate(participant, now, event),
+            Flaw::HelpUntried => self.help_untried(participant, now, event),
+            Flaw::SecondCommit if is_lock(event) && participant.inside().candidates == 0 => {
+                participant.drop_outbox();
+            }
+            Flaw::NoHelp if participant.inside().candidates > 0 => {
+                // It never hears of the lock, and asks again after a back-off.
+                if let Event::LockReply { reply: reply @ Ok(LockReply::Ok { .. }), .. } = event {
+                    *reply = Err(Failure::Unknown);
+                }
+            }
+            Flaw::OutboxDroppedOnTimeout if matches!(event, Event::IncrementReply { reply: Err(_), .. }) => {
+                participant.drop_outbox();
+            }
+            Flaw::StaleKeyPackage => take_key_package(participant, now, event),
+            _ => {}
+        }
+    }
+
+    fn distort_action<E: Engine>(
+        &mut self,
+        participant: &Participant<E>,
+        outcome: Outcome,
+        mut action: Action,
+    ) {
+        match (self.flaw, &mut action) {
+            (Flaw::PersistAfterPublish, Action::Persist(snapshot)) => {
+                // A later one has all that an earlier one has.
+                self.held = outcome.built.then(|| snapshot.clone());
+                if outcome.built {
+                    return;
+                }
+            }
+            (Flaw::PersistAfterPublish, Action::Publish { object, .. }) if is_own(participant, object) => {
+                self.actions.push_back(action);
+                self.actions.extend(self.held.take().map(Action::Persist));
+                return;
+            }
+            (Flaw::WelcomeOnlyOnOk, Action::Publish { id, object })
+                if !outcome.accepted && is_welcome(participant, object) =>
+            {
+                self.forged.push_back(Event::PublishReply { id: *id, reply: Ok(()) });
+                return;
+            }
+            (Flaw::WelcomeBeforePin, Action::Publish { object, .. }) if is_own(participant, object) => {
+                self.publish_welcomes(participant);
+            }
+            (Flaw::PinBeforeReadBack, Action::Publish { object, .. }) if is_own(participant, object) => {
+                self.forged.push_back(Event::Object(object.clone()));
+            }
+            (Flaw::ReusedKeyPackage, Action::Publish { object, .. }) => self.reuse(participant, object),
+            (Flaw::ApplyBeforePin, Action::Increment { id, request }) => {
+                let own = participant.inside().outbox.map(|(_, pin, _)| pin);
+                if let (Some(slot), Some(pin)) = (request.val, own.filter(|own| request.pin == Some(*own))) {
+                    self.decide_by_increment(*id, slot, pin);
+                }
+            }
+            (Flaw::ApplyOnReceipt, Action::Increment { id, request }) => {
+                if let Some((slot, pin)) = self.take_candidate(participant, request.val) {
+                    self.decide_by_increment(*id, slot, pin);
+                }
+            }
+            (Flaw::ApplyOnReceipt, Action::Lock { id, request }) => {
+                if let Some((slot, pin)) = self.take_candidate(participant, Some(request.val)) {
+                    let reply = Ok(LockReply::CounterError(decided(slot, pin)));
+                    self.forged.push_back(Event::LockReply { id: *id, reply });
+                    self.swallowed.insert(id.0);
+                }
+            }
+            _ => {}
+        }
+        self.actions.push_back(action);
+    }
+
+    /// Forges the word that a slot went to `pin`. What the service really says comes too late.
+    fn decide_by_increment(&mut self, id: IncrementRequestId, slot: u64, pin: Pin) {
+        let reply = Ok(IncrementReply::Ok(decided(slot, pin)));
+        self.forged.push_back(Event::IncrementReply { id, reply });
+        self.swallowed.insert(id.0);
+    }
+
+    /// Makes up a request id, whose answer is for nobody.
+    fn made_up(&mut self) -> u64 {
+        let id = self.swallowed.last().map_or(MADE_UP, |last| last.saturating_add(1).max(MADE_UP));
+        self.swallowed.insert(id);
+        id
+    }
+
+    /// Notes the first commit of another member that works.
+    fn note_candidate<E: Engine>(&mut self, participant: &Participant<E>, now: Timestamp, event: &Event) {
+        let (Some(group), Some(epoch)) = (participant.group(), participant.epoch()) else { return };
+        if self.candidate.is_some() || participant.config().mode != SafetyMode::Pinned {
+            return;
+        }
+        let engine = participant.engine();
+        let pin = commits(participant, event).find_map(|commit| {
+            let next = engine.trial(group, now, commit).ok()?.next?;
+            Some(Pin::new(engine.sha256(commit).ok()?, next.context_hash))
+        });
+        self.candidate = pin.map(|pin| (epoch, pin));
+    }
+
+    /// Makes a participant that holds a candidate ask about the slot at once.
+    fn hurry<E: Engine>(&mut self, participant: &mut Participant<E>) -> Result<(), Error> {
+        self.candidate.take_if(|(epoch, _)| participant.epoch() != Some(*epoch));
+        if self.candidate.is_some() && participant.inside().candidates > 0 {
+            participant.fire(Timer::Request)?;
+            participant.fire(Timer::Confirm)?;
+            self.gather(participant, Outcome::default());
+        }
+        Ok(())
+    }
+
+    /// Takes the noted candidate if it is held, and `asked` is the slot it is for.
+    fn take_candidate<E: Engine>(
+        &mut self,
+        participant: &Participant<E>,
+        asked: Option<u64>,
+    ) -> Option<(u64, Pin)> {
+        let slot = participant.epoch()?.saturating_add(1);
+        if asked != Some(slot) || participant.inside().candidates == 0 {
+            return None;
+        }
+        self.candidate.take().map(|(_, pin)| (slot, pin))
+    }
+
+    /// Sends an increment for each commit of the present epoch that cannot be processed.
+    fn help_untried<E: Engine>(&mut self, participant: &Participant<E>, now: Timestamp, event: &Event) {
+        let (Some(group), Some(epoch)) = (participant.group(), participant.epoch()) else { return };
+        if participant.config().mode != SafetyMode::Pinned || participant.inside().catching_up {
+            return;
+        }
+        let engine = participant.engine();
+        let name = &participant.config().group;
+        for commit in commits(participant, event) {
+            let of_this_epoch = matches!(engine.classify(commit),
+                Ok(MessageKind::Commit { group_id, epoch: of }) if of == epoch && group_id == name.as_bytes());
+            let failed = matches!(engine.trial(group, now, commit), Err(e) if !matches!(e, EngineError::Own));
+            let Ok(hash) = engine.sha256(commit) else { continue };
+            if of_this_epoch && failed {
+                let request = IncrementRequest {
+                    counter: name.clone(),
+                    val: Some(epoch.saturating_add(1)),
+                    lock_id: None,
+                    prev: participant.pin().copied(),
+                    pin: Some(Pin::new(hash, [0; 32])),
+                };
+                let id = IncrementRequestId(self.made_up());
+                self.actions.push_back(Action::Increment { id, request });
+            }
+        }
+    }
+
+    fn publish_welcomes<E: Engine>(&mut self, participant: &Participant<E>) {
+        let group = participant.epoch().map_or(0, |epoch| epoch.saturating_add(1));
+        for (recipient, payload) in participant.outbox_welcomes() {
+            let track = participant.tracks().welcome(recipient);
+            let location = Location { group, object: WELCOME_OBJECT };
+            let object = Object { track, location, payload: payload.clone() };
+            let id = PublishId(self.made_up());
+            self.actions.push_back(Action::Publish { id, object });
+        }
+    }
+
+    /// Publishes the one KeyPackage in place of another.
+    fn reuse<E: Engine>(&self, participant: &Participant<E>, object: &mut Object) {
+        let engine = participant.engine();
+        let is_key_package = matches!(engine.classify(&object.payload), Ok(MessageKind::KeyPackage));
+        if let (true, Some(key)) = (is_key_package, &self.key) {
+            object.location.object = key.sequence;
+            object.payload = key.message.clone();
+        }
+    }
+
+    /// Keeps the key of the one KeyPackage, and no other.
+    fn hold_key<E: Engine>(&mut self, participant: &mut Participant<E>) {
+        let keys = participant.own_keys_mut();
+        if self.key.is_none() {
+            self.key = keys.first().cloned();
+        }
+        *keys = self.key.iter().cloned().collect();
+    }
+}
+
+/// Names the request that an event answers, of those that may be swallowed.
+fn request(event: &Event) -> Option<u64> {
+    match event {
+        Event::PublishReply { id, .. } => Some(id.0),
+        Event::LockReply { id, .. } => Some(id.0),
+        Event::IncrementReply { id, .. } => Some(id.0),
+        _ => None,
+    }
+}
+
+fn is_lock(event: &Event) -> bool {
+    matches!(event, Event::LockReply { reply: Ok(LockReply::Ok { .. }), .. })
+}
+
+fn decided(slot: u64, pin: Pin) -> CounterState {
+    CounterState { current: slot.saturating_add(1), pin: Some(pin), receipt: None, pin_forgotten: false }
+}
+
+/// Whether an object is the participant's own undecided commit.
+fn is_own<E: Engine>(participant: &Participant<E>, object: &Object) -> bool {
+    participant.inside().outbox.is_some_and(|(commit, ..)| commit == object.payload)
+}
+
+/// Whether an object lets somebody in: a Welcome, or the tree that goes with it.
+fn is_welcome<E: Engine>(participant: &Participant<E>, object: &Object) -> bool {
+    let kind = participant.tracks().classify(&object.track);
+    matches!(kind, Some(TrackKind::Welcome(_) | TrackKind::Tree(_)))
+}
+
+/// Others' commits of the present epoch that an event brings, as far as their places tell.
+fn commits<'a, E: Engine>(
+    participant: &'a Participant<E>,
+    event: &'a Event,
+) -> impl Iterator<Item = &'a Bytes> {
+    let objects = match event {
+        Event::Object(object) => std::slice::from_ref(object),
+        Event::FetchReply { reply: Ok(objects), .. } => objects,
+        _ => &[],
+    };
+    let present = |object: &&Object| {
+        let place = object.location;
+        Some(place.group) == participant.epoch()
+            && place.object.is_multiple_of(2)
+            && matches!(participant.tracks().classify(&object.track), Some(TrackKind::Commit(_)))
+            && !is_own(participant, object)
+    };
+    objects.iter().filter(present).map(|object| &object.payload)
+}
+
+/// Lets a KeyPackage wait for a commit without a look at how old it is.
+fn take_key_package<E: Engine>(participant: &mut Participant<E>, now: Timestamp, event: &Event) {
+    let Event::Object(object) = event else { return };
+    let Some(TrackKind::KeyPackage(sender)) = participant.tracks().classify(&object.track) else { return };
+    let place = object.location;
+    if participant.group().is_none() || sender == *participant.sender_id() || place.group != KEY_PACKAGE_GROUP
+    {
+        return;
+    }
+    let Ok(info) = participant.engine().inspect_key_package(now, &object.payload) else { return };
+    if info.sender == sender && info.sequence.is_none_or(|sequence| sequence == place.object) {
+        participant.let_wait(object.payload.clone(), info, place.object);
+    }
+}
