@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::counter::service::{ReceiptSigner, ServiceConfig};
 use crate::namespace::RelayConfig;
+use crate::testing::flaws::Flaw;
 use crate::time::Timestamp;
 
 /// What goes wrong, and how often.
@@ -68,6 +69,8 @@ pub struct NetworkConfig {
     pub receipts: Receipts,
     /// Draws that were kept, in place of those that follow from the seed.
     pub choices: Option<Vec<u16>>,
+    /// A deliberate bug of all participants.
+    pub flaw: Option<Flaw>,
     /// The counter service is broken: it does not look at `prev`.
     pub ignores_prev: bool,
 }
@@ -83,6 +86,7 @@ impl NetworkConfig {
             counter: ServiceConfig::default(),
             receipts: Receipts::default(),
             choices: None,
+            flaw: None,
             ignores_prev: false,
         }
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::choices::Choices;
 pub use super::faults::{Faults, NetworkConfig, Receipts};
+use super::flaws::{Flaw, Subject};
 use super::log::{Entry, Log, What};
 use super::media::{Links, MediaConfig, MediaPlane};
 use super::rng::Rng;
@@ -117,6 +118,7 @@ pub struct Network<E: Engine> {
     observer: Option<Observer>,
     traffic: Traffic,
     witness: Option<Witness>,
+    flaw: Option<Flaw>,
     ignores_prev: bool,
     failures: Vec<(usize, String)>,
 }
@@ -145,6 +147,7 @@ impl<E: Engine> Network<E> {
             observer: None,
             traffic: Traffic::default(),
             witness: None,
+            flaw: config.flaw,
             ignores_prev: config.ignores_prev,
             failures: Vec::new(),
         }
@@ -156,7 +159,7 @@ impl<E: Engine> Network<E> {
     /// Those of [`Participant::new`].
     pub fn add(&mut self, engine: E, config: Config) -> Result<usize, Error> {
         let participant = Participant::new(engine, config.clone(), self.now)?;
-        Ok(self.admit(Session::new(participant), config))
+        Ok(self.admit(Session::new(Subject::new(participant, self.flaw)), config))
     }
 
     /// Writes down a participant's life from now on, restarts included. `engine` as in [`Recorder::new`].
@@ -418,9 +421,12 @@ impl<E: Engine> Network<E> {
         let session = match peer.durable.take() {
             Some(durable) => {
                 let participant = Participant::restore(engine, peer.config.clone(), &durable, now)?;
-                Session::restored(participant, durable)
+                Session::restored(Subject::new(participant, self.flaw), durable)
             }
-            None => Session::new(Participant::new(engine, peer.config.clone(), now)?),
+            None => {
+                let participant = Participant::new(engine, peer.config.clone(), now)?;
+                Session::new(Subject::new(participant, self.flaw))
+            }
         };
         if let Some(endpoint) = self.media.as_mut().and_then(|media| media.endpoint_mut(who)) {
             endpoint.restart(self.now, session.participant())?;
@@ -448,7 +454,7 @@ impl<E: Engine> Network<E> {
     /// Those of [`Participant::restore`].
     pub fn add_restored(&mut self, engine: E, config: Config, snapshot: Snapshot) -> Result<usize, Error> {
         let participant = Participant::restore(engine, config.clone(), &snapshot, self.now)?;
-        let who = self.admit(Session::restored(participant, snapshot), config);
+        let who = self.admit(Session::restored(Subject::new(participant, self.flaw), snapshot), config);
         self.pump(who);
         Ok(who)
     }

@@ -21,6 +21,7 @@ use crate::namespace::{Publisher, Subscriber};
 use crate::participant::Participant;
 use crate::recording::Recorder;
 use crate::snapshot::Snapshot;
+use crate::testing::flaws::Subject;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, Location};
 
@@ -90,7 +91,7 @@ pub struct Step {
 
 /// One participant and its connection to a relay and a counter service.
 pub struct Session<E: Engine> {
-    participant: Participant<E>,
+    participant: Subject<E>,
     durable: Option<Snapshot>,
     wire: Wire,
     recorder: Option<Recorder>,
@@ -137,18 +138,18 @@ impl Wire {
 
 impl<E: Engine> Session<E> {
     /// A session for a participant that has just been made.
-    pub fn new(participant: Participant<E>) -> Self {
-        Self { participant, durable: None, wire: Wire::new(), recorder: None }
+    pub fn new(participant: impl Into<Subject<E>>) -> Self {
+        Self { participant: participant.into(), durable: None, wire: Wire::new(), recorder: None }
     }
 
     /// A session for a participant restored from `durable`.
-    pub fn restored(participant: Participant<E>, durable: Snapshot) -> Self {
-        Self { participant, durable: Some(durable), wire: Wire::new(), recorder: None }
+    pub fn restored(participant: impl Into<Subject<E>>, durable: Snapshot) -> Self {
+        Self { participant: participant.into(), durable: Some(durable), wire: Wire::new(), recorder: None }
     }
 
     /// The participant.
     pub fn participant(&self) -> &Participant<E> {
-        &self.participant
+        self.participant.participant()
     }
 
     /// The last snapshot that was made durable.
@@ -167,14 +168,14 @@ impl<E: Engine> Session<E> {
     /// Those of [`Participant::handle`].
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
         match &mut self.recorder {
-            Some(recorder) => recorder.handle(&mut self.participant, now, event),
+            Some(recorder) => recorder.handle(self.participant.participant_mut(), now, event),
             None => self.participant.handle(now, event),
         }
     }
 
-    /// Writes down all from now on.
+    /// Writes down all from now on. What is written down is a participant's life: no flaw is at work in it.
     pub fn record(&mut self, now: Timestamp, mut recorder: Recorder) {
-        recorder.started(&self.participant, now, self.durable.is_some());
+        recorder.started(self.participant.participant(), now, self.durable.is_some());
         self.recorder = Some(recorder);
     }
 
@@ -189,7 +190,7 @@ impl<E: Engine> Session<E> {
     /// Those of [`Participant::handle`], which is told at once how a local step ended.
     pub fn do_next(&mut self, now: Timestamp) -> Result<Option<Step>, Error> {
         let action = match &mut self.recorder {
-            Some(recorder) => recorder.poll_action(&mut self.participant),
+            Some(recorder) => recorder.poll_action(self.participant.participant_mut()),
             None => self.participant.poll_action(),
         };
         let Some(action) = action else { return Ok(None) };

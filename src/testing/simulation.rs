@@ -154,13 +154,13 @@ impl<'a, E: Engine> Run<'a, E> {
         setup.faults = scenario.faults.clone();
         setup.counter.lease = scenario.lease;
         setup.choices = scenario.choices.clone();
+        setup.flaw = scenario.flaw;
         setup.ignores_prev = scenario.ignores_prev;
         // The name is a constant of this crate's rules.
         let group = GroupName::try_from("room").unwrap_or_else(|_| unreachable!());
         let mut config = Config::new(group);
         config.mode = scenario.mode;
         config.commit_tracks = scenario.commit_tracks;
-        config.flaw = scenario.flaw;
         config.tree_threshold = scenario.trees.then_some(2);
         if let (true, Some((signer, key))) = (scenario.receipts, &kit.receipts) {
             setup.receipts = signer.clone();

@@ -2,7 +2,7 @@
 
 use crate::config::SafetyMode;
 use crate::engine::Engine;
-use crate::participant::Flaw;
+use crate::testing::flaws::Flaw;
 use crate::testing::simulation::profiles::Profile;
 use crate::testing::simulation::scenario::Scenario;
 use crate::testing::simulation::{Kit, Outcome, run};

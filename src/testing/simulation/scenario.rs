@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::config::SafetyMode;
-use crate::participant::Flaw;
+use crate::testing::flaws::Flaw;
 use crate::testing::network::Faults;
 use crate::testing::simulation::profiles::Profile;
 use crate::tracks::CommitTrackPolicy;
