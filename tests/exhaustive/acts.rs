@@ -90,7 +90,7 @@ impl World {
     pub(crate) fn steps(&self, row: &Row, out: &mut Vec<Step>) {
         let mut acts = Vec::new();
         for (who, peer) in self.peers.iter().enumerate() {
-            let Some(machine) = &peer.machine else { continue };
+            let Some(machine) = peer.machine() else { continue };
             let who = who as u8;
             for timer in machine.armed() {
                 let fires = match timer {

@@ -1,7 +1,7 @@
 //! The worlds that are checked: the rows of `reliability.md` section 3, by their names there.
 
 use moq_mls::SafetyMode;
-use moq_mls::participant::Flaw;
+use moq_mls::testing::flaws::Flaw;
 
 use crate::world::Budget;
 

@@ -76,7 +76,7 @@ pub(crate) enum Kind {
 fn kind(world: &World, row: &Row) -> Kind {
     // What a malicious member did to itself is not the group's trouble.
     let honest = world.peers.iter().enumerate().filter(|(who, _)| row.rogue != Some(*who));
-    let living: Vec<_> = honest.filter_map(|(_, p)| p.machine.as_ref()).collect();
+    let living: Vec<_> = honest.filter_map(|(_, p)| p.machine()).collect();
     let members: Vec<_> = living.iter().filter(|m| m.phase() == Phase::Member).collect();
     let agreed = members.windows(2).all(|w| w[0].context_hash() == w[1].context_hash());
     let here: Vec<_> = living.iter().filter(|m| m.phase() != Phase::Ended).collect();
@@ -84,14 +84,11 @@ fn kind(world: &World, row: &Row) -> Kind {
     let good = if world.was_reset {
         // A group whose counter is lost stops, and says so: [`ServiceFault`](moq_mls::action::ServiceFault).
         // That a newcomer may found another one is R3 of the notes; it has nothing to stop for.
-        let before = world.peers.iter().take(row.members).filter_map(|p| p.machine.as_ref());
+        let before = world.peers.iter().take(row.members).filter_map(|p| p.machine());
         let mut members = before.filter(|m| m.phase() == Phase::Member);
         members.all(|m| m.inside().halted || m.epoch() == Some(row.last()))
     } else if row.joins {
-        world.peers[row.members..]
-            .iter()
-            .filter_map(|p| p.machine.as_ref())
-            .all(|m| m.phase() == Phase::Member)
+        world.peers[row.members..].iter().filter_map(|p| p.machine()).all(|m| m.phase() == Phase::Member)
     } else if row.wishes {
         all_in && agreed && members.iter().all(|m| m.epoch() == Some(row.last()))
     } else {

@@ -56,7 +56,7 @@ impl World {
                 |r: &Reply| matches!(r, Reply::Lock(LockReply::Ok { lock_id: Some(id), .. }) if id == token);
             let filled = matches!(self.counter.slots(),
                 moq_mls::counter::service::Slots::Unpinned { filled_by: Some(id) } if id == token);
-            let kept = self.peers.iter().any(|p| p.machine.as_ref().is_some_and(|m| m.remembers(token)));
+            let kept = self.peers.iter().any(|p| p.machine().is_some_and(|m| m.remembers(token)));
             held || asked || filled || kept || self.replies.values().any(told)
         };
         tokens.into_iter().find(|t| !known(t)).unwrap()

@@ -14,6 +14,7 @@ use moq_mls::counter::service::{Counter, Slot};
 use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, Pin};
 use moq_mls::engine::Engine;
 use moq_mls::snapshot::Snapshot;
+use moq_mls::testing::flaws::Subject;
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{CommitTrackPolicy, GroupName, GroupTracks, TrackKind};
 use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, SafetyMode, Timestamp};
@@ -35,7 +36,7 @@ pub(crate) fn digest(value: &impl Hash) -> u64 {
 #[derive(Clone)]
 pub(crate) struct Peer {
     /// `None`: dead for good.
-    pub(crate) machine: Option<Machine>,
+    subject: Option<Subject<SymbolicEngine>>,
     durable: Option<Snapshot>,
     life: u8,
     digest: u64,
@@ -145,7 +146,7 @@ impl Hash for World {
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (who, peer) in self.peers.iter().enumerate() {
-            match &peer.machine {
+            match peer.machine() {
                 None => write!(f, "p{who} dead; ")?,
                 Some(m) => {
                     write!(f, "p{who} {:?} {:?} {:?} {:?}; ", m.phase(), m.epoch(), m.armed(), m.inside())?;
@@ -174,7 +175,6 @@ impl World {
         config.mode = row.mode;
         config.commit_tracks =
             if row.shared { CommitTrackPolicy::Shared } else { CommitTrackPolicy::PerSender };
-        config.flaw = row.flaw;
         config
     }
 
@@ -197,7 +197,8 @@ impl World {
         };
         for who in 0..row.participants {
             let machine = Participant::new(Self::engine(who, 0), Self::config(row), NOW).unwrap();
-            let mut peer = Peer { machine: Some(machine), durable: None, life: 0, digest: 0 };
+            let subject = Some(Subject::new(machine, row.flaw));
+            let mut peer = Peer { subject, durable: None, life: 0, digest: 0 };
             peer.seal(true);
             world.peers.push(Arc::new(peer));
         }
@@ -260,7 +261,7 @@ impl World {
     }
 
     pub(crate) fn machine(&self, who: usize) -> Option<&Machine> {
-        self.peers[who].machine.as_ref()
+        self.peers[who].machine()
     }
 
     pub(crate) fn break_invariant(&mut self, name: &'static str) {
@@ -272,17 +273,23 @@ impl World {
         self.drive(row, who, dies, |m| m.handle(NOW, event).unwrap())
     }
 
-    fn drive(&mut self, row: &Row, who: usize, dies: Option<u8>, hear: impl FnOnce(&mut Machine)) -> Did {
+    fn drive(
+        &mut self,
+        row: &Row,
+        who: usize,
+        dies: Option<u8>,
+        hear: impl FnOnce(&mut Subject<SymbolicEngine>),
+    ) -> Did {
         let mut arc = self.peers[who].clone();
         let peer = Arc::make_mut(&mut arc);
-        let Some(machine) = &mut peer.machine else { return Did::default() };
-        let before = state(machine);
-        hear(machine);
+        let Some(subject) = &mut peer.subject else { return Did::default() };
+        let before = state(subject.participant());
+        hear(subject);
         let mut did = Did::default();
         let mut answers = Vec::new();
         let mut died = false;
         'run: loop {
-            while let Some(action) = machine.poll_action() {
+            while let Some(action) = subject.poll_action() {
                 let seen = matches!(
                     action,
                     Action::Persist(_)
@@ -294,7 +301,7 @@ impl World {
                     died = true;
                     break 'run;
                 }
-                self.act(row, who, machine, &mut peer.durable, action, &mut answers);
+                self.act(row, who, subject.participant(), &mut peer.durable, action, &mut answers);
                 did.visible += u8::from(seen);
                 did.anything = true;
             }
@@ -302,25 +309,26 @@ impl World {
                 break;
             }
             for answer in answers.drain(..) {
-                machine.handle(NOW, answer).unwrap();
+                subject.handle(NOW, answer).unwrap();
             }
         }
-        if row.wishes && !died && machine.epoch().is_some_and(|e| e < row.last()) {
-            machine.handle(NOW, Command::Update).unwrap();
+        let epoch = subject.participant().epoch();
+        if row.wishes && !died && epoch.is_some_and(|e| e < row.last()) {
+            subject.handle(NOW, Command::Update).unwrap();
         }
-        if machine.epoch().is_some_and(|e| e >= row.last()) {
-            machine.forget_wishes();
+        if epoch.is_some_and(|e| e >= row.last()) {
+            subject.participant_mut().forget_wishes();
         }
-        self.look(row, before, machine);
-        self.forget_requests(who, machine);
+        self.look(row, before, subject.participant());
+        self.forget_requests(who, subject);
         peer.seal(row.keeps_durable());
         self.peers[who] = arc;
         did
     }
 
     /// Numbers the participant's requests as it does now.
-    fn forget_requests(&mut self, who: usize, machine: &mut Machine) {
-        let renumbered = machine.canonical();
+    fn forget_requests(&mut self, who: usize, subject: &mut Subject<SymbolicEngine>) {
+        let renumbered = subject.canonical();
         let who = who as u8;
         let new = |id: u64| *renumbered.get(&id).unwrap();
         let now = |(p, id): (u8, u64)| if p == who { (p, new(id)) } else { (p, id) };
@@ -389,7 +397,7 @@ impl World {
             self.late.retain(|body| !matches!(body, Body::Lock(_)));
         }
         self.replies.retain(|(p, _), _| *p != who);
-        peer.machine = None;
+        peer.subject = None;
         peer.life = peer.life.saturating_add(1);
         let life = peer.life;
         if !back {
@@ -402,10 +410,11 @@ impl World {
         }
         let engine = Self::engine(who.into(), life.into());
         let durable = peer.durable.clone();
-        peer.machine = Some(match &durable {
+        let machine = match &durable {
             Some(durable) => Participant::restore(engine, Self::config(row), durable, NOW).unwrap(),
             None => Participant::new(engine, Self::config(row), NOW).unwrap(),
-        });
+        };
+        peer.subject = Some(Subject::new(machine, row.flaw));
         self.peers[who as usize] = arc;
         let fresh = durable.is_none();
         self.drive(row, who.into(), None, |m| {
@@ -454,7 +463,7 @@ impl World {
                 if timer == Timer::JoinRetry {
                     self.budget.rekeys -= 1;
                 }
-                return self.drive(row, who.into(), dies, |m| m.fire(timer).unwrap());
+                return self.drive(row, who.into(), dies, |m| m.fire(NOW, timer).unwrap());
             }
             Act::Serve(who, id) => {
                 let Some(body) = self.requests.remove(&(who, id)) else { return Did::default() };
@@ -550,10 +559,14 @@ impl World {
 }
 
 impl Peer {
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.subject.as_ref().map(Subject::participant)
+    }
+
     /// Makes its digest current. What nothing will ever be restored from makes no difference.
     fn seal(&mut self, keeps_durable: bool) {
         let durable = self.durable.as_ref().filter(|_| keeps_durable);
-        self.digest = digest(&(&self.machine, durable, self.life));
+        self.digest = digest(&(&self.subject, durable, self.life));
     }
 }
 
