@@ -17,6 +17,7 @@ pub mod media;
 pub mod network;
 pub mod replay;
 pub mod rng;
+pub mod rogue;
 pub mod seeded_crypto;
 pub mod session;
 pub mod simulation;

@@ -27,6 +27,7 @@ pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
 use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Network, NetworkConfig, Receipts};
+use super::rogue;
 use super::witness::Violation;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -367,7 +368,7 @@ impl<'a, E: Engine> Run<'a, E> {
     fn rogue(&mut self, who: usize, broken: bool) {
         let Some(member) = self.member(who) else { return };
         let engine = (self.kit.engine)(self.name(who), 99);
-        let Some((mut location, payload)) = member.rogue_commit(&engine, self.net.now()) else { return };
+        let Some((mut location, payload)) = rogue::commit(member, &engine, self.net.now()) else { return };
         location.object = location.object.saturating_add(2 * who as u64);
         let track = member.tracks().commit(member.sender_id());
         let mut payload = payload.to_vec();

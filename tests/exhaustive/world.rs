@@ -15,6 +15,7 @@ use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, Pin};
 use moq_mls::engine::Engine;
 use moq_mls::snapshot::Snapshot;
 use moq_mls::testing::flaws::Subject;
+use moq_mls::testing::rogue;
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{CommitTrackPolicy, GroupName, GroupTracks, TrackKind};
 use moq_mls::{Action, Command, Config, Event, Failure, Object, Participant, SafetyMode, Timestamp};
@@ -548,7 +549,7 @@ impl World {
                 let Some(machine) = self.machine(who.into()) else { return Did::default() };
                 let engine = Self::engine(who.into(), 99);
                 let tracks: &GroupTracks = machine.tracks();
-                if let Some((location, payload)) = machine.rogue_commit(&engine, NOW) {
+                if let Some((location, payload)) = rogue::commit(machine, &engine, NOW) {
                     let object = Object { track: tracks.commit(machine.sender_id()), location, payload };
                     self.publishes.insert(digest(&object), Arc::new(object));
                 }

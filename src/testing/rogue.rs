@@ -1,0 +1,21 @@
+//! What a malicious member publishes.
+
+use bytes::Bytes;
+
+use crate::engine::Engine;
+use crate::participant::Participant;
+use crate::time::Timestamp;
+use crate::tracks::Location;
+
+/// Builds a commit on the present epoch behind the machine's back, and says where it may lie.
+///
+/// `engine` is another instance of this member's, so that the commit differs from the machine's own.
+pub fn commit<E: Engine>(
+    participant: &Participant<E>,
+    engine: &E,
+    now: Timestamp,
+) -> Option<(Location, Bytes)> {
+    let (group, epoch) = (participant.group()?, participant.epoch()?);
+    let built = engine.build(group, now, &[], &[]).ok()?;
+    Some((Location { group: epoch, object: 2 }, built.commit))
+}
