@@ -3,8 +3,6 @@
 use bytes::Bytes;
 
 use crate::limits::{Limits, Timers};
-#[cfg(feature = "testing")]
-use crate::participant::Flaw;
 use crate::tracks::{CommitTrackPolicy, GroupName};
 
 /// How the winner of an epoch is decided, and so what is promised.
@@ -93,9 +91,6 @@ pub struct Config {
     pub limits: Limits,
     /// Waiting times.
     pub timers: Timers,
-    /// A deliberate bug (feature `testing`), to see that the tests find it.
-    #[cfg(feature = "testing")]
-    pub flaw: Option<Flaw>,
 }
 
 impl Config {
@@ -110,8 +105,6 @@ impl Config {
             service_key: None,
             limits: Limits::default(),
             timers: Timers::default(),
-            #[cfg(feature = "testing")]
-            flaw: None,
         }
     }
 }

@@ -39,12 +39,11 @@ pub(crate) mod creating;
 pub(crate) mod deadlines;
 mod durable;
 mod exporting;
-mod flaws;
 mod flow;
 mod future;
 pub(crate) mod input;
 pub(crate) mod intents;
-mod joiners;
+pub(crate) mod joiners;
 pub(crate) mod joining;
 pub(crate) mod member;
 mod own_keys;
@@ -62,8 +61,6 @@ mod trees;
 use bytes::Bytes;
 
 use self::context::Context;
-#[cfg(feature = "testing")]
-pub use self::flaws::Flaw;
 use self::input::Input;
 use self::member::Member;
 use self::state::State;

@@ -9,18 +9,19 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::Pin;
-use crate::engine::Engine;
+use crate::engine::{Engine, KeyPackageInfo, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
+use crate::participant::joiners::Waiting;
 use crate::participant::member::slot::{PATIENCE, Step};
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
 use crate::request::FetchId;
 use crate::time::Timestamp;
-use crate::tracks::Location;
+use crate::tracks::SenderId;
 
 /// Parts of a participant's state that no embedder needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,12 +95,40 @@ impl<E: Engine> Participant<E> {
         }
     }
 
-    /// Builds a commit on the present epoch behind the machine's back, and a place for it: what a
-    /// malicious member publishes. `engine` is another instance of this member's, so that the commit differs.
-    pub fn rogue_commit(&self, engine: &E, now: Timestamp) -> Option<(Location, Bytes)> {
-        let epoch = &self.member()?.epoch;
-        let built = engine.build(&epoch.group, now, &[], &[]).ok()?;
-        Some((Location { group: epoch.number, object: 2 }, built.commit))
+    /// Lends the group's state, while a member.
+    pub(crate) fn group(&self) -> Option<&E::Group> {
+        self.member().map(|m| &m.epoch.group)
+    }
+
+    /// Lends the Welcomes of the own undecided commit.
+    pub(crate) fn outbox_welcomes(&self) -> &[(SenderId, Bytes)] {
+        self.member().and_then(|m| m.slot.outbox.as_ref()).map_or(&[], |o| &o.welcomes)
+    }
+
+    /// Forgets the own undecided commit, and what was going on with it.
+    pub(crate) fn drop_outbox(&mut self) {
+        let State::Member(member) = &mut self.state else { return };
+        member.slot.outbox = None;
+        if matches!(
+            member.slot.step,
+            Step::Looking { .. } | Step::Publishing { .. } | Step::Pinning { own: true, .. }
+        ) {
+            member.slot.step = Step::Idle;
+        }
+    }
+
+    /// Lends the own KeyPackages that may still be welcomed.
+    pub(crate) fn own_keys_mut(&mut self) -> &mut Vec<OwnKeyPackage> {
+        &mut self.cx.keys.packages
+    }
+
+    /// Puts a KeyPackage in the waiting room unless its sender is barred, and asks nothing else.
+    pub(crate) fn let_wait(&mut self, message: Bytes, info: KeyPackageInfo, object: u64) {
+        let joiners = &mut self.state.carried_mut().joiners;
+        if !joiners.barred.contains(&info.sender) {
+            let waiting = Waiting { message, info, object, place: 0, hold: None, replacing: None };
+            joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
+        }
     }
 
     /// Lists the timers that are set, each of which may [`fire`](Self::fire).
