@@ -1,6 +1,7 @@
 //! A member: the present epoch, the slot of the next, and the one loop that applies what the slot comes to.
 
 mod admission;
+pub(crate) mod arrival;
 mod commit;
 mod create;
 pub(crate) mod epoch;
@@ -9,12 +10,10 @@ pub(crate) mod leave;
 mod repair;
 pub(crate) mod slot;
 mod turn;
-
-use bytes::Bytes;
+mod turnover;
 
 use self::epoch::{Epoch, NewEpoch, Turnover};
 use self::slot::{Slot, Step, Verdict};
-use self::turn::Agenda;
 use crate::action::Timer;
 use crate::counter::LockReply;
 use crate::engine::{Engine, Member as GroupMember};
@@ -24,11 +23,11 @@ use crate::notice::{Fault, Notice, RejoinReason};
 use crate::participant::carried::{Carried, Leaving};
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::{By, Entry, Flow, Join, Then};
+use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
-use crate::snapshot::{Reader, Writer};
+use crate::snapshot::Writer;
 use crate::tracks::{KEY_PACKAGE_GROUP, Location, Object, SenderId};
 
 /// A participant that is in the group.
@@ -40,56 +39,6 @@ pub(crate) struct Member<G> {
 }
 
 impl<G> Member<G> {
-    /// Takes a group state as this participant's own: durable first, then the news.
-    pub(crate) fn arrive<E: Engine<Group = G>>(
-        cx: &mut Context<E>,
-        carried: Carried,
-        mut entry: Entry<G>,
-    ) -> Result<Self, Error> {
-        let by = std::mem::replace(&mut entry.by, By::Creation);
-        if matches!(by, By::Creation) {
-            cx.keys.packages.clear();
-        }
-        let mut this = Self::place(cx, carried, entry)?;
-        if matches!(by, By::Welcome(_)) {
-            this.carried.joiners.leave_early_to_others(&cx.config.limits);
-        }
-        this.persist(cx);
-        let epoch = this.epoch.number;
-        cx.notify(Notice::Joined { epoch });
-        cx.notify(Notice::Epoch { epoch, committer: None });
-        match by {
-            By::Creation => {
-                this.replay(cx);
-                let early = this.carried.joiners.take_early().into_iter();
-                let arrivals = early.map(|(sender, (object_id, payload))| {
-                    Input::Arrival(Arrival::KeyPackage { sender, object_id, payload })
-                });
-                cx.first(arrivals);
-            }
-            By::Welcome(counter) => {
-                let counter = counter.map(Input::Counter);
-                cx.first(std::iter::once(Input::LeaveAgain).chain(counter));
-                this.replay(cx);
-            }
-        }
-        Ok(this)
-    }
-
-    pub(crate) fn place<E: Engine<Group = G>>(
-        cx: &mut Context<E>,
-        mut carried: Carried,
-        entry: Entry<G>,
-    ) -> Result<Self, Error> {
-        // Leaves of an epoch before are others' leaves by now.
-        carried.intents.leaves.clear();
-        let this = Self { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(None), carried };
-        cx.deadlines.clear_phase();
-        this.schedule_audit(cx);
-        cx.set(Timer::Credentials, cx.config.timers.credential_check);
-        Ok(this)
-    }
-
     pub(crate) fn handle<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
@@ -126,7 +75,10 @@ impl<G> Member<G> {
                 Verdict::Open
             }
             Input::Authenticator { peer, epoch, authenticator } => {
-                self.on_authenticator(cx, peer, epoch, &authenticator)?
+                match self.epoch.must_move(cx, peer, epoch, &authenticator)? {
+                    true => Verdict::Rejoin(RejoinReason::Fork),
+                    false => Verdict::Open,
+                }
             }
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return self.end(cx, Notice::LeaveUnheard);
@@ -201,53 +153,20 @@ impl<G> Member<G> {
         cx.stats.epochs = cx.stats.epochs.saturating_add(1);
         let epoch = self.epoch.number;
         self.carried.future.forget_before(epoch);
-        self.settle(cx, &removed, &added);
+        turnover::settle(cx, &self.epoch, &mut self.carried, &removed, &added);
         self.persist(cx);
         self.epoch.publish_unheard(cx);
         self.epoch.publish_welcomes(cx);
         cx.notify(Notice::Epoch { epoch, committer });
-        tell_changes(cx, removed, added);
+        turnover::tell(cx, removed, added);
         leave::take_up(cx, &self.epoch, &mut self.carried);
         self.ask_to_leave(cx)?;
         self.replay(cx);
         Ok(())
     }
 
-    /// Intents that the commit fulfilled are done, whoever made it.
-    fn settle<E: Engine<Group = G>>(
-        &mut self,
-        cx: &Context<E>,
-        removed: &[GroupMember],
-        added: &[GroupMember],
-    ) {
-        let Carried { joiners, intents, .. } = &mut self.carried;
-        let limits = &cx.config.limits;
-        for gone in removed {
-            let back = added.iter().any(|m| m.sender == gone.sender);
-            // Who came back in the same commit was not put out: an intent to bar it stands.
-            let stands = back && intents.removals.get(&gone.sender) == Some(&true);
-            let bar = if stands { Some(true) } else { intents.removals.remove(&gone.sender) };
-            let left = intents.leavers.remove(&gone.sender);
-            let replaced = added.iter().any(|m| m.identity == gone.identity);
-            // What it joined by is spent, and must not be taken for a new intent to join.
-            if let Some(sequence) = gone.sequence {
-                joiners.is_news(&gone.sender, sequence, limits);
-            }
-            if !(back || left || replaced || bar == Some(false)) {
-                joiners.bar(&gone.sender, limits);
-            }
-        }
-        for new in added {
-            if let Some(sequence) = new.sequence {
-                joiners.is_news(&new.sender, sequence, limits);
-            }
-        }
-        joiners.settle(&self.epoch.roster, added);
-        intents.removals.retain(|sender, _| self.epoch.roster.of(sender).is_some());
-    }
-
     /// Takes up what came early for the epoch that is now, before anything else.
-    fn replay<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+    pub(crate) fn replay<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
         self.carried.future.forget_before(self.epoch.number);
         let kept = self.carried.future.take(self.epoch.number);
         if kept.is_empty() {
@@ -333,7 +252,7 @@ impl<G> Member<G> {
         timer: Timer,
     ) -> Result<Verdict<G>, Error> {
         match timer {
-            Timer::Turn => self.on_turn(cx),
+            Timer::Turn => turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
             Timer::Request => self.slot.ask_again(cx, &self.epoch),
             Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch),
             Timer::ReadBack => {
@@ -355,35 +274,13 @@ impl<G> Member<G> {
         Ok(Verdict::Open)
     }
 
-    /// The own turn has come: ask for the lock if there is still something to do.
-    fn on_turn<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
-        if self.slot.outbox.is_none() {
-            let (epoch, carried) = (&self.epoch, &self.carried);
-            if !(Agenda { cx, epoch, carried }).has_work() || turn::waits_for_more(cx, epoch, carried) {
-                return;
-            }
-        }
-        self.slot.ask(cx, &self.epoch);
-    }
-
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.
     pub(crate) fn schedule_turn<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        let (epoch, carried) = (&self.epoch, &self.carried);
-        // A request that waits for its back-off will take the work along.
-        let waits = cx.deadlines.is_set(Timer::Turn) || cx.deadlines.is_set(Timer::Request);
-        let work = carried.intents.are_urgent() || carried.joiners.any_due();
-        // A candidate or an undecided own commit decides the slot first.
-        let busy = !self.slot.is_quiet() || self.slot.halted.is_some();
-        if waits || carried.leaving.is_some() || !work || busy || !(Agenda { cx, epoch, carried }).has_work()
-        {
-            return;
-        }
-        let wait = cx.config.timers.batch + turn::delay(cx, epoch);
-        cx.set(Timer::Turn, wait);
+        turn::schedule(cx, &self.epoch, &self.slot, &self.carried);
     }
 
     /// Sets when to ask the counter whether the group went on unheard.
-    fn schedule_audit<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+    pub(crate) fn schedule_audit<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         // A leaver that is behind asks in the wrong epoch, and has little time to find out.
         let often = cx.config.timers.leave / 8;
         let audit = cx.config.timers.audit;
@@ -421,7 +318,7 @@ impl<G> Member<G> {
     }
 
     /// Publishes the leave request of this epoch at the next object id, if this participant wants to leave.
-    fn ask_to_leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+    pub(crate) fn ask_to_leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         // While a commit of ours is undecided, its handshake key must not be used for anything else.
         if self.slot.outbox.is_some() {
             return Ok(());
@@ -432,26 +329,6 @@ impl<G> Member<G> {
             cx.publish(cx.tracks.key_package(&cx.me), location, request);
         }
         Ok(())
-    }
-
-    /// Takes in a peer's view of an epoch, from the application's own channel.
-    fn on_authenticator<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        peer: SenderId,
-        epoch: u64,
-        authenticator: &Bytes,
-    ) -> Result<Verdict<G>, Error> {
-        if epoch != self.epoch.number
-            || self.epoch.roster.of(&peer).is_none()
-            || cx.engine.epoch_authenticator(&self.epoch.group)? == *authenticator
-        {
-            return Ok(Verdict::Open);
-        }
-        // Of two sides one must move. The one with the lower SenderId stays: both draw the same line.
-        let moves = !cx.rules.pins && peer < cx.me;
-        cx.notify(Notice::ForkDetected { epoch, peer });
-        Ok(if moves { Verdict::Rejoin(RejoinReason::Fork) } else { Verdict::Open })
     }
 
     fn on_removed<E: Engine<Group = G>>(
@@ -497,50 +374,5 @@ impl<G> Member<G> {
     pub(crate) fn write(&self, out: &mut Writer) {
         self.epoch.write(out);
         self.slot.write(out);
-    }
-
-    /// Reads what [`write`](Self::write) wrote.
-    pub(crate) fn read<E: Engine<Group = G>>(
-        cx: &mut Context<E>,
-        carried: Carried,
-        from: &mut Reader,
-    ) -> Result<Self, Error> {
-        let epoch::Stored { saved, pin, afterwards } = epoch::Stored::read(from)?;
-        let outbox = slot::Stored::read(from)?;
-        let group = cx.engine.load(&saved)?;
-        let view = cx.engine.view(&group)?;
-        let mut this = Self::place(cx, carried, Entry { group, view, saved, pin, by: By::Welcome(None) })?;
-        this.epoch.afterwards = afterwards;
-        this.slot.outbox = outbox.map(|stored| stored.load(cx, &this.epoch)).transpose()?;
-        Ok(this)
-    }
-
-    /// Goes on after a restart: commits may have been missed, and what was begun is to be finished.
-    pub(crate) fn resume<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        let wait = if self.slot.outbox.is_some() { Default::default() } else { cx.config.timers.confirm };
-        cx.set(Timer::Confirm, wait);
-        self.epoch.publish_unheard(cx);
-        self.epoch.publish_welcomes(cx);
-        if self.carried.leaving.is_some() {
-            cx.set(Timer::Leave, cx.config.timers.leave);
-            self.ask_to_leave(cx)?;
-        }
-        Ok(())
-    }
-}
-
-fn tell_changes<E: Engine>(cx: &mut Context<E>, removed: Vec<GroupMember>, added: Vec<GroupMember>) {
-    let mut fresh = added;
-    for old in removed {
-        match fresh.iter().position(|m| m.sender == old.sender || m.identity == old.identity) {
-            Some(at) => {
-                let new = fresh.swap_remove(at);
-                cx.notify(Notice::MemberReplaced { old: old.sender, new: new.sender });
-            }
-            None => cx.notify(Notice::MemberLeft { sender: old.sender }),
-        }
-    }
-    for GroupMember { leaf, sender, credential, .. } in fresh {
-        cx.notify(Notice::MemberJoined { sender, leaf, credential });
     }
 }

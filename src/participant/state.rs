@@ -12,7 +12,7 @@ use crate::participant::durable::{self, Tag};
 use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::input::Input;
 use crate::participant::joining::Joining;
-use crate::participant::member::Member;
+use crate::participant::member::{Member, arrival};
 use crate::participant::trees::Trees;
 use crate::snapshot::{Snapshot, Writer};
 use crate::tracks::SenderId;
@@ -83,7 +83,7 @@ impl<G> State<G> {
             Flow::Stay => Ok(()),
             Flow::Join(join) => self.join(cx, join),
             Flow::Enter(entry) => {
-                *self = Self::Member(Box::new(Member::arrive(cx, self.take_carried(), *entry)?));
+                *self = Self::Member(Box::new(arrival::arrive(cx, self.take_carried(), *entry)?));
                 Ok(())
             }
             Flow::End(notice) => {
@@ -167,7 +167,7 @@ impl<G> State<G> {
             Tag::New => Self::New(Box::new(carried)),
             Tag::Creating => Self::Creating(Box::new(Creating::read(cx, carried, &mut from)?)),
             Tag::Joining => Self::Joining(Box::new(Joining::new(carried, Trees::default(), None))),
-            Tag::Member => Self::Member(Box::new(Member::read(cx, carried, &mut from)?)),
+            Tag::Member => Self::Member(Box::new(arrival::read(cx, carried, &mut from)?)),
             Tag::Ended => Self::Ended(Box::new(carried)),
         };
         durable::close(cx, from)?;
@@ -177,7 +177,7 @@ impl<G> State<G> {
         match &mut this {
             Self::Creating(creating) => creating.resume(cx),
             Self::Joining(joining) => joining.resume(cx),
-            Self::Member(member) => member.resume(cx)?,
+            Self::Member(member) => arrival::resume(cx, member)?,
             Self::New(_) | Self::Ended(_) => {}
         }
         Ok(this)

@@ -3,20 +3,25 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::*;
+use crate::counter::Pin;
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::engine::OwnKeyPackage;
 use crate::notice::{Notice, RejoinReason, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::flow::{By, Entry};
 use crate::participant::input::Arrival;
+use crate::participant::member::Member;
+use crate::participant::member::arrival;
 use crate::participant::member::epoch::{Epoch, Unheard};
 use crate::participant::member::leave;
 use crate::participant::member::slot::{PATIENCE, Slot, Step};
 use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::{Failure, IncrementRequestId, LockRequestId};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, Object, commit_fallback_object};
+use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, Object, SenderId, commit_fallback_object};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -74,7 +79,7 @@ fn put(a: &mut Machine, group: SymbolicGroup) {
     let saved = a.cx.engine.save(&group).unwrap();
     let pin = Some(Pin::new([1; 32], [2; 32]));
     let entry = Entry { group, view, saved, pin, by: By::Creation };
-    let member = Member::place(&mut a.cx, Carried::default(), entry).unwrap();
+    let member = arrival::place(&mut a.cx, Carried::default(), entry).unwrap();
     a.state = State::Member(Box::new(member));
 }
 

@@ -211,6 +211,27 @@ impl<G> Epoch<G> {
         }
     }
 
+    /// Compares a peer's epoch authenticator, from the application's own channel: of two that differ, says
+    /// whether it is this participant that must move.
+    pub(crate) fn must_move<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        peer: SenderId,
+        epoch: u64,
+        authenticator: &Bytes,
+    ) -> Result<bool, Error> {
+        if epoch != self.number
+            || self.roster.of(&peer).is_none()
+            || cx.engine.epoch_authenticator(&self.group)? == *authenticator
+        {
+            return Ok(false);
+        }
+        // The one with the lower SenderId stays: both draw the same line.
+        let moves = !cx.rules.pins && peer < cx.me;
+        cx.notify(Notice::ForkDetected { epoch, peer });
+        Ok(moves)
+    }
+
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
         let Afterwards { welcomes, tree, unheard } = &self.afterwards;

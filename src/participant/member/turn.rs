@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::Slot;
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
@@ -100,7 +101,7 @@ impl<E: Engine> Context<E> {
 }
 
 /// How much later than the first in turn this member goes.
-pub(crate) fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
+fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
     let members = epoch.roster.len().max(1);
     let first = usize::try_from(epoch.number % members as u64).unwrap_or(0);
     let rank = epoch.roster.rank(epoch.leaf);
@@ -114,11 +115,7 @@ pub(crate) fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> 
 /// While a crowd is coming in, one commit for all is cheaper than one for each few: waits until nobody
 /// came for a batch time, or the crowd waited its longest, or a commit is full. A lone joiner waits
 /// no longer than it did, and a removal waits for nobody. `false`: the time has come.
-pub(crate) fn waits_for_more<E: Engine>(
-    cx: &mut Context<E>,
-    epoch: &Epoch<E::Group>,
-    carried: &Carried,
-) -> bool {
+fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> bool {
     let timers = &cx.config.timers;
     let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
     let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
@@ -128,4 +125,38 @@ pub(crate) fn waits_for_more<E: Engine>(
     let wait = delay(cx, epoch);
     cx.deadlines.set(Timer::Turn, until.after(wait));
     true
+}
+
+/// Takes the own turn: asks for the lock if there is still something to do.
+pub(crate) fn on_turn<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    slot: &mut Slot<E::Group>,
+    carried: &Carried,
+) {
+    if slot.outbox.is_none()
+        && (!(Agenda { cx, epoch, carried }).has_work() || waits_for_more(cx, epoch, carried))
+    {
+        return;
+    }
+    slot.ask(cx, epoch);
+}
+
+/// Sets the time to ask for the lock, if there is work and nothing else is going on.
+pub(crate) fn schedule<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    slot: &Slot<E::Group>,
+    carried: &Carried,
+) {
+    // A request that waits for its back-off will take the work along.
+    let waits = cx.deadlines.is_set(Timer::Turn) || cx.deadlines.is_set(Timer::Request);
+    let work = carried.intents.are_urgent() || carried.joiners.any_due();
+    // A candidate or an undecided own commit decides the slot first.
+    let busy = !slot.is_quiet() || slot.halted.is_some();
+    if waits || carried.leaving.is_some() || !work || busy || !(Agenda { cx, epoch, carried }).has_work() {
+        return;
+    }
+    let wait = cx.config.timers.batch + delay(cx, epoch);
+    cx.set(Timer::Turn, wait);
 }

@@ -1,0 +1,94 @@
+//! How a participant becomes a member: by creation, by a Welcome, or by a snapshot after a restart.
+
+use crate::action::Timer;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::Notice;
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::flow::{By, Entry};
+use crate::participant::input::{Arrival, Input};
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::Slot;
+use crate::participant::member::{Member, epoch, slot};
+use crate::snapshot::Reader;
+
+/// Takes a group state as this participant's own: durable first, then the news.
+pub(crate) fn arrive<E: Engine>(
+    cx: &mut Context<E>,
+    carried: Carried,
+    mut entry: Entry<E::Group>,
+) -> Result<Member<E::Group>, Error> {
+    let by = std::mem::replace(&mut entry.by, By::Creation);
+    if matches!(by, By::Creation) {
+        cx.keys.packages.clear();
+    }
+    let mut member = place(cx, carried, entry)?;
+    if matches!(by, By::Welcome(_)) {
+        member.carried.joiners.leave_early_to_others(&cx.config.limits);
+    }
+    member.persist(cx);
+    let epoch = member.epoch.number;
+    cx.notify(Notice::Joined { epoch });
+    cx.notify(Notice::Epoch { epoch, committer: None });
+    match by {
+        By::Creation => {
+            member.replay(cx);
+            let early = member.carried.joiners.take_early().into_iter();
+            cx.first(early.map(|(sender, (object_id, payload))| {
+                Input::Arrival(Arrival::KeyPackage { sender, object_id, payload })
+            }));
+        }
+        By::Welcome(counter) => {
+            // Let in once more on the way out, it goes on leaving.
+            let counter = counter.map(Input::Counter);
+            cx.first(std::iter::once(Input::LeaveAgain).chain(counter));
+            member.replay(cx);
+        }
+    }
+    Ok(member)
+}
+
+pub(crate) fn place<E: Engine>(
+    cx: &mut Context<E>,
+    mut carried: Carried,
+    entry: Entry<E::Group>,
+) -> Result<Member<E::Group>, Error> {
+    // Leaves of an epoch before are others' leaves by now.
+    carried.intents.leaves.clear();
+    let member = Member { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(None), carried };
+    cx.deadlines.clear_phase();
+    member.schedule_audit(cx);
+    cx.set(Timer::Credentials, cx.config.timers.credential_check);
+    Ok(member)
+}
+
+/// Reads what [`Member::write`] wrote.
+pub(crate) fn read<E: Engine>(
+    cx: &mut Context<E>,
+    carried: Carried,
+    from: &mut Reader,
+) -> Result<Member<E::Group>, Error> {
+    let epoch::Stored { saved, pin, afterwards } = epoch::Stored::read(from)?;
+    let outbox = slot::Stored::read(from)?;
+    let group = cx.engine.load(&saved)?;
+    let view = cx.engine.view(&group)?;
+    let entry = Entry { group, view, saved, pin, by: By::Welcome(None) };
+    let mut member = place(cx, carried, entry)?;
+    member.epoch.afterwards = afterwards;
+    member.slot.outbox = outbox.map(|stored| stored.load(cx, &member.epoch)).transpose()?;
+    Ok(member)
+}
+
+/// Goes on after a restart: commits may have been missed, and what was begun is to be finished.
+pub(crate) fn resume<E: Engine>(cx: &mut Context<E>, member: &mut Member<E::Group>) -> Result<(), Error> {
+    let wait = if member.slot.outbox.is_some() { Default::default() } else { cx.config.timers.confirm };
+    cx.set(Timer::Confirm, wait);
+    member.epoch.publish_unheard(cx);
+    member.epoch.publish_welcomes(cx);
+    if member.carried.leaving.is_some() {
+        cx.set(Timer::Leave, cx.config.timers.leave);
+        member.ask_to_leave(cx)?;
+    }
+    Ok(())
+}
