@@ -16,6 +16,9 @@ pub enum Error {
     /// The MLS engine failed on one's own state, not on a peer's message.
     #[error("MLS engine: {0}")]
     Engine(#[from] EngineError),
+    /// The MLS engine failed before, and the state is not to be trusted: restore the last snapshot.
+    #[error("the participant failed before: restore its last snapshot")]
+    Poisoned,
     /// A snapshot that cannot be restored.
     #[error("snapshot: {0}")]
     Snapshot(#[from] crate::snapshot::SnapshotError),

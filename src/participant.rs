@@ -41,6 +41,7 @@ mod durable;
 mod exporting;
 mod flow;
 mod future;
+mod inbox;
 pub(crate) mod input;
 pub(crate) mod intents;
 pub(crate) mod joiners;
@@ -48,6 +49,7 @@ pub(crate) mod joining;
 pub(crate) mod member;
 mod own_keys;
 mod passed;
+mod phase;
 mod presence;
 mod requests;
 mod roster;
@@ -61,32 +63,16 @@ mod view;
 
 use self::context::Context;
 use self::input::Input;
+pub use self::phase::Phase;
 use self::state::State;
 pub use self::stats::Stats;
 use crate::action::{Action, Timer};
 pub use crate::config::{Admission, Config, SafetyMode};
-use crate::engine::Engine;
+use crate::engine::{Engine, KeyPackageInfo};
 use crate::error::{Error, Misuse};
 use crate::event::{Command, Event};
-use crate::notice::Fault;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
-
-/// Where a participant is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// Nothing was asked yet.
-    New,
-    /// Finding out whether the group exists, or creating it.
-    Bootstrapping,
-    /// Waiting for a Welcome.
-    Joining,
-    /// In the group.
-    Member,
-    /// Left or removed.
-    Ended,
-}
 
 /// One participant of one group: a state machine without IO, clock or threads.
 ///
@@ -129,82 +115,91 @@ impl<E: Engine> Participant<E> {
     /// is for an embedder that wants to move a participant.
     ///
     /// # Errors
-    /// [`Error::Engine`] if the engine fails.
+    /// [`Error::Poisoned`] after [`Error::Engine`]: the last snapshot is the one to go on from.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        Ok(self.state.snapshot(&self.cx))
+        match self.state {
+            State::Poisoned(_) => Err(Error::Poisoned),
+            _ => Ok(self.state.snapshot(&self.cx)),
+        }
     }
 
     /// Takes in what happened at `now`. If it is before one already seen, the clock was set back: everything
     /// that is due later is due as much earlier.
     ///
     /// # Errors
-    /// [`Error::Misuse`] leaves the participant as it was. [`Error::Ended`] after a leave or a
-    /// removal. [`Error::Engine`] means that the own state failed: restore the last snapshot.
-    /// Faults of others are never errors but [`Notice`](crate::Notice)s.
+    /// [`Error::Misuse`] leaves the participant as it was, its clock and its deadlines too. [`Error::Ended`]
+    /// after a leave or a removal. [`Error::Engine`] means that the own state failed: the actions of this call
+    /// are dropped, and from then on all is refused by [`Error::Poisoned`]. [`restore`](Self::restore) the
+    /// last snapshot. Faults of others are never errors but [`Notice`](crate::Notice)s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
+        let event = event.into();
+        if self.cx.actions.len() >= self.cx.config.limits.actions {
+            return Err(Misuse::Undrained.into());
+        }
+        match (&self.state, &event) {
+            (State::Poisoned(_), _) => return Err(Error::Poisoned),
+            (State::Ended(_), Event::Command(_)) => return Err(Error::Ended),
+            (State::Ended(_), _) => return Ok(()),
+            _ => {}
+        }
+        let before = self.cx.actions.len();
+        let done = self.judge(now, &event).and_then(|info| self.advance(now, event, info));
+        if let Err(Error::Engine(_)) = done {
+            // What the call queued may rest on a state that is not there.
+            self.cx.actions.truncate(before);
+            self.cx.deadlines.clear_all();
+            self.state = State::Poisoned(Box::default());
+        }
+        done
+    }
+
+    /// Refuses a command that does not fit, before anything changes. Of a KeyPackage from elsewhere, says what is
+    /// in it.
+    fn judge(&self, now: Timestamp, event: &Event) -> Result<Option<KeyPackageInfo>, Error> {
+        let Event::Command(command) = event else { return Ok(None) };
+        let misuse = match (command, self.phase()) {
+            (Command::Join, phase) if phase != Phase::New => Misuse::AlreadyJoined,
+            (Command::Remove(sender) | Command::Gone(sender), _) if *sender == self.cx.me => Misuse::OwnName,
+            (Command::Leave, Phase::New) => Misuse::NotAMember,
+            (Command::Add(_) | Command::Remove(_) | Command::Gone(_) | Command::Update, phase)
+                if phase != Phase::Member =>
+            {
+                Misuse::NotAMember
+            }
+            (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message) {
+                Ok(info) => return Ok(Some(info)),
+                Err(_) => Misuse::BadKeyPackage,
+            },
+            _ => return Ok(None),
+        };
+        Err(misuse.into())
+    }
+
+    fn advance(&mut self, now: Timestamp, event: Event, info: Option<KeyPackageInfo>) -> Result<(), Error> {
+        self.set_clock(now);
+        if let Some(input) = self.cx.receive(event, info) {
+            self.run(input)?;
+        }
+        for timer in self.cx.deadlines.due(now) {
+            // One that fired before it may have cleared it or put it off.
+            if self.cx.deadlines.take_if_due(timer, now) {
+                self.run(Input::Timer(timer))?;
+            }
+        }
+        self.schedule_turn();
+        Ok(())
+    }
+
+    fn set_clock(&mut self, now: Timestamp) {
         let cx = &mut self.cx;
         if now < cx.now {
             // The clock was set back. What was to happen in a second still is, not in an hour and a second.
             let back = cx.now.since(now);
             cx.deadlines.bring_all_forward(back);
             cx.keys.spare_until = cx.keys.spare_until.map(|until| until.before(back));
+            self.state.carried_mut().joiners.set_back(back);
         }
         cx.now = now;
-        if cx.actions.len() >= cx.config.limits.actions {
-            return Err(Misuse::Undrained.into());
-        }
-        let event = event.into();
-        if matches!(self.state, State::Ended(_)) {
-            return if matches!(event, Event::Command(_)) { Err(Error::Ended) } else { Ok(()) };
-        }
-        self.take(event)?;
-        for timer in self.cx.deadlines.take_due(now) {
-            self.run(Input::Timer(timer))?;
-        }
-        self.schedule_turn();
-        Ok(())
-    }
-
-    /// Turns an event into inputs of the present phase: what was asked says what a reply is for.
-    fn take(&mut self, event: Event) -> Result<(), Error> {
-        let cx = &mut self.cx;
-        let input = match event {
-            Event::Command(Command::Remove(sender) | Command::Gone(sender)) if sender == cx.me => {
-                return Err(Misuse::OwnName.into());
-            }
-            Event::Command(command) => Some(Input::Command(command)),
-            Event::Object(object) => Some(Input::Object(object)),
-            Event::SubscribeReply { id, reply } => {
-                cx.on_subscribe_reply(id, reply);
-                return Ok(());
-            }
-            Event::PublishReply { id, reply } => {
-                cx.on_publish_reply(id, reply);
-                return Ok(());
-            }
-            Event::FetchReply { id, reply } => cx.requests.take_fetch(id).map(|purpose| {
-                let failure = reply.as_ref().err().copied();
-                cx.inputs.extend(reply.into_iter().flatten().map(Input::Object));
-                Input::Fetched { id, purpose, failure }
-            }),
-            Event::LockReply { id, reply } => {
-                cx.requests.take_lock(id).map(|purpose| Input::Locked(purpose, reply))
-            }
-            Event::IncrementReply { id, reply } => {
-                cx.requests.take_increment(id).map(|purpose| Input::Incremented(purpose, reply))
-            }
-            Event::PeerAuthenticator { peer, epoch, authenticator } => {
-                Some(Input::Authenticator { peer, epoch, authenticator })
-            }
-            Event::Timer => return Ok(()),
-        };
-        match input {
-            Some(input) => self.run(input),
-            None => {
-                cx.fault(None, Fault::UnknownReply);
-                Ok(())
-            }
-        }
     }
 
     /// Gives the phase an input, and all that comes up on the way. The only loop over inputs: no phase calls

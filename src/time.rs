@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Milliseconds since the Unix epoch, never decreasing.
+/// Milliseconds since the Unix epoch.
 ///
 /// Anchor it once to wall time and add monotonic elapsed time: timers then never jump, and MLS
-/// lifetimes (RFC 9420 section 7.2) still mean what they say. A value earlier than one already
-/// seen is clamped by the machine.
+/// lifetimes (RFC 9420 section 7.2) still mean what they say. A value earlier than one already seen means
+/// that the clock was set back: [`Participant::handle`](crate::Participant::handle) moves every deadline
+/// back by as much, so that what was due in a second still is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timestamp(u64);

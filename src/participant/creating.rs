@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
 use crate::engine::{Engine, GroupView, KeyPackageInfo, MessageKind};
-use crate::error::{Error, Misuse};
+use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::carried::Carried;
@@ -89,7 +89,8 @@ impl<G> Creating<G> {
         input: Input,
     ) -> Result<Flow<G>, Error> {
         match input {
-            Input::Command(command) => return self.on_command(command),
+            // Nobody has let us in.
+            Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
                 self.on_key_package(cx, sender, object_id, payload);
             }
@@ -112,15 +113,6 @@ impl<G> Creating<G> {
             _ => {}
         }
         Ok(Flow::Stay)
-    }
-
-    fn on_command(&mut self, command: Command) -> Result<Flow<G>, Error> {
-        match command {
-            Command::Join => Err(Misuse::AlreadyJoined.into()),
-            // Nobody has let us in.
-            Command::Leave => Ok(Flow::End(Notice::Left)),
-            _ => Err(Misuse::NotAMember.into()),
-        }
     }
 
     /// Keeps a KeyPackage until it is known whether this participant creates the group. It is judged at
@@ -163,7 +155,8 @@ impl<G> Creating<G> {
         if matches!(flow, Flow::Stay) {
             cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
         } else {
-            cx.first([Input::KeepCommit { from, object }].into_iter());
+            // The next phase takes it in: a Welcome may be there already that leads to its very epoch.
+            cx.first([Input::Arrival(Arrival::Commit { from, object })].into_iter());
         }
         flow
     }

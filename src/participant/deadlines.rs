@@ -58,11 +58,17 @@ impl Deadlines {
         self.0.iter().map(|(timer, at)| (*at, *timer)).min()
     }
 
-    /// Takes every deadline that is due. Fired deadlines are gone: a stale one would be a busy loop.
-    pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<Timer> {
-        let due: Vec<Timer> = self.0.iter().filter(|(_, at)| **at <= now).map(|(t, _)| *t).collect();
-        for timer in &due {
-            self.0.remove(timer);
+    /// Lists the deadlines that are due.
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<Timer> {
+        self.0.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect()
+    }
+
+    /// Takes a deadline if it is due; `false` for one that was cleared or put off. Fired deadlines are gone: a
+    /// stale one would be a busy loop.
+    pub(crate) fn take_if_due(&mut self, timer: Timer, now: Timestamp) -> bool {
+        let due = self.0.get(&timer).is_some_and(|at| *at <= now);
+        if due {
+            self.0.remove(&timer);
         }
         due
     }

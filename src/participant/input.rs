@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, IncrementReply, LockReply};
+use crate::engine::KeyPackageInfo;
 use crate::event::Command;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::request::{Failure, FetchId};
@@ -13,6 +14,11 @@ use crate::tracks::{Object, SenderId};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Input {
     Command(Command),
+    /// A KeyPackage from elsewhere, which was found valid.
+    Add {
+        message: Bytes,
+        info: KeyPackageInfo,
+    },
     /// An object as it came, not looked at yet.
     Object(Object),
     Arrival(Arrival),
@@ -29,11 +35,6 @@ pub(crate) enum Input {
         authenticator: Bytes,
     },
     Timer(Timer),
-    /// A commit that showed a creator that the group exists, for later.
-    KeepCommit {
-        from: Option<SenderId>,
-        object: Object,
-    },
     /// What was kept for the present epoch was taken in: commits of later ones may show a gap.
     CaughtUp,
     /// This participant is in again: a leave that was asked for before goes on.

@@ -127,6 +127,11 @@ impl Joiners {
         self.window.map(|(first, latest)| latest.after(pause).min(first.after(most)))
     }
 
+    /// Follows a clock that was set back.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        self.window = self.window.map(|(first, latest)| (first.before(by), latest.before(by)));
+    }
+
     /// No more are waited for.
     pub(crate) fn close_window(&mut self) {
         self.window = None;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply, Pin, receipt_message};
 use crate::engine::{Engine, EngineError, GroupParams, OwnKeyPackage, WelcomeInfo};
-use crate::error::{Error, Misuse};
+use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::carried::Carried;
@@ -67,12 +67,13 @@ impl Joining {
         input: Input,
     ) -> Result<Flow<E::Group>, Error> {
         match input {
-            Input::Command(command) => return on_command(command),
+            // Nobody has let us in.
+            Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
                 self.on_key_package(cx, sender, object_id, &payload);
             }
             Input::Arrival(Arrival::Welcome(welcome)) => return self.consider(cx, welcome),
-            Input::Arrival(Arrival::Commit { from, object }) | Input::KeepCommit { from, object } => {
+            Input::Arrival(Arrival::Commit { from, object }) => {
                 cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
             }
             Input::Arrival(Arrival::Tree(object)) => {
@@ -334,14 +335,5 @@ impl Joining {
 
     fn fresh_key_package<E: Engine>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         durable::fresh_key_package(cx, |cx| durable::persist(cx, &self.carried, Tag::Joining, |_| {}))
-    }
-}
-
-fn on_command<G>(command: Command) -> Result<Flow<G>, Error> {
-    match command {
-        Command::Join => Err(Misuse::AlreadyJoined.into()),
-        // Nobody has let us in.
-        Command::Leave => Ok(Flow::End(Notice::Left)),
-        _ => Err(Misuse::NotAMember.into()),
     }
 }

@@ -17,7 +17,7 @@ use self::slot::{Slot, Step, Verdict};
 use crate::action::Timer;
 use crate::counter::LockReply;
 use crate::engine::{Engine, Member as GroupMember};
-use crate::error::{Error, Misuse};
+use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, RejoinReason};
 use crate::participant::carried::{Carried, Leaving};
@@ -46,6 +46,10 @@ impl<G> Member<G> {
     ) -> Result<Flow<G>, Error> {
         let verdict = match input {
             Input::Command(command) => return self.on_command(cx, command),
+            Input::Add { message, info } => {
+                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info);
+                Verdict::Open
+            }
             Input::Arrival(arrival) => self.on_arrival(cx, arrival)?,
             Input::Fetched { id, purpose: FetchPurpose::Slot, .. } => {
                 self.slot.on_look(cx, &self.epoch, id)?;
@@ -84,12 +88,6 @@ impl<G> Member<G> {
                 return self.end(cx, Notice::LeaveUnheard);
             }
             Input::Timer(timer) => self.on_timer(cx, timer)?,
-            Input::KeepCommit { from, object } => {
-                if cx.keep_commit(&mut self.carried.future, from, object, Keep::Nearest) {
-                    self.slot.on_gap(cx);
-                }
-                Verdict::Open
-            }
             Input::CaughtUp => {
                 self.notice_gap(cx);
                 Verdict::Open
@@ -190,17 +188,13 @@ impl<G> Member<G> {
         command: Command,
     ) -> Result<Flow<G>, Error> {
         match command {
-            Command::Join => return Err(Misuse::AlreadyJoined.into()),
-            Command::Add(message) => {
-                admission::add(cx, &self.epoch, &mut self.carried.joiners, message)?;
-            }
             Command::Remove(sender) => admission::remove(cx, &self.epoch, &mut self.carried, sender, true),
             Command::Gone(sender) => admission::remove(cx, &self.epoch, &mut self.carried, sender, false),
             Command::Update => self.carried.intents.update = true,
             // Nobody is left to commit it.
             Command::Leave if self.epoch.roster.len() <= 1 => return self.end(cx, Notice::Left),
             Command::Leave => self.leave(cx)?,
-            Command::Admit { .. } | Command::Refuse(_) => {}
+            Command::Join | Command::Add(_) | Command::Admit { .. } | Command::Refuse(_) => {}
         }
         Ok(Flow::Stay)
     }

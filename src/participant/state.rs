@@ -2,7 +2,7 @@
 
 use crate::action::Timer;
 use crate::engine::Engine;
-use crate::error::{Error, Misuse};
+use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Notice, Refusal};
 use crate::participant::carried::Carried;
@@ -25,6 +25,8 @@ pub(crate) enum State<G> {
     Joining(Box<Joining>),
     Member(Box<Member<G>>),
     Ended(Box<Carried>),
+    /// The own state failed; nothing of it is kept.
+    Poisoned(Box<Carried>),
 }
 
 impl<G> State<G> {
@@ -62,7 +64,7 @@ impl<G> State<G> {
             Self::Creating(creating) => creating.handle(cx, input)?,
             Self::Joining(joining) => joining.handle(cx, input)?,
             Self::Member(member) => member.handle(cx, input)?,
-            Self::Ended(_) => return Ok(()),
+            Self::Ended(_) | Self::Poisoned(_) => return Ok(()),
         };
         self.go(cx, flow)
     }
@@ -73,7 +75,6 @@ impl<G> State<G> {
                 *self = Self::Creating(Box::new(Creating::begin(cx, self.take_carried())?));
                 Ok(())
             }
-            Input::Command(_) => Err(Misuse::NotAMember.into()),
             _ => Ok(()),
         }
     }
@@ -145,7 +146,7 @@ impl<G> State<G> {
             Self::Creating(_) => Tag::Creating,
             Self::Joining(_) => Tag::Joining,
             Self::Member(_) => Tag::Member,
-            Self::Ended(_) => Tag::Ended,
+            Self::Ended(_) | Self::Poisoned(_) => Tag::Ended,
         }
     }
 
@@ -153,7 +154,7 @@ impl<G> State<G> {
         match self {
             Self::Creating(creating) => creating.write(out),
             Self::Member(member) => member.write(out),
-            Self::New(_) | Self::Joining(_) | Self::Ended(_) => {}
+            Self::New(_) | Self::Joining(_) | Self::Ended(_) | Self::Poisoned(_) => {}
         }
     }
 
@@ -178,7 +179,7 @@ impl<G> State<G> {
             Self::Creating(creating) => creating.resume(cx),
             Self::Joining(joining) => joining.resume(cx),
             Self::Member(member) => arrival::resume(cx, member)?,
-            Self::New(_) | Self::Ended(_) => {}
+            Self::New(_) | Self::Ended(_) | Self::Poisoned(_) => {}
         }
         Ok(this)
     }
@@ -192,7 +193,7 @@ impl<G> State<G> {
 
     pub(crate) fn carried(&self) -> &Carried {
         match self {
-            Self::New(carried) | Self::Ended(carried) => carried,
+            Self::New(carried) | Self::Ended(carried) | Self::Poisoned(carried) => carried,
             Self::Creating(creating) => &creating.carried,
             Self::Joining(joining) => &joining.carried,
             Self::Member(member) => &member.carried,
@@ -201,7 +202,7 @@ impl<G> State<G> {
 
     pub(crate) fn carried_mut(&mut self) -> &mut Carried {
         match self {
-            Self::New(carried) | Self::Ended(carried) => carried,
+            Self::New(carried) | Self::Ended(carried) | Self::Poisoned(carried) => carried,
             Self::Creating(creating) => &mut creating.carried,
             Self::Joining(joining) => &mut joining.carried,
             Self::Member(member) => &mut member.carried,

@@ -6,10 +6,11 @@ use crate::config::Config;
 use crate::counter::Pin;
 use crate::engine::{Engine, Member as GroupMember};
 use crate::error::{Error, Misuse};
+use crate::participant::Participant;
 use crate::participant::member::Member;
+use crate::participant::phase::Phase;
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
-use crate::participant::{Participant, Phase};
 use crate::secret::Secret;
 use crate::tracks::{GroupTracks, SenderId};
 
@@ -22,6 +23,7 @@ impl<E: Engine> Participant<E> {
             State::Joining(_) => Phase::Joining,
             State::Member(_) => Phase::Member,
             State::Ended(_) => Phase::Ended,
+            State::Poisoned(_) => Phase::Poisoned,
         }
     }
 

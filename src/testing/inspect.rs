@@ -91,7 +91,7 @@ impl<E: Engine> Participant<E> {
                 };
                 step || member.slot.outbox.as_ref().is_some_and(|o| here(&o.lock_id))
             }
-            State::New(_) | State::Joining(_) | State::Ended(_) => false,
+            State::New(_) | State::Joining(_) | State::Ended(_) | State::Poisoned(_) => false,
         }
     }
 
@@ -180,7 +180,7 @@ impl<E: Engine> Participant<E> {
                     new(fetch);
                 }
             }
-            State::New(_) | State::Ended(_) => {}
+            State::New(_) | State::Ended(_) | State::Poisoned(_) => {}
         }
         renumbered
     }

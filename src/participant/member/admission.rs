@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use crate::config::Admission;
 use crate::engine::{Engine, EngineError, KeyPackageInfo, MessageKind};
-use crate::error::{Error, Misuse};
 use crate::notice::{Fault, Hold, Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
@@ -128,15 +127,14 @@ pub(crate) fn add<E: Engine>(
     epoch: &Epoch<E::Group>,
     joiners: &mut Joiners,
     message: Bytes,
-) -> Result<(), Error> {
-    let info = cx.engine.inspect_key_package(cx.now, &message).map_err(|_| Misuse::BadKeyPackage)?;
+    info: KeyPackageInfo,
+) {
     let object = info.sequence.unwrap_or(0);
     if epoch.roster.of(&info.sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
         cx.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
-        return Ok(());
+        return;
     }
     put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold: None, replacing: None });
-    Ok(())
 }
 
 /// Notes that a member is to be removed; with `bar`, let back in only by the embedder.

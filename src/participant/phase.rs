@@ -1,0 +1,19 @@
+//! The phases by name.
+
+/// Where a participant is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Nothing was asked yet.
+    New,
+    /// Finding out whether the group exists, or creating it.
+    Bootstrapping,
+    /// Waiting for a Welcome.
+    Joining,
+    /// In the group.
+    Member,
+    /// Left or removed.
+    Ended,
+    /// The own state failed: restore the last snapshot.
+    Poisoned,
+}

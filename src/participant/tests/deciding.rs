@@ -1,0 +1,253 @@
+//! Deciding a slot.
+
+use super::*;
+
+/// Alone, wanting an update, with the lock: the relay has nothing yet and takes everything.
+pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
+    let mut a = alone(Config { mode, ..config() });
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    let id = lock(&mut a).unwrap();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    let (mut published, mut asked) = (Vec::new(), None);
+    while let Some(action) = a.poll_action() {
+        match action {
+            Action::Fetch { id, .. } => {
+                a.handle(NOW, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap()
+            }
+            Action::Publish { object, .. } => {
+                published.push(object.clone());
+                a.handle(NOW, Event::Object(object)).unwrap();
+            }
+            Action::Increment { id, .. } => asked = Some(id),
+            _ => {}
+        }
+    }
+    (a, published, asked)
+}
+
+/// mls-rs applies detached secrets to any group they are given with and rolls it back without a word
+/// (guard T2 in `tests/README.md`), so one's own commit is applied only to the epoch it was built on.
+#[test]
+fn an_outbox_of_another_base_is_never_applied() {
+    let name = GroupName::try_from("g").unwrap();
+    let engine = SymbolicEngine::new("a").unwrap();
+    let mut a = Participant::new(engine, Config::new(name.clone()), NOW).unwrap();
+    let group = a.cx.engine.create(NOW, &name, &a.cx.params, 0).unwrap();
+    put(&mut a, group);
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    let lock = a.actions().find_map(|action| match action {
+        Action::Lock { id, .. } => Some(id),
+        _ => None,
+    });
+    let reply = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) };
+    a.handle(NOW, Event::LockReply { id: lock.unwrap(), reply: Ok(reply) }).unwrap();
+    let mut moved = a.clone();
+
+    let pin = a.member().unwrap().slot.outbox.as_ref().unwrap().pin;
+    decide(&mut a, pin);
+    assert_eq!((a.phase(), a.epoch()), (Phase::Member, Some(1)));
+
+    let outbox = slot(&mut moved).outbox.as_mut().unwrap();
+    outbox.base = [9; 32];
+    decide(&mut moved, pin);
+    assert_eq!((moved.phase(), moved.epoch()), (Phase::Joining, None));
+    let told = moved.actions().any(|a| a == Action::Notify(Notice::Rejoining(RejoinReason::Unreachable)));
+    assert!(told);
+}
+
+#[test]
+fn one_commit_of_each_author_is_held_with_all_its_places() {
+    let (mut a, others) = among(config(), &["b", "c"]);
+    let commit = |e: &SymbolicEngine, group| e.build(group, NOW, &[], &[]).unwrap().commit;
+    let [of_b, of_c] = [0, 1].map(|i| commit(&others[i].0, &others[i].1));
+    let second_of_b = {
+        let again = engine("b").incarnation(1);
+        let saved = others[0].0.save(&others[0].1).unwrap();
+        commit(&again, &again.load(&saved).unwrap())
+    };
+    assert_ne!(of_b, second_of_b);
+    for (object, payload) in [(0, &of_b), (2, &of_c), (4, &of_c), (6, &of_b), (8, &second_of_b)] {
+        let object = commit_at(&a, 1, object, payload.clone());
+        a.handle(NOW, Event::Object(object)).unwrap();
+    }
+    let held = &a.member().unwrap().slot.candidates;
+    let places: Vec<Vec<u64>> = held.iter().map(|c| c.objects.iter().copied().collect()).collect();
+    assert_eq!(places, [[0, 6], [2, 4]]);
+    assert_eq!(faults(&a, Fault::TooMany), 1, "a second one of the same author");
+}
+
+#[test]
+fn a_commit_that_removes_us_is_given_way_to_so_long() {
+    for (attempts, built) in [(PATIENCE - 1, false), (PATIENCE, true), (PATIENCE + 1, true)] {
+        let (mut a, others) = among(config(), &["b"]);
+        let (b, of_b) = &others[0];
+        let commit = b.build(of_b, NOW, &[], &[0]).unwrap().commit;
+        let object = commit_at(&a, 1, 0, commit);
+        a.handle(NOW, Event::Object(object)).unwrap();
+        assert_eq!(a.inside().candidates, 1);
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
+        let id = lock(&mut a).unwrap();
+        slot(&mut a).attempts = attempts;
+        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+        assert_eq!(a.inside().outbox.is_some(), built, "{attempts}");
+    }
+}
+
+#[test]
+fn the_counter_is_ahead_behind_or_just_where_it_should_be() {
+    let answer = |current| {
+        let mut config = config();
+        config.limits.counter_lead = 10;
+        let mut a = alone(config);
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
+        let id = lock(&mut a).unwrap();
+        let pin = Some(Pin::new([3; 32], [4; 32]));
+        let reply = Ok(LockReply::CounterError(state(current, pin)));
+        a.handle(NOW, Event::LockReply { id, reply }).unwrap();
+        (a.inside().catching_up, notices(&mut a))
+    };
+    assert_eq!(answer(1), (false, vec![]), "the slot is free: ask again");
+    assert_eq!(answer(11), (true, vec![]));
+    let absurd = Notice::ServiceFault(ServiceFault::Absurd { current: 12 });
+    assert_eq!(answer(12), (false, vec![absurd]));
+    assert_eq!(answer(0).1, [Notice::ServiceFault(ServiceFault::Regressed { current: 0 })]);
+}
+
+#[test]
+fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
+    let elsewhere = {
+        let (_, others) = among(Config { mode: SafetyMode::Fenced, ..config() }, &["c", "d"]);
+        let (engine, group) = &others[0];
+        engine.build(group, NOW, &[], &[]).unwrap().commit
+    };
+    for (payload, named) in [(elsewhere, true), (Bytes::from_static(b"junk"), false)] {
+        let (mut a, _) = among(config(), &["b"]);
+        let hash = a.cx.engine.sha256(&payload).unwrap();
+        slot(&mut a).decided = Some(Pin::new(hash, [9; 32]));
+        let object = commit_at(&a, 1, 0, payload);
+        a.handle(NOW, Event::Object(object)).unwrap();
+        let told = notices(&mut a).contains(&Notice::FaultyCommit { epoch: 1, commit_hash: hash });
+        assert_eq!((told, a.phase() == Phase::Joining), (named, named));
+    }
+}
+
+#[test]
+fn answers_to_other_questions_change_nothing() {
+    let mut a = alone(config());
+    want_update(&mut a);
+    a.run(Input::Locked(LockPurpose::Slot(1), Ok(token()))).unwrap();
+    assert!(a.inside().outbox.is_none(), "nobody asked for this lock");
+
+    let (mut a, ..) = committing(SafetyMode::Pinned);
+    let refused = || Ok(IncrementReply::Error(Reason::RateLimited));
+    a.run(Input::Incremented(IncrementPurpose::Slot(1, Pin::new([5; 32], [6; 32])), refused())).unwrap();
+    assert_eq!(notices(&mut a), []);
+    let pin = a.inside().outbox.unwrap().1;
+    a.run(Input::Incremented(IncrementPurpose::Slot(1, pin), refused())).unwrap();
+    assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::Refused(Reason::RateLimited))]);
+}
+
+#[test]
+fn an_increment_that_was_refused_is_no_epoch() {
+    let (mut a, _, id) = committing(SafetyMode::Pinned);
+    let reply = Ok(IncrementReply::Error(Reason::NotLocked));
+    a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
+    assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::NoPins)]);
+
+    let (mut a, _, id) = committing(SafetyMode::Advisory);
+    let reply = Ok(IncrementReply::CounterError(state(2, None)));
+    a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
+    assert_eq!(a.epoch(), Some(0), "another won, and its commit is on its way");
+}
+
+#[test]
+fn the_places_left_are_drawn_from_the_commit() {
+    let mut a = alone(config());
+    let place = |a: &Machine, commit: &'static str| {
+        let member = a.member().unwrap();
+        member.slot.commit_place(&a.cx, &member.epoch, &Bytes::from_static(commit.as_bytes())).unwrap()
+    };
+    assert_eq!(place(&a, "commit"), 0);
+    slot(&mut a).taken.extend([0, commit_fallback_object(0).unwrap()]);
+    assert_eq!(place(&a, "commit"), 8168);
+}
+
+#[test]
+fn a_place_that_can_be_drawn_is_a_place_and_the_next_is_none() {
+    let mut config = config();
+    config.limits.roster = 4;
+    let mut a = alone(config);
+    for (object, bad) in [(11, 0), (12, 1)] {
+        let object = commit_at(&a, 0, object, "junk");
+        a.handle(NOW, Event::Object(object)).unwrap();
+        assert_eq!(faults(&a, Fault::BadLocation), bad);
+    }
+}
+
+#[test]
+fn what_lies_in_ones_own_place_is_remembered_within_bounds() {
+    let mut config = config();
+    config.limits.commits_per_epoch = 1;
+    let mut a = alone(config);
+    let object = commit_at(&a, 0, 4, "on another's track");
+    arrive(&mut a, Some(id("other")), object);
+    assert!(a.member().unwrap().slot.taken.is_empty());
+    let own = a.cx.me.clone();
+    for object in [0, 2] {
+        let object = commit_at(&a, 0, object, format!("junk {object}"));
+        arrive(&mut a, Some(own.clone()), object);
+    }
+    assert_eq!(a.member().unwrap().slot.taken.iter().copied().collect::<Vec<_>>(), [0]);
+    assert_eq!((faults(&a, Fault::NotMls), faults(&a, Fault::TooMany)), (1, 2), "one is looked at");
+}
+
+#[test]
+fn a_commit_is_shown_again_where_it_lies_or_where_there_is_room() {
+    for (taken, place) in [(false, 0), (true, commit_fallback_object(0).unwrap())] {
+        let (mut a, published, _) = committing(SafetyMode::Pinned);
+        let [first] = &published[..] else { panic!("{published:?}") };
+        assert_eq!(first.location.object, 0);
+        let Machine { cx, state: State::Member(member) } = &mut a else { panic!("no member") };
+        member.slot.taken = if taken { [0].into() } else { Default::default() };
+        member.slot.step = Step::Publishing { lock_id: None };
+        member.slot.publish(cx, &member.epoch).unwrap();
+        let again = a.actions().find_map(|action| match action {
+            Action::Publish { object, .. } => Some(object),
+            _ => None,
+        });
+        assert_eq!(
+            again.unwrap(),
+            Object { location: Location { group: 0, object: place }, ..first.clone() }
+        );
+    }
+}
+
+#[test]
+fn only_ones_own_commit_in_its_place_was_read_back() {
+    let mut a = alone(Config { mode: SafetyMode::Fenced, ..config() });
+    let (own, place) = (Bytes::from_static(b"own"), Location { group: 0, object: 0 });
+    epoch(&mut a).number = 2;
+    epoch(&mut a).afterwards.unheard = Some(Unheard { location: place, commit: own.clone() });
+    for (group, payload, back) in [(0, "other", false), (1, "own", false), (0, "own", true)] {
+        let object = commit_at(&a, group, 0, payload);
+        arrive(&mut a, None, object);
+        assert_eq!(a.member().unwrap().epoch.afterwards.unheard.is_none(), back, "{group} {payload}");
+    }
+}
+
+#[test]
+fn a_peers_view_counts_if_it_is_a_members_and_of_this_epoch() {
+    let (mut a, others) = among(config(), &["b"]);
+    let b = others[0].0.sender_id().clone();
+    let mut says = |peer: &SenderId, epoch, authenticator: Bytes| {
+        a.handle(NOW, Event::PeerAuthenticator { peer: peer.clone(), epoch, authenticator }).unwrap();
+        notices(&mut a).iter().any(|n| matches!(n, Notice::ForkDetected { .. }))
+    };
+    assert!(!says(&id("stranger"), 1, "other".into()));
+    assert!(!says(&b, 2, "other".into()));
+    assert!(says(&b, 1, "other".into()));
+}

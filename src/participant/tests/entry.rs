@@ -1,0 +1,203 @@
+//! Creating, joining, and a joiner's keys.
+
+use super::*;
+
+/// The first answer to a creator's increment, and where it is then; or to its lock, without `created`.
+fn genesis(
+    mode: SafetyMode,
+    created: bool,
+    lock_reply: LockReply,
+    reply: IncrementReply,
+) -> (Phase, Vec<Notice>) {
+    let mut config = config();
+    config.mode = mode;
+    let mut a = Participant::new(engine("a"), config, NOW).unwrap();
+    a.handle(NOW, Command::Join).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let id = lock(&mut a);
+        if let Some(id) = id {
+            a.handle(a.cx.now, Event::LockReply { id, reply: Ok(lock_reply.clone()) }).unwrap();
+        }
+        while let Some(action) = a.poll_action() {
+            let reply = match action {
+                Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
+                Action::Increment { id, .. } if created => {
+                    Event::IncrementReply { id, reply: Ok(reply.clone()) }
+                }
+                Action::Notify(notice) => {
+                    told.push(notice);
+                    continue;
+                }
+                _ => continue,
+            };
+            a.handle(a.cx.now, reply).unwrap();
+        }
+        if a.phase() == Phase::Bootstrapping {
+            let (at, _) = a.poll_timeout().unwrap();
+            a.handle(at, Event::Timer).unwrap();
+        }
+    }
+    (a.phase(), told)
+}
+
+#[test]
+fn a_creator_takes_each_answer_for_what_it_is() {
+    use SafetyMode::{Advisory, Fenced, Pinned};
+    let fault = |fault| vec![Notice::ServiceFault(fault)];
+    let counter = |current| IncrementReply::CounterError(state(current, None));
+    let asked = |reply| genesis(Pinned, false, reply, counter(0));
+    // A counter that stands at nothing is a contradiction, not another's group.
+    assert_eq!(asked(LockReply::CounterError(state(0, None))), (Phase::Bootstrapping, vec![]));
+    assert_eq!(asked(LockReply::CounterError(state(1, None))), (Phase::Joining, vec![]));
+    let refused = asked(LockReply::Error(Reason::RateLimited));
+    assert_eq!(
+        refused,
+        (Phase::Bootstrapping, fault(ServiceFault::Refused(Reason::RateLimited))),
+        "told once"
+    );
+    let without = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) };
+    let (phase, told) = genesis(Fenced, false, without, counter(0));
+    assert_eq!((phase, told), (Phase::Bootstrapping, fault(ServiceFault::NoTokens)));
+
+    let created = |mode, reply| genesis(mode, true, token(), reply);
+    assert_eq!(created(Pinned, counter(0)), (Phase::Bootstrapping, vec![]));
+    assert_eq!(created(Pinned, counter(1)), (Phase::Joining, vec![]), "another's, whatever it is");
+    assert_eq!(created(Advisory, counter(1)).0, Phase::Joining);
+    let no_pins = (Phase::Bootstrapping, fault(ServiceFault::NoPins));
+    assert_eq!(created(Pinned, IncrementReply::Ok(state(1, None))), no_pins);
+    assert_eq!(created(Pinned, IncrementReply::Error(Reason::NotLocked)), no_pins);
+    assert_eq!(created(Advisory, IncrementReply::Error(Reason::NotLocked)), (Phase::Bootstrapping, vec![]));
+}
+
+/// Joining, with a Welcome to epoch 1 at hand that waits for its pin: the machine, the pin, the question.
+fn at_the_gate(config: Config) -> (Machine, Pin, LockRequestId) {
+    let mut a = Participant::new(engine("a"), config, NOW).unwrap();
+    a.handle(NOW, Command::Join).unwrap();
+    let id = lock(&mut a).unwrap();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(1, None))) }).unwrap();
+    assert_eq!(a.phase(), Phase::Joining);
+    // Another, in case the first was lost: it came too late.
+    let first = a.cx.keys.packages.last().unwrap().clone();
+    a.run(Input::Timer(Timer::JoinRetry)).unwrap();
+    let mut founder = engine("founder");
+    let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
+    let built = founder.build(&group, NOW, &[first.message], &[]).unwrap();
+    let pin = Pin::new(founder.sha256(&built.commit).unwrap(), built.next.context_hash);
+    let (_, payload) = built.welcomes.first().unwrap().clone();
+    let place = Location { group: 1, object: 0 };
+    let object = Object { track: a.cx.tracks.welcome(&a.cx.me), location: place, payload };
+    a.handle(NOW, Event::Object(object)).unwrap();
+    let id = lock(&mut a).unwrap();
+    (a, pin, id)
+}
+
+#[test]
+fn a_joiner_takes_each_answer_about_its_welcome() {
+    let answer = |reply: CounterState| {
+        let (mut a, _, id) = at_the_gate(config());
+        a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(reply)) }).unwrap();
+        let unpinned = notices(&mut a).contains(&Notice::ServiceFault(ServiceFault::NoPins));
+        let State::Joining(joining) = &a.state else { panic!("{:?}", a.phase()) };
+        (unpinned, joining.welcomes.len(), a.cx.keys.packages.len(), a.cx.deadlines.is_set(Timer::Request))
+    };
+    assert_eq!(answer(state(1, None)), (false, 1, 2, true), "not decided yet");
+    assert!(answer(state(2, None)).0, "decided, and for nothing");
+    let forgotten = CounterState { pin_forgotten: true, ..state(2, None) };
+    assert_eq!(answer(forgotten).1, 0, "nobody will ever know: another KeyPackage");
+}
+
+#[test]
+fn a_refusal_at_the_gate_is_told_once() {
+    let (mut a, _, mut id) = at_the_gate(config());
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        a.handle(a.cx.now, Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) })
+            .unwrap();
+        told.extend(notices(&mut a));
+        id = loop {
+            let (at, _) = a.poll_timeout().unwrap();
+            a.handle(at, Event::Timer).unwrap();
+            if let Some(id) = lock(&mut a) {
+                break id;
+            }
+        };
+    }
+    let refused = Notice::ServiceFault(ServiceFault::Refused(Reason::RateLimited));
+    assert_eq!(told.iter().filter(|n| **n == refused).count(), 1);
+}
+
+#[test]
+fn newer_keys_outlive_the_join_for_a_while() {
+    let (mut a, pin, id) = at_the_gate(config());
+    a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(2, Some(pin)))) }).unwrap();
+    assert_eq!((a.epoch(), a.cx.keys.packages.len()), (Some(1), 1), "a Welcome to it may be on its way");
+    let until = a.cx.keys.spare_until.unwrap();
+    a.cx.now = until.before(Duration::from_millis(1));
+    a.run(Input::Timer(Timer::Audit)).unwrap();
+    assert_eq!(a.cx.keys.packages.len(), 1);
+    a.cx.now = until;
+    a.run(Input::Timer(Timer::Audit)).unwrap();
+    assert_eq!((a.cx.keys.packages.len(), a.inside().early_welcomes), (0, 0));
+}
+
+#[test]
+fn a_member_keeps_only_welcomes_to_keys_that_it_holds() {
+    let (mut a, mut others) = among(config(), &["b"]);
+    let (b, of_b) = others.remove(0);
+    let track = a.cx.tracks.welcome(&a.cx.me);
+    let give = |a: &mut Machine, welcome: &Bytes| {
+        let location = Location { group: 2, object: 0 };
+        let object = Object { track: track.clone(), location, payload: welcome.clone() };
+        a.handle(NOW, Event::Object(object)).unwrap();
+        a.inside().early_welcomes
+    };
+    let welcome_to = |key: &OwnKeyPackage| {
+        b.build(&of_b, NOW, std::slice::from_ref(&key.message), &[0]).unwrap().welcomes.remove(0).1
+    };
+    let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
+    assert_eq!(give(&mut a, &welcome_to(&spare)), 0, "no key");
+    a.cx.keys.packages.push(spare.clone());
+    let strange = engine("x").generate_key_package(NOW, 1).unwrap();
+    assert_eq!(give(&mut a, &welcome_to(&strange)), 0, "another key");
+    assert_eq!(give(&mut a, &welcome_to(&spare)), 1);
+}
+
+#[test]
+fn a_join_that_fails_is_the_welcomes_fault() {
+    let (mut a, pin, id) = at_the_gate(config());
+    a.cx.keys.packages[0].secret = a.cx.keys.packages[1].secret.clone();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(2, Some(pin)))) }).unwrap();
+    assert_eq!((a.phase(), faults(&a, Fault::Invalid)), (Phase::Joining, 1));
+}
+
+#[test]
+fn what_was_not_published_is_tried_so_often_and_what_was_not_subscribed_again() {
+    let mut config = config();
+    config.limits.publish_tries = 3;
+    config.timers.join_retry = Duration::from_secs(3600);
+    config.timers.join_deadline = Duration::from_secs(3600);
+    let mut a = Participant::new(engine("a"), config, NOW).unwrap();
+    a.handle(NOW, Command::Join).unwrap();
+    let (mut published, mut subscribed) = (0, 0);
+    for _ in 0..40 {
+        let actions: Vec<Action> = a.actions().collect();
+        for action in actions {
+            let reply = match action {
+                Action::Publish { id, .. } => {
+                    published += 1;
+                    Event::PublishReply { id, reply: Err(Failure::Unknown) }
+                }
+                Action::Subscribe { id, .. } if subscribed < 10 => {
+                    subscribed += 1;
+                    Event::SubscribeReply { id, reply: Err(Failure::Unknown) }
+                }
+                _ => continue,
+            };
+            a.handle(a.cx.now, reply).unwrap();
+        }
+        let (at, _) = a.poll_timeout().unwrap();
+        a.handle(at, Event::Timer).unwrap();
+    }
+    assert_eq!((published, subscribed), (4, 10), "once, and three times more");
+}

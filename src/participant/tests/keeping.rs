@@ -1,0 +1,196 @@
+//! What is kept, for how long, and over a restart.
+
+use super::*;
+
+#[test]
+fn leave_requests_of_later_epochs_are_kept_within_bounds() {
+    let mut config = config();
+    (config.limits.future_epochs, config.limits.roster) = (3, 2);
+    let (mut a, _) = among(config, &["b"]);
+    let b = engine("b").sender_id().clone();
+    epoch(&mut a).number = 10;
+    let mut ask = |sender: &SenderId, epoch| {
+        ask_to_leave(&mut a, sender.clone(), 5, Bytes::from_static(b"please"), epoch);
+        a.state.carried().intents.future_leaves.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(ask(&b, 14), [], "too far ahead");
+    assert_eq!(ask(&id("s"), 13), [id("s")], "from somebody who may be a member by then");
+    assert_eq!(ask(&id("t"), 11), [id("s"), id("t")]);
+    assert_eq!(ask(&id("u"), 11), [id("s"), id("t")], "no room for strangers");
+    assert!(ask(&b, 11).contains(&b), "there is always room for a member");
+    assert_eq!(a.state.carried().intents.future_leaves.len(), 3);
+}
+
+#[test]
+fn a_leave_request_counts_if_it_is_its_senders_and_new() {
+    let (mut a, mut others) = among(config(), &["b"]);
+    let (b, of_b) = others.remove(0);
+    let request = b.propose_leave(&of_b, NOW).unwrap();
+    let mut c = engine("c");
+    let joiner = c.sender_id().clone();
+    let key = c.generate_key_package(NOW, 4).unwrap();
+    let object = Object {
+        track: a.cx.tracks.key_package(&joiner),
+        location: Location { group: KEY_PACKAGE_GROUP, object: 4 },
+        payload: key.message,
+    };
+    a.handle(NOW, Event::Object(object)).unwrap();
+    let waits = |a: &Machine| a.state.carried().joiners.get(&joiner).is_some();
+    assert!(waits(&a));
+    // Not by whom its track belongs to: it takes nobody out, and only if newer is the KeyPackage withdrawn.
+    for (object, stays) in [(3, true), (4, true), (5, false)] {
+        ask_to_leave(&mut a, joiner.clone(), object, request.clone(), 1);
+        assert_eq!((waits(&a), a.state.carried().intents.leaves.len()), (stays, 0), "{object}");
+    }
+    assert_eq!((faults(&a, Fault::WrongSender), faults(&a, Fault::Invalid)), (3, 0));
+    // Of an epoch that is over: the leaver asks again.
+    ask_to_leave(&mut a, b.sender_id().clone(), 6, request.clone(), 0);
+    assert_eq!((a.state.carried().intents.leaves.len(), faults(&a, Fault::Invalid)), (0, 0));
+    ask_to_leave(&mut a, b.sender_id().clone(), 7, request, 1);
+    assert_eq!(a.state.carried().intents.leaves.len(), 1);
+}
+
+#[test]
+fn whoever_is_alone_leaves_at_once_and_is_no_more() {
+    let mut a = alone(config());
+    a.handle(NOW, Command::Leave).unwrap();
+    assert_eq!(a.phase(), Phase::Ended);
+    assert!(notices(&mut a).contains(&Notice::Left));
+    assert!(matches!(a.handle(NOW, Command::Update), Err(Error::Ended)));
+    assert!(a.handle(NOW, Event::Timer).is_ok());
+}
+
+#[test]
+fn commits_to_come_are_kept_up_to_their_bytes_and_their_epoch() {
+    let mut config = config();
+    (config.limits.future_epochs, config.limits.future_bytes) = (3, 1000);
+    config.limits.handshake_bytes = 744;
+    let mut a = alone(config);
+    epoch(&mut a).number = 10;
+    let mut give = |group, len: usize| {
+        let object = commit_at(&a, group, 0, vec![0; len]);
+        a.handle(NOW, Event::Object(object)).unwrap();
+        (a.inside().later_bytes, faults(&a, Fault::WrongEpoch), faults(&a, Fault::TooLarge))
+    };
+    assert_eq!(give(14, 1), (0, 1, 0));
+    assert_eq!(give(13, 744), (1000, 1, 0), "just as far and as much as allowed");
+    assert_eq!(give(12, 745), (1000, 1, 1));
+    assert_eq!(give(12, 1), (257, 1, 1), "the nearest are worth most");
+}
+
+#[test]
+fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
+    for decided in [false, true] {
+        let mut a = alone(config());
+        a.cx.deadlines.clear(Timer::Confirm);
+        slot(&mut a).decided = decided.then_some(Pin::new([7; 32], [8; 32]));
+        let object = commit_at(&a, 2, 0, "later");
+        a.handle(NOW, Event::Object(object)).unwrap();
+        assert_eq!(a.cx.deadlines.is_set(Timer::Confirm), !decided);
+    }
+}
+
+#[test]
+fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
+    let mut a = alone(config());
+    for (len, too_long) in [(MAX_RECEIPT, 0), (MAX_RECEIPT + 1, 1)] {
+        let object = commit_at(&a, 0, 1, vec![0; len]);
+        arrive(&mut a, None, object);
+        assert_eq!(faults(&a, Fault::BadReceipt), too_long);
+    }
+    let mut config = config();
+    (config.limits.handshake_bytes, config.limits.key_package_bytes) = (100, 100);
+    let mut a = alone(config);
+    let place = Location { group: 1, object: 0 };
+    let (welcome, key_package) = (a.cx.tracks.welcome(&a.cx.me), a.cx.tracks.key_package(&id("x")));
+    for (track, location) in
+        [(welcome, place), (key_package, Location { group: KEY_PACKAGE_GROUP, object: 0 })]
+    {
+        for (len, too_large) in [(100, 0), (101, 1)] {
+            let before = faults(&a, Fault::TooLarge);
+            let payload = vec![0; len].into();
+            a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
+            assert_eq!(faults(&a, Fault::TooLarge) - before, too_large, "{track:?} {len}");
+        }
+    }
+}
+
+#[test]
+fn what_is_remembered_of_people_and_welcomes_is_bounded() {
+    let mut config = config();
+    (config.limits.remembered_senders, config.limits.welcomes) = (1, 1);
+    let mut a = alone(config);
+    a.handle(NOW, Command::Refuse(id("x"))).unwrap();
+    a.handle(NOW, Command::Refuse(id("y"))).unwrap();
+    assert_eq!(a.state.carried().joiners.refused.len(), 1);
+    let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
+    a.cx.keys.packages.push(spare.clone());
+    let track = a.cx.tracks.welcome(&a.cx.me);
+    for name in ["one", "two"] {
+        let mut founder = engine(name);
+        let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
+        let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap();
+        let payload = built.welcomes[0].1.clone();
+        let location = Location { group: 1, object: 0 };
+        a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
+    }
+    assert_eq!((a.inside().early_welcomes, faults(&a, Fault::TooMany)), (1, 1));
+}
+
+#[test]
+fn a_key_package_from_elsewhere_must_be_newer_than_its_members() {
+    let (mut a, _) = among(config(), &["b"]);
+    let mut b = engine("b");
+    for (sequence, waits) in [(0, false), (5, true)] {
+        let message = b.generate_key_package(NOW, sequence).unwrap().message;
+        a.handle(NOW, Command::Add(message)).unwrap();
+        assert_eq!(a.state.carried().joiners.get(b.sender_id()).is_some(), waits, "{sequence}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_of_its_mode_and_of_its_phase() {
+    let new = Participant::new(engine("a"), config(), NOW).unwrap().snapshot().unwrap();
+    assert_eq!(Participant::restore(engine("a"), config(), &new, NOW).unwrap().phase(), Phase::New);
+    for mode in [SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory] {
+        for other in [SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory] {
+            let of = |mode| Config { mode, ..config() };
+            let snapshot = alone(of(mode)).snapshot().unwrap();
+            let restored = Participant::restore(engine("a"), of(other), &snapshot, NOW);
+            assert_eq!(restored.is_ok(), mode == other, "{mode:?} as {other:?}");
+        }
+    }
+}
+
+#[test]
+fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
+    for (mode, sent) in
+        [(SafetyMode::Pinned, true), (SafetyMode::Advisory, true), (SafetyMode::Fenced, false)]
+    {
+        let config = Config { mode, ..config() };
+        let mut a = alone(config.clone());
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
+        let id = lock(&mut a).unwrap();
+        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+        assert!(a.inside().outbox.is_some());
+        let restored = Participant::restore(engine("a"), config, &a.snapshot().unwrap(), NOW).unwrap();
+        assert_eq!(restored.member().unwrap().slot.outbox.as_ref().unwrap().sent, sent, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
+    let (mut a, _) = among(config(), &["b"]);
+    let mut b = engine("b");
+    let message = b.generate_key_package(NOW, 5).unwrap().message;
+    a.handle(NOW, Command::Add(message)).unwrap();
+    a.cx.now = NOW.after(Duration::from_secs(1));
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    let id = lock(&mut a).unwrap();
+    a.handle(a.cx.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    let restored = Participant::restore(engine("a"), config(), &a.snapshot().unwrap(), NOW).unwrap();
+    let outbox = restored.member().unwrap().slot.outbox.as_ref().unwrap();
+    let added: Vec<_> = outbox.added.iter().map(|m| (&m.sender, m.sequence)).collect();
+    assert_eq!((added, &outbox.removed[..]), (vec![(b.sender_id(), Some(5))], &[1][..]));
+}
