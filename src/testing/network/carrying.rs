@@ -15,7 +15,7 @@ use crate::event::{Event, Failure};
 use crate::namespace::Output;
 use crate::participant::Participant;
 use crate::testing::log::What;
-use crate::testing::session::{Done, HttpId, Incoming, Outgoing, Step, read_request};
+use crate::testing::session::{Done, HttpId, Incoming, Outgoing, Port, Step, Wire, read_request};
 use crate::time::Timestamp;
 use crate::tracks::TrackKind;
 
@@ -190,7 +190,7 @@ impl<E: Engine> Network<E> {
                 let now = self.clock(who);
                 let Some(peer) = self.peers.get_mut(who).filter(|p| p.life == life) else { return };
                 let Some(session) = &mut peer.session else { return };
-                self.log.delivered(now, who, incoming.bytes());
+                self.log.delivered(now, who, Wire::bytes(&incoming));
                 match session.receive(now, incoming) {
                     Ok(out) => self.carry(who, out),
                     Err(error) => self.failures.push((who, error.to_string())),
