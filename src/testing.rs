@@ -22,3 +22,4 @@ pub mod stranger;
 pub mod symbolic;
 pub mod vectors;
 pub mod witness;
+pub mod world;
