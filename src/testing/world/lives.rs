@@ -59,6 +59,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         if let Some(recorder) = peer.recorder.take() {
             session.record(now, recorder);
         }
+        peer.sender = session.participant().sender_id().clone();
         peer.session = Some(session);
         self.entry(who, || What::Process("restart".into()), 0);
         self.pump(who);

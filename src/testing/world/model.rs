@@ -20,7 +20,7 @@ use crate::testing::rng::Rng;
 use crate::testing::session::{Port, Session};
 use crate::testing::witness::Witness;
 use crate::time::Timestamp;
-use crate::tracks::GroupTracks;
+use crate::tracks::{GroupTracks, SenderId};
 
 /// What went over the network so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +99,7 @@ pub(in crate::testing) struct Peer<E: Engine, P: Port> {
     pub(super) durable: Option<Snapshot>,
     pub(in crate::testing) config: Config,
     pub(super) tracks: GroupTracks,
+    pub(super) sender: SenderId,
     /// Which life of the peer this is: parcels of an earlier one are not for it.
     pub(in crate::testing) life: u64,
     /// How many actions it still does before it is killed.
@@ -169,11 +170,9 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
     }
 
     /// Lets the counter service, which starts again with nothing in it, sign receipts.
-    #[must_use]
-    pub fn with_receipts(mut self, receipts: Receipts) -> Self {
+    pub fn set_receipts(&mut self, receipts: Receipts) {
         self.receipts = receipts;
         self.reset_counter();
-        self
     }
 
     /// Adds a participant that has not begun; its number.
@@ -183,6 +182,17 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
     pub fn add(&mut self, engine: E, config: Config) -> Result<usize, Error> {
         let participant = Participant::new(engine, config.clone(), self.now)?;
         self.admit(Session::new(participant), config)
+    }
+
+    /// Adds a participant that was made elsewhere; its number. What it subscribed to there is not heard of here.
+    ///
+    /// # Errors
+    /// Those of an engine.
+    pub fn adopt(&mut self, participant: Participant<E>) -> Result<usize, Error> {
+        let config = participant.config().clone();
+        let who = self.admit(Session::new(participant), config)?;
+        self.pump(who);
+        Ok(who)
     }
 
     /// Adds a participant that goes on from a snapshot: one that was copied, moved, or stolen.
@@ -201,6 +211,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         self.carriage.open(self.now, who, &session)?;
         self.peers.push(Peer {
             tracks: session.participant().tracks().clone(),
+            sender: session.participant().sender_id().clone(),
             session: Some(session),
             durable: None,
             config,
@@ -272,6 +283,11 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
     /// A participant; `None` while it is down or if there is none of that number.
     pub fn peer(&self, who: usize) -> Option<&Participant<E>> {
         self.peers.get(who)?.session.as_ref().map(Session::participant)
+    }
+
+    /// The name of a participant, which may be down.
+    pub fn sender(&self, who: usize) -> Option<&SenderId> {
+        self.peers.get(who).map(|peer| &peer.sender)
     }
 
     /// The log so far; empty in a [`quiet`](Self::quiet) world.
