@@ -27,7 +27,7 @@ mod support;
 use std::hint::black_box;
 
 use self::hand::{NOW, client, create, key_package, time};
-use self::support::{BenchEngine, SUITE, Seat, engine, group, pin, state};
+use self::support::{BenchEngine, SUITE, Seat, engine, group, pin};
 use allocation_counter::{measure, opt_out};
 use bytes::{Buf, Bytes, BytesMut};
 use mls_rs::client_builder::MlsConfig;
@@ -37,10 +37,10 @@ use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::codec::{ControlDecoder, ControlMessage, Decode, Encode};
 use moq_mls::counter::{Pin, receipt_message};
 use moq_mls::tracks::TrackKind;
-use moq_mls::{Command, Config, Event, Object, Phase};
+use moq_mls::{Action, Command, Config, Event, Object, Participant, Phase};
 
 type Provider = AwsLcCryptoProvider;
-type Member = Seat<BenchEngine<Provider>>;
+type Member = Participant<BenchEngine<Provider>>;
 
 /// The counter service's keys: it signs receipts.
 struct Service(SignatureSecretKey, Bytes);
@@ -62,16 +62,15 @@ impl Service {
         receipt
     }
 
-    fn seat(&self, name: &str) -> Member {
+    fn config(&self) -> Config {
         let mut config = Config::new(group());
         config.service_key = Some(self.1.clone());
-        Seat::new(engine::<Provider>(name), config, NOW)
+        config
     }
 
     /// One who was told that the group is there, and its KeyPackage.
-    fn joiner(&self, name: &str, epoch: u64) -> (Member, Object) {
-        let mut seat = self.seat(name);
-        seat.used = Some(state(epoch + 1, None));
+    fn joiner(&self, name: &str, epoch: u64) -> (Seat<BenchEngine<Provider>>, Object) {
+        let mut seat = Seat::outside(engine::<Provider>(name), self.config(), NOW, epoch);
         seat.handle(Command::Join);
         let key_package = seat.take(|k| matches!(k, TrackKind::KeyPackage(_)));
         (seat, key_package)
@@ -148,15 +147,21 @@ fn allocs(name: &str, members: usize, count: u64) {
     }
 }
 
-/// Allocations of one `handle` and the actions that follow from it.
-fn handling(seat: &mut Member, object: &Object) -> u64 {
+/// Allocations of one `handle` and the actions that follow from it, none of which waits for an answer.
+fn handling(member: &mut Member, object: &Object) -> u64 {
     let object = copy(object);
-    measure(|| seat.handle(Event::Object(object))).count_total
+    measure(|| {
+        member.handle(NOW, Event::Object(object)).unwrap();
+        for action in member.actions() {
+            assert!(matches!(black_box(action), Action::Persist(_) | Action::Notify(_)));
+        }
+    })
+    .count_total
 }
 
 fn bench(members: usize) {
     let service = Service::new();
-    let mut committer = service.seat("committer");
+    let mut committer = Seat::new(engine::<Provider>("committer"), service.config(), NOW);
     committer.handle(Command::Join);
     let mut member = None;
     let live = measure(|| {
@@ -168,34 +173,33 @@ fn bench(members: usize) {
                 committer.handle(Event::Object(other));
             }
             committer.run_to(1);
-            let me = seat.machine.sender_id().clone();
-            let objects = committer.published.drain(..).collect::<Vec<_>>();
+            let me = seat.machine().sender_id().clone();
+            let objects = committer.published().drain(..).collect::<Vec<_>>();
             let find = |wanted: &dyn Fn(&TrackKind) -> bool| {
-                let tracks = committer.machine.tracks();
+                let tracks = committer.machine().tracks();
                 objects.iter().find(|o| tracks.classify(&o.track).is_some_and(|k| wanted(&k))).cloned()
             };
             let commit = find(&|k| matches!(k, TrackKind::Commit(_))).unwrap();
-            seat.used = Some(state(2, Some(pin(&committer.machine, &commit.payload))));
+            seat.decided(1, pin(committer.machine(), &commit.payload));
             (
                 find(&|k| *k == TrackKind::Welcome(me.clone())).unwrap(),
                 find(&|k| matches!(k, TrackKind::Tree(_))),
             )
         });
-        seat.relay = tree.iter().map(copy).collect();
+        tree.iter().for_each(|tree| seat.world.publish(&copy(tree)));
         seat.handle(Event::Object(copy(&welcome)));
-        // What is of the bench and not of the participant.
-        (seat.relay, seat.published, seat.locks) = Default::default();
         opt_out(|| drop((welcome, tree, mine)));
-        member = Some(seat);
+        // What is of the bench and not of the participant goes.
+        member = seat.world.take(0);
     });
     let mut me = member.unwrap();
-    assert_eq!((me.machine.phase(), me.machine.members().count()), (Phase::Member, members));
+    assert_eq!((me.phase(), me.members().count()), (Phase::Member, members));
     let hand = by_hand(members);
     let bytes = live.bytes_current;
     println!("figure participant_bytes_{members} {bytes} bytes");
     println!("figure participant_mls_bytes_{members} {} bytes", hand.bytes);
     println!("figure participant_own_bytes_{members} {} bytes", bytes - hand.bytes);
-    let durable = me.machine.snapshot().unwrap().len();
+    let durable = me.snapshot().unwrap().len();
     println!("figure participant_durable_bytes_{members} {durable} bytes");
     println!("figure participant_bytes_{members}_vs_mls {:.2} x", bytes as f64 / hand.bytes as f64);
 
@@ -205,18 +209,18 @@ fn bench(members: usize) {
     committer.handle(Event::Object(key.clone()));
     committer.run_to(2);
     let commit = committer.take(|k| matches!(k, TrackKind::Commit(_)));
-    let receipt = service.receipt(&commit, &pin(&committer.machine, &commit.payload));
+    let receipt = service.receipt(&commit, &pin(committer.machine(), &commit.payload));
     let welcome = committer.take(|k| matches!(k, TrackKind::Welcome(_)));
-    assert_ne!(welcome.track, me.machine.tracks().welcome(me.machine.sender_id()));
+    assert_ne!(welcome.track, me.tracks().welcome(me.sender_id()));
     allocs("other_welcome", members, handling(&mut me, &welcome));
     let mut junk = copy(&key);
     junk.payload = Bytes::from_static(b"this is no MLS message");
     allocs("junk", members, handling(&mut me, &junk));
     let tried = handling(&mut me, &commit);
-    assert_eq!(me.machine.epoch(), Some(1), "a commit waits for its confirmation");
+    assert_eq!(me.epoch(), Some(1), "a commit waits for its confirmation");
     let applied = handling(&mut me, &receipt);
-    assert_eq!(me.machine.epoch(), Some(2), "the receipt confirms it");
-    assert!(me.machine.members().any(|m| m.sender == *newcomer.machine.sender_id()));
+    assert_eq!(me.epoch(), Some(2), "the receipt confirms it");
+    assert!(me.members().any(|m| m.sender == *newcomer.machine().sender_id()));
     allocs("commit", members, tried);
     allocs("receipt", members, applied);
     allocs("commit_and_receipt", members, tried + applied);

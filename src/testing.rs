@@ -1,8 +1,9 @@
 //! A world to try participants, and drivers of them, in (feature `testing`).
 //!
-//! [`network::Network`] is a relay, a counter service and any number of participants under a virtual
-//! clock, with faults drawn from a seed; every message crosses the real codecs as bytes.
-//! [`session::Session`] is its driver, and a pattern for yours. [`seeded_crypto`] makes real MLS
+//! [`world::World`] is a relay, a counter service and any number of participants under a virtual clock.
+//! Things travel in it as values, at once or with a latency; or, in [`network::Network`], as bytes through
+//! the real codecs, with faults drawn from a seed. [`session::Session`] drives each participant, and is a
+//! pattern for your driver. [`seeded_crypto`] makes real MLS
 //! repeatable; [`symbolic`] does without cryptography, for very many runs. **None of it is
 //! for production.**
 
@@ -25,3 +26,4 @@ pub mod stranger;
 pub mod symbolic;
 pub mod vectors;
 pub mod witness;
+pub mod world;

@@ -14,21 +14,21 @@ use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Admission, Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 use support::engines::engine;
-use support::{World, config};
+use support::{Steps, World, config};
 
 fn world(members: usize, config: &Config) -> World<SymbolicEngine> {
     let mut world = World::new();
     for i in 0..members {
-        let who = world.add(SymbolicEngine::new(&format!("m{i:03}")).unwrap(), config.clone());
-        world.command(who, Command::Join);
+        let who = world.enter(SymbolicEngine::new(&format!("m{i:03}")).unwrap(), config.clone());
+        world.tell(who, Command::Join);
         world.run(1000);
     }
     world
 }
 
 fn join(world: &mut World<SymbolicEngine>, name: &str, config: &Config) -> usize {
-    let who = world.add(SymbolicEngine::new(name).unwrap(), config.clone());
-    world.command(who, Command::Join);
+    let who = world.enter(SymbolicEngine::new(name).unwrap(), config.clone());
+    world.tell(who, Command::Join);
     who
 }
 
@@ -38,9 +38,9 @@ fn a_lone_joiner_waits_one_batch_time() {
     let who = join(&mut world, "lone", &config());
     let batch = u64::try_from(config().timers.batch.as_millis()).unwrap();
     world.run(batch - 1);
-    assert_eq!(world.peers[who].machine.epoch(), None);
+    assert_eq!(world.machine(who).epoch(), None);
     world.run(2);
-    assert_eq!(world.peers[who].machine.epoch(), Some(1));
+    assert_eq!(world.machine(who).epoch(), Some(1));
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn a_crowd_that_keeps_coming_is_few_commits() {
 #[test]
 fn a_removal_does_not_wait_for_a_crowd() {
     let mut world = world(2, &config());
-    let (before, gone) = (world.peers[0].machine.epoch().unwrap(), world.id(1));
-    world.command(0, Command::Remove(gone));
+    let (before, gone) = (world.machine(0).epoch().unwrap(), world.id(1));
+    world.tell(0, Command::Remove(gone));
     for i in 0..20 {
         join(&mut world, &format!("c{i}"), &config());
         world.run(30);
     }
-    assert!(world.peers[0].machine.epoch().unwrap() > before, "600 ms of a crowd and no removal");
+    assert!(world.machine(0).epoch().unwrap() > before, "600 ms of a crowd and no removal");
     assert!(world.heard(1, |n| matches!(n, Notice::Removed { .. })));
 }
 
@@ -80,11 +80,11 @@ fn who_came_first_gets_in_first() {
     world.run(20_000);
     let leaf_of = |who: usize| {
         let id = world.id(who);
-        world.peers[0].machine.members().find(|m| m.sender == id).unwrap().leaf
+        world.machine(0).members().find(|m| m.sender == id).unwrap().leaf
     };
     let leaves: Vec<u32> = order.iter().map(|who| leaf_of(*who)).collect();
     assert!(leaves.is_sorted(), "in the order they came: {leaves:?}");
-    assert!(world.peers[0].machine.epoch().unwrap() >= 4, "two at a time");
+    assert!(world.machine(0).epoch().unwrap() >= 4, "two at a time");
 }
 
 #[test]
@@ -93,29 +93,29 @@ fn a_joiner_with_a_receipt_asks_nobody() {
     let mut config = config();
     config.service_key = Some(world.sign_receipts());
     for i in 0..6 {
-        world.add(engine(&format!("m{i}")), config.clone());
+        world.enter(engine(&format!("m{i}")), config.clone());
     }
-    world.command(0, Command::Join);
+    world.tell(0, Command::Join);
     world.run(1000);
     for who in 1..6 {
-        world.command(who, Command::Join);
+        world.tell(who, Command::Join);
     }
     world.run(3000);
     assert_eq!(world.agree(&[0, 1, 2, 3, 4, 5]), 1);
     for who in 1..6 {
-        let stats = world.peers[who].machine.stats();
+        let stats = world.machine(who).stats();
         // One request to learn that the group is there, none for the pin.
         assert_eq!((stats.lock_requests, stats.receipts_used), (1, 1), "{who}");
     }
     // In a group with receipts an epoch costs the committer's two requests, and nobody else any.
     let asked = |world: &World<_>| -> u64 {
         (0..6)
-            .map(|who| world.peers[who].machine.stats())
+            .map(|who| world.machine(who).stats())
             .map(|s: &moq_mls::Stats| s.lock_requests + s.increment_requests)
             .sum()
     };
     let before = asked(&world);
-    world.command(2, Command::Update);
+    world.tell(2, Command::Update);
     world.run(2000);
     assert_eq!(world.agree(&[0, 1, 2, 3, 4, 5]), 2);
     assert_eq!(asked(&world) - before, 2);
@@ -141,17 +141,16 @@ fn flooded(limits: Limits) -> (usize, usize, usize) {
     asked.admission = Admission::Ask;
     asked.limits = limits;
     let mut world = world(1, &asked);
-    let now = world.now;
-    for object in flood(world.peers[0].machine.tracks(), now) {
-        world.peers[0].machine.handle(now, Event::Object(object)).unwrap();
-        world.settle();
+    let now = world.now();
+    for object in flood(world.machine(0).tracks(), now) {
+        world.give(0, Event::Object(object));
     }
-    let member = &world.peers[0];
+    let member = world.machine(0);
     let full = |n: &&Notice| matches!(n, Notice::Refused { why: Refusal::Full, .. });
-    let refused = member.notices.iter().filter(full).count();
-    let requests = member.notices.iter().filter(|n| matches!(n, Notice::JoinRequested { .. })).count();
+    let refused = world.told(0).filter(full).count();
+    let requests = world.told(0).filter(|n| matches!(n, Notice::JoinRequested { .. })).count();
     assert_eq!(requests + refused, FLOOD, "each was either asked about or refused");
-    (member.machine.inside().waiting, refused, member.machine.snapshot().unwrap().len())
+    (member.inside().waiting, refused, member.snapshot().unwrap().len())
 }
 
 #[test]
@@ -189,7 +188,7 @@ fn one_who_was_refused_for_want_of_room_gets_in_when_there_is_some() {
     assert!(world.heard(0, |n| matches!(n, Notice::Refused { why: Refusal::Full, .. })));
     for who in [first, second] {
         let sender = world.id(who);
-        world.command(0, Command::Admit { sender, replacing: None });
+        world.tell(0, Command::Admit { sender, replacing: None });
     }
     world.run(30_000);
     world.agree(&[0, first, second]);
@@ -201,16 +200,14 @@ fn a_quiet_group_waits_for_no_turn_and_a_full_one_asks_for_no_lock() {
     small.limits.roster = 2;
     let mut world = world(2, &small);
     world.run(2000);
-    assert!(world.peers.iter().all(|p| !p.machine.armed().contains(&Timer::Turn)));
-    let asked = |world: &World<SymbolicEngine>| {
-        world.peers[..2].iter().map(|p| p.machine.stats().lock_requests).collect::<Vec<_>>()
-    };
+    assert!((0..2).all(|who| !world.machine(who).armed().contains(&Timer::Turn)));
+    let asked = |world: &World<SymbolicEngine>| [0, 1].map(|who| world.machine(who).stats().lock_requests);
     let before = asked(&world);
     let third = join(&mut world, "third", &config());
     world.run(5000);
     assert_eq!(asked(&world), before, "there is nobody who could be let in");
     let sender = world.id(1);
-    world.command(0, Command::Remove(sender));
+    world.tell(0, Command::Remove(sender));
     world.run(5000);
     world.agree(&[0, third]);
 }
@@ -249,21 +246,21 @@ fn namesakes_are_found_whoever_of_them_comes_and_goes() {
     let mut devices = Vec::new();
     for i in 0..3 {
         let engine = SymbolicEngine::new(&format!("device-{i}")).unwrap().of("somebody");
-        devices.push(world.add(engine, config()));
-        world.command(devices[i], Command::Join);
+        devices.push(world.enter(engine, config()));
+        world.tell(devices[i], Command::Join);
     }
     // The first is to be added; the others may not evict it, nor come in beside it unasked.
     let held = |world: &World<_>| {
         let asks = |n: &&Notice| matches!(n, Notice::JoinRequested { .. });
-        world.peers[0].notices.iter().filter(asks).count()
+        world.told(0).filter(asks).count()
     };
     assert_eq!(held(&world), 2);
     let first = world.id(devices[0]);
-    world.command(0, Command::Refuse(first));
+    world.tell(0, Command::Refuse(first));
     // With nobody of that name due any more, a fresh KeyPackage of the second is good at once.
     world.run(15_000);
     let of_first = world.id(devices[0]);
-    let members: Vec<_> = world.peers[0].machine.members().map(|m| m.sender.clone()).collect();
+    let members: Vec<_> = world.machine(0).members().map(|m| m.sender.clone()).collect();
     assert!(!members.contains(&of_first), "{members:?}");
     assert_eq!(members.len(), 2, "one of the two others is in: {members:?}");
 }

@@ -16,6 +16,7 @@ use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Action, Command, Error, Misuse, Secret};
 use serde_json::Value;
+use support::Steps;
 
 mod support;
 
@@ -76,19 +77,19 @@ fn a_track_base_key_as_msf_catalogs_carry_it() {
 #[test]
 fn only_the_secrets_of_epochs_that_count_are_given() {
     let mut world = support::World::new();
-    let a = world.add(support::engines::engine("a"), support::config());
-    let machine = &world.peers[a].machine;
+    let a = world.enter(support::engines::engine("a"), support::config());
+    let machine = world.machine(a);
     assert!(matches!(machine.epoch_secret(0), Err(Error::Misuse(Misuse::NotAMember))));
-    world.command(a, Command::Join);
+    world.tell(a, Command::Join);
     world.run(5_000);
-    let machine = &world.peers[a].machine;
+    let machine = world.machine(a);
     let now = machine.epoch().unwrap();
     let secret = machine.epoch_secret(now).unwrap();
     assert_eq!(secret, machine.epoch_secret(now).unwrap());
     assert!(matches!(machine.epoch_secret(now + 1), Err(Error::Misuse(Misuse::EpochGone))));
-    world.command(a, Command::Update);
+    world.tell(a, Command::Update);
     world.run(5_000);
-    let machine = &world.peers[a].machine;
+    let machine = world.machine(a);
     assert_eq!(machine.epoch().unwrap(), now + 1);
     assert_ne!(machine.epoch_secret(now + 1).unwrap().as_bytes(), secret.as_bytes());
     assert!(matches!(machine.epoch_secret(now), Err(Error::Misuse(Misuse::EpochGone))));
@@ -103,48 +104,38 @@ fn epochs_passed_at_once_are_given_until_the_next_is_told() {
     config.mode = moq_mls::SafetyMode::Advisory;
     let mut world = support::World::new();
     for name in ["a", "b"] {
-        let who = world.add(engine(name), config.clone());
-        world.command(who, Command::Join);
+        let who = world.enter(engine(name), config.clone());
+        world.tell(who, Command::Join);
         world.run(5_000);
     }
     world.agree(&[0, 1]);
-    let from = world.peers[1].machine.epoch().unwrap();
-    world.peers[1].deaf = true;
+    let from = world.machine(1).epoch().unwrap();
+    world.carriage_mut().set_deaf(1, true);
     let mut expected = Vec::new();
     for _ in 0..3 {
-        world.command(0, Command::Update);
+        world.tell(0, Command::Update);
         world.run(5_000);
-        let machine = &world.peers[0].machine;
+        let machine = world.machine(0);
         expected.push((machine.epoch().unwrap(), machine.epoch_secret(machine.epoch().unwrap()).unwrap()));
     }
     assert_eq!(expected.len() as u64, expected[2].0 - from);
     // By hand from here on, so that nothing is polled between the epochs.
-    let machine = &mut world.peers[1].machine;
-    let mut objects: Vec<_> = world
-        .objects
-        .iter()
-        .filter(|(track, _)| {
-            machine
-                .tracks()
-                .classify(track)
-                .is_some_and(|k| matches!(k, moq_mls::tracks::TrackKind::Commit(_)))
-        })
-        .flat_map(|(track, at)| {
-            at.iter().map(|(location, payload)| (*location, track.clone(), payload.clone()))
-        })
-        .filter(|(location, ..)| location.group >= from)
-        .collect();
-    objects.sort();
-    for (location, track, payload) in objects {
-        let object = moq_mls::Object { track, location, payload };
-        machine.handle(world.now, moq_mls::Event::Object(object)).unwrap();
+    let now = world.now();
+    let machine = &mut world.take(1).unwrap();
+    let tracks = machine.tracks().clone();
+    let is_commit = |track: &_| matches!(tracks.classify(track), Some(moq_mls::tracks::TrackKind::Commit(_)));
+    let mut objects: Vec<_> = world.carriage().store().objects(is_commit).collect();
+    objects.retain(|object| object.location.group >= from);
+    objects.sort_by_key(|object| object.location);
+    for object in objects {
+        machine.handle(now, moq_mls::Event::Object(object)).unwrap();
     }
     let by_epoch =
         |secrets: Vec<EpochSecret>| secrets.into_iter().map(|s| (s.epoch(), s)).collect::<Vec<_>>();
     assert!(by_epoch(machine.epoch_secrets().unwrap()).ends_with(&expected));
     // Who dies here has them still: a snapshot is durable before its notices are told.
     let snapshot = machine.snapshot().unwrap();
-    let restored = moq_mls::Participant::restore(engine("b"), config, &snapshot, world.now).unwrap();
+    let restored = moq_mls::Participant::restore(engine("b"), config, &snapshot, world.now()).unwrap();
     assert!(by_epoch(restored.epoch_secrets().unwrap()).ends_with(&expected));
     let mut told = Vec::new();
     while let Some(action) = machine.poll_action() {

@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moq_mls::action::Action;
-use moq_mls::counter::{CounterState, IncrementReply, LockReply};
 use moq_mls::engine::EngineError;
 use moq_mls::keys::{
     EpochKeyRing, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, SwitchReason, WaitQueue,
@@ -14,8 +12,11 @@ use moq_mls::keys::{
 };
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::SenderId;
-use moq_mls::{Command, Config, Event, Participant, Secret, Timestamp};
+use moq_mls::{Command, Config, Participant, Secret, Timestamp};
 use proptest::prelude::*;
+use support::{Steps, World};
+
+mod support;
 
 /// Tells secrets apart, no more.
 struct Plain;
@@ -358,49 +359,26 @@ fn an_older_epoch_seen_later_takes_nothing_back() {
 fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
     let now = at(0);
     let engine = || SymbolicEngine::new("a").unwrap();
-    let mut machine = Participant::new(engine(), Config::new("g".try_into().unwrap()), now).unwrap();
+    let mut world = World::at_once(now);
+    world.enter(engine(), Config::new("g".try_into().unwrap()));
     let mut ring = ring();
     assert_eq!(ring.config().keep_epochs, 4);
-    machine.handle(now, Command::Join).unwrap();
-    let mut snapshot = None;
-    while let Some(action) = machine.poll_action() {
-        let reply = match action {
-            Action::Lock { id, .. } => Event::LockReply {
-                id,
-                reply: Ok(LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) }),
-            },
-            Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
-            Action::Increment { id, request } => {
-                let state =
-                    CounterState { current: 1, pin: request.pin, receipt: None, pin_forgotten: false };
-                Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state)) }
-            }
-            Action::Persist(durable) => {
-                snapshot = Some(durable);
-                continue;
-            }
-            Action::Notify(notice) => {
-                ring.on_notice(now, &notice, |epoch| machine.epoch_keys(epoch)).unwrap();
-                continue;
-            }
-            _ => continue,
-        };
-        machine.handle(now, reply).unwrap();
+    world.tell(0, Command::Join);
+    for (_, notice) in world.take_notices(0) {
+        ring.on_notice(now, &notice, |epoch| world.machine(0).epoch_keys(epoch)).unwrap();
     }
     assert_eq!(ring.epochs().collect::<Vec<_>>(), [0]);
-    assert_eq!(ring.seal_with(), Some(&machine.epoch_secret(0).unwrap()));
+    assert_eq!(ring.seal_with(), Some(&world.machine(0).epoch_secret(0).unwrap()));
 
     let config = Config::new("g".try_into().unwrap());
-    let restored = Participant::restore(engine(), config, &snapshot.unwrap(), now).unwrap();
+    let restored = Participant::restore(engine(), config, &world.durable(0).unwrap(), now).unwrap();
     let mut afresh = self::ring();
     afresh.on_restore(now, restored.all_epoch_keys().unwrap());
     assert_eq!(afresh.seal_with(), ring.seal_with());
 
-    machine.handle(now, Command::Leave).unwrap();
-    for action in machine.actions().collect::<Vec<_>>() {
-        if let Action::Notify(notice) = action {
-            ring.on_notice(now, &notice, |epoch| machine.epoch_keys(epoch)).unwrap();
-        }
+    world.tell(0, Command::Leave);
+    for (_, notice) in world.take_notices(0) {
+        ring.on_notice(now, &notice, |epoch| world.machine(0).epoch_keys(epoch)).unwrap();
     }
     assert_eq!((ring.seal_with(), ring.epochs().count()), (None, 0), "closed");
 }

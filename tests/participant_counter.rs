@@ -8,18 +8,16 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault};
+use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault, Timer};
 use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason};
-use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode, Timestamp};
+use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode};
 use support::engines::{TestEngine, engine};
-use support::{World, config};
+use support::{Steps, World, config};
 
-/// A member whose counter service is played by the test; the relay answers at once.
+/// A member whose counter service is played by the test.
 struct Scripted {
-    machine: Participant<TestEngine>,
-    now: Timestamp,
-    notices: Vec<Notice>,
-    published: Vec<Object>,
+    world: World<TestEngine>,
+    who: usize,
 }
 
 #[derive(Debug, PartialEq)]
@@ -36,64 +34,70 @@ impl Scripted {
     }
 
     fn with(mode: SafetyMode) -> Self {
-        let mut world = World::new();
-        let mut config = config();
-        config.mode = mode;
-        world.add(engine("a"), config);
-        world.command(0, Command::Join);
-        world.run(1000);
-        let mut this = Self::of(world.peers.remove(0).machine, world.now);
-        this.machine.handle(this.now, Command::Update).unwrap();
+        let mut this = Self::newcomer(mode);
+        this.world.tell(0, Command::Join);
+        this.world.run(1000);
+        this.hold();
+        this.world.take_notices(0);
+        this.world.tell(0, Command::Update);
         this
     }
 
-    fn of(machine: Participant<TestEngine>, now: Timestamp) -> Self {
-        Self { machine, now, notices: Vec::new(), published: Vec::new() }
+    /// One that has not begun, and whose counter service is still the world's.
+    fn newcomer(mode: SafetyMode) -> Self {
+        let mut world = World::new();
+        let mut config = config();
+        config.mode = mode;
+        let who = world.enter(engine("a"), config);
+        Self { world, who }
     }
 
-    fn event(&mut self, event: Event) -> Vec<Asked> {
-        self.machine.handle(self.now, event).unwrap();
-        let mut asked = Vec::new();
-        while let Some(action) = self.machine.poll_action() {
-            let reply = match action {
-                Action::Lock { id, request } => {
-                    asked.push(Asked::Lock(id, request.val));
-                    continue;
-                }
-                Action::Increment { id, request } => {
-                    asked.push(Asked::Increment(id, request));
-                    continue;
-                }
-                Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
-                Action::Publish { id, object } => {
-                    self.published.push(object.clone());
-                    self.machine.handle(self.now, Event::Object(object)).unwrap();
-                    Event::PublishReply { id, reply: Ok(()) }
-                }
-                Action::Subscribe { id, .. } | Action::SubscribeNamespace { id, .. } => {
-                    Event::SubscribeReply { id, reply: Ok(()) }
-                }
-                Action::Notify(notice) => {
-                    self.notices.push(notice);
-                    continue;
-                }
-                _ => continue,
-            };
-            self.machine.handle(self.now, reply).unwrap();
-        }
-        asked
+    /// From now on the test plays the counter service.
+    fn hold(&mut self) {
+        let of_the_counter =
+            |action: &Action| matches!(action, Action::Lock { .. } | Action::Increment { .. });
+        self.world.carriage_mut().hold(of_the_counter);
+    }
+
+    fn machine(&self) -> &Participant<TestEngine> {
+        self.world.machine(self.who)
+    }
+
+    fn told(&self, notice: &Notice) -> usize {
+        self.world.told(self.who).filter(|n| *n == notice).count()
+    }
+
+    fn event(&mut self, event: impl Into<Event>) -> Vec<Asked> {
+        self.world.give(self.who, event.into());
+        self.asked()
+    }
+
+    fn asked(&mut self) -> Vec<Asked> {
+        let held = self.world.carriage_mut().take_held().into_iter().filter(|(who, _)| *who == self.who);
+        held.map(|(_, action)| match action {
+            Action::Lock { id, request } => Asked::Lock(id, request.val),
+            Action::Increment { id, request } => Asked::Increment(id, request),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+    }
+
+    /// Lets time pass until the next deadline; what it is for.
+    fn wait(&mut self) -> Timer {
+        let (at, timer) = self.machine().poll_timeout().expect("nothing is ever asked again");
+        let now = self.world.now();
+        assert!(at > now, "{timer:?} is due in the past: a busy loop");
+        self.world.run_for(at.since(now));
+        timer
     }
 
     /// Lets time pass until the service is asked something, other than by an audit.
     fn next(&mut self) -> (Duration, Asked) {
-        let start = self.now;
+        let start = self.world.now();
         loop {
-            let (at, timer) = self.machine.poll_timeout().expect("nothing is ever asked again");
-            assert!(at > self.now, "{timer:?} is due in the past: a busy loop");
-            self.now = at;
-            let audit = timer == moq_mls::action::Timer::Audit;
-            if let Some(asked) = self.event(Event::Timer).pop().filter(|_| !audit) {
-                return (self.now.since(start), asked);
+            let audit = self.wait() == Timer::Audit;
+            if let Some(asked) = self.asked().pop().filter(|_| !audit) {
+                return (self.world.now().since(start), asked);
             }
         }
     }
@@ -122,9 +126,9 @@ impl Scripted {
 
     #[track_caller]
     fn faulted(&self, fault: ServiceFault) {
-        let told = self.notices.iter().filter(|n| **n == Notice::ServiceFault(fault)).count();
-        assert_eq!(told, 1, "{fault:?}: {:?}", self.notices);
-        assert_eq!(self.machine.epoch(), Some(0), "still where it was");
+        let told = self.told(&Notice::ServiceFault(fault));
+        assert_eq!(told, 1, "{fault:?}: {:?}", self.world.notices(self.who));
+        assert_eq!(self.machine().epoch(), Some(0), "still where it was");
     }
 }
 
@@ -139,9 +143,9 @@ fn ok_leads_to_one_pinned_increment_and_the_next_epoch() {
     assert_eq!(request.val, Some(1));
     assert_eq!(request.lock_id, Some(Bytes::from_static(b"t")));
     assert!(request.prev.is_some() && request.pin.is_some());
-    assert!(s.notices.is_empty());
+    assert!(s.world.notices(0).is_empty());
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, request.pin))) });
-    assert_eq!(s.machine.epoch(), Some(1));
+    assert_eq!(s.machine().epoch(), Some(1));
 }
 
 #[test]
@@ -162,46 +166,52 @@ fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
     let mut s = Scripted::new();
     let pin = Pin::new([1; 32], [2; 32]);
     s.lock_reply(Ok(LockReply::CounterError(state(2, Some(pin)))));
-    assert_eq!(s.machine.epoch(), Some(0));
-    let start = s.now;
-    while s.machine.phase() == Phase::Member {
-        let (at, _) = s.machine.poll_timeout().unwrap();
-        s.now = at;
-        s.event(Event::Timer);
+    assert_eq!(s.machine().epoch(), Some(0));
+    let start = s.world.now();
+    while s.machine().phase() == Phase::Member {
+        s.wait();
     }
-    assert_eq!(s.now.since(start), Duration::from_secs(30));
-    assert!(s.notices.contains(&Notice::Rejoining(RejoinReason::Unreachable)));
-    assert_eq!(s.machine.phase(), Phase::Joining);
+    assert_eq!(s.world.now().since(start), Duration::from_secs(30));
+    assert_eq!(s.told(&Notice::Rejoining(RejoinReason::Unreachable)), 1);
+    assert_eq!(s.machine().phase(), Phase::Joining);
 }
 
 #[test]
 fn a_commit_that_makes_another_epoch_than_its_pin_says_is_not_applied() {
     let mut world = World::new();
     for name in ["a", "b"] {
-        let who = world.add(engine(name), config());
-        world.command(who, Command::Join);
+        let who = world.enter(engine(name), config());
+        world.tell(who, Command::Join);
         world.run(10_000);
     }
-    let mut members = world.peers.drain(..).map(|peer| Scripted::of(peer.machine, world.now));
-    let (mut a, mut b) = (members.next().unwrap(), members.next().unwrap());
-    assert_eq!((a.machine.epoch(), b.machine.epoch()), (Some(1), Some(1)));
-    b.machine.handle(b.now, Command::Update).unwrap();
+    // What b publishes reaches a by hand.
+    world.carriage_mut().set_deaf(0, true);
+    let mut b = Scripted { world, who: 1 };
+    b.hold();
+    assert_eq!((b.world.machine(0).epoch(), b.machine().epoch()), (Some(1), Some(1)));
+    b.event(Command::Update);
     let (_, Asked::Lock(id, 2)) = b.next() else { panic!("b does not commit") };
     let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
     let asked = b.event(Event::LockReply { id, reply: Ok(ok) }).pop();
     let Some(Asked::Increment(_, IncrementRequest { pin: Some(pin), .. })) = asked else {
         panic!("{asked:?}")
     };
-    let commit = b.published.pop().unwrap();
+    let commits = b.machine().tracks().commit(b.machine().sender_id());
+    let lying = b.world.lying(&commits).last_key_value().unwrap();
+    let commit = Object { track: commits, location: *lying.0, payload: lying.1.clone() };
+    assert_eq!(commit.location.group, 1);
+    b.world.crash(1);
 
+    let mut a = Scripted { world: b.world, who: 0 };
     a.event(Event::Object(commit));
     let (_, Asked::Lock(id, 2)) = a.next() else { panic!("a does not ask which commit won") };
     let commit_hash: [u8; 32] = pin.commit_hash().try_into().unwrap();
     let lie = Pin::new(commit_hash, [9; 32]);
     a.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(3, Some(lie)))) });
-    assert!(a.notices.contains(&Notice::FaultyCommit { epoch: 1, commit_hash }), "{:?}", a.notices);
-    assert!(a.notices.contains(&Notice::Rejoining(RejoinReason::FaultyCommit)));
-    assert_eq!(a.machine.phase(), Phase::Joining);
+    let notices = a.world.notices(0);
+    assert_eq!(a.told(&Notice::FaultyCommit { epoch: 1, commit_hash }), 1, "{notices:?}");
+    assert_eq!(a.told(&Notice::Rejoining(RejoinReason::FaultyCommit)), 1);
+    assert_eq!(a.machine().phase(), Phase::Joining);
 }
 
 #[test]
@@ -217,7 +227,7 @@ fn counter_error_below_and_far_above_stop_all_commits_until_it_recovers() {
         // It came back to its senses: the update goes on.
         let (id, request) = s.increment();
         s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, request.pin))) });
-        assert_eq!(s.machine.epoch(), Some(1));
+        assert_eq!(s.machine().epoch(), Some(1));
     }
 }
 
@@ -240,7 +250,7 @@ fn another_lineage_is_named_once_and_asked_again() {
         s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(1, None))) });
         s.faulted(ServiceFault::LineageMismatch);
     }
-    assert_eq!(s.machine.stats().commits_built, 1, "never a second commit for one slot");
+    assert_eq!(s.machine().stats().commits_built, 1, "never a second commit for one slot");
 }
 
 /// A committer died between publish and increment: the counter is one behind the group, for ever, if
@@ -260,7 +270,7 @@ fn in_advisory_mode_a_counter_that_fell_behind_is_pushed_on() {
     let asked = s.event(Event::LockReply { id, reply: Ok(ok()) });
     let [Asked::Increment(id, _)] = &asked[..] else { panic!("{asked:?}") };
     s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(2, None))) });
-    assert_eq!(s.machine.epoch(), Some(1));
+    assert_eq!(s.machine().epoch(), Some(1));
 }
 
 #[test]
@@ -271,7 +281,7 @@ fn in_advisory_mode_a_lost_answer_is_told_from_a_lost_race() {
     let Asked::Increment(id, _) = s.next().1 else { panic!() };
     // The counter went on, and nobody else's commit is there: it was ours.
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, None))) });
-    assert_eq!(s.machine.epoch(), Some(1));
+    assert_eq!(s.machine().epoch(), Some(1));
 }
 
 #[test]
@@ -304,8 +314,8 @@ fn an_increment_without_an_answer_is_repeated_with_the_same_pin_for_ever() {
         }
     }
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, first.pin))) });
-    assert_eq!(s.machine.epoch(), Some(1));
-    assert_eq!(s.machine.stats().commits_built, 1, "never a second commit for one slot");
+    assert_eq!(s.machine().epoch(), Some(1));
+    assert_eq!(s.machine().stats().commits_built, 1, "never a second commit for one slot");
 }
 
 #[test]
@@ -316,8 +326,8 @@ fn a_lost_race_keeps_the_wish() {
     let other = Pin::new([1; 32], [2; 32]);
     assert_ne!(request.pin, Some(other));
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, Some(other)))) });
-    assert_eq!(s.machine.epoch(), Some(0));
-    assert_eq!(s.machine.stats().commits_lost, 1);
+    assert_eq!(s.machine().epoch(), Some(0));
+    assert_eq!(s.machine().stats().commits_lost, 1);
 }
 
 #[test]
@@ -327,63 +337,34 @@ fn a_commit_confirmed_by_counter_error_is_ones_own_all_the_same() {
     s.event(Event::IncrementReply { id, reply: Err(Failure::Unknown) });
     let Asked::Increment(id, _) = s.next().1 else { panic!() };
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(5, request.pin))) });
-    assert_eq!(s.machine.epoch(), Some(1));
+    assert_eq!(s.machine().epoch(), Some(1));
 }
 
 #[test]
 fn a_draft_client_sends_what_the_draft_says_and_no_more() {
-    let mut world = World::new();
-    let mut config = config();
-    config.mode = SafetyMode::Advisory;
-    world.add(engine("a"), config);
-    let now = world.now;
-    let machine = &mut world.peers[0].machine;
-    machine.handle(now, Command::Join).unwrap();
-    let mut increment = None;
-    while let Some(action) = machine.poll_action() {
-        let reply = match action {
-            Action::Lock { id, request } => {
-                assert_eq!(request.val, 0);
-                // A service that knows only the draft names no lock.
-                let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
-                Event::LockReply { id, reply: Ok(ok) }
-            }
-            Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
-            Action::Increment { id, request } => {
-                increment = Some(request);
-                Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(0, None))) }
-            }
-            _ => continue,
-        };
-        machine.handle(now, reply).unwrap();
-    }
-    let increment = increment.unwrap();
-    assert_eq!((increment.val, increment.lock_id, increment.prev, increment.pin), (None, None, None, None));
-    assert_eq!(machine.epoch(), Some(0));
+    let mut s = Scripted::newcomer(SafetyMode::Advisory);
+    s.hold();
+    let [Asked::Lock(id, 0)] = s.event(Command::Join)[..] else { panic!("another slot than the first") };
+    // A service that knows only the draft names no lock.
+    let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
+    let asked = s.event(Event::LockReply { id, reply: Ok(ok) });
+    let [Asked::Increment(id, increment)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((increment.val, &increment.lock_id, increment.prev, increment.pin), (None, &None, None, None));
+    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(0, None))) });
+    assert_eq!(s.machine().epoch(), Some(0));
 }
 
 #[test]
 fn creators_that_meet_another_genesis_become_joiners() {
-    let mut world = World::new();
-    world.add(engine("a"), config());
-    let now = world.now;
-    let machine = &mut world.peers[0].machine;
-    machine.handle(now, Command::Join).unwrap();
-    while let Some(action) = machine.poll_action() {
-        let reply = match action {
-            Action::Lock { id, .. } => {
-                let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
-                Event::LockReply { id, reply: Ok(ok) }
-            }
-            Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
-            Action::Increment { id, .. } => {
-                let other = state(1, Some(Pin::genesis([9; 32])));
-                Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(other)) }
-            }
-            _ => continue,
-        };
-        machine.handle(now, reply).unwrap();
-    }
-    assert_eq!(machine.phase(), Phase::Joining);
-    assert_eq!(machine.members().count(), 0);
+    let mut s = Scripted::newcomer(SafetyMode::Pinned);
+    s.hold();
+    let [Asked::Lock(id, 0)] = s.event(Command::Join)[..] else { panic!("another slot than the first") };
+    let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
+    let [Asked::Increment(id, _)] = s.event(Event::LockReply { id, reply: Ok(ok) })[..] else {
+        panic!("no increment")
+    };
+    let other = state(1, Some(Pin::genesis([9; 32])));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(other)) });
+    assert_eq!(s.machine().phase(), Phase::Joining);
+    assert_eq!(s.machine().members().count(), 0);
 }

@@ -10,31 +10,31 @@ use moq_mls::action::{Hold, Notice};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
-use moq_mls::{Admission, Command, Event, Misuse, Object, Phase, Timestamp};
+use moq_mls::{Admission, Command, Misuse, Object, Phase};
 use support::engines::{basic, basic_client, engine};
-use support::{World, config};
+use support::{Steps, World, config};
 
 fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone>(crypto: P) {
     let mut world = World::new();
     let everyone: Vec<usize> =
-        (0..5).map(|i| world.add(basic(&format!("member-{i}"), crypto.clone()), config())).collect();
-    world.command(0, Command::Join);
+        (0..5).map(|i| world.enter(basic(&format!("member-{i}"), crypto.clone()), config())).collect();
+    world.tell(0, Command::Join);
     world.run(1000);
     assert_eq!(world.agree(&[0]), 0);
     for who in 1..5 {
-        world.command(who, Command::Join);
+        world.tell(who, Command::Join);
     }
     world.run(5000);
-    assert_eq!(world.agree(&everyone), 1, "one commit for all who wait: {}", world.log.join("\n"));
-    world.command(2, Command::Update);
+    assert_eq!(world.agree(&everyone), 1, "one commit for all who wait: {}", world.log().to_text());
+    world.tell(2, Command::Update);
     world.run(5000);
     assert_eq!(world.agree(&everyone), 2);
     let gone = world.id(3);
-    world.command(1, Command::Remove(gone));
+    world.tell(1, Command::Remove(gone));
     world.run(5000);
     assert_eq!(world.agree(&[0, 1, 2, 4]), 3);
-    assert_eq!(world.peers[3].machine.phase(), Phase::Ended);
-    world.command(4, Command::Leave);
+    assert_eq!(world.machine(3).phase(), Phase::Ended);
+    world.tell(4, Command::Leave);
     world.run(5000);
     assert_eq!(world.agree(&[0, 1, 2]), 4);
     assert!(world.heard(4, |n| *n == Notice::Left));
@@ -54,37 +54,35 @@ fn awslc_basic() {
 fn second_device_of_an_identity_does_not_evict_the_first() {
     let mut world = World::new();
     for name in ["alice", "bob", "alice"] {
-        world.add(engine(name), config());
+        world.enter(engine(name), config());
     }
-    world.command(0, Command::Join);
-    world.command(1, Command::Join);
+    world.tell(0, Command::Join);
+    world.tell(1, Command::Join);
     world.run(3000);
-    world.command(2, Command::Join);
+    world.tell(2, Command::Join);
     world.run(20_000);
     let (first, second) = (world.id(0), world.id(2));
     assert!(world.agree(&[0, 1]) >= 1, "the first device is still in, alone");
-    assert_eq!(world.peers[2].machine.phase(), Phase::Joining);
+    assert_eq!(world.machine(2).phase(), Phase::Joining);
     let asked = |n: &Notice| {
         matches!(n, Notice::JoinRequested { sender, hold: Hold::SameIdentity { member }, .. }
             if *sender == second && *member == first)
     };
-    assert!(world.heard(0, asked) && world.heard(1, asked), "{}", world.log.join("\n"));
+    assert!(world.heard(0, asked) && world.heard(1, asked), "{}", world.log().to_text());
 
     // The embedder decides: the second device takes the first one's place.
     // Also for the KeyPackage that comes just after its word.
-    world.command(1, Command::Admit { sender: second.clone(), replacing: Some(first.clone()) });
-    let track = world.peers[0].machine.tracks().key_package(&second);
-    let newest = world.objects[&track].keys().next_back().unwrap().object;
-    world.peers[2]
-        .machine
-        .handle(Timestamp::from_millis(world.now.as_millis() + 20_000), Event::Timer)
-        .unwrap();
+    world.tell(1, Command::Admit { sender: second.clone(), replacing: Some(first.clone()) });
+    let track = world.machine(0).tracks().key_package(&second);
+    let newest = world.lying(&track).keys().next_back().unwrap().object;
+    world.set_clock(2, 20_000);
     world.settle();
-    assert_eq!(world.objects[&track].keys().next_back().unwrap().object, newest + 1);
+    assert_eq!(world.lying(&track).keys().next_back().unwrap().object, newest + 1);
+    world.set_clock(2, 0);
     world.run(40_000);
     world.agree(&[1, 2]);
     assert!(world.heard(1, |n| *n == Notice::MemberReplaced { old: first.clone(), new: second.clone() }));
-    assert_eq!(world.peers[0].machine.phase(), Phase::Ended);
+    assert_eq!(world.machine(0).phase(), Phase::Ended);
 }
 
 #[test]
@@ -94,52 +92,48 @@ fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     let engine_of = |client| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
     let removed_engine = engine_of(&client);
     for (i, engine) in [engine("m0"), engine("m1"), engine_of(&client)].into_iter().enumerate() {
-        world.add(engine, config());
-        world.command(i, Command::Join);
+        world.enter(engine, config());
+        world.tell(i, Command::Join);
         world.run(3000);
     }
     let removed = world.id(2);
-    world.command(0, Command::Remove(removed.clone()));
+    world.tell(0, Command::Remove(removed.clone()));
     world.run(3000);
     let epoch = world.agree(&[0, 1]);
-    let removed_machine = &world.peers[2].machine;
+    let removed_machine = world.machine(2);
     assert!(world.heard(2, |n| *n == Notice::Removed { epoch }));
     assert!(removed_machine.export_secret(b"x", b"", 32).is_err());
 
     // Its KeyPackage under a fresh object id, as after a restart: nobody lets it in unasked.
     let mut engine = removed_engine;
-    let key = engine.generate_key_package(world.now, 9).unwrap();
-    let track = world.peers[0].machine.tracks().key_package(&removed);
+    let key = engine.generate_key_package(world.now(), 9).unwrap();
+    let track = world.machine(0).tracks().key_package(&removed);
     let location = Location { group: 0, object: 9 };
-    world.publish(Object { track, location, payload: key.message });
+    world.put(Object { track, location, payload: key.message });
     world.run(5000);
     assert_eq!(world.agree(&[0, 1]), epoch);
     assert!(world.heard(0, |n| matches!(n, Notice::JoinRequested { hold: Hold::Barred, .. })));
-    world.command(1, Command::Admit { sender: removed, replacing: None });
+    world.tell(1, Command::Admit { sender: removed, replacing: None });
     world.run(5000);
-    assert_eq!(world.peers[0].machine.members().count(), 3, "the embedder's word lets it back in");
+    assert_eq!(world.machine(0).members().count(), 3, "the embedder's word lets it back in");
 }
 
 #[test]
 fn commands_that_make_no_sense_are_misuse_and_change_nothing() {
     let mut world = World::new();
-    world.add(engine("a"), config());
+    world.enter(engine("a"), config());
     let me = world.id(0);
-    let now = world.now;
-    let machine = &mut world.peers[0].machine;
     let misuse = |result: Result<(), moq_mls::Error>| match result {
         Err(moq_mls::Error::Misuse(misuse)) => misuse,
         other => panic!("{other:?}"),
     };
-    assert_eq!(misuse(machine.handle(now, Command::Update)), Misuse::NotAMember);
-    assert_eq!(misuse(machine.handle(now, Command::Leave)), Misuse::NotAMember);
-    machine.handle(now, Command::Join).unwrap();
-    assert_eq!(misuse(machine.handle(now, Command::Join)), Misuse::AlreadyJoined);
-    assert_eq!(misuse(machine.handle(now, Command::Remove(me))), Misuse::OwnName);
+    assert_eq!(misuse(world.command(0, Command::Update)), Misuse::NotAMember);
+    assert_eq!(misuse(world.command(0, Command::Leave)), Misuse::NotAMember);
+    world.command(0, Command::Join).unwrap();
+    assert_eq!(misuse(world.command(0, Command::Join)), Misuse::AlreadyJoined);
+    assert_eq!(misuse(world.command(0, Command::Remove(me))), Misuse::OwnName);
     world.run(1000);
-    let now = world.now;
-    let machine = &mut world.peers[0].machine;
-    assert_eq!(misuse(machine.handle(now, Command::Add(bytes::Bytes::new()))), Misuse::BadKeyPackage);
+    assert_eq!(misuse(world.command(0, Command::Add(bytes::Bytes::new()))), Misuse::BadKeyPackage);
     assert_eq!(world.agree(&[0]), 0);
 }
 
@@ -150,31 +144,32 @@ fn a_participant_goes_on_after_a_restart_at_any_action() {
     // Kill the second member after each of its first actions in turn, and see it through.
     for actions in 0..40 {
         let mut world = World::new();
-        world.add(engine("a"), config());
-        world.add(engine_of(), config());
-        world.command(0, Command::Join);
+        world.enter(engine("a"), config());
+        world.enter(engine_of(), config());
+        world.tell(0, Command::Join);
         world.run(1000);
-        world.stop_after = Some((1, actions));
-        world.command(1, Command::Join);
+        world.crash_after(1, actions);
+        world.tell(1, Command::Join);
         world.run(1000);
-        if world.peers[1].machine.phase() == Phase::Member {
-            world.command(1, Command::Update);
+        if world.peer(1).is_some_and(|p| p.phase() == Phase::Member) {
+            world.tell(1, Command::Update);
         }
         world.run(1000);
-        let durable = world.peers[1].durable.is_some();
-        world.stop_after = None;
+        let durable = world.durable(1).is_some();
         if durable {
-            world.restart(1, engine_of());
+            world.again(1, engine_of());
         } else {
             // Nothing was durable, so nothing had left it either.
-            assert!(!world.objects.keys().any(|t| t.name == *world.id(1).as_bytes()), "{actions}");
-            world.peers[1].machine = moq_mls::Participant::new(engine_of(), config(), world.now).unwrap();
-            world.command(1, Command::Join);
+            let me = world.id(1);
+            let mut mine = world.carriage().store().objects(|t| t.name == *me.as_bytes());
+            assert!(mine.next().is_none(), "{actions}");
+            drop(mine);
+            world.restart(1, engine_of()).unwrap();
+            world.tell(1, Command::Join);
         }
         world.run(60_000);
         world.agree(&[0, 1]);
-        let twice: Vec<_> = world.log.iter().filter(|l| l.contains("second payload")).collect();
-        assert!(twice.is_empty(), "{actions}: {twice:?}");
+        assert_eq!(world.conflicts(), 0, "{actions}");
     }
 }
 
@@ -184,12 +179,15 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
     let client = basic_client("a", RustCryptoProvider::default());
     let engine_of = || MlsEngine::new(&client, &RustCryptoProvider::default()).unwrap();
     let mut world = World::new();
-    world.add(engine_of(), config());
-    world.command(0, Command::Join);
+    world.enter(engine_of(), config());
+    world.tell(0, Command::Join);
     world.run(1000);
-    let good = world.peers[0].durable.clone().unwrap();
+    let good = world.durable(0).unwrap();
     let restore = |engine, config, snapshot: &Snapshot| match moq_mls::Participant::restore(
-        engine, config, snapshot, world.now,
+        engine,
+        config,
+        snapshot,
+        world.now(),
     ) {
         Ok(p) => Ok(p.epoch()),
         Err(moq_mls::Error::Snapshot(error)) => Err(error),
@@ -218,12 +216,12 @@ fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
     for name in ["a", "b", "c"] {
         let mut config = config();
         config.admission = Admission::Ask;
-        world.add(engine(name), config);
+        world.enter(engine(name), config);
     }
-    world.command(0, Command::Join);
+    world.tell(0, Command::Join);
     world.run(1000);
     for who in [1, 2] {
-        world.command(who, Command::Join);
+        world.tell(who, Command::Join);
     }
     world.run(5000);
     assert_eq!(world.agree(&[0]), 0);
@@ -232,36 +230,36 @@ fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
         let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender: s, hold: Hold::Policy, .. } if s == sender);
         assert!(world.heard(0, asked));
     }
-    world.command(0, Command::Admit { sender: yes, replacing: None });
-    world.command(0, Command::Refuse(no));
+    world.tell(0, Command::Admit { sender: yes, replacing: None });
+    world.tell(0, Command::Refuse(no));
     world.run(30_000);
     world.agree(&[0, 1]);
-    assert_eq!(world.peers[2].machine.phase(), Phase::Joining);
+    assert_eq!(world.machine(2).phase(), Phase::Joining);
 }
 
 #[test]
 fn a_group_with_other_parameters_is_a_typed_mismatch() {
     let mut world = World::new();
-    world.add(engine("a"), config());
+    world.enter(engine("a"), config());
     let mut other = config();
     other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
-    world.add(engine("b"), other);
-    world.command(0, Command::Join);
+    world.enter(engine("b"), other);
+    world.tell(0, Command::Join);
     world.run(1000);
-    world.command(1, Command::Join);
+    world.tell(1, Command::Join);
     world.run(20_000);
     let told = |n: &Notice| {
         matches!(n, Notice::ParamsMismatch { group: Some(params) }
         if params.commit_tracks == moq_mls::tracks::CommitTrackPolicy::Shared)
     };
     assert!(world.heard(1, told));
-    assert_eq!(world.peers[1].machine.phase(), Phase::Joining);
+    assert_eq!(world.machine(1).phase(), Phase::Joining);
     // It asks no more; the embedder of the other says what to do about its leaf.
-    let asked = world.peers[1].machine.stats().key_packages;
+    let asked = world.machine(1).stats().key_packages;
     world.run(60_000);
-    assert_eq!(world.peers[1].machine.stats().key_packages, asked);
+    assert_eq!(world.machine(1).stats().key_packages, asked);
     let leaf = world.id(1);
-    world.command(0, Command::Gone(leaf));
+    world.tell(0, Command::Gone(leaf));
     world.run(3000);
     world.agree(&[0]);
 }
@@ -272,11 +270,11 @@ fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
     for name in ["a", "b"] {
         let mut config = config();
         config.mode = moq_mls::SafetyMode::Advisory;
-        world.add(engine(name), config);
+        world.enter(engine(name), config);
     }
-    world.command(0, Command::Join);
+    world.tell(0, Command::Join);
     world.run(1000);
-    world.command(1, Command::Join);
+    world.tell(1, Command::Join);
     world.run(3000);
     let epoch = world.agree(&[0, 1]);
     // Each is told that the other holds something else: exactly one of them moves.
@@ -284,25 +282,23 @@ fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
         let peer = world.id(other);
         let authenticator = bytes::Bytes::from_static(b"another");
         let event = moq_mls::Event::PeerAuthenticator { peer, epoch, authenticator };
-        let now = world.now;
-        world.peers[who].machine.handle(now, event).unwrap();
+        world.handle(who, event).unwrap();
     }
     world.settle();
     for who in 0..2 {
         assert!(world.heard(who, |n| matches!(n, Notice::ForkDetected { .. })));
     }
-    let moved = (0..2).filter(|who| world.peers[*who].machine.phase() == Phase::Joining).count();
+    let moved = (0..2).filter(|who| world.machine(*who).phase() == Phase::Joining).count();
     assert_eq!(moved, 1);
     world.run(20_000);
     assert!(world.agree(&[0, 1]) > epoch);
     // The truth is no fork.
-    let authenticator = world.peers[0].machine.epoch_authenticator().unwrap();
-    let (peer, epoch, now) = (world.id(0), world.peers[1].machine.epoch().unwrap(), world.now);
+    let authenticator = world.machine(0).epoch_authenticator().unwrap();
+    let (peer, epoch) = (world.id(0), world.machine(1).epoch().unwrap());
     let event = moq_mls::Event::PeerAuthenticator { peer, epoch, authenticator };
-    let before = world.peers[1].notices.len();
-    world.peers[1].machine.handle(now, event).unwrap();
-    world.settle();
-    assert_eq!(world.peers[1].notices.len(), before);
+    let before = world.notices(1).len();
+    world.give(1, event);
+    assert_eq!(world.notices(1).len(), before);
 }
 
 #[test]
@@ -312,21 +308,20 @@ fn with_receipts_members_confirm_without_asking_the_counter() {
     for name in ["a", "b", "c"] {
         let mut config = config();
         config.service_key = Some(key.clone());
-        world.add(engine(name), config);
-        let who = world.peers.len() - 1;
-        world.command(who, Command::Join);
+        let who = world.enter(engine(name), config);
+        world.tell(who, Command::Join);
         world.run(3000);
     }
     let epoch = world.agree(&[0, 1, 2]);
-    let asked = |world: &World<_>, who: usize| world.peers[who].machine.stats().lock_requests;
+    let asked = |world: &World<_>, who: usize| world.machine(who).stats().lock_requests;
     let before: Vec<u64> = (0..3).map(|who| asked(&world, who)).collect();
-    world.command(0, Command::Update);
+    world.tell(0, Command::Update);
     world.run(2000);
     assert_eq!(world.agree(&[0, 1, 2]), epoch + 1);
     assert_eq!(asked(&world, 0), before[0] + 1, "the committer's lock");
     for who in [1, 2] {
         assert_eq!(asked(&world, who), before[who], "nobody else asks");
-        assert!(world.peers[who].machine.stats().receipts_used >= 1);
+        assert!(world.machine(who).stats().receipts_used >= 1);
     }
 }
 
@@ -337,30 +332,29 @@ fn a_forged_receipt_confirms_nothing() {
     for name in ["a", "b"] {
         let mut config = config();
         config.service_key = Some(key.clone());
-        world.add(engine(name), config);
-        let who = world.peers.len() - 1;
-        world.command(who, Command::Join);
+        let who = world.enter(engine(name), config);
+        world.tell(who, Command::Join);
         world.run(3000);
     }
     let epoch = world.agree(&[0, 1]);
-    let used = world.peers[1].machine.stats().receipts_used;
+    let used = world.machine(1).stats().receipts_used;
     // A commit that its author never takes to the counter, with a receipt of its own making.
-    let tracks = world.peers[0].machine.tracks().clone();
+    let tracks = world.machine(0).tracks().clone();
     let track = tracks.commit(&world.id(0));
-    world.stop_after = Some((0, 4));
-    world.command(0, Command::Update);
+    world.crash_after(0, 4);
+    world.tell(0, Command::Update);
     world.run(150);
     let at = Location { group: epoch, object: 1 };
-    world.publish(Object { track: track.clone(), location: at, payload: vec![7; 64].into() });
+    world.put(Object { track: track.clone(), location: at, payload: vec![7; 64].into() });
     world.settle();
-    assert_eq!(world.peers[1].machine.epoch(), Some(epoch));
-    assert_eq!(world.peers[1].machine.stats().receipts_used, used);
+    assert_eq!(world.machine(1).epoch(), Some(epoch));
+    assert_eq!(world.machine(1).stats().receipts_used, used);
     // It asks instead, and finishes what the author began.
     world.run(5000);
-    let helped = world.peers[1].machine.stats().helped;
-    let published = world.objects[&track].contains_key(&Location { group: epoch, object: 0 });
+    let helped = world.machine(1).stats().helped;
+    let published = world.lying(&track).contains_key(&Location { group: epoch, object: 0 });
     assert_eq!(
-        (helped, world.peers[1].machine.epoch()),
+        (helped, world.machine(1).epoch()),
         if published { (1, Some(epoch + 1)) } else { (0, Some(epoch)) }
     );
     assert!(published, "the test means to stop the author between publish and increment");

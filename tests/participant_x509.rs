@@ -11,7 +11,7 @@ use mls_rs::CryptoProvider;
 use mls_support::{Authority, NOW};
 use moq_mls::action::Notice;
 use moq_mls::{Command, Phase};
-use support::{World, config};
+use support::{Steps, World, config};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -21,25 +21,24 @@ where
     P::CipherSuiteProvider: 'static,
 {
     let authority = Authority::new();
-    let mut world = World::new();
-    world.now = NOW;
+    let mut world = World::at_once(NOW);
     let mut config = config();
     config.timers.credential_check = DAY;
     config.timers.audit = DAY;
     // It is 18 May: the third certificate ends with the month.
     for (name, until) in [("alice", 12), ("bob", 12), ("carol", 6)] {
-        world.add(authority.engine(crypto, name, until), config.clone());
+        world.enter(authority.engine(crypto, name, until), config.clone());
     }
     // Somebody with a certificate of another authority.
-    let stranger = world.add(Authority::new().engine(crypto, "mallory", 12), config.clone());
+    let stranger = world.enter(Authority::new().engine(crypto, "mallory", 12), config.clone());
     for who in 0..4 {
-        world.command(who, Command::Join);
+        world.tell(who, Command::Join);
         world.run(3000);
     }
     world.agree(&[0, 1, 2]);
-    assert_ne!(world.peers[stranger].machine.phase(), Phase::Member, "nobody vouches for it");
-    world.command(stranger, Command::Leave);
-    let kinds: Vec<u16> = world.peers[0].machine.members().map(|m| m.credential.kind).collect();
+    assert_ne!(world.machine(stranger).phase(), Phase::Member, "nobody vouches for it");
+    world.tell(stranger, Command::Leave);
+    let kinds: Vec<u16> = world.machine(0).members().map(|m| m.credential.kind).collect();
     assert_eq!(kinds, [2, 2, 2]);
 
     let carol = world.id(2);
@@ -48,11 +47,11 @@ where
     assert!(!world.heard(0, expired), "28 May");
     world.run(10 * 86_400_000);
     for who in 0..3 {
-        let told = world.peers[who].notices.iter().filter(|n| expired(n)).count();
+        let told = world.told(who).filter(|n| expired(n)).count();
         assert_eq!(told, 1, "7 June, told once");
     }
     // What to do about it is the embedder's to say.
-    world.command(1, Command::Gone(carol.clone()));
+    world.tell(1, Command::Gone(carol.clone()));
     world.run(3000);
     world.agree(&[0, 1]);
 }

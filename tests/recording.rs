@@ -7,18 +7,17 @@ mod support;
 use std::time::Duration;
 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::counter::service::{CounterService, ServiceConfig};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
 use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
-use moq_mls::snapshot::Snapshot;
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::replay::{Replayed, replay};
 use moq_mls::testing::seeded_crypto::seeded_engine;
 use moq_mls::tracks::{CommitTrackPolicy, GroupName};
-use moq_mls::{Action, Command, Config, Event, Notice, Participant, SafetyMode, Timestamp};
+use moq_mls::{Command, Config, Notice, SafetyMode};
 use serde_json::Value;
 use support::engines::basic_client;
+use support::{Steps, World};
 
 fn config() -> Config {
     Config::new(GroupName::try_from("room-1").unwrap())
@@ -193,99 +192,41 @@ fn a_log_may_end_anywhere() {
     }
 }
 
-/// Does all that waits, as `examples` of the crate do; the snapshot that is durable then.
-fn drive<E: Engine>(
-    recorder: &mut Recorder,
-    participant: &mut Participant<E>,
-    service: &mut CounterService,
-    now: Timestamp,
-    file: &mut String,
-) -> Option<Snapshot> {
-    let mut durable = None;
-    let mut unread = Vec::new();
-    loop {
-        let Some(action) = recorder.poll_action(participant) else {
-            let Some(object) = unread.pop() else { break };
-            recorder.handle(participant, now, Event::Object(object)).unwrap();
-            continue;
-        };
-        let answer = match action {
-            Action::Persist(snapshot) => {
-                file.push_str(&recorder.take());
-                durable = Some(snapshot);
-                continue;
-            }
-            Action::Lock { id, request } => {
-                let token = b"16 random bytes!"[..].into();
-                Event::LockReply { id, reply: Ok(service.lock(now, &request, token)) }
-            }
-            Action::Increment { id, request } => {
-                Event::IncrementReply { id, reply: Ok(service.increment(now, &request)) }
-            }
-            Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
-            Action::Publish { id, object } => {
-                unread.push(object);
-                Event::PublishReply { id, reply: Ok(()) }
-            }
-            Action::Subscribe { id, .. } | Action::SubscribeNamespace { id, .. } => {
-                Event::SubscribeReply { id, reply: Ok(()) }
-            }
-            Action::Notify(Notice::Epoch { epoch, .. }) => {
-                participant.epoch_secret(epoch).unwrap();
-                continue;
-            }
-            _ => continue,
-        };
-        recorder.handle(participant, now, answer).unwrap();
-    }
-    file.push_str(&recorder.take());
-    durable
-}
-
 #[test]
 fn a_restarted_process_goes_on_in_the_same_file() {
     let crypto = RustCryptoProvider::default();
     let client = basic_client("alice", crypto.clone());
-    let mut service = CounterService::new(ServiceConfig::default());
-    let mut now = Timestamp::from_secs(1_700_000_000);
-    let config = config();
-    let mut file = String::new();
-    let mut durable = {
-        let engine = RecordedEngine::new(
-            MlsEngine::new(&client, &crypto).unwrap(),
-            &AnswerLog::new(Secrets::Withheld),
-        );
-        let mut recorder = Recorder::with_answers("RustCrypto", &config, &engine);
-        let mut alice = Participant::new(engine, config.clone(), now).unwrap();
-        recorder.started(&alice, now, false);
-        recorder.handle(&mut alice, now, Command::Join).unwrap();
-        drive(&mut recorder, &mut alice, &mut service, now, &mut file).unwrap()
+    let engine = || {
+        let alone = MlsEngine::new(&client, &crypto).unwrap();
+        RecordedEngine::new(alone, &AnswerLog::new(Secrets::Withheld))
     };
+    let mut world = World::new();
+    let first = engine();
+    let recorder = Recorder::with_answers("RustCrypto", &config(), &first);
+    let alice = world.enter(first, config());
+    world.record_by(alice, recorder);
+    world.tell(alice, Command::Join);
+    let mut file = String::new();
+    // Whoever records asks for the secrets as an embedder does.
+    let finish = |world: &mut World<_>, file: &mut String| {
+        for (_, notice) in world.take_notices(alice) {
+            if let Notice::Epoch { epoch, .. } = notice {
+                world.machine(alice).epoch_secret(epoch).unwrap();
+            }
+        }
+        file.push_str(&world.take_recording(alice));
+    };
+    finish(&mut world, &mut file);
     for life in 1..4 {
-        let engine = RecordedEngine::new(
-            MlsEngine::new(&client, &crypto).unwrap(),
-            &AnswerLog::new(Secrets::Withheld),
-        );
-        let mut recorder = Recorder::appending(&engine);
-        now = now.after(Duration::from_secs(60));
-        let mut alice = Participant::restore(engine, config.clone(), &durable, now).unwrap();
-        recorder.started(&alice, now, true);
-        recorder.handle(&mut alice, now, Command::Update).unwrap();
-        for _ in 0..50 {
-            if let Some(found) = drive(&mut recorder, &mut alice, &mut service, now, &mut file) {
-                durable = found;
-            }
-            let Some((at, _)) = alice.poll_timeout() else { break };
-            now = at;
-            recorder.handle(&mut alice, now, Event::Timer).unwrap();
-            if alice.epoch() == Some(life) {
-                break;
-            }
-        }
-        if let Some(found) = drive(&mut recorder, &mut alice, &mut service, now, &mut file) {
-            durable = found;
-        }
-        assert_eq!(alice.epoch(), Some(life));
+        world.crash(alice);
+        world.run(60_000);
+        let next = engine();
+        world.record_by(alice, Recorder::appending(&next));
+        world.again(alice, next);
+        world.tell(alice, Command::Update);
+        assert!(world.run_until(Duration::from_secs(60), |w| w.machine(alice).epoch() == Some(life)));
+        world.settle();
+        finish(&mut world, &mut file);
     }
     assert_eq!(file.matches("\"start\":\"restore\"").count(), 3);
     assert!(the_same(&file) > 20);

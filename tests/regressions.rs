@@ -13,7 +13,7 @@ use moq_mls::mls::MlsEngine;
 use moq_mls::{Command, Event, Object, Phase};
 use serde_json::Value;
 use support::engines::{TestEngine, basic_client};
-use support::{World, config};
+use support::{Steps, World, config};
 
 fn run(name: &str, vector: &Value) {
     let mut world: World<TestEngine> = World::new();
@@ -22,47 +22,44 @@ fn run(name: &str, vector: &Value) {
     for i in 0..vector["participants"].as_u64().unwrap() as usize {
         let identity = vector["names"][i].as_str().map_or_else(|| format!("p{i}"), str::to_owned);
         let client = basic_client(&identity, RustCryptoProvider::default());
-        world.add(engine(&client), config());
+        world.enter(engine(&client), config());
         clients.push(client);
     }
     for step in vector["steps"].as_array().unwrap() {
         let number = |i: usize| step[i].as_u64().unwrap_or_else(|| panic!("{name}: {step}"));
         let peer = |i: usize| number(i) as usize;
         match step[0].as_str().unwrap() {
-            "join" => world.command(peer(1), Command::Join),
-            "update" => world.command(peer(1), Command::Update),
-            "leave" => world.command(peer(1), Command::Leave),
+            "join" => world.tell(peer(1), Command::Join),
+            "update" => world.tell(peer(1), Command::Update),
+            "leave" => world.tell(peer(1), Command::Leave),
             "remove" => {
                 let gone = world.id(peer(2));
-                world.command(peer(1), Command::Remove(gone));
+                world.tell(peer(1), Command::Remove(gone));
             }
             "run" => world.run(number(1)),
-            "deaf" => world.peers[peer(1)].deaf = true,
-            "hear" => world.peers[peer(1)].deaf = false,
+            "deaf" => world.carriage_mut().set_deaf(peer(1), true),
+            "hear" => world.carriage_mut().set_deaf(peer(1), false),
             "give" => {
-                let tracks = world.peers[0].machine.tracks().clone();
+                let tracks = world.machine(0).tracks().clone();
                 let of = world.id(peer(3));
                 let track = match step[2].as_str().unwrap() {
                     "welcome" => tracks.welcome(&of),
                     "key packages" => tracks.key_package(&of),
                     other => panic!("{name}: no track {other}"),
                 };
-                for (location, payload) in world.objects[&track].clone() {
+                for (location, payload) in world.lying(&track).clone() {
                     let object = Object { track: track.clone(), location, payload };
-                    let now = world.now;
-                    world.peers[peer(1)].machine.handle(now, Event::Object(object)).unwrap();
-                    world.settle();
+                    world.give(peer(1), Event::Object(object));
                 }
             }
-            "stop" => world.stop_after = Some((peer(1), peer(2))),
+            "stop" => world.crash_after(peer(1), number(2)),
             "restart" => {
-                world.stop_after = None;
-                world.restart(peer(1), engine(&clients[peer(1)]));
+                world.again(peer(1), engine(&clients[peer(1)]));
                 world.settle();
             }
-            "out" => assert_ne!(world.peers[peer(1)].machine.phase(), Phase::Member, "{name}"),
-            "member" => assert_eq!(world.peers[peer(1)].machine.phase(), Phase::Member, "{name}"),
-            "epoch" => assert_eq!(world.peers[peer(1)].machine.epoch(), Some(number(2)), "{name}"),
+            "out" => assert_ne!(world.machine(peer(1)).phase(), Phase::Member, "{name}"),
+            "member" => assert_eq!(world.machine(peer(1)).phase(), Phase::Member, "{name}"),
+            "epoch" => assert_eq!(world.machine(peer(1)).epoch(), Some(number(2)), "{name}"),
             "asked" => {
                 let who = world.id(peer(2));
                 let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender, .. } if *sender == who);

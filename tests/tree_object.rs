@@ -6,15 +6,15 @@
 mod support;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, FetchId, Notice, Timer};
+use moq_mls::action::{Action, Fault, Notice, Timer};
 use moq_mls::codec::tree_object::{decode, encode};
 use moq_mls::counter::{CounterState, LockReply, Pin};
 use moq_mls::engine::{Engine, GroupParams, TreeObject};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, Location, TrackKind, TrackNamespace};
+use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupTracks, Location, TrackKind, TrackNamespace};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret, Timestamp};
 use support::engines::engine;
-use support::{Trees, World, config};
+use support::{Steps, World, config};
 
 /// Trees go apart from two members on.
 fn apart() -> Config {
@@ -26,29 +26,19 @@ fn apart() -> Config {
 /// A founder and `joiners` that have asked to join, not let in yet.
 fn crowd<E: Engine>(world: &mut World<E>, new: &impl Fn(&str) -> E, config: &Config, joiners: usize) {
     for i in 0..=joiners {
-        world.add(new(&format!("m{i}")), config.clone());
+        world.enter(new(&format!("m{i}")), config.clone());
     }
-    world.command(0, Command::Join);
+    world.tell(0, Command::Join);
     world.run(1000);
     for who in 1..=joiners {
-        world.command(who, Command::Join);
+        world.tell(who, Command::Join);
     }
 }
 
 /// The objects of a kind of track that lie on the relay.
 fn lying<E: Engine>(world: &World<E>, wanted: impl Fn(&TrackKind) -> bool) -> Vec<Object> {
-    let tracks = world.peers[0].machine.tracks();
-    let of_kind =
-        world.objects.iter().filter(|(track, _)| tracks.classify(track).is_some_and(|k| wanted(&k)));
-    of_kind
-        .flat_map(|(track, objects)| {
-            objects.iter().map(|(location, payload)| Object {
-                track: track.clone(),
-                location: *location,
-                payload: payload.clone(),
-            })
-        })
-        .collect()
+    let tracks = (0..world.len()).find_map(|who| world.peer(who)).expect("somebody is up").tracks();
+    world.carriage().store().objects(|track| tracks.classify(track).is_some_and(|k| wanted(&k))).collect()
 }
 
 fn trees<E: Engine>(world: &World<E>) -> Vec<Object> {
@@ -57,6 +47,25 @@ fn trees<E: Engine>(world: &World<E>) -> Vec<Object> {
 
 fn welcomes<E: Engine>(world: &World<E>) -> Vec<Object> {
     lying(world, |kind| matches!(kind, TrackKind::Welcome(_)))
+}
+
+/// What the relay does with fetches of ratchet trees.
+enum Trees {
+    Serve,
+    Hide,
+    Forge(Bytes),
+}
+
+fn fetched<E: Engine>(world: &mut World<E>, trees: Trees) {
+    let namespace = GroupTracks::new(config().group, CommitTrackPolicy::Shared).tree_namespace();
+    world.carriage_mut().meddle(move |objects| match &trees {
+        Trees::Serve => {}
+        Trees::Hide => objects.retain(|o| o.track.namespace != namespace),
+        Trees::Forge(bytes) => {
+            let trees = objects.iter_mut().filter(|o| o.track.namespace == namespace);
+            trees.for_each(|o| o.payload = bytes.clone());
+        }
+    });
 }
 
 fn symbolic(name: &str) -> SymbolicEngine {
@@ -75,8 +84,8 @@ fn once<E: Engine>(new: impl Fn(&str) -> E) {
         assert_eq!(tree.location, Location { group: 1, object: 0 });
         assert_eq!(welcomes(&world).len(), 4);
         // A later joiner, in an epoch of its own.
-        let late = world.add(new("late"), config.clone());
-        world.command(late, Command::Join);
+        let late = world.enter(new("late"), config.clone());
+        world.tell(late, Command::Join);
         world.run(3000);
         assert_eq!(world.agree(&[0, 1, 2, 3, 4, late]), 2);
         assert!(!world.heard(late, |n| matches!(n, Notice::PeerFault { .. } | Notice::TreeMissing { .. })));
@@ -109,18 +118,18 @@ fn a_tree_object_hides_the_roster_and_shrinks_the_welcomes() {
 
 fn missing<E: Engine>(new: impl Fn(&str) -> E) {
     let mut world = World::new();
-    world.trees = Trees::Hide;
+    fetched(&mut world, Trees::Hide);
     crowd(&mut world, &new, &apart(), 2);
     world.run(2000);
     for who in [1, 2] {
-        assert_eq!(world.peers[who].machine.phase(), Phase::Joining, "never in without its tree");
+        assert_eq!(world.machine(who).phase(), Phase::Joining, "never in without its tree");
         let told = |n: &&Notice| **n == (Notice::TreeMissing { epoch: 1 });
-        assert_eq!(world.peers[who].notices.iter().filter(told).count(), 1, "once, not at every fetch");
+        assert_eq!(world.told(who).filter(told).count(), 1, "once, not at every fetch");
     }
-    world.trees = Trees::Serve;
+    fetched(&mut world, Trees::Serve);
     world.run(3000);
     assert_eq!(world.agree(&[0, 1, 2]), 1, "by the very same Welcome");
-    assert!(!world.peers[1].machine.armed().contains(&Timer::Tree), "nothing is waited for any more");
+    assert!(!world.machine(1).armed().contains(&Timer::Tree), "nothing is waited for any more");
 }
 
 #[test]
@@ -131,13 +140,13 @@ fn a_missing_tree_is_told_and_fetched_again() {
 
 fn wrong<E: Engine>(new: impl Fn(&str) -> E, forged: Bytes) {
     let mut world = World::new();
-    world.trees = Trees::Forge(forged);
+    fetched(&mut world, Trees::Forge(forged));
     crowd(&mut world, &new, &apart(), 1);
     world.run(1500);
-    assert_eq!(world.peers[1].machine.phase(), Phase::Joining, "never into a wrong group");
+    assert_eq!(world.machine(1).phase(), Phase::Joining, "never into a wrong group");
     let faults = world.faults(1, Fault::WrongTree);
     assert!((1..8).contains(&faults), "told, and asked again with a growing pause: {faults}");
-    world.trees = Trees::Serve;
+    fetched(&mut world, Trees::Serve);
     world.run(3000);
     assert_eq!(world.agree(&[0, 1]), 1);
 }
@@ -161,14 +170,14 @@ fn a_wrong_tree_is_a_counted_fault_and_fetched_again() {
 #[test]
 fn a_joiner_that_never_gets_the_tree_is_let_in_by_a_fresh_key_package() {
     let mut world = World::new();
-    world.trees = Trees::Hide;
+    fetched(&mut world, Trees::Hide);
     crowd(&mut world, &engine, &apart(), 1);
     world.run(9000);
-    assert_eq!(world.peers[1].machine.phase(), Phase::Joining);
-    world.trees = Trees::Serve;
+    assert_eq!(world.machine(1).phase(), Phase::Joining);
+    fetched(&mut world, Trees::Serve);
     // The first tree is gone for good.
     let lost = trees(&world).remove(0);
-    world.objects.get_mut(&lost.track).unwrap().remove(&lost.location);
+    world.carriage_mut().store_mut().remove(&lost.track, &lost.location).unwrap();
     world.run(20_000);
     assert!(world.agree(&[0, 1]) > 1);
 }
@@ -176,25 +185,22 @@ fn a_joiner_that_never_gets_the_tree_is_let_in_by_a_fresh_key_package() {
 /// Welcome, pin and tree reach the joiner in every order.
 fn orders<E: Engine>(new: impl Fn(&str) -> E) {
     for seed in 0..24 {
-        let mut world = World::new();
-        world.delay = Some((400, seed));
+        let mut world = World::late(400, seed);
         crowd(&mut world, &new, &apart(), 3);
         world.run(8000);
         assert!(world.agree(&[0, 1, 2, 3]) >= 1, "seed {seed}");
-        assert_eq!(world.log.iter().filter(|l| l.contains("second payload")).count(), 0);
+        assert_eq!(world.conflicts(), 0);
     }
     // The tree even before the Welcome.
     let mut world = World::new();
     crowd(&mut world, &new, &apart(), 1);
-    world.peers[1].deaf = true;
+    world.carriage_mut().set_deaf(1, true);
     world.run(3000);
-    world.trees = Trees::Hide;
+    fetched(&mut world, Trees::Hide);
     let (tree, welcome) = (trees(&world).remove(0), welcomes(&world).remove(0));
-    let now = world.now;
-    let joiner = &mut world.peers[1].machine;
-    assert_eq!(joiner.phase(), Phase::Joining);
-    joiner.handle(now, Event::Object(tree)).unwrap();
-    joiner.handle(now, Event::Object(welcome)).unwrap();
+    assert_eq!(world.machine(1).phase(), Phase::Joining);
+    world.handle(1, Event::Object(tree)).unwrap();
+    world.handle(1, Event::Object(welcome)).unwrap();
     world.settle();
     assert_eq!(world.agree(&[0, 1]), 1, "at once, without a fetch that hides it");
 }
@@ -211,21 +217,20 @@ fn crash<E: Engine>(new: impl Fn(&str) -> E, again: impl Fn(&str) -> E) {
     for actions in 0..24 {
         let mut world = World::new();
         for i in 0..3 {
-            world.add(new(&format!("m{i}")), apart());
+            world.enter(new(&format!("m{i}")), apart());
         }
-        world.command(0, Command::Join);
+        world.tell(0, Command::Join);
         world.run(1000);
-        world.stop_after = Some((0, actions));
-        world.command(1, Command::Join);
-        world.command(2, Command::Join);
+        world.crash_after(0, actions);
+        world.tell(1, Command::Join);
+        world.tell(2, Command::Join);
         world.run(2000);
         tree_was_last |= trees(&world).len() == 1 && welcomes(&world).is_empty();
-        world.stop_after = None;
         // Another life draws other randomness.
-        world.restart(0, again("m0"));
+        world.again(0, again("m0"));
         world.run(40_000);
         assert!(world.agree(&[0, 1, 2]) >= 1, "stopped after {actions}");
-        assert_eq!(world.log.iter().filter(|l| l.contains("second payload")).count(), 0);
+        assert_eq!(world.conflicts(), 0);
     }
     assert!(tree_was_last, "stopped between the tree and the Welcomes, too");
 }
@@ -247,8 +252,8 @@ fn off_by_one_setting() {
     assert_eq!(world.agree(&[0, 1, 2]), 1);
     assert!(trees(&world).is_empty());
     // Who has it on is told that this group does not.
-    let other = world.add(engine("other"), apart());
-    world.command(other, Command::Join);
+    let other = world.enter(engine("other"), apart());
+    world.tell(other, Command::Join);
     world.run(3000);
     assert!(world.heard(other, |n| {
         matches!(n, Notice::ParamsMismatch { group: Some(GroupParams { tree_objects: false, .. }) })
@@ -268,18 +273,16 @@ fn tree_objects_are_bounded() {
     let mut config = apart();
     config.limits.tree_bytes = 100;
     let mut world = World::new();
-    let who = world.add(symbolic("a"), config);
-    world.command(who, Command::Join);
-    let machine = &mut world.peers[who].machine;
-    let track = machine.tracks().tree(machine.sender_id());
+    let who = world.enter(symbolic("a"), config);
+    world.tell(who, Command::Join);
+    let track = world.machine(who).tracks().tree(&world.id(who));
     let mut give = |location: Location, len: usize| {
         let object = Object { track: track.clone(), location, payload: vec![0; len].into() };
-        machine.handle(Timestamp::from_secs(1_700_000_000), Event::Object(object)).unwrap();
+        world.give(who, Event::Object(object));
     };
     give(Location { group: 1, object: 0 }, 100);
     give(Location { group: 1, object: 0 }, 101);
     give(Location { group: 1, object: 1 }, 10);
-    world.settle();
     assert_eq!((world.faults(who, Fault::TooLarge), world.faults(who, Fault::BadLocation)), (1, 1));
 }
 
@@ -322,8 +325,8 @@ fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
 struct Door {
     founder: SymbolicEngine,
     group: SymbolicGroup,
-    machine: Participant<SymbolicEngine>,
-    now: Timestamp,
+    /// With the joiner alone in it. No fetch is answered, and the counter by hand.
+    world: World<SymbolicEngine>,
     key_package: Bytes,
     /// What the counter says of slot 1.
     pin: Option<Pin>,
@@ -331,14 +334,19 @@ struct Door {
 
 impl Door {
     fn new(config: Config) -> Self {
-        let now = Timestamp::from_secs(1_700_000_000);
-        let machine = Participant::new(symbolic("joiner"), config, now).unwrap();
-        let (founder, group) = Self::found("founder", now);
-        let mut this = Self { founder, group, machine, now, key_package: Bytes::new(), pin: None };
-        this.machine.handle(now, Command::Join).unwrap();
+        let mut world = World::new();
+        world.enter(symbolic("joiner"), config);
+        world.carriage_mut().hold(|action| matches!(action, Action::Lock { .. } | Action::Fetch { .. }));
+        let (founder, group) = Self::found("founder", world.now());
+        let mut this = Self { founder, group, world, key_package: Bytes::new(), pin: None };
+        this.world.tell(0, Command::Join);
         this.drive();
-        assert_eq!(this.machine.phase(), Phase::Joining);
+        assert_eq!(this.machine().phase(), Phase::Joining);
         this
+    }
+
+    fn machine(&self) -> &Participant<SymbolicEngine> {
+        self.world.machine(0)
     }
 
     fn found(name: &str, now: Timestamp) -> (SymbolicEngine, SymbolicGroup) {
@@ -351,60 +359,70 @@ impl Door {
     /// A Welcome that names a tree at `place` of the track, its commit's pin, and the tree; `with` is let in too.
     fn welcome(&mut self, track: &FullTrackName, place: Location, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
         let adds = [std::slice::from_ref(&self.key_package), with].concat();
-        let built = self.founder.build_apart(&self.group, self.now, &adds, &[], track, place).unwrap();
+        let built =
+            self.founder.build_apart(&self.group, self.world.now(), &adds, &[], track, place).unwrap();
         let pin = Pin::new(self.founder.sha256(&built.commit).unwrap(), built.next.context_hash);
-        let me = self.machine.sender_id();
+        let me = self.machine().sender_id();
         let (_, welcome) = built.welcomes.into_iter().find(|(to, _)| to == me).unwrap();
         (welcome, pin, built.tree.unwrap())
     }
 
     fn take_welcome(&mut self, welcome: Bytes, pin: Pin) -> usize {
         self.pin = Some(pin);
-        let track = self.machine.tracks().welcome(self.machine.sender_id());
+        let track = self.machine().tracks().welcome(self.machine().sender_id());
         self.take(track, welcome)
     }
 
     /// How many fetches of trees come of an object at group 1, object 0 of its track.
     fn take(&mut self, track: FullTrackName, payload: Bytes) -> usize {
         let object = Object { track, location: PLACE, payload };
-        self.machine.handle(self.now, Event::Object(object)).unwrap();
-        self.drive().len()
+        self.world.give(0, Event::Object(object));
+        self.drive()
     }
 
     /// The same, of the next timer.
     fn wait(&mut self) -> usize {
-        (self.now, _) = self.machine.poll_timeout().unwrap();
-        self.machine.handle(self.now, Event::Timer).unwrap();
-        self.drive().len()
+        let (at, _) = self.machine().poll_timeout().unwrap();
+        self.world.run_for(at.since(self.world.now()));
+        self.drive()
     }
 
-    fn drive(&mut self) -> Vec<FetchId> {
-        let mut fetches = Vec::new();
-        while let Some(action) = self.machine.poll_action() {
-            match action {
-                Action::Publish { object, .. } => self.key_package = object.payload,
-                Action::Lock { id, request } => {
-                    let pin = self.pin.filter(|_| request.val == 1);
-                    let state = CounterState { current: 2, pin, receipt: None, pin_forgotten: false };
-                    let reply = Ok(LockReply::CounterError(state));
-                    self.machine.handle(self.now, Event::LockReply { id, reply }).unwrap();
+    /// Answers for the counter; how many fetches of trees there were.
+    fn drive(&mut self) -> usize {
+        let mut fetches = 0;
+        loop {
+            let held = self.world.carriage_mut().take_held();
+            if held.is_empty() {
+                break;
+            }
+            for (who, action) in held {
+                match action {
+                    Action::Lock { id, request } => {
+                        let pin = self.pin.filter(|_| request.val == 1);
+                        let state = CounterState { current: 2, pin, receipt: None, pin_forgotten: false };
+                        let reply = Ok(LockReply::CounterError(state));
+                        self.world.give(who, Event::LockReply { id, reply });
+                    }
+                    Action::Fetch { track, .. } => {
+                        let kind = self.machine().tracks().classify(&track);
+                        fetches += usize::from(matches!(kind, Some(TrackKind::Tree(_))));
+                    }
+                    other => panic!("{other:?}"),
                 }
-                Action::Fetch { id, track, .. } => {
-                    let kind = self.machine.tracks().classify(&track);
-                    fetches.extend(matches!(kind, Some(TrackKind::Tree(_))).then_some(id));
-                }
-                _ => {}
             }
         }
+        let published = self.world.carriage_mut().take_published();
+        self.key_package =
+            published.last().map_or(std::mem::take(&mut self.key_package), |o| o.payload.clone());
         fetches
     }
 
     fn faults(&self, fault: Fault) -> u64 {
-        self.machine.stats().faults.get(&fault).copied().unwrap_or(0)
+        self.world.faults(0, fault)
     }
 
     fn tree_track(&self) -> FullTrackName {
-        self.machine.tracks().tree(self.founder.sender_id())
+        self.machine().tracks().tree(self.founder.sender_id())
     }
 }
 
@@ -414,13 +432,13 @@ const PLACE: Location = Location { group: 1, object: 0 };
 #[test]
 fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
     let tree = Door::new(apart()).tree_track();
-    let other = Door::new(apart()).machine.tracks().commit(symbolic("founder").sender_id());
+    let other = Door::new(apart()).machine().tracks().commit(symbolic("founder").sender_id());
     let later = Location { group: 2, object: 0 };
     for (track, place) in [(&tree, later), (&other, PLACE)] {
         let mut door = Door::new(apart());
         let (welcome, pin, _) = door.welcome(track, place, &[]);
         assert_eq!(door.take_welcome(welcome, pin), 0);
-        assert_eq!((door.faults(Fault::Invalid), door.machine.phase()), (1, Phase::Joining));
+        assert_eq!((door.faults(Fault::Invalid), door.machine().phase()), (1, Phase::Joining));
     }
 }
 
@@ -430,8 +448,8 @@ fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
     let track = door.tree_track();
     let (welcome, pin, tree) = door.welcome(&track, PLACE, &[]);
     // Symbolic trees of one author and epoch have one key.
-    let mut friend = Participant::new(symbolic("friend"), apart(), door.now).unwrap();
-    friend.handle(door.now, Command::Join).unwrap();
+    let mut friend = Participant::new(symbolic("friend"), apart(), door.world.now()).unwrap();
+    friend.handle(door.world.now(), Command::Join).unwrap();
     let published = |action| match action {
         Action::Publish { object, .. } => Some(object.payload),
         _ => None,
@@ -441,10 +459,10 @@ fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
     // Before its Welcome: then nothing was fetched yet, and must not be at once.
     assert_eq!(door.take(track.clone(), wrong), 0);
     assert_eq!(door.take_welcome(welcome, pin), 0);
-    assert_eq!((door.faults(Fault::WrongTree), door.machine.phase()), (1, Phase::Joining));
+    assert_eq!((door.faults(Fault::WrongTree), door.machine().phase()), (1, Phase::Joining));
     assert_eq!(door.wait(), 1, "asked for a little later");
     door.take(track, tree);
-    assert_eq!(door.machine.epoch(), Some(1));
+    assert_eq!(door.machine().epoch(), Some(1));
 }
 
 #[test]
@@ -457,7 +475,7 @@ fn trees_are_waited_for_once_each_and_not_without_bound() {
     assert_eq!(door.take_welcome(welcome.clone(), pin), 1);
     assert_eq!(door.take_welcome(welcome, pin), 0, "it is waited for already");
     // A second Welcome to the same epoch, as valid: another founder's.
-    (door.founder, door.group) = Door::found("another", door.now);
+    (door.founder, door.group) = Door::found("another", door.world.now());
     let track = door.tree_track();
     let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
     door.take_welcome(welcome, pin);

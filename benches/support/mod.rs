@@ -1,11 +1,10 @@
-//! One participant on a bench: every request is answered at once, as by a relay and a counter service
-//! that never fail, so that what is timed is the participant.
+//! One participant on a bench, in a simulated world of its own in which nothing takes time, so that what is
+//! timed is the participant.
 
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::VecDeque;
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,10 +12,11 @@ use mls_rs::client_builder::{BaseConfig, WithCryptoProvider, WithIdentityProvide
 use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
-use moq_mls::action::Action;
-use moq_mls::counter::{CounterState, IncrementReply, LockReply, Pin};
+use moq_mls::counter::Pin;
+use moq_mls::counter::service::{Counter, Slot, Slots};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
+use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{GroupName, TrackKind};
 use moq_mls::{Config, Event, Object, Participant, Timestamp};
 
@@ -49,108 +49,90 @@ pub fn group() -> GroupName {
     GroupName::try_from("bench").unwrap()
 }
 
-/// A participant with its driver.
+/// A participant in a world of its own, where the relay and the counter answer at once.
 pub struct Seat<E: Engine> {
-    pub machine: Participant<E>,
-    pub now: Timestamp,
-    /// What the counter says to a lock: `None` while the asked slot is free.
-    pub used: Option<CounterState>,
+    pub world: World<E, ByValue>,
     /// What was published and is not taken yet.
-    pub published: VecDeque<Object>,
-    /// Bytes made durable, and how often.
-    pub durable: (usize, usize),
-    pub locks: Vec<u64>,
-    /// What fetches find.
-    pub relay: Vec<Object>,
+    published: VecDeque<Object>,
 }
 
 impl<E: Engine> Seat<E> {
     pub fn new(engine: E, config: Config, now: Timestamp) -> Self {
-        Self {
-            machine: Participant::new(engine, config, now).unwrap(),
-            now,
-            used: None,
-            published: VecDeque::new(),
-            durable: (0, 0),
-            locks: Vec::new(),
-            relay: Vec::new(),
+        let mut world = World::at_once(now).quiet();
+        world.add(engine, config).unwrap();
+        Self { world, published: VecDeque::new() }
+    }
+
+    /// One to which the counter says that the group is at `epoch`.
+    pub fn outside(engine: E, config: Config, now: Timestamp, epoch: u64) -> Self {
+        let mut this = Self::new(engine, config, now);
+        this.decided(epoch, Pin::genesis([0; 32]));
+        this
+    }
+
+    /// Lets the counter say that this pin decided the newest epoch.
+    pub fn decided(&mut self, epoch: u64, pin: Pin) {
+        let kept = VecDeque::from([pin]);
+        let counter = Counter::restore(epoch + 1, Slots::Pinned { kept }, None).unwrap();
+        let group = self.machine().config().group.clone();
+        self.world.counter_mut().insert(group, counter);
+    }
+
+    /// The pin of an epoch that came about in this world.
+    pub fn pin_of(&self, epoch: u64) -> Pin {
+        match self.world.counter().get(&self.machine().config().group).unwrap().slot(epoch) {
+            Slot::Pinned(pin) => pin,
+            other => panic!("epoch {epoch} is {other:?}"),
         }
+    }
+
+    pub fn machine(&self) -> &Participant<E> {
+        self.world.peer(0).unwrap()
+    }
+
+    pub fn asked(&self) -> Asked {
+        self.world.carriage().asked()
     }
 
     pub fn handle(&mut self, event: impl Into<Event>) {
-        self.machine.handle(self.now, event).unwrap();
-        self.drive();
-    }
-
-    /// Does all actions, each answered before the next.
-    pub fn drive(&mut self) {
-        while let Some(action) = self.machine.poll_action() {
-            let now = self.now;
-            match action {
-                Action::Persist(snapshot) => {
-                    self.durable.0 += snapshot.len();
-                    self.durable.1 += 1;
-                    black_box(snapshot);
-                }
-                Action::Publish { id, object } => {
-                    self.machine.handle(now, Event::PublishReply { id, reply: Ok(()) }).unwrap();
-                    let kind = self.machine.tracks().classify(&object.track);
-                    self.published.push_back(object.clone());
-                    if matches!(kind, Some(TrackKind::Commit(_))) {
-                        self.machine.handle(now, Event::Object(object)).unwrap();
-                    }
-                }
-                Action::SubscribeNamespace { id, .. } | Action::Subscribe { id, .. } => {
-                    self.machine.handle(now, Event::SubscribeReply { id, reply: Ok(()) }).unwrap();
-                }
-                Action::Fetch { id, track, groups } => {
-                    let wanted = |o: &&Object| o.track == track && groups.contains(&o.location.group);
-                    let objects = self.relay.iter().filter(wanted).cloned().collect();
-                    self.machine.handle(now, Event::FetchReply { id, reply: Ok(objects) }).unwrap();
-                }
-                Action::Lock { id, request } => {
-                    self.locks.push(request.val);
-                    let reply = match &self.used {
-                        Some(state) => LockReply::CounterError(state.clone()),
-                        None => LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) },
-                    };
-                    self.machine.handle(now, Event::LockReply { id, reply: Ok(reply) }).unwrap();
-                }
-                Action::Increment { id, request } => {
-                    let reply = IncrementReply::Ok(state(request.val.unwrap() + 1, request.pin));
-                    self.machine.handle(now, Event::IncrementReply { id, reply: Ok(reply) }).unwrap();
-                }
-                _ => {}
-            }
-        }
+        self.world.handle(0, event).unwrap();
+        self.world.settle();
     }
 
     /// Lets time pass until the epoch is `epoch`.
     pub fn run_to(&mut self, epoch: u64) {
-        for _ in 0..1000 {
-            if self.machine.epoch() == Some(epoch) {
-                return;
-            }
-            let (at, _) = self.machine.poll_timeout().expect("something to wait for");
-            self.now = self.now.max(at);
-            self.handle(Event::Timer);
-        }
-        panic!("epoch {epoch} never came");
+        let most = Duration::from_secs(3600);
+        assert!(
+            self.world.run_until(most, |w| w.peer(0).unwrap().epoch() == Some(epoch)),
+            "{epoch} never came"
+        );
+        self.world.settle();
+    }
+
+    /// What was published and is not taken yet.
+    pub fn published(&mut self) -> &mut VecDeque<Object> {
+        self.published.extend(self.world.carriage_mut().take_published());
+        &mut self.published
     }
 
     /// The first published object of a kind; those before it are dropped.
     pub fn take(&mut self, wanted: impl Fn(&TrackKind) -> bool) -> Object {
+        self.published();
         while let Some(object) = self.published.pop_front() {
-            if self.machine.tracks().classify(&object.track).is_some_and(|kind| wanted(&kind)) {
+            if self.machine().tracks().classify(&object.track).is_some_and(|kind| wanted(&kind)) {
                 return object;
             }
         }
         panic!("no such object was published");
     }
-}
 
-pub fn state(current: u64, pin: Option<Pin>) -> CounterState {
-    CounterState { current, pin, receipt: None, pin_forgotten: false }
+    /// The ratchet trees among what was published and is not taken yet.
+    pub fn trees(&mut self) -> Vec<Object> {
+        self.published();
+        let is_tree =
+            |o: &&Object| matches!(self.machine().tracks().classify(&o.track), Some(TrackKind::Tree(_)));
+        self.published.iter().filter(is_tree).cloned().collect()
+    }
 }
 
 /// The pin of a commit and the epoch it makes, as the service would say it.

@@ -9,14 +9,12 @@
 //! commit, the tree and the Welcomes; 32 sampled joiners join for real. The relay and the counter answer at
 //! once. Times are medians of 5 rounds. "Literal" is this same code with the extension off and the cap on
 //! adds lifted: one commit, the tree in every Welcome. Who asks the counter how often in a group whose
-//! members are all there is counted in [`live`].
+//! members are all there is counted in [`Live`].
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../../benches/support/mod.rs"]
 mod support;
-
-mod live;
 
 use std::time::Duration;
 
@@ -26,11 +24,13 @@ use mls_rs::{CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::counter::{Pin, receipt_message};
+use moq_mls::testing::faults::Receipts;
+use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
+use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{SenderId, TrackKind};
-use moq_mls::{Command, Config, Event, Object, Phase, Timestamp};
+use moq_mls::{Command, Config, Event, Object, Participant, Phase, Timestamp};
 
-use self::live::Live;
-use self::support::{BenchEngine, Provider, SUITE, Seat, engine, group, median, pin, state, timed};
+use self::support::{BenchEngine, Provider, SUITE, Seat, engine, group, median, timed};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 const ROUNDS: usize = 5;
@@ -75,11 +75,10 @@ struct Joiner<P: Provider> {
 }
 
 fn joiner<P: Provider>(at: usize, sampled: bool, plan: &Plan) -> Joiner<P> {
-    let mut seat = Seat::new(engine::<P>(&format!("joiner-{at}")), config(plan), NOW);
-    seat.used = Some(state(1, None));
+    let mut seat = Seat::outside(engine::<P>(&format!("joiner-{at}")), config(plan), NOW, 0);
     seat.handle(Command::Join);
     let key_package = seat.take(|kind| matches!(kind, TrackKind::KeyPackage(_)));
-    let sender = seat.machine.sender_id().clone();
+    let sender = seat.machine().sender_id().clone();
     Joiner { seat: sampled.then_some(seat), sender, key_package }
 }
 
@@ -88,7 +87,7 @@ struct Round {
     bytes: usize,
     commits: u64,
     /// Requests for slots from 1 on.
-    locks: usize,
+    locks: u64,
     increments: u64,
     /// How often each joiner asked whether the group is there, and which commit won.
     probes: f64,
@@ -104,61 +103,54 @@ fn round<P: Provider>(plan: &Plan) -> Round {
     let joiners = plan.joiners;
     let mut founder = Seat::new(engine::<P>("founder"), config(plan), NOW);
     founder.handle(Command::Join);
-    founder.locks.clear();
-    founder.published.clear();
-    let before = founder.machine.stats().clone();
+    founder.published().clear();
+    let (before, asked) = (founder.machine().stats().commits_won, founder.asked());
 
     let every = (joiners / plan.sample).max(1);
     let mut crowd: Vec<Joiner<P>> =
         (0..joiners).map(|i| joiner(i, i % every == 0 && i / every < plan.sample, plan)).collect();
-    let mut pins: Vec<Pin> = Vec::new();
     let (time, ()) = timed(|| {
         for (i, joiner) in crowd.iter().enumerate() {
             let at = NOW.after(plan.spread.mul_f64(i as f64 / joiners as f64));
-            advance(&mut founder, at, &mut pins);
-            founder.now = founder.now.max(at);
+            founder.world.run_for(at.since(founder.world.now()));
             founder.handle(Event::Object(joiner.key_package.clone()));
         }
-        let deadline = founder.now.after(Duration::from_secs(30));
-        while founder.machine.members().count() <= joiners {
-            let at = founder.machine.poll_timeout().map(|(at, _)| at).filter(|at| *at <= deadline);
-            advance(&mut founder, at.expect("everyone gets in"), &mut pins);
-        }
+        let all_in = |world: &World<_, _>| world.peer(0).is_some_and(|p| p.members().count() > joiners);
+        assert!(founder.world.run_until(Duration::from_secs(30), all_in), "everyone gets in");
+        founder.world.settle();
     });
-    let stats = founder.machine.stats();
+    let asked = founder.asked().since(&asked);
     let mut round = Round {
-        commits: stats.commits_won - before.commits_won,
-        increments: stats.increment_requests - before.increment_requests,
-        locks: founder.locks.iter().filter(|val| **val > 0).count(),
+        commits: founder.machine().stats().commits_won - before,
+        increments: asked.increments,
+        locks: asked.locks + asked.reads,
         committer: Duration::from_secs_f64(time),
-        members: founder.machine.members().count(),
+        members: founder.machine().members().count(),
         ..Round::default()
     };
-    let objects: Vec<Object> = founder.published.drain(..).collect();
+    let objects: Vec<Object> = founder.published().drain(..).collect();
     round.bytes = objects.iter().map(|o| o.payload.len()).sum();
 
     let (mut times, mut probes, mut pin_reads) = (Vec::new(), 0, 0);
     for joiner in crowd.iter_mut() {
         let Some(mut seat) = joiner.seat.take() else { continue };
-        let track = seat.machine.tracks().welcome(&joiner.sender);
+        let track = seat.machine().tracks().welcome(&joiner.sender);
         let welcome = objects.iter().find(|o| o.track == track).expect("a Welcome for everyone").clone();
         let epoch = welcome.location.group;
-        seat.used = Some(state(epoch + 1, Some(pins[usize::try_from(epoch).unwrap() - 1])));
-        seat.relay = objects
-            .iter()
-            .filter(|o| matches!(seat.machine.tracks().classify(&o.track), Some(TrackKind::Tree(_))))
-            .cloned()
-            .collect();
-        probes += seat.locks.len();
-        seat.locks.clear();
+        seat.decided(epoch, founder.pin_of(epoch));
+        let tracks = seat.machine().tracks().clone();
+        let is_tree = |o: &&Object| matches!(tracks.classify(&o.track), Some(TrackKind::Tree(_)));
+        objects.iter().filter(is_tree).for_each(|tree| seat.world.publish(tree));
+        let before = seat.asked();
+        probes += before.genesis;
         if let Some((secret, _)) = &plan.receipts {
-            for object in with_receipt::<P>(&seat, &objects, epoch, &pins, secret) {
+            for object in with_receipt::<P>(&seat, &objects, epoch, &founder.pin_of(epoch), secret) {
                 seat.handle(Event::Object(object));
             }
         }
         let (time, ()) = timed(|| seat.handle(Event::Object(welcome)));
-        assert_eq!((seat.machine.phase(), seat.machine.epoch()), (Phase::Member, Some(epoch)));
-        pin_reads += seat.locks.len();
+        assert_eq!((seat.machine().phase(), seat.machine().epoch()), (Phase::Member, Some(epoch)));
+        pin_reads += seat.asked().since(&before).all();
         times.push(time);
     }
     let most = times.iter().copied().fold(0.0, f64::max);
@@ -173,36 +165,20 @@ fn with_receipt<P: Provider>(
     seat: &Seat<BenchEngine<P>>,
     objects: &[Object],
     epoch: u64,
-    pins: &[Pin],
+    pin: &Pin,
     secret: &SignatureSecretKey,
 ) -> [Object; 2] {
-    let tracks = seat.machine.tracks();
+    let tracks = seat.machine().tracks();
     let is_commit = |o: &&Object| {
         o.location.group == epoch - 1 && matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
     };
     let commit = objects.iter().find(is_commit).expect("a commit made it").clone();
-    let message = receipt_message(&group(), epoch, &pins[usize::try_from(epoch).unwrap() - 1]);
+    let message = receipt_message(&group(), epoch, pin);
     let suite = P::default().cipher_suite_provider(SUITE).unwrap();
     let mut receipt = commit.clone();
     receipt.location.object += 1;
     receipt.payload = suite.sign(secret, &message).unwrap().into();
     [commit, receipt]
-}
-
-/// Lets time pass until `at`, noting the pin of each epoch.
-fn advance<P: Provider>(seat: &mut Seat<BenchEngine<P>>, at: Timestamp, pins: &mut Vec<Pin>) {
-    while let Some((due, _)) = seat.machine.poll_timeout().filter(|(due, _)| *due <= at) {
-        seat.now = seat.now.max(due);
-        seat.handle(Event::Timer);
-        let epoch = usize::try_from(seat.machine.epoch().unwrap()).unwrap();
-        if epoch > pins.len() {
-            let mut commits = seat.published.iter().rev();
-            let is_commit =
-                |o: &&Object| matches!(seat.machine.tracks().classify(&o.track), Some(TrackKind::Commit(_)));
-            let commit: Bytes = commits.find(is_commit).unwrap().payload.clone();
-            pins.push(pin(&seat.machine, &commit));
-        }
-    }
 }
 
 fn millis(time: Duration) -> f64 {
@@ -257,12 +233,60 @@ fn figures() {
     }
 }
 
+/// A whole group in one process: every member is there and hears everything, in virtual time.
+///
+/// The participants and the counter service are the real ones, over the engine without cryptography: whom a
+/// member asks, and when, does not depend on what is in the messages. Everything takes 5 to 20 ms on its way,
+/// drawn anew for each receiver.
+struct Live {
+    world: World<SymbolicEngine, ByValue>,
+    config: Config,
+}
+
+impl Live {
+    /// Nobody is there yet. With `receipts` everyone has the key that the service signs them with.
+    fn new(receipts: bool) -> Self {
+        let key = Bytes::from_static(b"service key");
+        let mut config = config(&Plan::default());
+        config.service_key = receipts.then(|| key.clone());
+        let travel = (Duration::from_millis(5), Duration::from_millis(20));
+        let mut world = World::delayed(NOW, travel, 0).quiet();
+        world.set_receipts(Receipts::by(SymbolicReceipts(key)));
+        Self { world, config }
+    }
+
+    /// Somebody new asks to join.
+    fn join(&mut self) {
+        let engine = SymbolicEngine::new(&format!("member-{}", self.world.len())).unwrap();
+        let who = self.world.add(engine, self.config.clone()).unwrap();
+        self.world.command(who, Command::Join).unwrap();
+    }
+
+    fn run_for(&mut self, time: Duration) {
+        self.world.run_for(time);
+        assert!(self.world.failures().is_empty(), "{:?}", self.world.failures());
+    }
+
+    fn asked(&self) -> Asked {
+        self.world.carriage().asked()
+    }
+
+    /// The epoch that all are at; `None` while not everyone is a member, or not at the same.
+    fn epoch(&self) -> Option<u64> {
+        let first = self.world.peer(0)?;
+        let mut all = (0..self.world.len()).filter_map(|who| self.world.peer(who));
+        let together = |p: &Participant<_>| p.epoch() == first.epoch() && p.phase() == Phase::Member;
+        let whole = first.members().count() == self.world.len();
+        first.epoch().filter(|_| whole && all.all(together))
+    }
+}
+
 /// The counter's requests in a group whose members are all there: while it gathers, at each epoch, and in a
 /// minute in which nothing happens.
 fn everyone_there(members: usize, receipts: bool, name: &str) {
     const EPOCHS: usize = 10;
     // A few are in already, so that there is somebody to race with.
-    let mut live = Live::new(config(&Plan::default()), receipts, NOW);
+    let mut live = Live::new(receipts);
     live.join();
     live.run_for(Duration::from_secs(1));
     (1..32).for_each(|_| live.join());
@@ -272,14 +296,14 @@ fn everyone_there(members: usize, receipts: bool, name: &str) {
 
     let (mut by_members, mut by_joiners) = (0, 0);
     for i in 0..EPOCHS {
-        let (epoch, before) = (live.epoch().unwrap(), live.asked);
+        let (epoch, before) = (live.epoch().unwrap(), live.asked());
         match i % 2 {
-            0 => live.command(i * 97 % members, Command::Update),
+            0 => live.world.command(i * 97 % members, Command::Update).unwrap(),
             _ => live.join(),
         }
         live.run_for(Duration::from_secs(3));
         assert_eq!(live.epoch(), Some(epoch + 1));
-        let asked = live.asked.since(&before);
+        let asked = live.asked().since(&before);
         by_members += asked.locks + asked.reads + asked.increments;
         by_joiners += asked.genesis + asked.joiner_reads;
     }
@@ -290,22 +314,22 @@ fn everyone_there(members: usize, receipts: bool, name: &str) {
         "figure crowd_counter_requests_per_join_by_joiner{name} {:.2} requests",
         2.0 * per_epoch(by_joiners)
     );
-    let before = live.asked;
+    let before = live.asked();
     live.run_for(Duration::from_secs(60));
-    let idle = live.asked.since(&before).all() as f64 / live.len() as f64;
+    let idle = live.asked().since(&before).all() as f64 / live.world.len() as f64;
     println!("figure crowd_idle_requests_per_member_minute{name} {idle:.2} requests");
 }
 
 /// A meeting begins: there is no group yet, and all come at once.
 fn from_nothing(members: usize, receipts: bool, name: &str) {
-    let mut live = Live::new(config(&Plan::default()), receipts, NOW);
+    let mut live = Live::new(receipts);
     gather(&mut live, members, &format!("crowd_start_{members}"), 0, name);
 }
 
 /// All that are missing from `members` come at once.
 fn gather(live: &mut Live, members: usize, what: &str, begun: u64, name: &str) {
     const STEP: Duration = Duration::from_millis(5);
-    let (first, before) = (live.len(), live.asked);
+    let (first, before) = (live.world.len(), live.asked());
     (first..members).for_each(|_| live.join());
     let mut last_in = Duration::ZERO;
     while live.epoch().is_none() {
@@ -315,7 +339,7 @@ fn gather(live: &mut Live, members: usize, what: &str, begun: u64, name: &str) {
     }
     live.run_for(Duration::from_secs(5));
     let epoch = live.epoch().expect("everyone is in");
-    let asked = live.asked.since(&before);
+    let asked = live.asked().since(&before);
     let per_commit = |requests: u64| requests as f64 / (epoch - begun) as f64;
     let each = |requests: u64| requests as f64 / (members - first) as f64;
     println!("figure {what}_commits{name} {} commits", epoch - begun);

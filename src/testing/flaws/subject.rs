@@ -64,6 +64,11 @@ impl<E: Engine> Subject<E> {
         &mut self.participant
     }
 
+    /// Gives the participant back.
+    pub fn into_participant(self) -> Participant<E> {
+        self.participant
+    }
+
     /// Takes in what happened, as [`Participant::handle`].
     ///
     /// # Errors

@@ -1,15 +1,13 @@
-//! What can be seen of a network from outside, and the witness that looks on.
+//! What can be seen of a world from outside, and the witness that looks on.
 
+use super::model::{Agreement, Carriage, World};
 use crate::counter::service::Counter;
 use crate::engine::Engine;
-use crate::participant::Participant;
-use crate::testing::session::Session;
+use crate::event::Object;
 use crate::testing::witness::{Violation, Witness};
-use crate::tracks::{Object, SenderId};
+use crate::tracks::SenderId;
 
-use super::{Agreement, Network};
-
-impl<E: Engine> Network<E> {
+impl<E: Engine, C: Carriage<E>> World<E, C> {
     /// From now on every step is held against the invariants: see [`violations`](Self::violations).
     pub fn watch(&mut self) {
         self.witness.get_or_insert_default();
@@ -36,7 +34,7 @@ impl<E: Engine> Network<E> {
         self.witness.as_ref().map_or(&[], Witness::published)
     }
 
-    pub(super) fn counter_of(&self, who: usize) -> Option<&Counter> {
+    pub(in crate::testing) fn counter_of(&self, who: usize) -> Option<&Counter> {
         let group = &self.peers.get(who)?.config.group;
         self.counter.iter().find(|(id, _)| *id == group).map(|(_, counter)| counter)
     }
@@ -61,7 +59,7 @@ impl<E: Engine> Network<E> {
     }
 
     /// Something is at the relay from now on.
-    pub(super) fn look_at_relay(&mut self, payload: &[u8]) {
+    pub(in crate::testing) fn look_at_relay(&mut self, payload: &[u8]) {
         if self.witness.is_none() {
             return;
         }
@@ -84,13 +82,8 @@ impl<E: Engine> Network<E> {
     }
 
     /// The next value of the counter that `who` asks.
-    pub(super) fn counter_next(&self, who: usize) -> u64 {
+    pub(in crate::testing) fn counter_next(&self, who: usize) -> u64 {
         self.counter_of(who).map_or(0, Counter::next)
-    }
-
-    /// A participant; `None` while it is down or if there is none of that number.
-    pub fn peer(&self, who: usize) -> Option<&Participant<E>> {
-        self.peers.get(who)?.session.as_ref().map(Session::participant)
     }
 
     /// Whether exactly these participants are the members, at one epoch, with one authenticator and one
