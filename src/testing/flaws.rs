@@ -3,39 +3,9 @@
 //! The participant is the one that ships and knows nothing of them. A [`Subject`] stands around it, and
 //! distorts what goes in and what comes out.
 
+mod flaw;
 mod subject;
 mod tricks;
 
+pub use self::flaw::Flaw;
 pub use self::subject::Subject;
-
-/// A deliberate bug of the procedure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Flaw {
-    /// A commit of another member is applied as soon as it was tried (the draft's text).
-    ApplyOnReceipt,
-    /// One's own commit is applied once it was read back, before its slot is pinned.
-    ApplyBeforePin,
-    /// Each lock builds a new commit for the slot.
-    SecondCommit,
-    /// An increment without an answer is taken for one that had no effect.
-    OutboxDroppedOnTimeout,
-    /// The commit is made durable only after it was published.
-    PersistAfterPublish,
-    /// Welcomes go out only if one's own increment was answered with Ok.
-    WelcomeOnlyOnOk,
-    /// Welcomes go out with the commit, before its slot is decided.
-    WelcomeBeforePin,
-    /// A commit is helped that could not be processed.
-    HelpUntried,
-    /// Nobody finishes the increment of another.
-    NoHelp,
-    /// The slot is pinned before the commit was read back.
-    PinBeforeReadBack,
-    /// The same KeyPackage is published again where a fresh one is due, and its key outlives the join.
-    ReusedKeyPackage,
-    /// Wishes are forgotten when one's own commit loses.
-    DroppedIntent,
-    /// Any KeyPackage is taken for a fresh one, whatever its object id.
-    StaleKeyPackage,
-}

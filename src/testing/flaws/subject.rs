@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use super::Flaw;
-use super::tricks::Tricks;
 use crate::action::{Action, Timer};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::participant::Participant;
+use crate::testing::flaws::flaw::Flaw;
+use crate::testing::flaws::tricks::Tricks;
 use crate::time::Timestamp;
 
 /// A participant as a driver sees it, with a deliberate bug or without.

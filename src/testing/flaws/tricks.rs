@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::Flaw;
 use crate::action::{Action, IncrementRequestId, PublishId, Timer};
 use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
 use crate::engine::{Engine, EngineError, MessageKind, OwnKeyPackage};
@@ -12,6 +11,7 @@ use crate::error::Error;
 use crate::event::{Event, Failure, Object};
 use crate::participant::{Participant, SafetyMode};
 use crate::snapshot::Snapshot;
+use crate::testing::flaws::flaw::Flaw;
 use crate::time::Timestamp;
 use crate::tracks::{KEY_PACKAGE_GROUP, Location, TrackKind, WELCOME_OBJECT};
 
