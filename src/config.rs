@@ -28,7 +28,7 @@ pub enum SafetyMode {
     /// filled the slot; or that the group goes on when a committer dies between filling a slot and
     /// publishing and never comes back with its state: the others then end in [`Notice::JoinStalled`](crate::Notice::JoinStalled),
     /// and a new generation is the way out. Needs a service that hands out lock tokens and answers a
-    /// repeated increment by the token that performed it (`design.md` section 7); it needs no pins.
+    /// repeated increment by the token that performed it ([`crate::counter`]); it needs no pins.
     Fenced,
     /// The draft's bare API: a commit is applied on receipt.
     ///

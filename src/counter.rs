@@ -158,7 +158,7 @@ pub enum IncrementReply {
     Error(Reason),
 }
 
-/// Why a request was refused: a closed set on the wire (`design.md` section 7).
+/// Why a request was refused: a closed set on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Reason {

@@ -92,7 +92,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`participant`] | the state machine, one file per phase |
+//! | [`participant`] | the state machine: a thin shell, and a struct for each phase |
 //! | [`event`], [`action`] | everything that goes in and comes out |
 //! | [`tracks`] | group, sender and track names, object places (draft section 6) |
 //! | [`counter`] | the epoch counter: requests and replies, their HTTP form, the service itself (section 7) |

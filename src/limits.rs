@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Bounds on what peers, relays and the service can make the machine hold or do
-/// (`reliability.md` section 6). All are settable; passing one is a counted notice, never an error.
+/// Bounds on what peers, relays and the service can make the machine hold or do.
+/// All are settable; passing one is a counted notice, never an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {
@@ -72,7 +72,7 @@ impl Default for Limits {
     }
 }
 
-/// How long the machine waits for what (`reliability.md` section 6).
+/// How long the machine waits for what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timers {

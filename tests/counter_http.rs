@@ -1,4 +1,4 @@
-//! The counter over HTTP: every row of `design.md` section 7 as bytes, both ways, and what must
+//! The counter over HTTP: every status and reason as bytes, both ways, and what must
 //! not be taken for one.
 
 // clippy.toml lets tests panic, but not the functions that tests share.
@@ -100,7 +100,7 @@ fn body(method: Method, target: &str, body: &[u8]) -> Result<Call, HttpError> {
     decode_request(&request).map(|inbound| inbound.call)
 }
 
-// ---- the table of design.md section 7, request by request
+// ---- statuses and reasons, request by request
 
 fn with_length(head: &str, body: &str) -> String {
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())

@@ -1,5 +1,5 @@
 //! Contention and a counter service that misbehaves: each reply to a lock and an increment, and what the
-//! participant does then (draft sections 6.2 and 6.3; `reliability.md` section 7).
+//! participant does then (draft sections 6.2 and 6.3).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

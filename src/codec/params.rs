@@ -1,4 +1,4 @@
-//! The group's parameters as the content of a GroupContext extension (ours, `design.md` section 5).
+//! The group's parameters as the content of a GroupContext extension (an extension of this crate).
 //!
 //! `version (1) | mode (1) | commit tracks (1) | tree objects (1) | key hash present (1) [| 32 bytes]`
 

@@ -1,7 +1,7 @@
 //! SUBSCRIBE_NAMESPACE_RESPONSE (draft section 4.2.2).
 //!
 //! The draft writes `[Reason Phrase (b)]`, optional, and says nowhere when it is there. Here it is there
-//! exactly if the status is not 0 (`design.md` row 18).
+//! exactly if the status is not 0.
 
 use std::num::NonZeroU64;
 

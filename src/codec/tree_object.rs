@@ -1,5 +1,5 @@
 //! Where a ratchet tree lies that its Welcomes come without, and its key, as the content of a GroupInfo
-//! extension (ours, `design.md` section 7).
+//! extension (of this crate).
 //!
 //! `version (1) | number of namespace fields (1) | fields, name (each length (2), bytes) | MOQT group (8) |
 //! object (8) | key (16)`, integers big-endian.

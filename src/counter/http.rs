@@ -9,7 +9,7 @@
 //!   a message with Transfer-Encoding is refused.
 //!
 //! The draft names the two paths and the three replies (section 7). Statuses, headers and JSON
-//! bodies are this crate's (`design.md` section 7). Replies are read liberally, so that a service
+//! bodies are this crate's. Replies are read liberally, so that a service
 //! that speaks only the draft's text is understood: see [`decode_lock_reply`] and
 //! [`decode_increment_reply`].
 //!

@@ -1,6 +1,6 @@
 //! Looks on at every step of a simulated network, and says which invariant a participant breaks.
 //!
-//! The names are those of `reliability.md` section 7. The witness sees more than any participant: every state
+//! The witness sees more than any participant: every state
 //! that anybody was ever in, the relay and the service. It shares no code with the machine it judges.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 //! A [`rows::Row`] is a small world: so many members, so many epochs, these faults. Its states are
 //! enumerated: `stateright` checks the invariants on each (and gives the shortest way to a violation), and
 //! [`search`] checks on the same model that from each of them the group can still reach agreement.
-//! The rows are those of `reliability.md` section 3. Rows that are weakened on purpose, the draft's bare
+//! Rows that are weakened on purpose, the draft's bare
 //! API, and a model of the draft's literal order must be found forking or wedging: so the check can fail.
 
 // A search is timed, and never iterates over its map of states.

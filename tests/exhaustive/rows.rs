@@ -1,4 +1,4 @@
-//! The worlds that are checked: the rows of `reliability.md` section 3, by their names there.
+//! The worlds that are checked, each a row with a name.
 
 use moq_mls::SafetyMode;
 use moq_mls::testing::flaws::Flaw;

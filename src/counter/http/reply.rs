@@ -25,7 +25,7 @@ impl Reason {
         Reason::Overflow,
     ];
 
-    /// The word in the reply's `reason` (`design.md` section 7).
+    /// The word in the reply's `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::NotLocked => "not_locked",
@@ -40,8 +40,8 @@ impl Reason {
         }
     }
 
-    /// The HTTP status it is sent under. `design.md` leaves `overflow` open; it is a 409 here, like
-    /// the others that speak of the counter's state.
+    /// The HTTP status it is sent under. All that speak of the counter's state are a
+    /// 409, `overflow` among them.
     pub fn status(self) -> u16 {
         match self {
             Reason::NotLocked | Reason::PinRequired | Reason::UnpinnedId | Reason::Overflow => 409,
