@@ -3,9 +3,8 @@
 //! [`world::World`] is a relay, a counter service and any number of participants under a virtual clock.
 //! Things travel in it as values, at once or with a latency; or, in [`network::Network`], as bytes through
 //! the real codecs, with faults drawn from a seed. [`session::Session`] drives each participant, and is a
-//! pattern for your driver. [`seeded_crypto`] makes real MLS
-//! repeatable; [`symbolic`] does without cryptography, for very many runs. **None of it is
-//! for production.**
+//! pattern for your driver. [`seeded_crypto`] makes real MLS repeatable; [`symbolic`] does without
+//! cryptography, for very many runs. **None of it is for production.**
 
 pub mod choices;
 pub mod faults;

@@ -26,8 +26,8 @@ pub use self::wire::{HttpId, Incoming, Outgoing, Wire, read_request};
 pub enum Done {
     /// An object was handed to the relay.
     Published(Object),
-    /// The counter service was asked.
-    Asked(HttpId, String),
+    /// The counter service was asked, about this value if about any.
+    Asked(HttpId, Option<u64>),
     /// News for the embedder.
     Told(Notice),
 }
@@ -155,16 +155,8 @@ impl Done {
     fn by(action: &Action) -> Option<Self> {
         match action {
             Action::Publish { object, .. } => Some(Self::Published(object.clone())),
-            Action::Lock { id, request } => {
-                Some(Self::Asked(HttpId::Lock(*id), format!("lock {}", request.val)))
-            }
-            Action::Increment { id, request } => {
-                let text = match request.val {
-                    Some(val) => format!("increment {val}"),
-                    None => "increment".to_owned(),
-                };
-                Some(Self::Asked(HttpId::Increment(*id), text))
-            }
+            Action::Lock { id, request } => Some(Self::Asked(HttpId::Lock(*id), Some(request.val))),
+            Action::Increment { id, request } => Some(Self::Asked(HttpId::Increment(*id), request.val)),
             _ => None,
         }
     }

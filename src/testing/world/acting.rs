@@ -52,13 +52,14 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
     fn note(&mut self, who: usize, done: Done) {
         match done {
             Done::Published(object) => self.note_published(who, &object),
-            Done::Asked(id, text) => {
-                let count = match id {
-                    HttpId::Lock(_) => &mut self.traffic.lock_requests,
-                    HttpId::Increment(_) => &mut self.traffic.increments,
+            Done::Asked(id, val) => {
+                let (count, what) = match id {
+                    HttpId::Lock(_) => (&mut self.traffic.lock_requests, "lock"),
+                    HttpId::Increment(_) => (&mut self.traffic.increments, "increment"),
                 };
                 *count = count.saturating_add(1);
-                self.entry(who, || What::Asked(text), 0);
+                let text = || val.map_or(what.to_owned(), |val| format!("{what} {val}"));
+                self.entry(who, || What::Asked(text()), 0);
             }
             Done::Told(notice) => {
                 self.entry(who, || What::Notice(format!("{notice:?}")), 0);

@@ -58,10 +58,13 @@ impl Store {
 
     /// The objects of one track in these MOQT groups.
     pub fn range(&self, track: &FullTrackName, groups: &RangeInclusive<u64>) -> impl Iterator<Item = Object> {
-        let objects = self.tracks.get_key_value(track).into_iter();
-        let all = objects.flat_map(|(track, objects)| objects.iter().map(move |(at, p)| (track, at, p)));
-        let wanted = all.filter(|(_, at, _)| groups.contains(&at.group));
-        wanted.map(|(track, at, payload)| object(track, *at, payload))
+        let first = Location { group: *groups.start(), object: 0 };
+        let last = Location { group: *groups.end(), object: u64::MAX };
+        // A range that ends before it begins is none to a map.
+        let objects = self.tracks.get_key_value(track).filter(|_| first <= last).into_iter();
+        objects.flat_map(move |(track, objects)| {
+            objects.range(first..=last).map(move |(at, payload)| object(track, *at, payload))
+        })
     }
 }
 
