@@ -14,6 +14,8 @@
 
 #![allow(missing_docs)]
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "support/hand.rs"]
 mod hand;
 #[path = "support/overhead.rs"]

@@ -4,6 +4,8 @@
 
 #![allow(missing_docs)]
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "support/hand.rs"]
 mod hand;
 #[path = "support/overhead.rs"]

@@ -1,5 +1,5 @@
-//! One participant on a bench, in a simulated world of its own in which nothing takes time. What is timed is the
-//! participant, and what the world does about its actions: some microseconds in all.
+//! One participant on a bench, in a simulated world of its own in which nothing takes time. What is
+//! timed to the microsecond is not timed here but in `bare`.
 
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]

@@ -19,8 +19,9 @@ use moq_mls::counter::Pin;
 use moq_mls::tracks::TrackKind;
 use moq_mls::{Command, Config, Event, Object};
 
+use crate::bare::{Seat, state};
 use crate::hand::{NOW, client, create, key_package, time};
-use crate::support::{BenchEngine, Provider, Seat, engine, group, median, pin, timed};
+use crate::support::{BenchEngine, Provider, engine, group, median, pin, timed};
 
 /// Groups created in each round: it takes so little that once is noise.
 const CREATES: usize = 20;
@@ -92,10 +93,15 @@ fn seat<P: Provider>(name: &str) -> Seat<BenchEngine<P>> {
 
 /// A participant whose join was answered "the group exists".
 fn joiner<P: Provider>(name: &str, epoch: u64) -> (Seat<BenchEngine<P>>, Object) {
-    let mut seat = Seat::outside(engine::<P>(name), config(), NOW, epoch);
+    let mut seat = seat::<P>(name);
+    seat.used = Some(state(epoch + 1, None));
     seat.handle(Command::Join);
     let key_package = seat.take(|k| matches!(k, TrackKind::KeyPackage(_)));
     (seat, key_package)
+}
+
+fn decided<P: Provider>(seat: &mut Seat<BenchEngine<P>>, pin: Pin, epoch: u64) {
+    seat.used = Some(state(epoch + 1, Some(pin)));
 }
 
 /// The joiner's Welcome; a tree that goes apart lies on the joiner's relay by then.
@@ -103,8 +109,10 @@ fn welcome_of<P: Provider>(
     committer: &mut Seat<BenchEngine<P>>,
     joiner: &mut Seat<BenchEngine<P>>,
 ) -> Object {
-    let me = joiner.machine().sender_id().clone();
-    committer.trees().iter().for_each(|tree| joiner.world.publish(tree));
+    let me = joiner.machine.sender_id().clone();
+    let tracks = committer.machine.tracks();
+    let is_tree = |o: &&Object| matches!(tracks.classify(&o.track), Some(TrackKind::Tree(_)));
+    joiner.relay = committer.published.iter().filter(is_tree).cloned().collect();
     committer.take(|kind| *kind == TrackKind::Welcome(me.clone()))
 }
 
@@ -150,11 +158,11 @@ fn pair<P: Provider>(members: usize) -> Pair<P, impl MlsConfig + use<P>> {
     }
     committer.run_to(1);
     let commit = committer.take(|k| matches!(k, TrackKind::Commit(_))).payload;
-    let first = pin(committer.machine(), &commit);
-    follower.decided(1, first);
+    let first = pin(&committer.machine, &commit);
+    decided::<P>(&mut follower, first, 1);
     let welcome = welcome_of::<P>(&mut committer, &mut follower);
     follower.handle(Event::Object(welcome));
-    assert_eq!(follower.machine().epoch(), Some(1));
+    assert_eq!(follower.machine.epoch(), Some(1));
 
     let (hand_client, hand_storage) = client::<P>("committer");
     let mut hand = Hand::create(&hand_client, hand_storage);
@@ -179,12 +187,12 @@ struct Commit {
 /// The commit that the committer has just published, which makes `epoch`.
 fn published<P: Provider>(committer: &mut Seat<BenchEngine<P>>, epoch: u64, hand: Vec<u8>) -> Commit {
     let ours = committer.take(|k| matches!(k, TrackKind::Commit(_)));
-    let winner = pin(committer.machine(), &ours.payload);
+    let winner = pin(&committer.machine, &ours.payload);
     Commit { epoch, ours, winner, hand }
 }
 
 fn follow<P: Provider>(follower: &mut Seat<BenchEngine<P>>, commit: &Commit) -> f64 {
-    follower.decided(commit.epoch, commit.winner);
+    decided::<P>(follower, commit.winner, commit.epoch);
     let object = commit.ours.clone();
     let (time, ()) = timed(|| {
         follower.handle(Event::Object(object));
@@ -210,7 +218,7 @@ fn run<P: Provider>(members: usize, rounds: usize, samples: &mut [Samples; 5]) {
                     timed(|| {
                         let mut seat = Seat::new(newcomer, config(), NOW);
                         seat.handle(Command::Join);
-                        assert_eq!(seat.machine().epoch(), Some(0));
+                        assert_eq!(seat.machine.epoch(), Some(0));
                         seat
                     })
                     .0
@@ -257,7 +265,7 @@ fn run<P: Provider>(members: usize, rounds: usize, samples: &mut [Samples; 5]) {
         let (commit, welcomes) = by_hand;
         let commit = published::<P>(&mut committer, epoch, commit);
         let welcome = welcome_of::<P>(&mut committer, &mut newcomer);
-        newcomer.decided(epoch, commit.winner);
+        decided::<P>(&mut newcomer, commit.winner, epoch);
         waiting.push(commit);
         let mut leaf = None;
         both(
@@ -276,9 +284,9 @@ fn run<P: Provider>(members: usize, rounds: usize, samples: &mut [Samples; 5]) {
                 time
             },
         );
-        assert_eq!(newcomer.machine().epoch(), Some(epoch));
+        assert_eq!(newcomer.machine.epoch(), Some(epoch));
         epoch += 1;
-        let gone = newcomer.machine().sender_id().clone();
+        let gone = newcomer.machine.sender_id().clone();
         let mut commit = Vec::new();
         both(
             round,
