@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use self::error::EngineError;
+pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
     Built, Credential, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage,
     TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
@@ -42,6 +42,10 @@ pub trait Kdf: Send + Sync {
 ///
 /// Every method is deterministic in the engine's state and its arguments, but for randomness drawn
 /// inside the crypto provider. `&self` methods leave the passed group untouched.
+///
+/// A method that looks at what a peer made gives [`Judged`]: a failure of this engine, or what it says of the
+/// message. Whatever goes wrong because of the peer's bytes is a [`Rejection`], also if the crypto provider
+/// reports it; an error would let anybody stop this participant.
 pub trait Engine {
     /// One member's whole secret state at one epoch.
     type Group: Clone;
@@ -67,9 +71,9 @@ pub trait Engine {
     /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite.
     ///
     /// # Errors
-    /// [`EngineError::Malformed`], [`EngineError::Expired`], [`EngineError::Unsupported`] or
-    /// [`EngineError::Invalid`].
-    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError>;
+    /// Any failure of the provider. Rejected with [`Rejection::Malformed`], [`Rejection::Expired`],
+    /// [`Rejection::Unsupported`] or [`Rejection::Invalid`].
+    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo>;
 
     /// Creates the group at epoch 0 with this participant as its only member; its leaf carries
     /// `sequence`, and its GroupContext `params` unless they are [`GroupParams::draft`].
@@ -87,20 +91,22 @@ pub trait Engine {
     /// Decrypts a Welcome's GroupInfo without joining.
     ///
     /// # Errors
-    /// [`EngineError::NotForMe`] if none of `keys` opens it, else what is wrong with it.
-    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError>;
+    /// [`EngineError::State`] for a key that is none of this engine's. Rejected with [`Rejection::NotForMe`] if
+    /// none of `keys` opens it, else with what is wrong with it.
+    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo>;
 
     /// Joins by a Welcome with the key package it was made for, taking a ratchet tree sent apart.
     ///
     /// # Errors
-    /// As [`Engine::examine_welcome`], and [`EngineError::Invalid`] for a tree that does not match.
+    /// As [`Engine::examine_welcome`]. Rejected as there, and with [`Rejection::Invalid`] for a tree that does
+    /// not match.
     fn join(
         &mut self,
         now: Timestamp,
         welcome: &Bytes,
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
-    ) -> Result<Self::Group, EngineError>;
+    ) -> Judged<Self::Group>;
 
     /// The public facts of a group state.
     ///
@@ -111,7 +117,7 @@ pub trait Engine {
     /// All members, by leaf.
     ///
     /// # Errors
-    /// [`EngineError::Malformed`] for a leaf this crate cannot describe.
+    /// Any failure of the provider: no member was let in that cannot be described.
     fn roster(&self, group: &Self::Group) -> Result<Vec<Member>, EngineError>;
 
     /// Whether `member`'s credential is still valid at `now`, by the embedder's identity provider.
@@ -120,34 +126,31 @@ pub trait Engine {
     /// What kind of MLS message this is, read from its unencrypted header.
     ///
     /// # Errors
-    /// [`EngineError::Malformed`] also for trailing bytes.
-    fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError>;
+    /// Any failure of the provider. Rejected with [`Rejection::Malformed`], also for trailing bytes.
+    fn classify(&self, message: &Bytes) -> Judged<MessageKind>;
 
     /// Processes another member's commit as if on a clone, under strict rules: members' commits only, with
     /// a path, with proposals by value, no ReInit, no external init, no PSK.
     ///
     /// # Errors
-    /// [`EngineError::Own`] for a commit of one's own, else what is wrong with it.
-    fn trial(
-        &self,
-        group: &Self::Group,
-        now: Timestamp,
-        commit: &Bytes,
-    ) -> Result<Trial<Self::Group>, EngineError>;
+    /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
+    /// is wrong with it.
+    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>>;
 
     /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched
     /// (RFC 9420 section 14).
     ///
     /// # Errors
-    /// If any of the adds or removes cannot be committed the whole call fails; the caller bisects.
+    /// Any failure of the provider. Rejected as a whole if any of the adds or removes cannot be committed; the
+    /// caller bisects.
     fn build(
         &self,
         group: &Self::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Result<Built<Self::Group>, EngineError>;
+    ) -> Judged<Built<Self::Group>>;
 
     /// As [`Engine::build`], but the Welcomes come without the ratchet tree: it is sealed under a key of its
     /// own ([`Built::tree`]), and each GroupInfo says where it will lie and what opens it ([`TreeObject`]).
@@ -162,13 +165,13 @@ pub trait Engine {
         removes: &[u32],
         track: &FullTrackName,
         location: Location,
-    ) -> Result<Built<Self::Group>, EngineError>;
+    ) -> Judged<Built<Self::Group>>;
 
     /// Opens a tree object's payload; the tree, for [`Engine::join`].
     ///
     /// # Errors
-    /// [`EngineError::Invalid`] if it was not sealed under this key.
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError>;
+    /// Any failure of the provider. Rejected with [`Rejection::Invalid`] if it was not sealed under this key.
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes>;
 
     /// A leave request: a PrivateMessage with a proposal to remove oneself.
     ///
@@ -179,8 +182,9 @@ pub trait Engine {
     /// Opens a leave request on a clone; the sender's leaf.
     ///
     /// # Errors
-    /// [`EngineError::Invalid`] unless it is a proposal by a member to remove itself.
-    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Result<u32, EngineError>;
+    /// Any failure of the provider. Rejected with [`Rejection::Invalid`] unless it is a proposal by a member to
+    /// remove itself.
+    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32>;
 
     /// MLS-Exporter (RFC 9420 section 8.5).
     ///
@@ -212,6 +216,6 @@ pub trait Engine {
     /// The inverse of [`Engine::save`].
     ///
     /// # Errors
-    /// [`EngineError::Malformed`] for bytes that `save` did not make.
+    /// [`EngineError::State`] for bytes that `save` did not make.
     fn load(&self, bytes: &Bytes) -> Result<Self::Group, EngineError>;
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind,
-    Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
+    MessageKind, Next, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
 };
 use crate::recording::format::Secrets;
 use crate::recording::json::Object as Json;
@@ -160,6 +160,32 @@ impl<E: Engine> RecordedEngine<E> {
         }
     }
 
+    fn judged<T, U>(
+        &self,
+        line: Json,
+        result: Judged<T>,
+        tell: impl FnOnce(T, Json) -> Told<U>,
+    ) -> Judged<U> {
+        match result {
+            Ok(Ok(value)) => {
+                let (value, line) = tell(value, line);
+                self.answers.push(line);
+                Ok(Ok(value))
+            }
+            Ok(Err(rejection)) => {
+                self.answers.push(rejected(line, &rejection));
+                Ok(Err(rejection))
+            }
+            Err(error) => {
+                let line = failure(line, &error);
+                // Of the other failures' names there are rejections, too.
+                let told = matches!(error, EngineError::Provider(_));
+                self.answers.push(if told { line } else { line.flag("ours", true) });
+                Err(error)
+            }
+        }
+    }
+
     fn built(&self, built: Built<E::Group>, line: Json) -> Told<Built<RecordedGroup<E::Group>>> {
         let Built { commit, welcomes, tree, added, next } = built;
         let mut line = line.hex("commit", &commit).objects(
@@ -183,18 +209,28 @@ fn of<G>(name: &str, group: &RecordedGroup<G>) -> Json {
 }
 
 fn failure(line: Json, error: &EngineError) -> Json {
-    let (kind, detail) = match error {
-        EngineError::Malformed => ("malformed", String::new()),
-        EngineError::Unsupported(what) => ("unsupported", (*what).to_owned()),
-        EngineError::Expired => ("expired", String::new()),
-        EngineError::NotForMe => ("not_for_me", String::new()),
-        EngineError::Own => ("own", String::new()),
-        EngineError::Forbidden(what) => ("forbidden", (*what).to_owned()),
-        EngineError::Invalid(why) => ("invalid", why.to_string()),
-        EngineError::Provider(why) => ("provider", why.to_string()),
-    };
+    match error {
+        EngineError::Unsupported(what) => failed(line, "unsupported", what),
+        EngineError::State => failed(line, "malformed", ""),
+        EngineError::Provider(why) => failed(line, "provider", &why.to_string()),
+    }
+}
+
+fn rejected(line: Json, rejection: &Rejection) -> Json {
+    match rejection {
+        Rejection::Malformed => failed(line, "malformed", ""),
+        Rejection::Unsupported(what) => failed(line, "unsupported", what),
+        Rejection::Expired => failed(line, "expired", ""),
+        Rejection::NotForMe => failed(line, "not_for_me", ""),
+        Rejection::Own => failed(line, "own", ""),
+        Rejection::Forbidden(what) => failed(line, "forbidden", what),
+        Rejection::Invalid(why) => failed(line, "invalid", &why.to_string()),
+    }
+}
+
+fn failed(line: Json, kind: &str, detail: &str) -> Json {
     let line = line.text("failed", kind);
-    if detail.is_empty() { line } else { line.text("detail", &detail) }
+    if detail.is_empty() { line } else { line.text("detail", detail) }
 }
 
 fn identity(line: Json, sender: &SenderId, identity: &[u8], credential: &Credential) -> Json {
@@ -252,9 +288,9 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError> {
+    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
         let line = self.asked(about("inspect_key_package"), [&message[..]]);
-        self.answer(line, self.inner.inspect_key_package(now, message), |info, line| {
+        self.judged(line, self.inner.inspect_key_package(now, message), |info, line| {
             let line = identity(line, &info.sender, &info.identity, &info.credential);
             let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
                 .number("expires", info.expires.as_millis());
@@ -277,10 +313,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
+    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {
         let parts = std::iter::once(&welcome[..]).chain(keys.iter().map(|k| &k.reference[..]));
         let line = self.asked(about("examine_welcome"), parts);
-        self.answer(line, self.inner.examine_welcome(welcome, keys), |info, line| {
+        self.judged(line, self.inner.examine_welcome(welcome, keys), |info, line| {
             let line = line
                 .hex("group_id", &info.group_id)
                 .number("epoch", info.epoch)
@@ -311,10 +347,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         welcome: &Bytes,
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
-    ) -> Result<Self::Group, EngineError> {
+    ) -> Judged<Self::Group> {
         let line = self.asked(about("join"), [&welcome[..], &key.reference]).flag("tree", tree.is_some());
         let joined = self.inner.join(now, welcome, key, tree);
-        self.answer(line, joined, |group, line| {
+        self.judged(line, joined, |group, line| {
             let group = self.keep(group);
             let line = line.number("gives", group.number);
             (group, line)
@@ -348,9 +384,9 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         good
     }
 
-    fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
+    fn classify(&self, message: &Bytes) -> Judged<MessageKind> {
         let line = self.asked(about("classify"), [&message[..]]);
-        self.answer(line, self.inner.classify(message), |kind, line| {
+        self.judged(line, self.inner.classify(message), |kind, line| {
             let line = match &kind {
                 MessageKind::KeyPackage => line.text("kind", "key_package"),
                 MessageKind::Welcome => line.text("kind", "welcome"),
@@ -366,14 +402,9 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn trial(
-        &self,
-        group: &Self::Group,
-        now: Timestamp,
-        commit: &Bytes,
-    ) -> Result<Trial<Self::Group>, EngineError> {
+    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
         let line = self.asked(of("trial", group), [&commit[..]]);
-        self.answer(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
+        self.judged(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
             let Trial { author, removed, added, next } = trial;
             let line = line
                 .number("author", u64::from(author))
@@ -396,11 +427,11 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Result<Built<Self::Group>, EngineError> {
+    ) -> Judged<Built<Self::Group>> {
         let line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
         let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
         let built = self.inner.build(&group.inner, now, adds, removes);
-        self.answer(line, built, |built, line| self.built(built, line))
+        self.judged(line, built, |built, line| self.built(built, line))
     }
 
     fn build_apart(
@@ -411,17 +442,17 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         removes: &[u32],
         track: &FullTrackName,
         location: Location,
-    ) -> Result<Built<Self::Group>, EngineError> {
+    ) -> Judged<Built<Self::Group>> {
         let line = self.asked(of("build_apart", group), adds.iter().map(|a| &a[..]));
         let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
         let line = line.object("at", lines::place(Json::new(), track, location));
         let built = self.inner.build_apart(&group.inner, now, adds, removes, track, location);
-        self.answer(line, built, |built, line| self.built(built, line))
+        self.judged(line, built, |built, line| self.built(built, line))
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
         let line = self.asked(about("open_tree"), [&payload[..]]);
-        self.answer(line, self.inner.open_tree(tree, payload), |tree, line| {
+        self.judged(line, self.inner.open_tree(tree, payload), |tree, line| {
             let line = self.secret(line, "tree", &tree);
             (tree, line)
         })
@@ -435,9 +466,9 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
+    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32> {
         let line = self.asked(of("open_leave", group), [&message[..]]);
-        self.answer(line, self.inner.open_leave(&group.inner, now, message), |leaf, line| {
+        self.judged(line, self.inner.open_leave(&group.inner, now, message), |leaf, line| {
             (leaf, line.number("leaf", u64::from(leaf)))
         })
     }
