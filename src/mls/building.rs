@@ -87,7 +87,7 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// Says whose fault it is that a commit cannot be built. That nothing can be sealed to a key, a joiner's or a
     /// member's, mls-rs reports as it reports a provider that fails: a commit with no key of others tells them apart.
-    fn why_not_built(&self, now: Timestamp, error: MlsError) -> Stop {
+    pub(super) fn why_not_built(&self, now: Timestamp, error: MlsError) -> Stop {
         if !matches!(error, MlsError::CryptoProviderError(_)) {
             return invalid(error);
         }

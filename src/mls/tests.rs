@@ -3,15 +3,16 @@
 
 use bytes::Bytes;
 use mls_rs::GroupStateStorage;
+use mls_rs::error::{IntoAnyError, MlsError};
 use mls_rs::extension::ExtensionType;
 use mls_rs_core::group::{EpochRecord, GroupState};
 
 use crate::codec::params;
-use crate::engine::{Built, Engine, GroupParams, OwnKeyPackage, Rejection};
+use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
 use crate::mls::error::{Stop, invalid};
 use crate::mls::message::mls_time;
 use crate::mls::settings::SMALL_WELCOME;
-use crate::mls::{GroupStateSlot, MlsEngine, MlsGroup, PARAMS_EXTENSION};
+use crate::mls::{Broken, GroupStateSlot, MlsEngine, MlsGroup, PARAMS_EXTENSION};
 use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
@@ -139,6 +140,23 @@ fn the_rules_refuse_a_commit_of_a_stranger() {
         matches!(refused, Err(Stop::Rejected(Rejection::Forbidden("an external commit")))),
         "{refused:?}"
     );
+}
+
+/// mls-rs says the same of a key that nothing can be sealed to and of a provider that fails.
+#[test]
+fn a_commit_that_cannot_be_built_is_not_held_against_a_provider_that_works() {
+    let why = |engine: &MlsEngine<_>| {
+        engine.why_not_built(NOW, MlsError::CryptoProviderError(Broken("no such key").into_any_error()))
+    };
+    assert!(matches!(why(&seeded_engine("a", 1)), Stop::Rejected(Rejection::Invalid(_))));
+    let (client, crypto) = seeded_client("a", 1);
+    let (identity, suite) = client.signing_identity().unwrap();
+    // It cannot sign, and so it cannot build a thing.
+    let dumb = client.to_builder(None).signing_identity(identity.clone(), Vec::new().into(), suite).build();
+    assert!(matches!(why(&MlsEngine::new(&dumb, &crypto).unwrap()), Stop::Failed(EngineError::Provider(_))));
+    let engine = seeded_engine("a", 1);
+    let other = engine.why_not_built(NOW, MlsError::CommitterSelfRemoval);
+    assert!(matches!(other, Stop::Rejected(Rejection::Invalid(_))));
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub struct Plan(Arc<Mutex<Calls>>);
 
 #[derive(Default)]
 struct Calls {
-    /// A method, and how many of its calls are still to work.
-    next: Option<(&'static str, u64)>,
+    /// A method, how many of its calls are still to work, and the error of the one after.
+    next: Option<(&'static str, u64, EngineError)>,
     failed: u64,
     made: BTreeMap<&'static str, u64>,
 }
@@ -29,7 +29,12 @@ struct Calls {
 impl Plan {
     /// Lets a later call of `method` fail, once: the next one, or the one after so many that work.
     pub fn fail(&self, method: &'static str, after: u64) {
-        self.0.lock().unwrap().next = Some((method, after));
+        self.fail_with(method, after, EngineError::Provider(FAILURE.into()));
+    }
+
+    /// The same, with an error of the test's own.
+    pub fn fail_with(&self, method: &'static str, after: u64, error: EngineError) {
+        self.0.lock().unwrap().next = Some((method, after, error));
     }
 
     /// How many calls failed.
@@ -45,18 +50,16 @@ impl Plan {
     fn call(&self, method: &'static str) -> Result<(), EngineError> {
         let mut calls = self.0.lock().unwrap();
         *calls.made.entry(method).or_default() += 1;
-        match &mut calls.next {
-            Some((of, 0)) if *of == method => {
-                calls.next = None;
-                calls.failed += 1;
-                Err(EngineError::Provider(FAILURE.into()))
-            }
-            Some((of, after)) if *of == method => {
-                *after -= 1;
-                Ok(())
-            }
-            _ => Ok(()),
+        if let Some((of, after, _)) = &mut calls.next
+            && *of == method
+            && *after > 0
+        {
+            *after -= 1;
+        } else if let Some((.., error)) = calls.next.take_if(|(of, ..)| *of == method) {
+            calls.failed += 1;
+            return Err(error);
         }
+        Ok(())
     }
 }
 
