@@ -5,53 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
+    Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
+use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
 use crate::recording::json::Object as Json;
 use crate::recording::lines;
+use crate::recording::told::{self, about, failure, member, rejected};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
-
-/// Where a [`RecordedEngine`] leaves its answers for a [`Recorder`](crate::recording::Recorder). Clones are one log.
-#[derive(Clone, Debug)]
-pub struct AnswerLog {
-    secrets: Secrets,
-    /// Write keys of tree objects as they are: they were hashed when the log was written.
-    hashed: bool,
-    waiting: Arc<Mutex<String>>,
-}
-
-impl AnswerLog {
-    /// An empty log, which keeps secrets to itself or not.
-    pub fn new(secrets: Secrets) -> Self {
-        Self { secrets, hashed: false, waiting: Arc::default() }
-    }
-
-    /// Whether secrets are in it.
-    pub fn secrets(&self) -> Secrets {
-        self.secrets
-    }
-
-    /// A log for the replay of one, whose hashes are already what it shows.
-    #[cfg(feature = "testing")]
-    pub(crate) fn replaying(self) -> Self {
-        Self { hashed: true, ..self }
-    }
-
-    fn push(&self, line: Json) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_str(&line.finish());
-        waiting.push('\n');
-    }
-
-    /// The lines since the last call.
-    pub(super) fn take(&self) -> String {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// An engine that does what another does, and writes down each answer: see [`recording`](crate::recording) for its use.
 ///
@@ -177,10 +141,7 @@ impl<E: Engine> RecordedEngine<E> {
                 Ok(Err(rejection))
             }
             Err(error) => {
-                let line = failure(line, &error);
-                // Of the other failures' names there are rejections, too.
-                let told = matches!(error, EngineError::Provider(_));
-                self.answers.push(if told { line } else { line.flag("ours", true) });
+                self.answers.push(told::our_failure(line, &error));
                 Err(error)
             }
         }
@@ -200,63 +161,8 @@ impl<E: Engine> RecordedEngine<E> {
     }
 }
 
-fn about(name: &str) -> Json {
-    Json::new().text("answer", name)
-}
-
 fn of<G>(name: &str, group: &RecordedGroup<G>) -> Json {
     about(name).number("group", group.number)
-}
-
-fn failure(line: Json, error: &EngineError) -> Json {
-    match error {
-        EngineError::Unsupported(what) => failed(line, "unsupported", what),
-        EngineError::State => failed(line, "malformed", ""),
-        EngineError::Provider(why) => failed(line, "provider", &why.to_string()),
-    }
-}
-
-fn rejected(line: Json, rejection: &Rejection) -> Json {
-    match rejection {
-        Rejection::Malformed => failed(line, "malformed", ""),
-        Rejection::Unsupported(what) => failed(line, "unsupported", what),
-        Rejection::Expired => failed(line, "expired", ""),
-        Rejection::NotForMe => failed(line, "not_for_me", ""),
-        Rejection::Own => failed(line, "own", ""),
-        Rejection::Forbidden(what) => failed(line, "forbidden", what),
-        Rejection::Invalid(why) => failed(line, "invalid", &why.to_string()),
-    }
-}
-
-fn failed(line: Json, kind: &str, detail: &str) -> Json {
-    let line = line.text("failed", kind);
-    if detail.is_empty() { line } else { line.text("detail", detail) }
-}
-
-fn identity(line: Json, sender: &SenderId, identity: &[u8], credential: &Credential) -> Json {
-    line.hex("sender", sender.as_bytes())
-        .hex("identity", identity)
-        .number("credential_type", u64::from(credential.kind))
-        .hex("credential", &credential.data)
-}
-
-fn maybe(line: Json, name: &str, number: Option<u64>) -> Json {
-    match number {
-        Some(number) => line.number(name, number),
-        None => line,
-    }
-}
-
-fn member(m: &Member) -> Json {
-    let line = Json::new().number("leaf", u64::from(m.leaf));
-    maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence)
-}
-
-fn params(line: Json, params: Option<&GroupParams>) -> Json {
-    match params {
-        Some(params) => line.object("params", lines::params(params)),
-        None => line,
-    }
 }
 
 impl<E: Engine> Engine for RecordedEngine<E> {
@@ -291,9 +197,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
         let line = self.asked(about("inspect_key_package"), [&message[..]]);
         self.judged(line, self.inner.inspect_key_package(now, message), |info, line| {
-            let line = identity(line, &info.sender, &info.identity, &info.credential);
-            let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
-                .number("expires", info.expires.as_millis());
+            let line = told::key_package(line, &info);
             (info, line)
         })
     }
@@ -317,13 +221,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         let parts = std::iter::once(&welcome[..]).chain(keys.iter().map(|k| &k.reference[..]));
         let line = self.asked(about("examine_welcome"), parts);
         self.judged(line, self.inner.examine_welcome(welcome, keys), |info, line| {
-            let line = line
-                .hex("group_id", &info.group_id)
-                .number("epoch", info.epoch)
-                .hex("context_hash", &info.context_hash)
-                .hex("reference", &info.reference)
-                .flag("has_tree", info.has_tree);
-            let mut line = params(line, info.params.as_ref());
+            let mut line = told::welcome(line, &info);
             if let Some(tree) = &info.tree {
                 let place = lines::place(Json::new(), &tree.track, tree.location);
                 let place = match self.answers.secrets {
@@ -359,13 +257,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
 
     fn view(&self, group: &Self::Group) -> Result<GroupView, EngineError> {
         self.answer(of("view", group), self.inner.view(&group.inner), |view, line| {
-            let line = line
-                .hex("group_id", &view.group_id)
-                .number("epoch", view.epoch)
-                .hex("context_hash", &view.context_hash)
-                .number("leaf", u64::from(view.leaf))
-                .number("members", view.members as u64);
-            let line = params(line, view.params.as_ref());
+            let line = told::view(line, &view);
             (view, line)
         })
     }
@@ -387,17 +279,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     fn classify(&self, message: &Bytes) -> Judged<MessageKind> {
         let line = self.asked(about("classify"), [&message[..]]);
         self.judged(line, self.inner.classify(message), |kind, line| {
-            let line = match &kind {
-                MessageKind::KeyPackage => line.text("kind", "key_package"),
-                MessageKind::Welcome => line.text("kind", "welcome"),
-                MessageKind::Commit { group_id, epoch } => {
-                    line.text("kind", "commit").hex("group_id", group_id).number("epoch", *epoch)
-                }
-                MessageKind::Proposal { group_id, epoch } => {
-                    line.text("kind", "proposal").hex("group_id", group_id).number("epoch", *epoch)
-                }
-                MessageKind::Other => line.text("kind", "other"),
-            };
+            let line = told::kind(line, &kind);
             (kind, line)
         })
     }
