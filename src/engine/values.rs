@@ -145,7 +145,7 @@ pub struct WelcomeInfo {
 /// Length of the key of a tree object, bytes: AES-128-GCM.
 pub const TREE_KEY_LEN: usize = 16;
 
-/// Where a ratchet tree lies that its Welcomes come without, and what opens it (ours, `design.md` section 7).
+/// Where a ratchet tree lies that its Welcomes come without, and what opens it (ours).
 ///
 /// The object is AES-128-GCM, with this key and a zero nonce, of the tree as RFC 9420 section 12.4.3.3
 /// encodes it: a commit hides the roster from relays, and so must this. The key is fresh and seals nothing
