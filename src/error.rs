@@ -1,5 +1,6 @@
-//! What `handle` and `restore` can fail with: misuse by the embedder or a machine that has ended.
-//! A peer's fault is a [`Notice`](crate::Notice), never one of these.
+//! What `handle` and `restore` can fail with: misuse by the embedder, an engine that fails, a machine that has ended.
+//! A peer's fault is a [`Notice`](crate::Notice), never one of these: what the engine says of a peer's message is a
+//! [`Rejection`](crate::engine::Rejection), and its own failure an [`EngineError`].
 
 use crate::engine::EngineError;
 
@@ -13,7 +14,7 @@ pub enum Error {
     /// The participant has left or was removed; it handles nothing more.
     #[error("the participant has ended")]
     Ended,
-    /// The MLS engine failed on one's own state, not on a peer's message.
+    /// The MLS engine failed, whatever it was asked; a peer's message is never the reason.
     #[error("MLS engine: {0}")]
     Engine(#[from] EngineError),
     /// The MLS engine failed before, and the state is not to be trusted: restore the last snapshot.

@@ -11,12 +11,14 @@
 //! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
 
+mod building;
 mod ciphers;
 mod client;
 mod crypto;
 mod engine;
 mod error;
 mod group;
+mod judging;
 mod leaves;
 mod message;
 #[cfg(feature = "testing")]

@@ -166,7 +166,7 @@ impl<E: Engine> Participant<E> {
             {
                 Misuse::NotAMember
             }
-            (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message) {
+            (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message)? {
                 Ok(info) => return Ok(Some(info)),
                 Err(_) => Misuse::BadKeyPackage,
             },

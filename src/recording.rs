@@ -43,13 +43,16 @@
 //!
 //! [`Participant`]: crate::Participant
 
+mod answer_log;
 mod answers;
 mod format;
 mod json;
 mod lines;
 mod recorder;
 pub(crate) mod settings;
+mod told;
 
-pub use self::answers::{AnswerLog, RecordedEngine, RecordedGroup};
+pub use self::answer_log::AnswerLog;
+pub use self::answers::{RecordedEngine, RecordedGroup};
 pub use self::format::{LOG_VERSION, Secrets};
 pub use self::recorder::Recorder;

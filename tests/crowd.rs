@@ -303,7 +303,7 @@ fn who_has_seen_a_commit_does_not_ask_whether_the_group_is_there() {
     let commit_to = |name: GroupName| {
         let mut engine = SymbolicEngine::new("creator").unwrap();
         let group = engine.create(now, &name, &GroupParams::default(), 0).unwrap();
-        engine.build(&group, now, &[], &[]).unwrap().commit
+        engine.build(&group, now, &[], &[]).unwrap().unwrap().commit
     };
     let ours = commit_to(config().group);
     let (asks, joins) = ((Phase::Bootstrapping, 1), (Phase::Joining, 0));

@@ -26,7 +26,7 @@ use mls_rs::{
 use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::*;
-use moq_mls::engine::{Engine, EngineError, GroupParams};
+use moq_mls::engine::{Engine, EngineError, GroupParams, Judged, Rejection};
 use moq_mls::mls::{MlsEngine, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
 use moq_mls::testing::seeded_crypto::{SeededConfig, seeded_engine};
 
@@ -105,9 +105,9 @@ impl Rogue {
     }
 }
 
-fn forbidden<T>(result: Result<T, EngineError>) -> &'static str {
-    match result {
-        Err(EngineError::Forbidden(rule)) => rule,
+fn forbidden<T>(judged: Judged<T>) -> &'static str {
+    match judged.unwrap() {
+        Err(Rejection::Forbidden(rule)) => rule,
         Err(e) => panic!("{e:?}"),
         Ok(_) => panic!("accepted"),
     }
@@ -166,11 +166,11 @@ fn only_adds_and_removes_are_followed() {
     let victim = a.leaf();
     proposer.propose_remove(victim, Vec::new()).unwrap();
     let commit = proposer.commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
-    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).is_err());
+    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).unwrap().is_err());
 
     // A plain update is fine: the rogue's commits fail for what is in them only.
     let commit = g3.commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
-    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).is_ok());
+    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).unwrap().is_ok());
 }
 
 #[test]
@@ -209,9 +209,9 @@ fn nobody_asks_for_another_to_leave() {
     rogue.let_in(&mut a, &mut []);
     let victim = a.leaf();
     let request = rogue.group().clone().propose_remove(victim, Vec::new()).unwrap();
-    assert!(matches!(a.engine.open_leave(a.group(), NOW, &bytes(&request)), Err(EngineError::Invalid(_))));
+    assert!(matches!(a.engine.open_leave(a.group(), NOW, &bytes(&request)), Ok(Err(Rejection::Invalid(_)))));
     let update = rogue.group().clone().propose_update(Vec::new()).unwrap();
-    assert!(matches!(a.engine.open_leave(a.group(), NOW, &bytes(&update)), Err(EngineError::Invalid(_))));
+    assert!(matches!(a.engine.open_leave(a.group(), NOW, &bytes(&update)), Ok(Err(Rejection::Invalid(_)))));
 }
 
 #[test]
@@ -242,15 +242,15 @@ fn key_packages_live_for_a_day_from_the_time_passed_in() {
     let a = seeded("a");
     let mut b = seeded("b");
     let message = b.key_package();
-    let inspect = |t| a.engine.inspect_key_package(t, &message);
+    let inspect = |t| a.engine.inspect_key_package(t, &message).unwrap();
     assert_eq!(inspect(NOW).unwrap().expires, NOW.after(hours(24)));
     assert_eq!(b.key.as_ref().unwrap().expires, NOW.after(hours(24)));
     assert!(inspect(NOW.after(hours(24))).is_ok());
-    assert!(matches!(inspect(NOW.after(hours(25))), Err(EngineError::Expired)));
+    assert!(matches!(inspect(NOW.after(hours(25))), Err(Rejection::Expired)));
     // A reader's clock may be behind the maker's.
     let earlier = |secs| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
     assert!(inspect(earlier(3600)).is_ok());
-    assert!(matches!(inspect(earlier(3601)), Err(EngineError::Expired)));
+    assert!(matches!(inspect(earlier(3601)), Err(Rejection::Expired)));
 
     let crypto = RustCryptoProvider::new();
     let mut options = Options::default();
@@ -266,10 +266,10 @@ fn key_packages_live_for_a_day_from_the_time_passed_in() {
 fn a_key_package_that_hardly_expires_is_refused() {
     let a = seeded("a");
     let week = rogue_with(true, true, hours(24 * 7)).key_package(NOW);
-    assert!(a.engine.inspect_key_package(NOW, &week).is_ok());
+    assert!(a.engine.inspect_key_package(NOW, &week).unwrap().is_ok());
     for lifetime in [hours(24 * 7 + 1), hours(24 * 365)] {
         let message = rogue_with(true, true, lifetime).key_package(NOW);
-        assert!(matches!(a.engine.inspect_key_package(NOW, &message), Err(EngineError::Invalid(_))));
+        assert!(matches!(a.engine.inspect_key_package(NOW, &message), Ok(Err(Rejection::Invalid(_)))));
     }
 }
 
@@ -280,13 +280,13 @@ fn a_key_package_that_was_tampered_with_is_refused() {
     for i in 0..message.len() {
         let mut bad = message.to_vec();
         bad[i] ^= 1;
-        assert!(a.engine.inspect_key_package(NOW, &bad.into()).is_err(), "byte {i}");
-        assert!(a.engine.inspect_key_package(NOW, &message.slice(..i)).is_err());
+        assert!(a.engine.inspect_key_package(NOW, &bad.into()).unwrap().is_err(), "byte {i}");
+        assert!(a.engine.inspect_key_package(NOW, &message.slice(..i)).unwrap().is_err());
     }
     let mut long = message.to_vec();
     long.push(0);
-    assert!(matches!(a.engine.inspect_key_package(NOW, &long.clone().into()), Err(EngineError::Malformed)));
-    assert!(matches!(a.engine.classify(&long.into()), Err(EngineError::Malformed)));
+    assert!(matches!(a.engine.inspect_key_package(NOW, &long.clone().into()), Ok(Err(Rejection::Malformed))));
+    assert!(matches!(a.engine.classify(&long.into()), Ok(Err(Rejection::Malformed))));
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_peer_that_knows_only_the_draft_has_no_sequence() {
     let mut a = seeded("a");
     a.create(&GroupParams::default());
     let mut rogue = rogue(true);
-    assert_eq!(a.engine.inspect_key_package(NOW, &rogue.key_package(NOW)).unwrap().sequence, None);
+    assert_eq!(a.engine.inspect_key_package(NOW, &rogue.key_package(NOW)).unwrap().unwrap().sequence, None);
     rogue.let_in(&mut a, &mut []);
     let roster = a.engine.roster(a.group()).unwrap();
     assert_eq!(roster.iter().map(|m| m.sequence).collect::<Vec<_>>(), [Some(0), None]);
@@ -371,9 +371,9 @@ fn a_trial_that_failed_can_be_repeated() {
 
     let built = a.build(&[seeded("b").key_package()], &[]);
     down.store(true, Ordering::SeqCst);
-    assert!(flaky.engine.trial(flaky.group(), NOW, &built.commit).is_err());
+    assert!(flaky.engine.trial(flaky.group(), NOW, &built.commit).unwrap().is_err());
     down.store(false, Ordering::SeqCst);
-    let trial = flaky.engine.trial(flaky.group(), NOW, &built.commit).unwrap();
+    let trial = flaky.engine.trial(flaky.group(), NOW, &built.commit).unwrap().unwrap();
     assert_eq!(trial.next.unwrap().context_hash, built.next.context_hash);
 }
 
@@ -384,8 +384,8 @@ fn a_commit_leads_only_from_its_own_epoch() {
     // Two candidates for one epoch: both work, on clones, and differ.
     let (from_a, from_b) = (a.build(&[], &[]), b.build(&[], &[]));
     let (ta, tb) = (
-        c.engine.trial(c.group(), NOW, &from_a.commit).unwrap(),
-        c.engine.trial(c.group(), NOW, &from_b.commit).unwrap(),
+        c.engine.trial(c.group(), NOW, &from_a.commit).unwrap().unwrap(),
+        c.engine.trial(c.group(), NOW, &from_b.commit).unwrap().unwrap(),
     );
     assert_ne!(ta.next.as_ref().unwrap().context_hash, tb.next.unwrap().context_hash);
     // Once one is adopted, the other leads nowhere; nor does the first again.
@@ -393,7 +393,7 @@ fn a_commit_leads_only_from_its_own_epoch() {
     a.adopt(&from_a);
     b.follow(&from_a.commit);
     for late in [&from_a.commit, &from_b.commit] {
-        assert!(matches!(c.engine.trial(c.group(), NOW, late), Err(EngineError::Invalid(_))));
+        assert!(matches!(c.engine.trial(c.group(), NOW, late), Ok(Err(Rejection::Invalid(_)))));
     }
     // What b built before is a value of the old epoch: it cannot be applied to what b has now.
     assert_eq!(b.engine.view(b.group()).unwrap().epoch, 2);
@@ -410,16 +410,19 @@ fn a_welcome_needs_its_keys() {
     let key = b.key.take().unwrap();
     b.key_package();
     let other = b.key.take().unwrap();
-    b.group = Some(b.engine.join(NOW, welcome, &key, None).unwrap());
+    b.group = Some(b.engine.join(NOW, welcome, &key, None).unwrap().unwrap());
     // The engine kept nothing, in the join or since the KeyPackage was made.
-    assert!(matches!(b.engine.examine_welcome(welcome, &[]), Err(EngineError::NotForMe)));
+    assert!(matches!(b.engine.examine_welcome(welcome, &[]), Ok(Err(Rejection::NotForMe))));
     assert!(matches!(
         b.engine.examine_welcome(welcome, std::slice::from_ref(&other)),
-        Err(EngineError::NotForMe)
+        Ok(Err(Rejection::NotForMe))
     ));
-    assert!(matches!(b.engine.join(NOW, welcome, &other, None), Err(EngineError::NotForMe)));
+    assert!(matches!(b.engine.join(NOW, welcome, &other, None), Ok(Err(Rejection::NotForMe))));
     // Among several keys the right one is found.
-    assert_eq!(b.engine.examine_welcome(welcome, &[other, key.clone()]).unwrap().reference, key.reference);
+    assert_eq!(
+        b.engine.examine_welcome(welcome, &[other, key.clone()]).unwrap().unwrap().reference,
+        key.reference
+    );
 }
 
 #[test]
@@ -436,14 +439,14 @@ fn one_bad_key_package_fails_the_build() {
     let before = a.engine.save(a.group()).unwrap();
     assert!(matches!(
         a.engine.build(a.group(), NOW, &[good.clone(), expired], &[]),
-        Err(EngineError::Expired)
+        Ok(Err(Rejection::Expired))
     ));
     assert!(matches!(
         a.engine.build(a.group(), NOW, &[good.clone(), duplicate], &[]),
-        Err(EngineError::Invalid(_))
+        Ok(Err(Rejection::Invalid(_)))
     ));
-    assert!(a.engine.build(a.group(), NOW, std::slice::from_ref(&good), &[9]).is_err());
-    assert!(a.engine.build(a.group(), NOW, &[], &[a.leaf()]).is_err());
+    assert!(a.engine.build(a.group(), NOW, std::slice::from_ref(&good), &[9]).unwrap().is_err());
+    assert!(a.engine.build(a.group(), NOW, &[], &[a.leaf()]).unwrap().is_err());
     assert_eq!(a.engine.save(a.group()).unwrap(), before);
     assert_eq!(a.build(&[good], &[]).added.len(), 1);
 }
@@ -480,7 +483,7 @@ fn leaves_freed_by_a_commit_are_filled_from_the_left() {
     };
     for i in [1, 2, 3, 4] {
         let p = &mut parties[i];
-        let trial = p.engine.trial(p.group(), NOW, &built.commit).unwrap();
+        let trial = p.engine.trial(p.group(), NOW, &built.commit).unwrap().unwrap();
         assert_eq!(sorted(trial.added), sorted(built.added.clone()));
         assert_eq!(trial.next.is_none(), i == 1 || i == 3);
     }
@@ -527,7 +530,7 @@ fn a_damaged_save_is_refused() {
     let saved = a.engine.save(a.group()).unwrap();
     assert!(a.engine.load(&saved).is_ok());
     for cut in 0..saved.len() {
-        assert!(matches!(a.engine.load(&saved.slice(..cut)), Err(EngineError::Malformed)), "{cut}");
+        assert!(matches!(a.engine.load(&saved.slice(..cut)), Err(EngineError::State)), "{cut}");
     }
     assert!(a.engine.load(&Bytes::from_static(b"\x02\0\0")).is_err());
 }
@@ -541,14 +544,14 @@ fn junk_is_refused_without_harm() {
         let mut bad = commit.to_vec();
         bad[i] ^= 0x40;
         let bad = Bytes::from(bad);
-        assert!(b.engine.trial(b.group(), NOW, &bad).is_err(), "byte {i}");
-        assert!(b.engine.trial(b.group(), NOW, &commit.slice(..i)).is_err());
-        assert!(b.engine.classify(&commit.slice(..i)).is_err());
-        let _ = b.engine.classify(&bad);
-        assert!(b.engine.open_leave(b.group(), NOW, &bad).is_err());
-        assert!(b.engine.examine_welcome(&bad, &[]).is_err());
+        assert!(b.engine.trial(b.group(), NOW, &bad).unwrap().is_err(), "byte {i}");
+        assert!(b.engine.trial(b.group(), NOW, &commit.slice(..i)).unwrap().is_err());
+        assert!(b.engine.classify(&commit.slice(..i)).unwrap().is_err());
+        let _ = b.engine.classify(&bad).unwrap();
+        assert!(b.engine.open_leave(b.group(), NOW, &bad).unwrap().is_err());
+        assert!(b.engine.examine_welcome(&bad, &[]).unwrap().is_err());
     }
-    assert!(b.engine.trial(b.group(), NOW, &commit).is_ok());
+    assert!(b.engine.trial(b.group(), NOW, &commit).unwrap().is_ok());
 }
 
 #[test]
@@ -559,15 +562,15 @@ fn a_late_member_still_follows() {
     let mut c = seeded("c");
     let message = c.key_package();
     let last = NOW.after(hours(24));
-    let built = a.engine.build(a.group(), last, &[message], &[]).unwrap();
-    let trial = |t| b.engine.trial(b.group(), t, &built.commit);
+    let built = a.engine.build(a.group(), last, &[message], &[]).unwrap().unwrap();
+    let trial = |t| b.engine.trial(b.group(), t, &built.commit).unwrap();
     assert!(trial(last.after(Duration::from_secs(1))).is_ok());
     assert!(trial(last.after(hours(24))).is_ok());
-    assert!(matches!(trial(last.after(hours(25))), Err(EngineError::Expired)));
+    assert!(matches!(trial(last.after(hours(25))), Err(Rejection::Expired)));
     // A clock that is behind by up to an hour more than the KeyPackage allows for.
     let back = |secs: u64| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
     assert!(trial(back(2 * 3600)).is_ok());
-    assert!(matches!(trial(back(2 * 3600 + 1)), Err(EngineError::Expired)));
+    assert!(matches!(trial(back(2 * 3600 + 1)), Err(Rejection::Expired)));
 }
 
 #[test]
@@ -578,8 +581,8 @@ fn a_silent_member_does_not_close_the_group() {
     let later = NOW.after(hours(24 * 30));
     let mut c = seeded("c");
     let key = c.engine.generate_key_package(later, 1).unwrap();
-    let built = a.engine.build(a.group(), later, std::slice::from_ref(&key.message), &[]).unwrap();
-    let joined = c.engine.join(later, &built.welcomes[0].1, &key, None).unwrap();
+    let built = a.engine.build(a.group(), later, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let joined = c.engine.join(later, &built.welcomes[0].1, &key, None).unwrap().unwrap();
     assert_eq!(c.engine.view(&joined).unwrap().members, 3);
 }
 
@@ -597,11 +600,11 @@ fn a_tree_can_come_apart() {
     let welcome = bytes(&output.welcome_messages[0]);
     let tree: Bytes = output.ratchet_tree.unwrap().to_bytes().unwrap().into();
     let key = b.key.clone().unwrap();
-    assert!(!b.engine.examine_welcome(&welcome, std::slice::from_ref(&key)).unwrap().has_tree);
-    let mut join = |tree: Option<&Bytes>| b.engine.join(NOW, &welcome, &key, tree);
-    assert!(matches!(join(None), Err(EngineError::Invalid(_))));
-    assert!(matches!(join(Some(&wrong)), Err(EngineError::Invalid(_))));
-    assert!(matches!(join(Some(&tree.slice(..9))), Err(EngineError::Malformed)));
+    assert!(!b.engine.examine_welcome(&welcome, std::slice::from_ref(&key)).unwrap().unwrap().has_tree);
+    let mut join = |tree: Option<&Bytes>| b.engine.join(NOW, &welcome, &key, tree).unwrap();
+    assert!(matches!(join(None), Err(Rejection::Invalid(_))));
+    assert!(matches!(join(Some(&wrong)), Err(Rejection::Invalid(_))));
+    assert!(matches!(join(Some(&tree.slice(..9))), Err(Rejection::Malformed)));
     assert!(join(Some(&tree)).is_ok());
 }
 
@@ -613,7 +616,7 @@ fn transcript(seed: u64) -> Vec<Bytes> {
     let (a, rest) = parties.split_first_mut().unwrap();
     a.create(&GroupParams::default());
     let adds: Vec<Bytes> = rest.iter_mut().map(Party::key_package).collect();
-    adds.iter().for_each(|m| assert!(a.engine.inspect_key_package(NOW, m).is_ok()));
+    adds.iter().for_each(|m| assert!(a.engine.inspect_key_package(NOW, m).unwrap().is_ok()));
     let built = a.build(&adds, &[]);
     out.extend(adds);
     out.push(built.commit.clone());

@@ -184,7 +184,7 @@ fn one_poisoned_key_package_does_not_sink_the_batch() {
         .build();
     let message = client.generate_key_package_message(Default::default(), Default::default(), now).unwrap();
     let message = Bytes::from(message.to_bytes().unwrap());
-    let sender = engine("y").inspect_key_package(bad.world.now(), &message).unwrap().sender;
+    let sender = engine("y").inspect_key_package(bad.world.now(), &message).unwrap().unwrap().sender;
     bad.world.tell(JOINER, Command::Join);
     let track = bad.tracks().key_package(&sender);
     let epoch = bad.world.agree(&[0, 1]);
@@ -226,7 +226,7 @@ fn a_welcome_to_another_group() {
     let mut stranger = engine("mallory");
     let name = GroupName::try_from("room-2").unwrap();
     let group = stranger.create(bad.world.now(), &name, &Default::default(), 0).unwrap();
-    let built = stranger.build(&group, bad.world.now(), &[key], &[]).unwrap();
+    let built = stranger.build(&group, bad.world.now(), &[key], &[]).unwrap().unwrap();
     let welcome = built.welcomes[0].1.clone();
     let mine = tracks.welcome(&id);
     bad.give(JOINER, mine, 1, 0, welcome);
@@ -275,7 +275,7 @@ fn commits_of_other_groups_and_epochs() {
     let other = |name: &str, stranger: &mut TestEngine| {
         let name = GroupName::try_from(name).unwrap();
         let group = stranger.create(bad_now(), &name, &Default::default(), 0).unwrap();
-        stranger.build(&group, bad_now(), &[], &[]).unwrap().commit
+        stranger.build(&group, bad_now(), &[], &[]).unwrap().unwrap().commit
     };
     let foreign = other("room-2", &mut stranger);
     bad.give(MEMBER, commits.clone(), epoch, 0, foreign);

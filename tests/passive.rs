@@ -13,7 +13,7 @@ use bytes::Bytes;
 use moq_mls::Secret;
 use moq_mls::Timestamp;
 use moq_mls::counter::Pin;
-use moq_mls::engine::{Engine, EngineError, MessageKind};
+use moq_mls::engine::{Engine, MessageKind, Rejection};
 use moq_mls::mls::private_keys::PrivateKeys;
 use serde_json::Value;
 use support::engines::engine;
@@ -44,11 +44,11 @@ fn run(case: &Value, counted: &mut Counted) {
     let now = Timestamp::from_secs(case["at"].as_u64().unwrap_or(1_700_000_000));
     let key = engine.adopt_key_package(hex(&case["key_package"]), &keys).unwrap();
     let welcome = hex(&case["welcome"]);
-    assert_eq!(engine.classify(&welcome).unwrap(), MessageKind::Welcome);
+    assert_eq!(engine.classify(&welcome).unwrap().unwrap(), MessageKind::Welcome);
     let tree = case["ratchet_tree"].as_str().map(|_| hex(&case["ratchet_tree"]));
-    let info = engine.examine_welcome(&welcome, std::slice::from_ref(&key)).unwrap();
+    let info = engine.examine_welcome(&welcome, std::slice::from_ref(&key)).unwrap().unwrap();
     assert_eq!(info.has_tree, tree.is_none());
-    let mut group = engine.join(now, &welcome, &key, tree.as_ref()).unwrap();
+    let mut group = engine.join(now, &welcome, &key, tree.as_ref()).unwrap().unwrap();
     assert_eq!(engine.epoch_authenticator(&group).unwrap(), hex(&case["initial_epoch_authenticator"]));
     assert_eq!(engine.view(&group).unwrap().context_hash, info.context_hash);
     counted.scenarios += 1;
@@ -57,9 +57,9 @@ fn run(case: &Value, counted: &mut Counted) {
             return counted.skipped.push("proposals by reference".to_owned());
         }
         let commit = hex(&epoch["commit"]);
-        let trial = match engine.trial(&group, now, &commit) {
+        let trial = match engine.trial(&group, now, &commit).unwrap() {
             Ok(trial) => trial,
-            Err(EngineError::Forbidden(why)) => return counted.skipped.push(why.to_owned()),
+            Err(Rejection::Forbidden(why)) => return counted.skipped.push(why.to_owned()),
             Err(error) => panic!("{error}"),
         };
         let next = trial.next.unwrap();

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::engine::Engine;
+use moq_mls::engine::{Engine, EngineError};
 use moq_mls::mls::MlsEngine;
 use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
 use moq_mls::testing::network::{Network, NetworkConfig};
@@ -17,6 +17,7 @@ use moq_mls::tracks::{CommitTrackPolicy, GroupName};
 use moq_mls::{Command, Config, Notice, SafetyMode};
 use serde_json::Value;
 use support::engines::basic_client;
+use support::failing::{Failing, Plan};
 use support::{Steps, World};
 
 fn config() -> Config {
@@ -92,6 +93,37 @@ fn lives_with_real_randomness_are_lived_again() {
                 assert!(the_same(&log) > 10, "{mode:?} {secrets:?}");
             }
         }
+    }
+}
+
+/// Some failures have the name of a rejection, which would be somebody's fault.
+#[test]
+fn a_failure_is_lived_again_as_one() {
+    let errors: [fn() -> EngineError; 3] = [
+        || EngineError::State,
+        || EngineError::Unsupported("something"),
+        || EngineError::Provider("down".into()),
+    ];
+    for (error, method) in errors.into_iter().flat_map(|e| ["trial", "save"].map(|method| (e, method))) {
+        let (plan, answers) = (Plan::default(), AnswerLog::new(Secrets::Withheld));
+        let mut world = World::new();
+        for (name, plan) in [("a", Plan::default()), ("b", plan.clone())] {
+            let inner = seeded_engine(name, 3);
+            let answers = if name == "b" { answers.clone() } else { AnswerLog::new(Secrets::Withheld) };
+            world.enter(RecordedEngine::new(Failing { inner, plan }, &answers), config());
+        }
+        world.record_by(1, Recorder::with_answers("of a test", &config(), world.machine(1).engine()));
+        world.tell(0, Command::Join);
+        world.tell(1, Command::Join);
+        world.run(5000);
+        world.agree(&[0, 1]);
+        plan.fail_with(method, 0, error());
+        world.command(0, Command::Update).unwrap();
+        world.run_for(Duration::from_secs(5));
+        let log = world.take_recording(1);
+        let line = format!("{{\"error\":\"MLS engine: {}\"}}", error());
+        assert!(log.lines().any(|l| l == line), "no {line} in\n{log}");
+        the_same(&log);
     }
 }
 

@@ -359,8 +359,11 @@ impl Door {
     /// A Welcome that names a tree at `place` of the track, its commit's pin, and the tree; `with` is let in too.
     fn welcome(&mut self, track: &FullTrackName, place: Location, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
         let adds = [std::slice::from_ref(&self.key_package), with].concat();
-        let built =
-            self.founder.build_apart(&self.group, self.world.now(), &adds, &[], track, place).unwrap();
+        let built = self
+            .founder
+            .build_apart(&self.group, self.world.now(), &adds, &[], track, place)
+            .unwrap()
+            .unwrap();
         let pin = Pin::new(self.founder.sha256(&built.commit).unwrap(), built.next.context_hash);
         let me = self.machine().sender_id();
         let (_, welcome) = built.welcomes.into_iter().find(|(to, _)| to == me).unwrap();

@@ -6,7 +6,7 @@
 //! [`Counter::lock`] and [`Counter::increment`] inside a transaction, through [`Counter::restore`]
 //! and the accessors; a filled slot must be durable before its Ok is sent.
 //!
-//! What the draft leaves open is decided here (ours, `design.md` section 7):
+//! What the draft leaves open is decided here (ours):
 //!
 //! - **Order.** Whether the asked value is the next one is judged before whether the counter is
 //!   locked. Asking a used value changes nothing and answers with that slot's pin.
@@ -23,6 +23,8 @@
 //! - **The end.** Slot `u64::MAX` cannot be filled, for no u64 comes after it: where a lock or an
 //!   increment would be about that slot and everything else about it is right, it is
 //!   [`Reason::Overflow`].
+//!
+//! Over 400 lines: one state machine, and every rule above is in its two requests.
 //!
 //! A draft client sends neither values nor pins and is served as the draft says:
 //!
@@ -294,7 +296,7 @@ fn count(kept: &VecDeque<Pin>) -> u64 {
     u64::try_from(kept.len()).unwrap_or(u64::MAX)
 }
 
-/// Signs receipts, so that members need not ask the counter for each pin (`design.md` section 5).
+/// Signs receipts, so that members need not ask the counter for each pin.
 pub trait ReceiptSigner {
     /// The Ed25519 signature of `message`, which is [`receipt_message`]; `None` for no receipt.
     ///
@@ -436,7 +438,7 @@ impl<S: ReceiptSigner> CounterService<S> {
 
     /// Answers an HTTP request if `allow` does, which sees the call and the bearer token.
     ///
-    /// A token is bound to a counter and a member (`design.md` section 7), so `allow` compares
+    /// A token is bound to a counter and a member, so `allow` compares
     /// [`Call::counter`]; what it refuses with is most often [`Reason::Unauthenticated`],
     /// [`Reason::Forbidden`] or [`Reason::RateLimited`].
     pub fn respond_if(

@@ -14,9 +14,9 @@ use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuite, Client, CryptoProvider, ExtensionList, IdentityProvider};
 use mls_rs_core::identity::MemberValidationContext;
 
-use crate::engine::{EngineError, Member, OwnKeyPackage};
+use crate::engine::{EngineError, Member, OwnKeyPackage, Rejection};
 use crate::mls::crypto::{Primitives, Suites};
-use crate::mls::error::provider;
+use crate::mls::error::{Stop, provider};
 use crate::mls::message::{credential, into_any, mls_time, sequence};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
@@ -128,17 +128,13 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.primitives.sha256(&identity.signature_key).map(SenderId::from_fingerprint)
     }
 
-    pub(super) fn identity(&self, of: &SigningIdentity, group: &ExtensionList) -> Result<Bytes, EngineError> {
+    /// Who somebody is. The embedder's provider says no to a credential by an error.
+    pub(super) fn identity(&self, of: &SigningIdentity, group: &ExtensionList) -> Result<Bytes, Rejection> {
         let identity = self.client.identity_provider().identity(of, group);
-        identity.map(Bytes::from).map_err(|e| EngineError::Invalid(Box::new(into_any(e))))
+        identity.map(Bytes::from).map_err(|e| Rejection::Invalid(Box::new(into_any(e))))
     }
 
-    pub(super) fn member(
-        &self,
-        group: &Inner<C>,
-        index: u32,
-        leaf: &LeafNode,
-    ) -> Result<Member, EngineError> {
+    pub(super) fn member(&self, group: &Inner<C>, index: u32, leaf: &LeafNode) -> Result<Member, Stop> {
         Ok(Member {
             leaf: index,
             sender: self.fingerprint(&leaf.signing_identity)?,
@@ -162,7 +158,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         group: &Inner<C>,
         identity: &SigningIdentity,
         now: Timestamp,
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), Rejection> {
         let context = group.context();
         let context = MemberValidationContext::ForCommit {
             current_context: context,
@@ -171,7 +167,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.client
             .identity_provider()
             .validate_member(identity, Some(mls_time(now)), context)
-            .map_err(|e| EngineError::Invalid(Box::new(into_any(e))))
+            .map_err(|e| Rejection::Invalid(Box::new(into_any(e))))
     }
 
     pub(super) fn welcomed(&self) -> MutexGuard<'_, Option<(Bytes, OwnKeyPackage, Inner<C>)>> {

@@ -2,22 +2,22 @@
 //! give its crypto provider back.
 
 use mls_rs::crypto::SignaturePublicKey;
-use mls_rs::error::IntoAnyError;
+use mls_rs::error::{IntoAnyError, MlsError};
 use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
 
-use crate::engine::{EngineError, Kdf, TREE_KEY_LEN};
-use crate::mls::error::invalid;
+use crate::engine::{EngineError, Kdf, Rejection, TREE_KEY_LEN};
+use crate::mls::error::{Stop, invalid, provider};
 use crate::secret::Secret;
 
 pub(super) trait Primitives: Kdf {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
     fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
-    fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, EngineError>;
+    fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, Stop>;
     /// A fresh key for [`Self::seal`], to be used once.
     fn tree_key(&self) -> Result<Secret, EngineError>;
     /// AES-128-GCM with a zero nonce.
     fn seal(&self, key: &Secret, data: &[u8]) -> Result<Vec<u8>, EngineError>;
-    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, EngineError>;
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, Rejection>;
 }
 
 /// A key that seals one thing needs no nonce.
@@ -59,9 +59,13 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
         self.ed25519.as_ref().is_some_and(|s| s.verify(&key, signature, message).is_ok())
     }
 
-    fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, EngineError> {
-        let reference = message.key_package_reference(&self.group).map_err(invalid)?;
-        reference.map(|r| r.to_vec()).ok_or(EngineError::Malformed)
+    fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, Stop> {
+        let reference = message.key_package_reference(&self.group).map_err(|error| match error {
+            // All that is asked of the provider is a hash, which no message can make fail.
+            MlsError::CryptoProviderError(_) => provider(error).into(),
+            error => invalid(error),
+        })?;
+        Ok(reference.map(|r| r.to_vec()).ok_or(Rejection::Malformed)?)
     }
 
     fn tree_key(&self) -> Result<Secret, EngineError> {
@@ -74,9 +78,10 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
         sealed.map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))
     }
 
-    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, EngineError> {
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Vec<u8>, Rejection> {
+        // The provider's error is what a wrong ciphertext looks like.
         let opened = self.sha256.aead_open(key.as_bytes(), sealed, None, &ZERO_NONCE);
-        opened.map(|data| data.to_vec()).map_err(|e| EngineError::Invalid(Box::new(e.into_any_error())))
+        opened.map(|data| data.to_vec()).map_err(|e| Rejection::Invalid(Box::new(e.into_any_error())))
     }
 }
 

@@ -82,12 +82,13 @@ impl<C: MlsConfig> fmt::Debug for MlsGroup<C> {
 }
 
 impl<C: MlsConfig> MlsEngine<C> {
-    /// Looks at the group, read back if it was used up.
-    pub(super) fn with<R>(
+    /// Looks at the group, read back if it was used up. That it cannot be is a failure, whatever it is looked at
+    /// for.
+    pub(super) fn with<R, E: From<EngineError>>(
         &self,
         group: &MlsGroup<C>,
-        look: impl FnOnce(&Inner<C>) -> Result<R, EngineError>,
-    ) -> Result<R, EngineError> {
+        look: impl FnOnce(&Inner<C>) -> Result<R, E>,
+    ) -> Result<R, E> {
         let mut held = group.held();
         let inner = match held.group.take() {
             Some(inner) => inner,
@@ -120,7 +121,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         if let Some(saved) = &held.saved {
             return Ok(saved.clone());
         }
-        let Some(inner) = &mut held.group else { return Err(EngineError::Malformed) };
+        let Some(inner) = &mut held.group else { return Err(EngineError::State) };
         let saved = self.write(inner)?;
         held.saved = Some(saved.clone());
         Ok(saved)
@@ -145,10 +146,10 @@ impl<C: MlsConfig> MlsEngine<C> {
         // The state says itself which group it is of.
         let group = self.client.load_group(&[]);
         self.states.take();
-        group.map(Box::new).map_err(|_| EngineError::Malformed)
+        group.map(Box::new).map_err(|_| EngineError::State)
     }
 
     fn read_back(&self, saved: Option<&Bytes>) -> Result<Inner<C>, EngineError> {
-        self.read(saved.ok_or(EngineError::Malformed)?)
+        self.read(saved.ok_or(EngineError::State)?)
     }
 }

@@ -5,12 +5,12 @@ use std::ops::Range;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::group::{ExportedTree, LeafIndex, LeafNode, Node};
 
-use crate::engine::EngineError;
-use crate::mls::error::invalid;
+use crate::mls::error::{Stop, invalid};
 use crate::mls::settings::Inner;
 
-/// One leaf of a tree; `None` if it is blank. (mls-rs's roster clones what it gives.)
-pub(super) fn leaf_at<'a>(tree: &'a ExportedTree, leaf: u32) -> Result<Option<&'a LeafNode>, EngineError> {
+/// One leaf of a tree; `None` if it is blank. (mls-rs's roster clones what it gives.) A commit says which, so
+/// a leaf that cannot be is the commit's fault.
+pub(super) fn leaf_at<'a>(tree: &'a ExportedTree, leaf: u32) -> Result<Option<&'a LeafNode>, Stop> {
     tree.get_leaf(LeafIndex::try_from(leaf).map_err(invalid)?).map_err(invalid)
 }
 
@@ -59,7 +59,7 @@ impl LeafKeys {
     }
 
     /// Takes over the leaf that `tree` has now.
-    pub(super) fn update(&mut self, tree: &ExportedTree, leaf: u32) -> Result<(), EngineError> {
+    pub(super) fn update(&mut self, tree: &ExportedTree, leaf: u32) -> Result<(), Stop> {
         match leaf_at(tree, leaf)? {
             Some(new) => self.set(leaf, &new.public_key),
             None => self.remove(leaf),

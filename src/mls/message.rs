@@ -13,7 +13,7 @@ use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
 use crate::codec::{params, tree_object};
-use crate::engine::{Credential, EngineError, GroupParams, TreeObject};
+use crate::engine::{Credential, GroupParams, Rejection, TreeObject};
 use crate::mls::settings::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
@@ -30,32 +30,32 @@ pub(super) fn into_any(error: impl mls_rs::error::IntoAnyError) -> mls_rs::error
     error.into_any_error()
 }
 
-pub(super) fn parse(message: &[u8]) -> Result<MlsMessage, EngineError> {
-    MlsMessage::from_bytes(message).map_err(|_| EngineError::Malformed)
+pub(super) fn parse(message: &[u8]) -> Result<MlsMessage, Rejection> {
+    MlsMessage::from_bytes(message).map_err(|_| Rejection::Malformed)
 }
 
 /// A PrivateMessage with content of the type `wanted`.
-pub(super) fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage, EngineError> {
+pub(super) fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage, Rejection> {
     let message = parse(message)?;
     match message.description() {
         MlsMessageDescription::PrivateProtocolMessage { content_type, .. } if content_type == wanted => {}
         MlsMessageDescription::PublicProtocolMessage { .. } => {
-            return Err(EngineError::Forbidden("a handshake message that is not encrypted"));
+            return Err(Rejection::Forbidden("a handshake message that is not encrypted"));
         }
-        _ => return Err(EngineError::Malformed),
+        _ => return Err(Rejection::Malformed),
     }
     Ok(message)
 }
 
 /// Whether `message` was sent in the group's epoch.
-pub(super) fn sent_in<C: MlsConfig>(message: &MlsMessage, group: &Inner<C>) -> Result<(), EngineError> {
+pub(super) fn sent_in<C: MlsConfig>(message: &MlsMessage, group: &Inner<C>) -> Result<(), Rejection> {
     match message.description() {
         MlsMessageDescription::PrivateProtocolMessage { group_id, epoch_id, .. }
             if group_id == group.group_id() && epoch_id == group.current_epoch() =>
         {
             Ok(())
         }
-        _ => Err(EngineError::Invalid("of another group or epoch".into())),
+        _ => Err(Rejection::Invalid("of another group or epoch".into())),
     }
 }
 
@@ -69,44 +69,41 @@ pub(super) fn sequence_extension(sequence: u64) -> ExtensionList {
     extension(SEQUENCE_EXTENSION, sequence.to_be_bytes().to_vec())
 }
 
-pub(super) fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, EngineError> {
+pub(super) fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, Rejection> {
     let Some(found) = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION)) else { return Ok(None) };
-    let bytes = found.extension_data.as_slice().try_into().map_err(|_| EngineError::Malformed)?;
+    let bytes = found.extension_data.as_slice().try_into().map_err(|_| Rejection::Malformed)?;
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 
-pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, EngineError> {
+pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, Rejection> {
     let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
-    found
-        .map(|e| params::decode(&e.extension_data))
-        .transpose()
-        .map_err(|e| EngineError::Invalid(Box::new(e)))
+    found.map(|e| params::decode(&e.extension_data)).transpose().map_err(|e| Rejection::Invalid(Box::new(e)))
 }
 
 /// Where the tree of a Welcome lies that comes without it.
-pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<TreeObject>, EngineError> {
+pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<TreeObject>, Rejection> {
     let found = extensions.get(ExtensionType::new(TREE_EXTENSION));
     found
         .map(|e| tree_object::decode(&e.extension_data))
         .transpose()
-        .map_err(|e| EngineError::Invalid(Box::new(e)))
+        .map_err(|e| Rejection::Invalid(Box::new(e)))
 }
 
 /// The type and the content of the one vector that a credential of any type consists of.
-pub(super) fn credential(identity: &SigningIdentity) -> Result<Credential, EngineError> {
-    let bytes = identity.credential.mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
+pub(super) fn credential(identity: &SigningIdentity) -> Result<Credential, Rejection> {
+    let bytes = identity.credential.mls_encode_to_vec().map_err(|_| Rejection::Malformed)?;
     let mut rest = bytes.get(2..).unwrap_or_default();
     let data: Vec<u8> =
-        mls_rs::mls_rs_codec::byte_vec::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
+        mls_rs::mls_rs_codec::byte_vec::mls_decode(&mut rest).map_err(|_| Rejection::Malformed)?;
     Ok(Credential { kind: identity.credential.credential_type().raw_value(), data: data.into() })
 }
 
 /// The leaf of a KeyPackage, which mls-rs keeps to itself: it comes after version, cipher suite and
 /// init key (RFC 9420 section 10).
-pub(super) fn leaf_node(key_package: &[u8]) -> Result<LeafNode, EngineError> {
+pub(super) fn leaf_node(key_package: &[u8]) -> Result<LeafNode, Rejection> {
     let mut rest = key_package.get(4..).unwrap_or_default();
-    HpkePublicKey::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)?;
-    LeafNode::mls_decode(&mut rest).map_err(|_| EngineError::Malformed)
+    HpkePublicKey::mls_decode(&mut rest).map_err(|_| Rejection::Malformed)?;
+    LeafNode::mls_decode(&mut rest).map_err(|_| Rejection::Malformed)
 }
 
 pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {

@@ -8,6 +8,7 @@ use mls_rs::storage_provider::KeyPackageData;
 
 use crate::engine::{EngineError, OwnKeyPackage};
 use crate::mls::client::MlsEngine;
+use crate::mls::error::Stop;
 use crate::mls::message::parse;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -25,10 +26,10 @@ impl PrivateKeys {
     /// The keys inside a KeyPackage that an [`MlsEngine`] made.
     ///
     /// # Errors
-    /// [`EngineError::Malformed`] for one of another engine.
+    /// [`EngineError::State`] for one of another engine.
     pub fn of(key: &OwnKeyPackage) -> Result<Self, EngineError> {
-        let data = KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes())
-            .map_err(|_| EngineError::Malformed)?;
+        let data =
+            KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes()).map_err(|_| EngineError::State)?;
         Ok(Self {
             init: Secret::new(data.init_key.as_ref().to_vec()),
             encryption: Secret::new(data.leaf_node_key.as_ref().to_vec()),
@@ -40,21 +41,21 @@ impl<C: MlsConfig> MlsEngine<C> {
     /// A KeyPackage of one's own from its MLSMessage and its private keys, as if this engine had made it.
     ///
     /// # Errors
-    /// [`EngineError::Malformed`] for bytes that are no KeyPackage message.
+    /// [`EngineError::State`] for bytes that are no KeyPackage message: it would be one's own.
     pub fn adopt_key_package(
         &self,
         message: Bytes,
         keys: &PrivateKeys,
     ) -> Result<OwnKeyPackage, EngineError> {
-        let parsed = parse(&message)?;
-        parsed.as_key_package().ok_or(EngineError::Malformed)?;
+        let parsed = parse(&message).map_err(|_| EngineError::State)?;
+        parsed.as_key_package().ok_or(EngineError::State)?;
         let secret = |key: &Secret| HpkeSecretKey::from(key.as_bytes().to_vec());
         // MLSMessage is version, wire format, KeyPackage.
         let key_package = message.get(4..).unwrap_or_default().to_vec();
         let data = KeyPackageData::new(key_package, secret(&keys.init), secret(&keys.encryption), u64::MAX);
         Ok(OwnKeyPackage {
             sequence: 0,
-            reference: self.primitives.key_package_ref(&parsed)?.into(),
+            reference: self.primitives.key_package_ref(&parsed).map_err(Stop::ours)?.into(),
             message,
             secret: Secret::new(data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?),
             expires: Timestamp::from_millis(u64::MAX),

@@ -9,9 +9,9 @@ use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
 use mls_rs::{MlsMessage, MlsMessageDescription};
 
-use crate::engine::{EngineError, Member, Next, OwnKeyPackage};
+use crate::engine::{EngineError, Member, Next, OwnKeyPackage, Rejection};
 use crate::mls::client::MlsEngine;
-use crate::mls::error::{invalid, provider};
+use crate::mls::error::{Stop, invalid, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{credential, gap, leaf_node, mls_time, parse, private, sent_in, sequence};
@@ -27,7 +27,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         kept: LeafKeys,
         author: u32,
         added: &[Member],
-    ) -> Result<Next<MlsGroup<C>>, EngineError> {
+    ) -> Result<Next<MlsGroup<C>>, Stop> {
         let mut keys = kept;
         for leaf in added.iter().map(|member| member.leaf).chain([author]) {
             keys.update(&group.export_tree(), leaf)?;
@@ -54,14 +54,14 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         bytes: &[u8],
         wanted: ContentType,
-    ) -> Result<(Inner<C>, ReceivedMessage), EngineError> {
+    ) -> Result<(Inner<C>, ReceivedMessage), Stop> {
         const ATTEMPTS: usize = 8;
         let now = mls_time(now);
         let mut at = now;
         for _ in 0..ATTEMPTS {
             let message = private(bytes, wanted)?;
             // Before a group is used up for it.
-            self.with(group, |group| sent_in::<C>(&message, group))?;
+            self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
             let mut next = work_on(self, group)?;
             match next.process_incoming_message_with_time(message, at) {
                 Ok(received) => return Ok((next, received)),
@@ -76,19 +76,14 @@ impl<C: MlsConfig> MlsEngine<C> {
                 Err(e) => return Err(invalid(e)),
             }
         }
-        Err(EngineError::Expired)
+        Err(Rejection::Expired.into())
     }
 
     /// The members that a commit with `adds` adds, looked up in the roster after it: each took the leftmost
     /// leaf that was free (RFC 9420 section 12.1.1).
-    pub(super) fn added(
-        &self,
-        group: &Inner<C>,
-        kept: &LeafKeys,
-        adds: usize,
-    ) -> Result<Vec<Member>, EngineError> {
+    pub(super) fn added(&self, group: &Inner<C>, kept: &LeafKeys, adds: usize) -> Result<Vec<Member>, Stop> {
         let tree = group.export_tree();
-        let member = |leaf| self.member(group, leaf, leaf_at(&tree, leaf)?.ok_or(EngineError::Malformed)?);
+        let member = |leaf| self.member(group, leaf, leaf_at(&tree, leaf)?.ok_or(Rejection::Malformed)?);
         kept.free().take(adds).map(member).collect()
     }
 
@@ -98,15 +93,15 @@ impl<C: MlsConfig> MlsEngine<C> {
         group: &Inner<C>,
         epoch: &NewEpoch,
         kept: &LeafKeys,
-    ) -> Result<Vec<Member>, EngineError> {
+    ) -> Result<Vec<Member>, Stop> {
         let mut free = kept.free();
         let mut added = Vec::new();
         for proposal in &epoch.applied_proposals {
             let Proposal::Add(add) = &proposal.proposal else { continue };
             let identity = add.signing_identity();
-            let bytes = add.key_package().mls_encode_to_vec().map_err(|_| EngineError::Malformed)?;
+            let bytes = add.key_package().mls_encode_to_vec().map_err(|_| Rejection::Malformed)?;
             added.push(Member {
-                leaf: free.next().ok_or(EngineError::Malformed)?,
+                leaf: free.next().ok_or(Rejection::Malformed)?,
                 sender: self.fingerprint(identity)?,
                 identity: self.identity(identity, &group.context().extensions)?,
                 credential: credential(identity)?,
@@ -121,18 +116,19 @@ impl<C: MlsConfig> MlsEngine<C> {
         &self,
         welcome: &Bytes,
         keys: &[OwnKeyPackage],
-        f: impl FnOnce(&MlsMessage, &OwnKeyPackage) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
+        f: impl FnOnce(&MlsMessage, &OwnKeyPackage) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         let message = parse(welcome)?;
         let MlsMessageDescription::Welcome { key_package_refs, .. } = message.description() else {
-            return Err(EngineError::Malformed);
+            return Err(Rejection::Malformed.into());
         };
         let key = key_package_refs
             .iter()
             .find_map(|r| keys.iter().find(|key| key.reference[..] == r[..]))
-            .ok_or(EngineError::NotForMe)?;
-        let data = KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes())
-            .map_err(|_| EngineError::Malformed)?;
+            .ok_or(Rejection::NotForMe)?;
+        // Our own bytes, whatever the Welcome is.
+        let data =
+            KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes()).map_err(|_| EngineError::State)?;
         let _guard = self.slots();
         self.key_packages.put(key.reference.to_vec(), data);
         let result = f(&message, key);

@@ -3,15 +3,16 @@
 
 use bytes::Bytes;
 use mls_rs::GroupStateStorage;
+use mls_rs::error::{IntoAnyError, MlsError};
 use mls_rs::extension::ExtensionType;
 use mls_rs_core::group::{EpochRecord, GroupState};
 
 use crate::codec::params;
-use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage};
-use crate::mls::error::invalid;
+use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
+use crate::mls::error::{Stop, invalid};
 use crate::mls::message::mls_time;
 use crate::mls::settings::SMALL_WELCOME;
-use crate::mls::{GroupStateSlot, MlsEngine, MlsGroup, PARAMS_EXTENSION};
+use crate::mls::{Broken, GroupStateSlot, MlsEngine, MlsGroup, PARAMS_EXTENSION};
 use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
@@ -30,8 +31,8 @@ fn two() -> (OneOf, MlsGroup<SeededConfig>, OneOf, MlsGroup<SeededConfig>) {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
     let key = b.generate_key_package(NOW, 1).unwrap();
     let alone = group(&mut a);
-    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
-    let of_b = b.join(NOW, built.welcomes.first().map(|(_, w)| w).unwrap(), &key, None).unwrap();
+    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let of_b = b.join(NOW, built.welcomes.first().map(|(_, w)| w).unwrap(), &key, None).unwrap().unwrap();
     (a, built.next.group, b, of_b)
 }
 
@@ -46,16 +47,16 @@ fn nothing_stays_in_the_slots() {
     empty(&b);
     let other = b.generate_key_package(NOW, 2).unwrap();
     let group = group(&mut a);
-    let built = a.build(&group, NOW, std::slice::from_ref(&key.message), &[]).unwrap();
+    let built = a.build(&group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     empty(&a);
     let (_, welcome) = &built.welcomes[0];
-    b.examine_welcome(welcome, &[other.clone(), key.clone()]).unwrap();
+    b.examine_welcome(welcome, &[other.clone(), key.clone()]).unwrap().unwrap();
     empty(&b);
     let mixed = OwnKeyPackage { secret: other.secret.clone(), ..key.clone() };
-    assert!(b.examine_welcome(welcome, std::slice::from_ref(&mixed)).is_err());
-    assert!(b.join(NOW, welcome, &mixed, None).is_err());
+    assert!(b.examine_welcome(welcome, std::slice::from_ref(&mixed)).unwrap().is_err());
+    assert!(b.join(NOW, welcome, &mixed, None).unwrap().is_err());
     empty(&b);
-    let joined = b.join(NOW, welcome, &key, None).unwrap();
+    let joined = b.join(NOW, welcome, &key, None).unwrap().unwrap();
     empty(&b);
     let saved = b.save(&joined).unwrap();
     empty(&b);
@@ -70,28 +71,28 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
     let keys = [1, 2].map(|sequence| b.generate_key_package(NOW, sequence).unwrap());
     let welcomed = |a: &MlsEngine<SeededConfig>, group: &MlsGroup<SeededConfig>, key: &OwnKeyPackage| {
-        a.build(group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().welcomes.remove(0).1
+        a.build(group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap().welcomes.remove(0).1
     };
     let group = group(&mut a);
     let [first, second] = [0, 1].map(|i| welcomed(&a, &group, &keys[i]));
     let join = |b: &mut MlsEngine<SeededConfig>, welcome, key| {
-        let joined = b.join(NOW, welcome, key, None).unwrap();
+        let joined = b.join(NOW, welcome, key, None).unwrap().unwrap();
         b.epoch_authenticator(&joined).unwrap()
     };
     let (unseen_first, unseen_second) = (join(&mut b, &first, &keys[0]), join(&mut b, &second, &keys[1]));
 
-    let info = b.examine_welcome(&first, &keys).unwrap();
+    let info = b.examine_welcome(&first, &keys).unwrap().unwrap();
     assert!(info.has_tree && b.welcomed().is_some());
-    let joined = b.join(NOW, &first, &keys[0], None).unwrap();
+    let joined = b.join(NOW, &first, &keys[0], None).unwrap().unwrap();
     assert!(b.welcomed().is_none(), "it was opened twice");
     assert_eq!(b.view(&joined).unwrap().context_hash, info.context_hash);
     assert_eq!(b.epoch_authenticator(&joined).unwrap(), unseen_first);
     assert_eq!(join(&mut b, &first, &keys[0]), unseen_first);
 
-    b.examine_welcome(&first, &keys).unwrap();
+    b.examine_welcome(&first, &keys).unwrap().unwrap();
     assert_eq!(join(&mut b, &second, &keys[1]), unseen_second);
     let tree = Bytes::from_static(b"no tree");
-    assert!(b.join(NOW, &first, &keys[0], Some(&tree)).is_err(), "what came with it counts");
+    assert!(b.join(NOW, &first, &keys[0], Some(&tree)).unwrap().is_err(), "what came with it counts");
     b.generate_key_package(NOW, 3).unwrap();
     assert!(b.welcomed().is_none(), "secrets of a group that nobody joined");
 }
@@ -102,10 +103,11 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
     let key = b.generate_key_package(NOW, 1).unwrap();
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
-    let whole = a.build(&group, NOW, adds, &[]).unwrap();
+    let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
     let track =
         GroupTracks::new(GroupName::try_from("g").unwrap(), CommitTrackPolicy::Shared).tree(a.sender_id());
-    let apart = a.build_apart(&group, NOW, adds, &[], &track, Location { group: 0, object: 0 }).unwrap();
+    let apart =
+        a.build_apart(&group, NOW, adds, &[], &track, Location { group: 0, object: 0 }).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }
@@ -118,7 +120,10 @@ fn the_rules_refuse_a_proposal_by_reference() {
     let wish = joined.propose_remove(own, Vec::new()).unwrap();
     of_a.process_incoming_message_with_time(wish, mls_time(NOW)).unwrap();
     let refused = of_a.commit_builder().commit_time(mls_time(NOW)).build().map(|_| ()).map_err(invalid);
-    assert!(matches!(refused, Err(EngineError::Forbidden("a proposal by reference"))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Stop::Rejected(Rejection::Forbidden("a proposal by reference")))),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -131,7 +136,27 @@ fn the_rules_refuse_a_commit_of_a_stranger() {
     let stranger = stranger.extension_type(ExtensionType::new(PARAMS_EXTENSION)).build();
     let (_, commit) = stranger.commit_external(info).unwrap();
     let refused = group.process_incoming_message_with_time(commit, mls_time(NOW)).map_err(invalid);
-    assert!(matches!(refused, Err(EngineError::Forbidden("an external commit"))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Stop::Rejected(Rejection::Forbidden("an external commit")))),
+        "{refused:?}"
+    );
+}
+
+/// mls-rs says the same of a key that nothing can be sealed to and of a provider that fails.
+#[test]
+fn a_commit_that_cannot_be_built_is_not_held_against_a_provider_that_works() {
+    let why = |engine: &MlsEngine<_>| {
+        engine.why_not_built(NOW, MlsError::CryptoProviderError(Broken("no such key").into_any_error()))
+    };
+    assert!(matches!(why(&seeded_engine("a", 1)), Stop::Rejected(Rejection::Invalid(_))));
+    let (client, crypto) = seeded_client("a", 1);
+    let (identity, suite) = client.signing_identity().unwrap();
+    // It cannot sign, and so it cannot build a thing.
+    let dumb = client.to_builder(None).signing_identity(identity.clone(), Vec::new().into(), suite).build();
+    assert!(matches!(why(&MlsEngine::new(&dumb, &crypto).unwrap()), Stop::Failed(EngineError::Provider(_))));
+    let engine = seeded_engine("a", 1);
+    let other = engine.why_not_built(NOW, MlsError::CommitterSelfRemoval);
+    assert!(matches!(other, Stop::Rejected(Rejection::Invalid(_))));
 }
 
 #[test]
@@ -161,15 +186,15 @@ fn params_round_trip_and_refuse_junk() {
 #[test]
 fn a_group_that_was_used_up_is_read_back() {
     let (a, of_a, b, of_b) = two();
-    let commit = a.build(&of_a, NOW, &[], &[]).unwrap().commit;
+    let commit = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap().commit;
     let held = |g: &MlsGroup<SeededConfig>| g.is_held();
 
     // Not saved: nothing could bring it back, and the trial is on a clone.
-    let first = b.trial(&of_b, NOW, &commit).unwrap().next.unwrap();
+    let first = b.trial(&of_b, NOW, &commit).unwrap().unwrap().next.unwrap();
     assert!(held(&of_b));
     let saved = b.save(&of_b).unwrap();
     let (before, roster) = (b.view(&of_b).unwrap(), b.roster(&of_b).unwrap());
-    let second = b.trial(&of_b, NOW, &commit).unwrap().next.unwrap();
+    let second = b.trial(&of_b, NOW, &commit).unwrap().unwrap().next.unwrap();
     assert!(!held(&of_b), "a clone was made for nothing");
     assert!(second.group.knows_its_leaves(), "a tree was walked through for nothing");
     assert_eq!(first.context_hash, second.context_hash);
@@ -181,10 +206,10 @@ fn a_group_that_was_used_up_is_read_back() {
     // A commit that fails spoils nothing, and neither does one of one's own.
     let mut bad = commit.to_vec();
     *bad.last_mut().unwrap() ^= 1;
-    assert!(b.trial(&of_b, NOW, &bad.into()).is_err());
-    assert!(b.build(&of_b, NOW, &[Bytes::from_static(b"junk")], &[]).is_err());
-    b.build(&of_b, NOW, &[], &[]).unwrap();
-    let again = b.trial(&of_b.clone(), NOW, &commit).unwrap().next.unwrap();
+    assert!(b.trial(&of_b, NOW, &bad.into()).unwrap().is_err());
+    assert!(b.build(&of_b, NOW, &[Bytes::from_static(b"junk")], &[]).unwrap().is_err());
+    b.build(&of_b, NOW, &[], &[]).unwrap().unwrap();
+    let again = b.trial(&of_b.clone(), NOW, &commit).unwrap().unwrap().next.unwrap();
     assert_eq!(again.context_hash, first.context_hash);
     assert_eq!(b.epoch_authenticator(&again.group).unwrap(), b.epoch_authenticator(&first.group).unwrap());
 }

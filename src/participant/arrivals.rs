@@ -1,7 +1,7 @@
 //! The door for objects: what cannot be one of the group's, by its track, its place or its size, is counted
 //! and dropped here, whatever the phase.
 
-use crate::engine::{Engine, MessageKind};
+use crate::engine::{Engine, EngineError, MessageKind};
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::future::{FutureCommits, Keep};
@@ -10,17 +10,21 @@ use crate::tracks::{KEY_PACKAGE_GROUP, Object, SenderId, TREE_OBJECT, TrackKind,
 
 impl<E: Engine> Context<E> {
     /// Says what an object is; `None` for one that is nothing.
-    pub(crate) fn look_at(&mut self, object: Object) -> Option<Arrival> {
+    pub(crate) fn look_at(&mut self, object: Object) -> Result<Option<Arrival>, EngineError> {
         self.stats.objects = self.stats.objects.saturating_add(1);
-        match self.sort(object) {
-            Ok(arrival) => arrival,
-            Err((from, fault)) => {
-                self.fault(from, fault);
-                None
-            }
+        let mut sorted = self.sort(object);
+        if let Ok(Some(Arrival::Welcome(welcome))) = &sorted
+            && !matches!(self.engine.classify(welcome)?, Ok(MessageKind::Welcome))
+        {
+            sorted = Err((None, Fault::NotMls));
         }
+        Ok(sorted.unwrap_or_else(|(from, fault)| {
+            self.fault(from, fault);
+            None
+        }))
     }
 
+    /// Sorts an object by its track, its place and its size.
     fn sort(&self, object: Object) -> Result<Option<Arrival>, (Option<SenderId>, Fault)> {
         let limits = &self.config.limits;
         let len = object.payload.len();
@@ -47,10 +51,7 @@ impl<E: Engine> Context<E> {
                 if location.object != WELCOME_OBJECT {
                     return Err((None, Fault::BadLocation));
                 }
-                match self.engine.classify(&object.payload) {
-                    Ok(MessageKind::Welcome) => Ok(Some(Arrival::Welcome(object.payload))),
-                    Ok(_) | Err(_) => Err((None, Fault::NotMls)),
-                }
+                Ok(Some(Arrival::Welcome(object.payload)))
             }
             Some(TrackKind::Commit(from)) => {
                 if len > limits.handshake_bytes {

@@ -92,10 +92,10 @@ impl<G> Creating<G> {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
-                self.on_key_package(cx, sender, object_id, payload);
+                self.on_key_package(cx, sender, object_id, payload)?;
             }
             Input::Arrival(Arrival::Welcome(welcome)) => cx.keep_welcome(welcome),
-            Input::Arrival(Arrival::Commit { from, object }) => return Ok(self.on_commit(cx, from, object)),
+            Input::Arrival(Arrival::Commit { from, object }) => return self.on_commit(cx, from, object),
             Input::Arrival(Arrival::Tree(object)) => self.trees.keep(object, &cx.config.limits),
             Input::Locked(_, reply) => {
                 let flow = self.on_lock(cx, reply)?;
@@ -123,15 +123,16 @@ impl<G> Creating<G> {
         sender: SenderId,
         object_id: u64,
         payload: Bytes,
-    ) {
+    ) -> Result<(), Error> {
         let own = |info: KeyPackageInfo| {
             info.sender == sender && info.sequence.is_none_or(|sequence| sequence == object_id)
         };
-        if cx.engine.inspect_key_package(cx.now, &payload).is_ok_and(own)
+        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(own)
             && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);
         }
+        Ok(())
     }
 
     /// An object came on the Commit track before it is known whether the group exists.
@@ -140,13 +141,13 @@ impl<G> Creating<G> {
         cx: &mut Context<E>,
         from: Option<SenderId>,
         object: Object,
-    ) -> Flow<G> {
+    ) -> Result<Flow<G>, Error> {
         let is_sign = if object.location.object % 2 == 1 {
             // What it signs is not known yet.
             cx.config.service_key.is_some() && object.payload.len() <= MAX_RECEIPT
         } else {
             matches!(
-                cx.engine.classify(&object.payload),
+                cx.engine.classify(&object.payload)?,
                 Ok(MessageKind::Commit { group_id, .. }) if group_id == cx.config.group.as_bytes()
             )
         };
@@ -158,7 +159,7 @@ impl<G> Creating<G> {
             // The next phase takes it in: a Welcome may be there already that leads to its very epoch.
             cx.first([Input::Arrival(Arrival::Commit { from, object })].into_iter());
         }
-        flow
+        Ok(flow)
     }
 
     /// Who waits to ask the counter whether the group is there need not if a commit shows it: a crowd that

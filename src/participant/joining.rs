@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply, Pin, receipt_message};
-use crate::engine::{Engine, EngineError, GroupParams, OwnKeyPackage, WelcomeInfo};
+use crate::engine::{Engine, EngineError, GroupParams, OwnKeyPackage, Rejection, WelcomeInfo};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
@@ -41,17 +41,16 @@ impl Joining {
     }
 
     /// Begins: sets the deadlines, and considers the Welcomes that came early.
-    pub(crate) fn begin<E: Engine>(&mut self, cx: &mut Context<E>) -> Flow<E::Group> {
+    pub(crate) fn begin<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
         cx.deadlines.clear(Timer::Request);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
         cx.bring_forward(Timer::JoinDeadline, cx.config.timers.join_deadline);
         for welcome in std::mem::take(&mut cx.keys.early_welcomes) {
-            // A failure here is the Welcome's, not ours: it was counted.
-            if let Ok(flow @ Flow::Enter(_)) = self.consider(cx, welcome) {
-                return flow;
+            if let flow @ Flow::Enter(_) = self.consider(cx, welcome)? {
+                return Ok(flow);
             }
         }
-        Flow::Stay
+        Ok(Flow::Stay)
     }
 
     /// Goes on after a restart.
@@ -70,7 +69,7 @@ impl Joining {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
-                self.on_key_package(cx, sender, object_id, &payload);
+                self.on_key_package(cx, sender, object_id, &payload)?;
             }
             Input::Arrival(Arrival::Welcome(welcome)) => return self.consider(cx, welcome),
             Input::Arrival(Arrival::Commit { from, object }) => {
@@ -104,24 +103,25 @@ impl Joining {
         sender: SenderId,
         object_id: u64,
         payload: &Bytes,
-    ) {
-        let info = cx.engine.inspect_key_package(cx.now, payload);
+    ) -> Result<(), Error> {
+        let info = cx.engine.inspect_key_package(cx.now, payload)?;
         let own =
             info.is_ok_and(|info| info.sender == sender && info.sequence.is_none_or(|s| s == object_id));
         let joiners = &mut self.carried.joiners;
         if own && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
             cx.fault(Some(sender), Fault::TooMany);
         }
+        Ok(())
     }
 
     fn consider<E: Engine>(&mut self, cx: &mut Context<E>, welcome: Bytes) -> Result<Flow<E::Group>, Error> {
         if self.stopped || self.welcomes.iter().any(|(seen, _)| *seen == welcome) {
             return Ok(Flow::Stay);
         }
-        let info = match cx.engine.examine_welcome(&welcome, &cx.keys.packages) {
+        let info = match cx.engine.examine_welcome(&welcome, &cx.keys.packages)? {
             Ok(info) => info,
-            Err(error) => {
-                let not_ours = matches!(error, EngineError::NotForMe);
+            Err(rejection) => {
+                let not_ours = matches!(rejection, Rejection::NotForMe);
                 cx.fault(None, if not_ours { Fault::NotForMe } else { Fault::Invalid });
                 return Ok(Flow::Stay);
             }
@@ -139,7 +139,7 @@ impl Joining {
         if !cx.rules.pins {
             return self.join_by(cx, Waiting { welcome, info, pin: None }, None);
         }
-        if let Some(pin) = self.pin_by_receipt(cx, &info) {
+        if let Some(pin) = self.pin_by_receipt(cx, &info)? {
             cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
             return self.join_by(cx, Waiting { welcome, info, pin: Some(pin) }, None);
         }
@@ -154,19 +154,26 @@ impl Joining {
 
     /// The pin by which a Welcome's epoch won its slot, if its commit and a receipt for it came already: then
     /// a joiner need not ask the counter either.
-    fn pin_by_receipt<E: Engine>(&self, cx: &Context<E>, welcome: &WelcomeInfo) -> Option<Pin> {
-        let key = cx.config.service_key.as_ref().filter(|_| cx.rules.pins)?;
+    fn pin_by_receipt<E: Engine>(
+        &self,
+        cx: &Context<E>,
+        welcome: &WelcomeInfo,
+    ) -> Result<Option<Pin>, EngineError> {
+        let Some(key) = cx.config.service_key.as_ref().filter(|_| cx.rules.pins) else { return Ok(None) };
         let future = &self.carried.future;
-        let sent_in = welcome.epoch.checked_sub(1)?;
+        let Some(sent_in) = welcome.epoch.checked_sub(1) else { return Ok(None) };
         let receipts = future.of(sent_in).filter(|o| o.location.object % 2 == 1);
-        receipts.take(cx.config.limits.candidates).find_map(|receipt| {
+        for receipt in receipts.take(cx.config.limits.candidates) {
             let of = receipt.location.object - 1;
-            let commit = future.of(sent_in).find(|o| o.location.object == of && o.track == receipt.track)?;
-            let hash = cx.engine.sha256(&commit.payload).ok()?;
-            let pin = Pin::new(hash, welcome.context_hash);
+            let commit = future.of(sent_in).find(|o| o.location.object == of && o.track == receipt.track);
+            let Some(commit) = commit else { continue };
+            let pin = Pin::new(cx.engine.sha256(&commit.payload)?, welcome.context_hash);
             let message = receipt_message(&cx.config.group, welcome.epoch, &pin);
-            cx.engine.verify_receipt(key, &message, &receipt.payload).then_some(pin)
-        })
+            if cx.engine.verify_receipt(key, &message, &receipt.payload) {
+                return Ok(Some(pin));
+            }
+        }
+        Ok(None)
     }
 
     fn stop<E: Engine>(&mut self, cx: &mut Context<E>) {
@@ -291,7 +298,7 @@ impl Joining {
             cx.fault(None, Fault::NotForMe);
             return Ok(Flow::Stay);
         };
-        let tree = match self.trees.find(cx, &waiting) {
+        let tree = match self.trees.find(cx, &waiting)? {
             Some(Found::Inside) => None,
             Some(Found::Apart(tree)) => Some(tree),
             Some(Found::NotYet) => return Ok(Flow::Stay),
@@ -300,17 +307,18 @@ impl Joining {
                 return Ok(Flow::Stay);
             }
         };
-        let joined = cx
-            .engine
-            .join(cx.now, &waiting.welcome, &key, tree.as_ref())
-            .and_then(|group| Ok((cx.engine.view(&group)?, cx.engine.save(&group)?, group)));
+        let joined = match cx.engine.join(cx.now, &waiting.welcome, &key, tree.as_ref())? {
+            // The group is ours from here on, and what fails on it is no fault of the Welcome.
+            Ok(group) => Some((cx.engine.view(&group)?, cx.engine.save(&group)?, group)),
+            Err(_) => None,
+        };
         let (view, saved, group) = match joined {
-            Ok(joined) if joined.0.context_hash == info.context_hash => joined,
-            Ok(_) | Err(_) if tree.is_some() => {
+            Some(joined) if joined.0.context_hash == info.context_hash => joined,
+            _ if tree.is_some() => {
                 self.trees.on_wrong_tree(cx, &waiting);
                 return Ok(Flow::Stay);
             }
-            Ok(_) | Err(_) => {
+            _ => {
                 cx.fault(None, Fault::Invalid);
                 return Ok(Flow::Stay);
             }

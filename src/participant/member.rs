@@ -157,7 +157,7 @@ impl<G> Member<G> {
         self.epoch.publish_welcomes(cx);
         cx.notify(Notice::Epoch { epoch, committer });
         turnover::tell(cx, removed, added);
-        leave::take_up(cx, &self.epoch, &mut self.carried);
+        leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);
         Ok(())
@@ -206,12 +206,12 @@ impl<G> Member<G> {
     ) -> Result<Verdict<G>, Error> {
         match arrival {
             Arrival::KeyPackage { sender, object_id, payload } => {
-                admission::on_object(cx, &self.epoch, &mut self.carried, sender, object_id, payload);
+                admission::on_object(cx, &self.epoch, &mut self.carried, sender, object_id, payload)?;
             }
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
             Arrival::Welcome(welcome) => {
                 let keys = &cx.keys.packages;
-                if !keys.is_empty() && cx.engine.examine_welcome(&welcome, keys).is_ok() {
+                if !keys.is_empty() && cx.engine.examine_welcome(&welcome, keys)?.is_ok() {
                     cx.keep_welcome(welcome);
                 }
             }

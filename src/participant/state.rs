@@ -45,7 +45,7 @@ impl<G> State<G> {
                 refuse(cx, self.carried_mut(), sender);
                 return Ok(());
             }
-            Input::Object(object) => match cx.look_at(object) {
+            Input::Object(object) => match cx.look_at(object)? {
                 Some(arrival) => Input::Arrival(arrival),
                 None => return Ok(()),
             },
@@ -102,6 +102,7 @@ impl<G> State<G> {
         let mut joining = Joining::new(self.take_carried(), trees, join.counter);
         let flow = joining.begin(cx);
         *self = Self::Joining(Box::new(joining));
+        let flow = flow?;
         if let Flow::Enter(_) = flow {
             // A Welcome was there already.
             self.go(cx, flow)?;

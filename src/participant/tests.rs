@@ -87,7 +87,7 @@ fn decide(a: &mut Machine, pin: Pin) {
 fn ask_to_leave(a: &mut Machine, sender: SenderId, object_id: u64, message: Bytes, epoch: u64) {
     let Machine { cx, state: State::Member(member) } = a else { panic!("no member") };
     let request = leave::Request { epoch, object_id, message };
-    leave::on_request(cx, &member.epoch, &mut member.carried, sender, request);
+    leave::on_request(cx, &member.epoch, &mut member.carried, sender, request).unwrap();
 }
 
 fn arrive(a: &mut Machine, from: Option<SenderId>, object: Object) {
@@ -109,11 +109,11 @@ fn among(config: Config, others: &[&str]) -> (Machine, Vec<(SymbolicEngine, Symb
     let mut others: Vec<_> = others.iter().map(|name| engine(name)).collect();
     let keys: Vec<_> = others.iter_mut().map(|e| e.generate_key_package(NOW, 0).unwrap()).collect();
     let adds: Vec<Bytes> = keys.iter().map(|key| key.message.clone()).collect();
-    let built = a.cx.engine.build(&a.member().unwrap().epoch.group, NOW, &adds, &[]).unwrap();
+    let built = a.cx.engine.build(&a.member().unwrap().epoch.group, NOW, &adds, &[]).unwrap().unwrap();
     put(&mut a, built.next.group);
     let join = |(mut e, key): (SymbolicEngine, OwnKeyPackage)| {
         let (_, welcome) = built.welcomes.iter().find(|(to, _)| to == e.sender_id()).unwrap();
-        let group = e.join(NOW, welcome, &key, None).unwrap();
+        let group = e.join(NOW, welcome, &key, None).unwrap().unwrap();
         (e, group)
     };
     let others = others.into_iter().zip(keys).map(join).collect();

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::Pin;
-use crate::engine::{Engine, TreeObject, WelcomeInfo};
+use crate::engine::{Engine, EngineError, TreeObject, WelcomeInfo};
 use crate::limits::Limits;
 use crate::notice::{Fault, Notice};
 use crate::participant::context::Context;
@@ -80,27 +80,31 @@ impl Trees {
     }
 
     /// Finds the tree of a Welcome that was examined and confirmed. One that is not here yet is fetched.
-    pub(crate) fn find<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting) -> Option<Found> {
+    pub(crate) fn find<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        waiting: &Waiting,
+    ) -> Result<Option<Found>, EngineError> {
         let Waiting { info, .. } = waiting;
         if info.has_tree {
-            return Some(Found::Inside);
+            return Ok(Some(Found::Inside));
         }
-        let tree = info.tree.as_ref()?;
+        let Some(tree) = &info.tree else { return Ok(None) };
         let fits = matches!(cx.tracks.classify(&tree.track), Some(TrackKind::Tree(_)))
             && tree.location == Location { group: info.epoch, object: TREE_OBJECT };
         if !fits {
-            return None;
+            return Ok(None);
         }
         let held = self.at(tree);
         let fresh = held.is_none();
         if let Some(payload) = held {
-            match cx.engine.open_tree(tree, &payload) {
-                Ok(tree) => return Some(Found::Apart(tree)),
+            match cx.engine.open_tree(tree, &payload)? {
+                Ok(tree) => return Ok(Some(Found::Apart(tree))),
                 Err(_) => self.on_wrong_object(cx, tree),
             }
         }
         self.wait_for(cx, waiting, fresh);
-        Some(Found::NotYet)
+        Ok(Some(Found::NotYet))
     }
 
     /// The object at a tree's place is not that tree.

@@ -5,53 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind,
+    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
     Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
+use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
 use crate::recording::json::Object as Json;
 use crate::recording::lines;
+use crate::recording::told::{self, about, failure, member, rejected};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
-
-/// Where a [`RecordedEngine`] leaves its answers for a [`Recorder`](crate::recording::Recorder). Clones are one log.
-#[derive(Clone, Debug)]
-pub struct AnswerLog {
-    secrets: Secrets,
-    /// Write keys of tree objects as they are: they were hashed when the log was written.
-    hashed: bool,
-    waiting: Arc<Mutex<String>>,
-}
-
-impl AnswerLog {
-    /// An empty log, which keeps secrets to itself or not.
-    pub fn new(secrets: Secrets) -> Self {
-        Self { secrets, hashed: false, waiting: Arc::default() }
-    }
-
-    /// Whether secrets are in it.
-    pub fn secrets(&self) -> Secrets {
-        self.secrets
-    }
-
-    /// A log for the replay of one, whose hashes are already what it shows.
-    #[cfg(feature = "testing")]
-    pub(crate) fn replaying(self) -> Self {
-        Self { hashed: true, ..self }
-    }
-
-    fn push(&self, line: Json) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_str(&line.finish());
-        waiting.push('\n');
-    }
-
-    /// The lines since the last call.
-    pub(super) fn take(&self) -> String {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// An engine that does what another does, and writes down each answer: see [`recording`](crate::recording) for its use.
 ///
@@ -160,6 +124,29 @@ impl<E: Engine> RecordedEngine<E> {
         }
     }
 
+    fn judged<T, U>(
+        &self,
+        line: Json,
+        result: Judged<T>,
+        tell: impl FnOnce(T, Json) -> Told<U>,
+    ) -> Judged<U> {
+        match result {
+            Ok(Ok(value)) => {
+                let (value, line) = tell(value, line);
+                self.answers.push(line);
+                Ok(Ok(value))
+            }
+            Ok(Err(rejection)) => {
+                self.answers.push(rejected(line, &rejection));
+                Ok(Err(rejection))
+            }
+            Err(error) => {
+                self.answers.push(told::our_failure(line, &error));
+                Err(error)
+            }
+        }
+    }
+
     fn built(&self, built: Built<E::Group>, line: Json) -> Told<Built<RecordedGroup<E::Group>>> {
         let Built { commit, welcomes, tree, added, next } = built;
         let mut line = line.hex("commit", &commit).objects(
@@ -174,53 +161,8 @@ impl<E: Engine> RecordedEngine<E> {
     }
 }
 
-fn about(name: &str) -> Json {
-    Json::new().text("answer", name)
-}
-
 fn of<G>(name: &str, group: &RecordedGroup<G>) -> Json {
     about(name).number("group", group.number)
-}
-
-fn failure(line: Json, error: &EngineError) -> Json {
-    let (kind, detail) = match error {
-        EngineError::Malformed => ("malformed", String::new()),
-        EngineError::Unsupported(what) => ("unsupported", (*what).to_owned()),
-        EngineError::Expired => ("expired", String::new()),
-        EngineError::NotForMe => ("not_for_me", String::new()),
-        EngineError::Own => ("own", String::new()),
-        EngineError::Forbidden(what) => ("forbidden", (*what).to_owned()),
-        EngineError::Invalid(why) => ("invalid", why.to_string()),
-        EngineError::Provider(why) => ("provider", why.to_string()),
-    };
-    let line = line.text("failed", kind);
-    if detail.is_empty() { line } else { line.text("detail", &detail) }
-}
-
-fn identity(line: Json, sender: &SenderId, identity: &[u8], credential: &Credential) -> Json {
-    line.hex("sender", sender.as_bytes())
-        .hex("identity", identity)
-        .number("credential_type", u64::from(credential.kind))
-        .hex("credential", &credential.data)
-}
-
-fn maybe(line: Json, name: &str, number: Option<u64>) -> Json {
-    match number {
-        Some(number) => line.number(name, number),
-        None => line,
-    }
-}
-
-fn member(m: &Member) -> Json {
-    let line = Json::new().number("leaf", u64::from(m.leaf));
-    maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence)
-}
-
-fn params(line: Json, params: Option<&GroupParams>) -> Json {
-    match params {
-        Some(params) => line.object("params", lines::params(params)),
-        None => line,
-    }
 }
 
 impl<E: Engine> Engine for RecordedEngine<E> {
@@ -252,12 +194,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError> {
+    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
         let line = self.asked(about("inspect_key_package"), [&message[..]]);
-        self.answer(line, self.inner.inspect_key_package(now, message), |info, line| {
-            let line = identity(line, &info.sender, &info.identity, &info.credential);
-            let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
-                .number("expires", info.expires.as_millis());
+        self.judged(line, self.inner.inspect_key_package(now, message), |info, line| {
+            let line = told::key_package(line, &info);
             (info, line)
         })
     }
@@ -277,17 +217,11 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
+    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {
         let parts = std::iter::once(&welcome[..]).chain(keys.iter().map(|k| &k.reference[..]));
         let line = self.asked(about("examine_welcome"), parts);
-        self.answer(line, self.inner.examine_welcome(welcome, keys), |info, line| {
-            let line = line
-                .hex("group_id", &info.group_id)
-                .number("epoch", info.epoch)
-                .hex("context_hash", &info.context_hash)
-                .hex("reference", &info.reference)
-                .flag("has_tree", info.has_tree);
-            let mut line = params(line, info.params.as_ref());
+        self.judged(line, self.inner.examine_welcome(welcome, keys), |info, line| {
+            let mut line = told::welcome(line, &info);
             if let Some(tree) = &info.tree {
                 let place = lines::place(Json::new(), &tree.track, tree.location);
                 let place = match self.answers.secrets {
@@ -311,10 +245,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         welcome: &Bytes,
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
-    ) -> Result<Self::Group, EngineError> {
+    ) -> Judged<Self::Group> {
         let line = self.asked(about("join"), [&welcome[..], &key.reference]).flag("tree", tree.is_some());
         let joined = self.inner.join(now, welcome, key, tree);
-        self.answer(line, joined, |group, line| {
+        self.judged(line, joined, |group, line| {
             let group = self.keep(group);
             let line = line.number("gives", group.number);
             (group, line)
@@ -323,13 +257,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
 
     fn view(&self, group: &Self::Group) -> Result<GroupView, EngineError> {
         self.answer(of("view", group), self.inner.view(&group.inner), |view, line| {
-            let line = line
-                .hex("group_id", &view.group_id)
-                .number("epoch", view.epoch)
-                .hex("context_hash", &view.context_hash)
-                .number("leaf", u64::from(view.leaf))
-                .number("members", view.members as u64);
-            let line = params(line, view.params.as_ref());
+            let line = told::view(line, &view);
             (view, line)
         })
     }
@@ -348,32 +276,17 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         good
     }
 
-    fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
+    fn classify(&self, message: &Bytes) -> Judged<MessageKind> {
         let line = self.asked(about("classify"), [&message[..]]);
-        self.answer(line, self.inner.classify(message), |kind, line| {
-            let line = match &kind {
-                MessageKind::KeyPackage => line.text("kind", "key_package"),
-                MessageKind::Welcome => line.text("kind", "welcome"),
-                MessageKind::Commit { group_id, epoch } => {
-                    line.text("kind", "commit").hex("group_id", group_id).number("epoch", *epoch)
-                }
-                MessageKind::Proposal { group_id, epoch } => {
-                    line.text("kind", "proposal").hex("group_id", group_id).number("epoch", *epoch)
-                }
-                MessageKind::Other => line.text("kind", "other"),
-            };
+        self.judged(line, self.inner.classify(message), |kind, line| {
+            let line = told::kind(line, &kind);
             (kind, line)
         })
     }
 
-    fn trial(
-        &self,
-        group: &Self::Group,
-        now: Timestamp,
-        commit: &Bytes,
-    ) -> Result<Trial<Self::Group>, EngineError> {
+    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
         let line = self.asked(of("trial", group), [&commit[..]]);
-        self.answer(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
+        self.judged(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
             let Trial { author, removed, added, next } = trial;
             let line = line
                 .number("author", u64::from(author))
@@ -396,11 +309,11 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Result<Built<Self::Group>, EngineError> {
+    ) -> Judged<Built<Self::Group>> {
         let line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
         let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
         let built = self.inner.build(&group.inner, now, adds, removes);
-        self.answer(line, built, |built, line| self.built(built, line))
+        self.judged(line, built, |built, line| self.built(built, line))
     }
 
     fn build_apart(
@@ -411,17 +324,17 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         removes: &[u32],
         track: &FullTrackName,
         location: Location,
-    ) -> Result<Built<Self::Group>, EngineError> {
+    ) -> Judged<Built<Self::Group>> {
         let line = self.asked(of("build_apart", group), adds.iter().map(|a| &a[..]));
         let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
         let line = line.object("at", lines::place(Json::new(), track, location));
         let built = self.inner.build_apart(&group.inner, now, adds, removes, track, location);
-        self.answer(line, built, |built, line| self.built(built, line))
+        self.judged(line, built, |built, line| self.built(built, line))
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
         let line = self.asked(about("open_tree"), [&payload[..]]);
-        self.answer(line, self.inner.open_tree(tree, payload), |tree, line| {
+        self.judged(line, self.inner.open_tree(tree, payload), |tree, line| {
             let line = self.secret(line, "tree", &tree);
             (tree, line)
         })
@@ -435,9 +348,9 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Result<u32, EngineError> {
+    fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32> {
         let line = self.asked(of("open_leave", group), [&message[..]]);
-        self.answer(line, self.inner.open_leave(&group.inner, now, message), |leaf, line| {
+        self.judged(line, self.inner.open_leave(&group.inner, now, message), |leaf, line| {
             (leaf, line.number("leaf", u64::from(leaf)))
         })
     }

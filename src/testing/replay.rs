@@ -7,6 +7,7 @@
 //! ([`RecordedEngine`]).
 
 mod answering;
+mod failing;
 mod reading;
 
 use std::collections::VecDeque;

@@ -16,6 +16,6 @@ pub fn commit<E: Engine>(
     now: Timestamp,
 ) -> Option<(Location, Bytes)> {
     let (group, epoch) = (participant.group()?, participant.epoch()?);
-    let built = engine.build(group, now, &[], &[]).ok()?;
+    let built = engine.build(group, now, &[], &[]).ok()?.ok()?;
     Some((Location { group: epoch, object: 2 }, built.commit))
 }

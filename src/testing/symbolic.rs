@@ -15,8 +15,8 @@
 //! let (mut a, mut b) = (SymbolicEngine::new("a")?, SymbolicEngine::new("b")?);
 //! let group = a.create(now, &GroupName::try_from("room")?, &GroupParams::default(), 0)?;
 //! let key = b.generate_key_package(now, 0)?;
-//! let built = a.build(&group, now, &[key.message.clone()], &[])?;
-//! let joined = b.join(now, &built.welcomes[0].1, &key, None)?;
+//! let built = a.build(&group, now, &[key.message.clone()], &[])??;
+//! let joined = b.join(now, &built.welcomes[0].1, &key, None)??;
 //! assert_eq!(a.epoch_authenticator(&built.next.group)?, b.epoch_authenticator(&joined)?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -41,8 +41,8 @@ use self::wire::{Kind, Reader, Writer};
 use crate::codec::{params, tree_object};
 use crate::counter::service::ReceiptSigner;
 use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind, Next,
-    OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
+    Next, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -123,8 +123,8 @@ impl SymbolicEngine {
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Result<Built<SymbolicGroup>, EngineError> {
-        self.commit(group, now, adds, removes, true, None)
+    ) -> Judged<Built<SymbolicGroup>> {
+        Ok(self.commit(group, now, adds, removes, true, None))
     }
 
     fn draw(&mut self, domain: &str) -> [u8; 32] {
@@ -151,7 +151,7 @@ impl SymbolicEngine {
         Leaf { sender: self.sender.clone(), identity: self.identity.clone(), sequence, init }
     }
 
-    fn trusts(&self, leaf: &Leaf) -> Result<(), EngineError> {
+    fn trusts(&self, leaf: &Leaf) -> Result<(), Rejection> {
         if self.distrusted.contains(&leaf.identity) { Err(invalid("no valid credential")) } else { Ok(()) }
     }
 
@@ -159,10 +159,10 @@ impl SymbolicEngine {
         &self,
         welcome: &Bytes,
         keys: &'a [OwnKeyPackage],
-    ) -> Result<(Welcome, &'a OwnKeyPackage), EngineError> {
+    ) -> Result<(Welcome, &'a OwnKeyPackage), Rejection> {
         let welcome = Welcome::decode(welcome)?;
         let key = keys.iter().find(|key| key.reference == welcome.reference);
-        let key = key.ok_or(EngineError::NotForMe)?;
+        let key = key.ok_or(Rejection::NotForMe)?;
         if public(key.secret.as_bytes()) != welcome.init {
             return Err(invalid("a Welcome that the key does not open"));
         }
@@ -177,7 +177,7 @@ impl SymbolicEngine {
         removes: &[u32],
         faulty: bool,
         apart: Option<&TreeObject>,
-    ) -> Result<Built<SymbolicGroup>, EngineError> {
+    ) -> Result<Built<SymbolicGroup>, Rejection> {
         let state = &group.state;
         let commit = Commit {
             header: state.header(),
@@ -191,7 +191,7 @@ impl SymbolicEngine {
         let message = commit.encode();
         let (next, added) = state.after(&commit, &message, |key_package| {
             self.trusts(&key_package.leaf)?;
-            if key_package.expires < now { Err(EngineError::Expired) } else { Ok(()) }
+            if key_package.expires < now { Err(Rejection::Expired) } else { Ok(()) }
         })?;
         let added = members_at(&next, &added);
         let tree = apart.map(|apart| {
@@ -215,6 +215,116 @@ impl SymbolicEngine {
         let welcomes = welcomes.collect();
         Ok(Built { commit: message, welcomes, tree, added, next: SymbolicGroup::next(group.own, next) })
     }
+}
+
+impl SymbolicEngine {
+    fn judge_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, Rejection> {
+        let KeyPackage { leaf, expires, .. } = KeyPackage::decode(message)?;
+        self.trusts(&leaf)?;
+        if expires < now {
+            return Err(Rejection::Expired);
+        }
+        Ok(KeyPackageInfo {
+            credential: leaf.credential(),
+            sender: leaf.sender,
+            identity: leaf.identity,
+            reference: KeyPackage::reference(message),
+            sequence: leaf.sequence,
+            expires,
+        })
+    }
+
+    fn judge_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, Rejection> {
+        let (Welcome { reference, state, apart, .. }, _) = self.welcomed(welcome, keys)?;
+        let place = apart.as_ref().map(|apart| tree_object::decode(&apart.place)).transpose();
+        Ok(WelcomeInfo {
+            epoch: state.epoch,
+            context_hash: state.context,
+            reference,
+            params: group_params(&state)?,
+            has_tree: apart.is_none(),
+            tree: place.map_err(|error| Rejection::Invalid(Box::new(error)))?,
+            group_id: state.group_id,
+        })
+    }
+
+    fn join_by(
+        &self,
+        welcome: &Bytes,
+        key: &OwnKeyPackage,
+        tree: Option<&Bytes>,
+    ) -> Result<SymbolicGroup, Rejection> {
+        let (Welcome { init, mut state, apart, .. }, _) =
+            self.welcomed(welcome, std::slice::from_ref(key))?;
+        if let Some(apart) = apart {
+            let leaves = Tree::decode(tree.ok_or(invalid("a Welcome without its tree"))?)?.leaves;
+            if leaves_hash(&leaves) != apart.leaves {
+                return Err(invalid("another tree"));
+            }
+            state.leaves = leaves;
+        }
+        group_params(&state)?;
+        let own = state.members().find(|(_, leaf)| leaf.init == init && leaf.sender == self.sender);
+        let (own, _) = own.ok_or(invalid("a Welcome to a group that one is not in"))?;
+        state.members().try_for_each(|(_, leaf)| self.trusts(leaf))?;
+        Ok(SymbolicGroup { own, state: Arc::new(state) })
+    }
+
+    fn judge_commit(&self, group: &SymbolicGroup, commit: &Bytes) -> Result<Trial<SymbolicGroup>, Rejection> {
+        let state = &group.state;
+        let content = Commit::decode(commit)?;
+        state.check(&content.header, &content.parent)?;
+        if state.at(content.author).is_none() {
+            return Err(invalid("not by a member"));
+        }
+        if content.author == group.own {
+            return Err(Rejection::Own);
+        }
+        if content.faulty {
+            return Err(invalid("nobody can process this"));
+        }
+        // That a KeyPackage has expired since is no reason to lose the group over it.
+        let (next, added) = state.after(&content, commit, |new| self.trusts(&new.leaf))?;
+        let stays = !content.removes.contains(&group.own);
+        Ok(Trial {
+            author: content.author,
+            added: members_at(&next, &added),
+            removed: content.removes,
+            next: stays.then(|| SymbolicGroup::next(group.own, next)),
+        })
+    }
+}
+
+fn kind(message: &Bytes) -> Result<MessageKind, Rejection> {
+    let (kind, mut from) = Reader::open(message)?;
+    let kind = match kind {
+        Kind::KeyPackage => KeyPackage::read(&mut from).map(|_| MessageKind::KeyPackage)?,
+        Kind::Welcome => Welcome::read(&mut from).map(|_| MessageKind::Welcome)?,
+        Kind::Commit => {
+            let Header { group_id, epoch } = Commit::read(&mut from)?.header;
+            MessageKind::Commit { group_id, epoch }
+        }
+        Kind::Leave => {
+            let Header { group_id, epoch } = Leave::read(&mut from)?.header;
+            MessageKind::Proposal { group_id, epoch }
+        }
+        Kind::Tree => Tree::read(&mut from).map(|_| MessageKind::Other)?,
+        Kind::Other => MessageKind::Other,
+        Kind::Saved => return Err(Rejection::Malformed),
+    };
+    match from.end() {
+        // A header is read without a key, and so without a check.
+        Ok(()) | Err(Rejection::Invalid(_)) => Ok(kind),
+        Err(error) => Err(error),
+    }
+}
+
+fn open_tree(tree: &TreeObject, payload: &Bytes) -> Result<Bytes, Rejection> {
+    let Tree { key, leaves } = Tree::decode(payload)?;
+    if key != tree.key.as_bytes() {
+        return Err(invalid("a tree under another key"));
+    }
+    Ok(Tree { key: Bytes::new(), leaves }.encode())
 }
 
 fn leaves_hash(leaves: &[Option<Leaf>]) -> [u8; 32] {
@@ -244,20 +354,8 @@ impl Engine for SymbolicEngine {
         Ok(self.key_package(now, Some(sequence), false))
     }
 
-    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, EngineError> {
-        let KeyPackage { leaf, expires, .. } = KeyPackage::decode(message)?;
-        self.trusts(&leaf)?;
-        if expires < now {
-            return Err(EngineError::Expired);
-        }
-        Ok(KeyPackageInfo {
-            credential: leaf.credential(),
-            sender: leaf.sender,
-            identity: leaf.identity,
-            reference: KeyPackage::reference(message),
-            sequence: leaf.sequence,
-            expires,
-        })
+    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
+        Ok(self.judge_key_package(now, message))
     }
 
     fn create(
@@ -280,18 +378,8 @@ impl Engine for SymbolicEngine {
         Ok(SymbolicGroup { own: 0, state: Arc::new(state) })
     }
 
-    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
-        let (Welcome { reference, state, apart, .. }, _) = self.welcomed(welcome, keys)?;
-        let place = apart.as_ref().map(|apart| tree_object::decode(&apart.place)).transpose();
-        Ok(WelcomeInfo {
-            epoch: state.epoch,
-            context_hash: state.context,
-            reference,
-            params: group_params(&state)?,
-            has_tree: apart.is_none(),
-            tree: place.map_err(|error| EngineError::Invalid(Box::new(error)))?,
-            group_id: state.group_id,
-        })
+    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {
+        Ok(self.judge_welcome(welcome, keys))
     }
 
     fn join(
@@ -300,21 +388,8 @@ impl Engine for SymbolicEngine {
         welcome: &Bytes,
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
-    ) -> Result<SymbolicGroup, EngineError> {
-        let (Welcome { init, mut state, apart, .. }, _) =
-            self.welcomed(welcome, std::slice::from_ref(key))?;
-        if let Some(apart) = apart {
-            let leaves = Tree::decode(tree.ok_or(invalid("a Welcome without its tree"))?)?.leaves;
-            if leaves_hash(&leaves) != apart.leaves {
-                return Err(invalid("another tree"));
-            }
-            state.leaves = leaves;
-        }
-        group_params(&state)?;
-        let own = state.members().find(|(_, leaf)| leaf.init == init && leaf.sender == self.sender);
-        let (own, _) = own.ok_or(invalid("a Welcome to a group that one is not in"))?;
-        state.members().try_for_each(|(_, leaf)| self.trusts(leaf))?;
-        Ok(SymbolicGroup { own, state: Arc::new(state) })
+    ) -> Judged<SymbolicGroup> {
+        Ok(self.join_by(welcome, key, tree))
     }
 
     fn view(&self, group: &SymbolicGroup) -> Result<GroupView, EngineError> {
@@ -325,7 +400,7 @@ impl Engine for SymbolicEngine {
             context_hash: state.context,
             leaf: group.own,
             members: state.members().count(),
-            params: group_params(state)?,
+            params: group_params(state).map_err(EngineError::unexpected)?,
         })
     }
 
@@ -340,57 +415,12 @@ impl Engine for SymbolicEngine {
             .is_some_and(|leaf| leaf.sender == member.sender && self.trusts(leaf).is_ok())
     }
 
-    fn classify(&self, message: &Bytes) -> Result<MessageKind, EngineError> {
-        let (kind, mut from) = Reader::open(message)?;
-        let kind = match kind {
-            Kind::KeyPackage => KeyPackage::read(&mut from).map(|_| MessageKind::KeyPackage)?,
-            Kind::Welcome => Welcome::read(&mut from).map(|_| MessageKind::Welcome)?,
-            Kind::Commit => {
-                let Header { group_id, epoch } = Commit::read(&mut from)?.header;
-                MessageKind::Commit { group_id, epoch }
-            }
-            Kind::Leave => {
-                let Header { group_id, epoch } = Leave::read(&mut from)?.header;
-                MessageKind::Proposal { group_id, epoch }
-            }
-            Kind::Tree => Tree::read(&mut from).map(|_| MessageKind::Other)?,
-            Kind::Other => MessageKind::Other,
-            Kind::Saved => return Err(EngineError::Malformed),
-        };
-        match from.end() {
-            // A header is read without a key, and so without a check.
-            Ok(()) | Err(EngineError::Invalid(_)) => Ok(kind),
-            Err(error) => Err(error),
-        }
+    fn classify(&self, message: &Bytes) -> Judged<MessageKind> {
+        Ok(kind(message))
     }
 
-    fn trial(
-        &self,
-        group: &SymbolicGroup,
-        _now: Timestamp,
-        commit: &Bytes,
-    ) -> Result<Trial<SymbolicGroup>, EngineError> {
-        let state = &group.state;
-        let content = Commit::decode(commit)?;
-        state.check(&content.header, &content.parent)?;
-        if state.at(content.author).is_none() {
-            return Err(invalid("not by a member"));
-        }
-        if content.author == group.own {
-            return Err(EngineError::Own);
-        }
-        if content.faulty {
-            return Err(invalid("nobody can process this"));
-        }
-        // That a KeyPackage has expired since is no reason to lose the group over it.
-        let (next, added) = state.after(&content, commit, |new| self.trusts(&new.leaf))?;
-        let stays = !content.removes.contains(&group.own);
-        Ok(Trial {
-            author: content.author,
-            added: members_at(&next, &added),
-            removed: content.removes,
-            next: stays.then(|| SymbolicGroup::next(group.own, next)),
-        })
+    fn trial(&self, group: &SymbolicGroup, _now: Timestamp, commit: &Bytes) -> Judged<Trial<SymbolicGroup>> {
+        Ok(self.judge_commit(group, commit))
     }
 
     fn build(
@@ -399,8 +429,8 @@ impl Engine for SymbolicEngine {
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Result<Built<SymbolicGroup>, EngineError> {
-        self.commit(group, now, adds, removes, false, None)
+    ) -> Judged<Built<SymbolicGroup>> {
+        Ok(self.commit(group, now, adds, removes, false, None))
     }
 
     fn build_apart(
@@ -411,20 +441,16 @@ impl Engine for SymbolicEngine {
         removes: &[u32],
         track: &FullTrackName,
         location: Location,
-    ) -> Result<Built<SymbolicGroup>, EngineError> {
+    ) -> Judged<Built<SymbolicGroup>> {
         // One key per state and author stands for a fresh one: a second commit has other leaves at most.
         let key = mix("tree key", &[&group.state.context, self.sender.as_bytes()]);
         let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
         let tree = TreeObject { track: track.clone(), location, key };
-        self.commit(group, now, adds, removes, false, Some(&tree))
+        Ok(self.commit(group, now, adds, removes, false, Some(&tree)))
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Result<Bytes, EngineError> {
-        let Tree { key, leaves } = Tree::decode(payload)?;
-        if key != tree.key.as_bytes() {
-            return Err(invalid("a tree under another key"));
-        }
-        Ok(Tree { key: Bytes::new(), leaves }.encode())
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
+        Ok(open_tree(tree, payload))
     }
 
     fn propose_leave(&self, group: &SymbolicGroup, _now: Timestamp) -> Result<Bytes, EngineError> {
@@ -432,19 +458,8 @@ impl Engine for SymbolicEngine {
         Ok(Leave { header: state.header(), parent: state.context, leaf: group.own }.encode())
     }
 
-    fn open_leave(
-        &self,
-        group: &SymbolicGroup,
-        _now: Timestamp,
-        message: &Bytes,
-    ) -> Result<u32, EngineError> {
-        let leave = Leave::decode(message)?;
-        group.state.check(&leave.header, &leave.parent)?;
-        match group.state.at(leave.leaf) {
-            None => Err(invalid("not by a member")),
-            Some(_) if leave.leaf == group.own => Err(EngineError::Own),
-            Some(_) => Ok(leave.leaf),
-        }
+    fn open_leave(&self, group: &SymbolicGroup, _now: Timestamp, message: &Bytes) -> Judged<u32> {
+        Ok(group.open_leave(message))
     }
 
     fn export_secret(
@@ -471,7 +486,7 @@ impl Engine for SymbolicEngine {
     }
 
     fn load(&self, bytes: &Bytes) -> Result<SymbolicGroup, EngineError> {
-        let (own, state) = State::load(bytes).map_err(|_| EngineError::Malformed)?;
+        let (own, state) = State::load(bytes).map_err(|_| EngineError::State)?;
         Ok(SymbolicGroup { own, state: Arc::new(state) })
     }
 }
@@ -493,9 +508,9 @@ impl Kdf for SymbolicKdf {
     }
 }
 
-fn group_params(state: &State) -> Result<Option<GroupParams>, EngineError> {
+fn group_params(state: &State) -> Result<Option<GroupParams>, Rejection> {
     let decoded = state.params.as_ref().map(|content| params::decode(content)).transpose();
-    decoded.map_err(|error| EngineError::Invalid(Box::new(error)))
+    decoded.map_err(|error| Rejection::Invalid(Box::new(error)))
 }
 
 /// One member's state of one group at one epoch: what all members share, and one's own leaf. A clone
@@ -507,6 +522,16 @@ pub struct SymbolicGroup {
 }
 
 impl SymbolicGroup {
+    fn open_leave(&self, message: &Bytes) -> Result<u32, Rejection> {
+        let leave = Leave::decode(message)?;
+        self.state.check(&leave.header, &leave.parent)?;
+        match self.state.at(leave.leaf) {
+            None => Err(invalid("not by a member")),
+            Some(_) if leave.leaf == self.own => Err(Rejection::Own),
+            Some(_) => Ok(leave.leaf),
+        }
+    }
+
     fn next(own: u32, state: State) -> Next<Self> {
         Next { context_hash: state.context, group: Self { own, state: Arc::new(state) } }
     }

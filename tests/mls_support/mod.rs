@@ -153,7 +153,7 @@ impl<C: MlsConfig> Party<C> {
     }
 
     pub fn build(&self, adds: &[Bytes], removes: &[u32]) -> Built<MlsGroup<C>> {
-        self.engine.build(self.group(), NOW, adds, removes).unwrap()
+        self.engine.build(self.group(), NOW, adds, removes).unwrap().unwrap()
     }
 
     pub fn adopt(&mut self, built: &Built<MlsGroup<C>>) {
@@ -161,7 +161,7 @@ impl<C: MlsConfig> Party<C> {
     }
 
     pub fn follow(&mut self, commit: &Bytes) {
-        let trial = self.engine.trial(self.group(), NOW, commit).unwrap();
+        let trial = self.engine.trial(self.group(), NOW, commit).unwrap().unwrap();
         self.group = trial.next.map(|n| n.group);
     }
 
@@ -169,7 +169,7 @@ impl<C: MlsConfig> Party<C> {
         let id = self.id();
         let (_, welcome) = welcomes.iter().find(|(to, _)| *to == id).unwrap();
         let key = self.key.take().unwrap();
-        self.group = Some(self.engine.join(NOW, welcome, &key, None).unwrap());
+        self.group = Some(self.engine.join(NOW, welcome, &key, None).unwrap().unwrap());
     }
 
     pub fn leaf(&self) -> u32 {

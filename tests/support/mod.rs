@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod engines;
+pub mod failing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

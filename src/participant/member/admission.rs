@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::config::Admission;
-use crate::engine::{Engine, EngineError, KeyPackageInfo, MessageKind};
+use crate::engine::{Engine, KeyPackageInfo, MessageKind, Rejection};
+use crate::error::Error;
 use crate::notice::{Fault, Hold, Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
@@ -20,26 +21,22 @@ pub(crate) fn on_object<E: Engine>(
     sender: SenderId,
     object_id: u64,
     payload: Bytes,
-) {
+) -> Result<(), Error> {
     // Junk is judged before it can push a good object aside.
-    match cx.engine.classify(&payload) {
+    match cx.engine.classify(&payload)? {
         Ok(MessageKind::KeyPackage) => {
-            on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload);
+            return on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload);
         }
         Ok(MessageKind::Proposal { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
             cx.fault(Some(sender), Fault::WrongGroup);
         }
         Ok(MessageKind::Proposal { epoch: of, .. }) => {
-            leave::on_request(
-                cx,
-                epoch,
-                carried,
-                sender,
-                leave::Request { epoch: of, object_id, message: payload },
-            );
+            let request = leave::Request { epoch: of, object_id, message: payload };
+            return leave::on_request(cx, epoch, carried, sender, request);
         }
         Ok(_) | Err(_) => cx.fault(Some(sender), Fault::NotMls),
     }
+    Ok(())
 }
 
 fn on_key_package<E: Engine>(
@@ -49,39 +46,41 @@ fn on_key_package<E: Engine>(
     sender: SenderId,
     object_id: u64,
     message: Bytes,
-) {
-    let info = match cx.engine.inspect_key_package(cx.now, &message) {
+) -> Result<(), Error> {
+    let info = match cx.engine.inspect_key_package(cx.now, &message)? {
         Ok(info) => info,
-        Err(error) => {
-            let fault = if matches!(error, EngineError::Malformed) { Fault::NotMls } else { Fault::Invalid };
+        Err(rejection) => {
+            let malformed = matches!(rejection, Rejection::Malformed);
+            let fault = if malformed { Fault::NotMls } else { Fault::Invalid };
             cx.fault(Some(sender), fault);
-            return;
+            return Ok(());
         }
     };
     if info.sender != sender {
         cx.fault(Some(sender), Fault::WrongSender);
-        return;
+        return Ok(());
     }
     // A KeyPackage replayed at another place is not a fresh one.
     if info.sequence.is_some_and(|sequence| sequence != object_id) {
         cx.fault(Some(sender), Fault::BadLocation);
-        return;
+        return Ok(());
     }
     if !joiners.is_news(&sender, object_id, &cx.config.limits) {
         // Relays replay; this is no fault of the sender's.
-        return;
+        return Ok(());
     }
     if epoch.roster.of(&sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object_id)) {
         // What it joined by, or older.
-        return;
+        return Ok(());
     }
     if joiners.refused.contains(&sender) {
         cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
-        return;
+        return Ok(());
     }
     let hold = hold(cx, epoch, joiners, &info);
     let replacing = joiners.admitted.get(&sender).cloned().flatten();
     put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, replacing });
+    Ok(())
 }
 
 /// Whether a KeyPackage must wait for the embedder, and why.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::counter::Pin;
-use crate::engine::{Built, Engine};
+use crate::engine::{Built, Engine, EngineError};
 use crate::error::Error;
 use crate::notice::{Notice, Refusal};
 use crate::participant::carried::Carried;
@@ -69,9 +69,9 @@ fn build<E: Engine>(
         } else {
             cx.engine.build(&epoch.group, cx.now, &messages, &removes)
         };
-        built.map(|built| (built, removes))
+        Ok::<_, EngineError>(built?.map(|built| (built, removes)))
     };
-    if let Ok(built) = attempt(&work.adds) {
+    if let Ok(built) = attempt(&work.adds)? {
         return Ok(Some(built));
     }
     let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -81,7 +81,7 @@ fn build<E: Engine>(
         if part.is_empty() {
             continue;
         }
-        if attempt(part).is_ok() {
+        if attempt(part)?.is_ok() {
             good.extend_from_slice(part);
         } else if let [one] = part {
             bad.push(one.sender.clone());
@@ -94,12 +94,12 @@ fn build<E: Engine>(
     let mut built = None;
     for adds in [&good[..], good.get(..1).unwrap_or_default()] {
         if built.is_none() && !adds.is_empty() {
-            built = attempt(adds).ok();
+            built = attempt(adds)?.ok();
         }
     }
     if built.is_none() && (work.update || !work.removes.is_empty()) {
         // If not even the plain commit can be built, our own state is failing.
-        built = Some(attempt(&[])?);
+        built = Some(attempt(&[])?.map_err(EngineError::unexpected)?);
     }
     for sender in bad {
         carried.joiners.take(&sender);

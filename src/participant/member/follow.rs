@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, MAX_RECEIPT, Pin, receipt_message};
-use crate::engine::{Engine, EngineError, MessageKind, Trial};
+use crate::engine::{Engine, EngineError, MessageKind, Rejection, Trial};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::context::Context;
@@ -62,7 +62,7 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.looked_at = self.looked_at.saturating_add(1);
-        match cx.engine.trial(&epoch.group, cx.now, &bytes) {
+        match cx.engine.trial(&epoch.group, cx.now, &bytes)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
@@ -72,9 +72,9 @@ impl<G> Slot<G> {
                 self.on_candidate(cx, epoch, Candidate { hash, objects: [id].into(), trial })
             }
             // Ours, from before a state loss: nobody can process it for us, and others will.
-            Err(EngineError::Own) => Ok(Verdict::Open),
+            Err(Rejection::Own) => Ok(Verdict::Open),
             Err(_) => {
-                let fault = what_is_wrong(cx, epoch, &bytes);
+                let fault = what_is_wrong(cx, epoch, &bytes)?;
                 cx.fault(from, fault);
                 Ok(if fault == Fault::Invalid { self.on_faulty(cx, epoch, &hash) } else { Verdict::Open })
             }
@@ -358,13 +358,17 @@ impl<G> Slot<G> {
 }
 
 /// Why this, of the present epoch's MOQT group, is no commit on the present epoch.
-fn what_is_wrong<E: Engine>(cx: &Context<E>, epoch: &Epoch<E::Group>, bytes: &Bytes) -> Fault {
-    match cx.engine.classify(bytes) {
+fn what_is_wrong<E: Engine>(
+    cx: &Context<E>,
+    epoch: &Epoch<E::Group>,
+    bytes: &Bytes,
+) -> Result<Fault, EngineError> {
+    Ok(match cx.engine.classify(bytes)? {
         Ok(MessageKind::Commit { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
             Fault::WrongGroup
         }
         Ok(MessageKind::Commit { epoch: of, .. }) if of != epoch.number => Fault::WrongEpoch,
         Ok(MessageKind::Commit { .. }) => Fault::Invalid,
         Ok(_) | Err(_) => Fault::NotMls,
-    }
+    })
 }

@@ -26,7 +26,7 @@ pub(crate) fn on_request<E: Engine>(
     carried: &mut Carried,
     sender: SenderId,
     request: Request,
-) {
+) -> Result<(), Error> {
     let Request { epoch: of, object_id, message } = request;
     let Carried { joiners, intents, .. } = carried;
     if of > epoch.number {
@@ -35,7 +35,7 @@ pub(crate) fn on_request<E: Engine>(
         {
             intents.future_leaves.insert(sender, (of, object_id, message));
         }
-        return;
+        return Ok(());
     }
     // The newest object on the track speaks: a KeyPackage that came before it is withdrawn.
     if joiners.get(&sender).is_some_and(|waiting| waiting.object < object_id) {
@@ -43,9 +43,9 @@ pub(crate) fn on_request<E: Engine>(
     }
     if of < epoch.number {
         // The leaver asks again in each epoch.
-        return;
+        return Ok(());
     }
-    match cx.engine.open_leave(&epoch.group, cx.now, &message) {
+    match cx.engine.open_leave(&epoch.group, cx.now, &message)? {
         Ok(leaf) if epoch.roster.at(leaf).is_some_and(|m| m.sender == sender) => {
             // Only an authenticated request may push later objects of its track aside.
             joiners.is_news(&sender, object_id, &cx.config.limits);
@@ -55,16 +55,22 @@ pub(crate) fn on_request<E: Engine>(
         Ok(_) => cx.fault(Some(sender), Fault::WrongSender),
         Err(_) => cx.fault(Some(sender), Fault::Invalid),
     }
+    Ok(())
 }
 
 /// Takes up, in a new epoch, the requests that came early for it.
-pub(crate) fn take_up<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &mut Carried) {
+pub(crate) fn take_up<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+) -> Result<(), Error> {
     carried.intents.leaves.clear();
     for (sender, (of, object_id, message)) in std::mem::take(&mut carried.intents.future_leaves) {
         if of >= epoch.number {
-            on_request(cx, epoch, carried, sender, Request { epoch: of, object_id, message });
+            on_request(cx, epoch, carried, sender, Request { epoch: of, object_id, message })?;
         }
     }
+    Ok(())
 }
 
 /// Makes this participant's own request of this epoch, if it is due; it must be durable before it goes out.

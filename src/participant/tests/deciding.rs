@@ -60,7 +60,7 @@ fn an_outbox_of_another_base_is_never_applied() {
 #[test]
 fn one_commit_of_each_author_is_held_with_all_its_places() {
     let (mut a, others) = among(config(), &["b", "c"]);
-    let commit = |e: &SymbolicEngine, group| e.build(group, NOW, &[], &[]).unwrap().commit;
+    let commit = |e: &SymbolicEngine, group| e.build(group, NOW, &[], &[]).unwrap().unwrap().commit;
     let [of_b, of_c] = [0, 1].map(|i| commit(&others[i].0, &others[i].1));
     let second_of_b = {
         let again = engine("b").incarnation(1);
@@ -83,7 +83,7 @@ fn a_commit_that_removes_us_is_given_way_to_so_long() {
     for (attempts, built) in [(PATIENCE - 1, false), (PATIENCE, true), (PATIENCE + 1, true)] {
         let (mut a, others) = among(config(), &["b"]);
         let (b, of_b) = &others[0];
-        let commit = b.build(of_b, NOW, &[], &[0]).unwrap().commit;
+        let commit = b.build(of_b, NOW, &[], &[0]).unwrap().unwrap().commit;
         let object = commit_at(&a, 1, 0, commit);
         a.handle(NOW, Event::Object(object)).unwrap();
         assert_eq!(a.inside().candidates, 1);
@@ -122,7 +122,7 @@ fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
     let elsewhere = {
         let (_, others) = among(Config { mode: SafetyMode::Fenced, ..config() }, &["c", "d"]);
         let (engine, group) = &others[0];
-        engine.build(group, NOW, &[], &[]).unwrap().commit
+        engine.build(group, NOW, &[], &[]).unwrap().unwrap().commit
     };
     for (payload, named) in [(elsewhere, true), (Bytes::from_static(b"junk"), false)] {
         let (mut a, _) = among(config(), &["b"]);

@@ -82,7 +82,7 @@ fn at_the_gate(config: Config) -> (Machine, Pin, LockRequestId) {
     a.run(Input::Timer(Timer::JoinRetry)).unwrap();
     let mut founder = engine("founder");
     let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
-    let built = founder.build(&group, NOW, &[first.message], &[]).unwrap();
+    let built = founder.build(&group, NOW, &[first.message], &[]).unwrap().unwrap();
     let pin = Pin::new(founder.sha256(&built.commit).unwrap(), built.next.context_hash);
     let (_, payload) = built.welcomes.first().unwrap().clone();
     let place = Location { group: 1, object: 0 };
@@ -153,7 +153,7 @@ fn a_member_keeps_only_welcomes_to_keys_that_it_holds() {
         a.inside().early_welcomes
     };
     let welcome_to = |key: &OwnKeyPackage| {
-        b.build(&of_b, NOW, std::slice::from_ref(&key.message), &[0]).unwrap().welcomes.remove(0).1
+        b.build(&of_b, NOW, std::slice::from_ref(&key.message), &[0]).unwrap().unwrap().welcomes.remove(0).1
     };
     let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
     assert_eq!(give(&mut a, &welcome_to(&spare)), 0, "no key");

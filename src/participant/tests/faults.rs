@@ -118,7 +118,7 @@ fn commits(a: &Machine, author: &SymbolicEngine, mut group: SymbolicGroup, epoch
     let first = author.view(&group).unwrap().epoch;
     let mut objects = Vec::new();
     for at in first..first + epochs {
-        let built = author.build(&group, NOW, &[], &[]).unwrap();
+        let built = author.build(&group, NOW, &[], &[]).unwrap().unwrap();
         let pin = Pin::new(author.sha256(&built.commit).unwrap(), built.next.context_hash);
         let message = receipt_message(&a.cx.config.group, at + 1, &pin);
         objects.push(commit_at(a, at, 0, built.commit));
@@ -175,7 +175,7 @@ fn a_joiner_catches_up_on_ten_thousand_epochs_without_a_stack() {
     let mut founder = engine("founder");
     let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
     let key = a.cx.keys.packages[0].message.clone();
-    let built = founder.build(&group, NOW, &[key], &[]).unwrap();
+    let built = founder.build(&group, NOW, &[key], &[]).unwrap().unwrap();
     let pin = Pin::new(founder.sha256(&built.commit).unwrap(), built.next.context_hash);
     let welcome = Object {
         track: a.cx.tracks.welcome(&a.cx.me),

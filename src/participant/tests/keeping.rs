@@ -129,7 +129,7 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
     for name in ["one", "two"] {
         let mut founder = engine(name);
         let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
-        let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap();
+        let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap().unwrap();
         let payload = built.welcomes[0].1.clone();
         let location = Location { group: 1, object: 0 };
         a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::action::{Action, IncrementRequestId, PublishId, Timer};
 use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
-use crate::engine::{Engine, EngineError, MessageKind, OwnKeyPackage};
+use crate::engine::{Engine, MessageKind, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::{Event, Failure, Object};
 use crate::participant::{Participant, SafetyMode};
@@ -240,7 +240,7 @@ impl Tricks {
         }
         let engine = participant.engine();
         let pin = commits(participant, event).find_map(|commit| {
-            let next = engine.trial(group, now, commit).ok()?.next?;
+            let next = engine.trial(group, now, commit).ok()?.ok()?.next?;
             Some(Pin::new(engine.sha256(commit).ok()?, next.context_hash))
         });
         self.candidate = pin.map(|pin| (epoch, pin));
@@ -280,8 +280,9 @@ impl Tricks {
         let name = &participant.config().group;
         for commit in commits(participant, event) {
             let of_this_epoch = matches!(engine.classify(commit),
-                Ok(MessageKind::Commit { group_id, epoch: of }) if of == epoch && group_id == name.as_bytes());
-            let failed = matches!(engine.trial(group, now, commit), Err(e) if !matches!(e, EngineError::Own));
+                Ok(Ok(MessageKind::Commit { group_id, epoch: of })) if of == epoch && group_id == name.as_bytes());
+            let failed =
+                matches!(engine.trial(group, now, commit), Ok(Err(why)) if !matches!(why, Rejection::Own));
             let Ok(hash) = engine.sha256(commit) else { continue };
             if of_this_epoch && failed {
                 let request = IncrementRequest {
@@ -311,7 +312,7 @@ impl Tricks {
     /// Publishes the one KeyPackage in place of another.
     fn reuse<E: Engine>(&self, participant: &Participant<E>, object: &mut Object) {
         let engine = participant.engine();
-        let is_key_package = matches!(engine.classify(&object.payload), Ok(MessageKind::KeyPackage));
+        let is_key_package = matches!(engine.classify(&object.payload), Ok(Ok(MessageKind::KeyPackage)));
         if let (true, Some(key)) = (is_key_package, &self.key) {
             object.location.object = key.sequence;
             object.payload = key.message.clone();
@@ -386,7 +387,7 @@ fn take_key_package<E: Engine>(participant: &mut Participant<E>, now: Timestamp,
     {
         return;
     }
-    let Ok(info) = participant.engine().inspect_key_package(now, &object.payload) else { return };
+    let Ok(Ok(info)) = participant.engine().inspect_key_package(now, &object.payload) else { return };
     if info.sender == sender && info.sequence.is_none_or(|sequence| sequence == place.object) {
         participant.let_wait(object.payload.clone(), info, place.object);
     }

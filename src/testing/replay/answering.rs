@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::failing::failed;
 use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, Kdf, KeyPackageInfo, Member, MessageKind,
-    Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
+    MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -67,12 +68,21 @@ impl AnsweringEngine {
         queue.pop_front().ok_or_else(|| question.to_owned())
     }
 
+    /// The answer about a state of one's own.
     fn answer<T>(&self, question: &str, read: impl FnOnce(&Value) -> Read<T>) -> Result<T, EngineError> {
-        let not_there = |what| EngineError::Provider(Box::new(NotThere(what)));
         let answer = self.next(question).map_err(not_there)?;
-        match failure(&answer).map_err(not_there)? {
-            Some(error) => Err(error),
+        match failed(&answer).map_err(not_there)? {
+            Some(failed) => Err(failed.failure()),
             None => read(&answer).map_err(not_there),
+        }
+    }
+
+    /// The answer about what a peer made.
+    fn judged<T>(&self, question: &str, read: impl FnOnce(&Value) -> Read<T>) -> Judged<T> {
+        let answer = self.next(question).map_err(not_there)?;
+        match failed(&answer).map_err(not_there)? {
+            Some(failed) => failed.rejection().map(Err),
+            None => read(&answer).map(Ok).map_err(not_there),
         }
     }
 
@@ -81,21 +91,8 @@ impl AnsweringEngine {
     }
 }
 
-fn failure(answer: &Value) -> Read<Option<EngineError>> {
-    let Some(kind) = answer.get("failed") else { return Ok(None) };
-    let detail = answer.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Some(match kind.as_str() {
-        Some("malformed") => EngineError::Malformed,
-        Some("expired") => EngineError::Expired,
-        Some("not_for_me") => EngineError::NotForMe,
-        Some("own") => EngineError::Own,
-        // A few words per line of a log, in a tool that ends with it.
-        Some("unsupported") => EngineError::Unsupported(detail.leak()),
-        Some("forbidden") => EngineError::Forbidden(detail.leak()),
-        Some("invalid") => EngineError::Invalid(detail.into()),
-        Some("provider") => EngineError::Provider(detail.into()),
-        _ => return Err(format!("unknown failure {kind}")),
-    }))
+fn not_there(what: String) -> EngineError {
+    EngineError::Provider(Box::new(NotThere(what)))
 }
 
 /// The secret, or as many zeros.
@@ -200,8 +197,8 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn inspect_key_package(&self, _: Timestamp, _: &Bytes) -> Result<KeyPackageInfo, EngineError> {
-        self.answer("inspect_key_package", |line| {
+    fn inspect_key_package(&self, _: Timestamp, _: &Bytes) -> Judged<KeyPackageInfo> {
+        self.judged("inspect_key_package", |line| {
             Ok(KeyPackageInfo {
                 sender: sender(line, "sender")?,
                 identity: hex(line, "identity")?,
@@ -217,8 +214,8 @@ impl Engine for AnsweringEngine {
         self.answer("create", |_| Ok(()))
     }
 
-    fn examine_welcome(&self, _: &Bytes, _: &[OwnKeyPackage]) -> Result<WelcomeInfo, EngineError> {
-        self.answer("examine_welcome", |line| {
+    fn examine_welcome(&self, _: &Bytes, _: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {
+        self.judged("examine_welcome", |line| {
             Ok(WelcomeInfo {
                 group_id: hex(line, "group_id")?,
                 epoch: number(line, "epoch")?,
@@ -231,14 +228,8 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn join(
-        &mut self,
-        _: Timestamp,
-        _: &Bytes,
-        _: &OwnKeyPackage,
-        _: Option<&Bytes>,
-    ) -> Result<(), EngineError> {
-        self.answer("join", |_| Ok(()))
+    fn join(&mut self, _: Timestamp, _: &Bytes, _: &OwnKeyPackage, _: Option<&Bytes>) -> Judged<()> {
+        self.judged("join", |_| Ok(()))
     }
 
     fn view(&self, _: &()) -> Result<GroupView, EngineError> {
@@ -262,8 +253,8 @@ impl Engine for AnsweringEngine {
         self.good("credential_valid")
     }
 
-    fn classify(&self, _: &Bytes) -> Result<MessageKind, EngineError> {
-        self.answer("classify", |line| {
+    fn classify(&self, _: &Bytes) -> Judged<MessageKind> {
+        self.judged("classify", |line| {
             let at = || Ok::<_, String>((hex(line, "group_id")?, number(line, "epoch")?));
             Ok(match text(line, "kind")? {
                 "key_package" => MessageKind::KeyPackage,
@@ -275,8 +266,8 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Result<Trial<()>, EngineError> {
-        self.answer("trial", |line| {
+    fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<Trial<()>> {
+        self.judged("trial", |line| {
             let leaf = |v: &Value| v.as_u64().and_then(|n| n.try_into().ok()).ok_or("no leaf".to_owned());
             Ok(Trial {
                 author: small(line, "author")?,
@@ -287,8 +278,8 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn build(&self, _: &(), _: Timestamp, _: &[Bytes], _: &[u32]) -> Result<Built<()>, EngineError> {
-        self.answer("build", built)
+    fn build(&self, _: &(), _: Timestamp, _: &[Bytes], _: &[u32]) -> Judged<Built<()>> {
+        self.judged("build", built)
     }
 
     fn build_apart(
@@ -299,20 +290,20 @@ impl Engine for AnsweringEngine {
         _: &[u32],
         _: &FullTrackName,
         _: Location,
-    ) -> Result<Built<()>, EngineError> {
-        self.answer("build_apart", built)
+    ) -> Judged<Built<()>> {
+        self.judged("build_apart", built)
     }
 
-    fn open_tree(&self, _: &TreeObject, _: &Bytes) -> Result<Bytes, EngineError> {
-        self.answer("open_tree", |line| secret(line, "tree"))
+    fn open_tree(&self, _: &TreeObject, _: &Bytes) -> Judged<Bytes> {
+        self.judged("open_tree", |line| secret(line, "tree"))
     }
 
     fn propose_leave(&self, _: &(), _: Timestamp) -> Result<Bytes, EngineError> {
         self.answer("propose_leave", |line| hex(line, "payload"))
     }
 
-    fn open_leave(&self, _: &(), _: Timestamp, _: &Bytes) -> Result<u32, EngineError> {
-        self.answer("open_leave", |line| small(line, "leaf"))
+    fn open_leave(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<u32> {
+        self.judged("open_leave", |line| small(line, "leaf"))
     }
 
     fn export_secret(&self, _: &(), _: &[u8], _: &[u8], _: usize) -> Result<Secret, EngineError> {

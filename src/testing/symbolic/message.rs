@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use super::mix::{mix, mix64};
 use super::wire::{Kind, Reader, Writer};
-use crate::engine::{Credential, EngineError, Member};
+use crate::engine::{Credential, Member, Rejection};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
-pub(super) fn invalid(why: &'static str) -> EngineError {
-    EngineError::Invalid(why.into())
+pub(super) fn invalid(why: &'static str) -> Rejection {
+    Rejection::Invalid(why.into())
 }
 
 /// A member's place in the tree.
@@ -30,9 +30,9 @@ impl Leaf {
         out.u64(self.init);
     }
 
-    fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self {
-            sender: SenderId::new(from.bytes()?).map_err(|_| EngineError::Malformed)?,
+            sender: SenderId::new(from.bytes()?).map_err(|_| Rejection::Malformed)?,
             identity: from.bytes()?,
             sequence: from.option(Reader::u64)?,
             init: from.u64()?,
@@ -70,13 +70,13 @@ impl KeyPackage {
         out.finish()
     }
 
-    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         let leaf = Leaf::read(from)?;
         let expires = Timestamp::from_millis(from.u64()?);
         Ok(Self { leaf, expires, poisoned: from.flag()? })
     }
 
-    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+    pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
         let mut from = Reader::open_as(message, Kind::KeyPackage)?;
         let this = Self::read(&mut from)?;
         from.end()?;
@@ -107,7 +107,7 @@ impl Header {
         out.u64(self.epoch);
     }
 
-    fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self { group_id: from.bytes()?, epoch: from.u64()? })
     }
 }
@@ -139,7 +139,7 @@ impl Commit {
         out.finish()
     }
 
-    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self {
             header: Header::read(from)?,
             parent: from.hash()?,
@@ -151,7 +151,7 @@ impl Commit {
         })
     }
 
-    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+    pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
         let mut from = Reader::open_as(message, Kind::Commit)?;
         let this = Self::read(&mut from)?;
         from.end()?;
@@ -175,11 +175,11 @@ impl Leave {
         out.finish()
     }
 
-    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self { header: Header::read(from)?, parent: from.hash()?, leaf: from.u32()? })
     }
 
-    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+    pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
         let mut from = Reader::open_as(message, Kind::Leave)?;
         let this = Self::read(&mut from)?;
         from.end()?;
@@ -220,11 +220,11 @@ impl Tree {
         out.finish()
     }
 
-    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self { key: from.bytes()?, leaves: from.list(|from| from.option(Leaf::read))? })
     }
 
-    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+    pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
         let mut from = Reader::open_as(message, Kind::Tree)?;
         let this = Self::read(&mut from)?;
         from.end()?;
@@ -249,7 +249,7 @@ impl Welcome {
         out.finish()
     }
 
-    pub(super) fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self {
             reference: from.bytes()?,
             init: from.u64()?,
@@ -258,7 +258,7 @@ impl Welcome {
         })
     }
 
-    pub(super) fn decode(message: &Bytes) -> Result<Self, EngineError> {
+    pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
         let mut from = Reader::open_as(message, Kind::Welcome)?;
         let this = Self::read(&mut from)?;
         from.end()?;
@@ -288,7 +288,7 @@ impl State {
         write_leaves(out, &self.leaves);
     }
 
-    fn read(from: &mut Reader) -> Result<Self, EngineError> {
+    fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self {
             group_id: from.bytes()?,
             epoch: from.u64()?,
@@ -305,7 +305,7 @@ impl State {
         out.finish()
     }
 
-    pub(super) fn load(bytes: &Bytes) -> Result<(u32, Self), EngineError> {
+    pub(super) fn load(bytes: &Bytes) -> Result<(u32, Self), Rejection> {
         let mut from = Reader::open_as(bytes, Kind::Saved)?;
         let (own, state) = (from.u32()?, Self::read(&mut from)?);
         from.end()?;
@@ -325,7 +325,7 @@ impl State {
     }
 
     /// That a handshake message was made in this very state.
-    pub(super) fn check(&self, header: &Header, parent: &[u8; 32]) -> Result<(), EngineError> {
+    pub(super) fn check(&self, header: &Header, parent: &[u8; 32]) -> Result<(), Rejection> {
         if header.group_id != self.group_id {
             Err(invalid("of another group"))
         } else if header.epoch != self.epoch {
@@ -343,8 +343,8 @@ impl State {
         &self,
         commit: &Commit,
         message: &Bytes,
-        judge: impl Fn(&KeyPackage) -> Result<(), EngineError>,
-    ) -> Result<(Self, Vec<u32>), EngineError> {
+        judge: impl Fn(&KeyPackage) -> Result<(), Rejection>,
+    ) -> Result<(Self, Vec<u32>), Rejection> {
         let epoch = self.epoch.checked_add(1).ok_or(invalid("no epoch comes after this"))?;
         let mut leaves = self.leaves.clone();
         for leaf in &commit.removes {

@@ -4,7 +4,7 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use super::mix::mix64;
-use crate::engine::EngineError;
+use crate::engine::Rejection;
 
 /// No MLSMessage begins so.
 const MARK: u8 = 0xa5;
@@ -86,90 +86,90 @@ impl Writer {
     }
 }
 
-/// Reads what [`Writer`] wrote. Fields that do not fit are [`EngineError::Malformed`].
+/// Reads what [`Writer`] wrote. Fields that do not fit are [`Rejection::Malformed`].
 pub(super) struct Reader {
     rest: Bytes,
     checks: bool,
 }
 
 impl Reader {
-    pub(super) fn open(message: &Bytes) -> Result<(Kind, Self), EngineError> {
-        let body = message.len().checked_sub(8).ok_or(EngineError::Malformed)?;
+    pub(super) fn open(message: &Bytes) -> Result<(Kind, Self), Rejection> {
+        let body = message.len().checked_sub(8).ok_or(Rejection::Malformed)?;
         let mut rest = message.clone();
         let mut check = rest.split_off(body);
         let checks = check.try_get_u64().ok() == Some(mix64("check", &[&rest]));
         let mut this = Self { rest, checks };
         if this.u8()? != MARK {
-            return Err(EngineError::Malformed);
+            return Err(Rejection::Malformed);
         }
-        let kind = Kind::from_u8(this.u8()?).ok_or(EngineError::Malformed)?;
+        let kind = Kind::from_u8(this.u8()?).ok_or(Rejection::Malformed)?;
         Ok((kind, this))
     }
 
-    pub(super) fn open_as(message: &Bytes, wanted: Kind) -> Result<Self, EngineError> {
+    pub(super) fn open_as(message: &Bytes, wanted: Kind) -> Result<Self, Rejection> {
         let (kind, reader) = Self::open(message)?;
-        if kind == wanted { Ok(reader) } else { Err(EngineError::Malformed) }
+        if kind == wanted { Ok(reader) } else { Err(Rejection::Malformed) }
     }
 
-    fn u8(&mut self) -> Result<u8, EngineError> {
-        self.rest.try_get_u8().map_err(|_| EngineError::Malformed)
+    fn u8(&mut self) -> Result<u8, Rejection> {
+        self.rest.try_get_u8().map_err(|_| Rejection::Malformed)
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, EngineError> {
+    pub(super) fn flag(&mut self) -> Result<bool, Rejection> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(EngineError::Malformed),
+            _ => Err(Rejection::Malformed),
         }
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, EngineError> {
-        self.rest.try_get_u32().map_err(|_| EngineError::Malformed)
+    pub(super) fn u32(&mut self) -> Result<u32, Rejection> {
+        self.rest.try_get_u32().map_err(|_| Rejection::Malformed)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, EngineError> {
-        self.rest.try_get_u64().map_err(|_| EngineError::Malformed)
+    pub(super) fn u64(&mut self) -> Result<u64, Rejection> {
+        self.rest.try_get_u64().map_err(|_| Rejection::Malformed)
     }
 
-    pub(super) fn hash(&mut self) -> Result<[u8; 32], EngineError> {
+    pub(super) fn hash(&mut self) -> Result<[u8; 32], Rejection> {
         let mut hash = [0; 32];
-        self.rest.try_copy_to_slice(&mut hash).map_err(|_| EngineError::Malformed)?;
+        self.rest.try_copy_to_slice(&mut hash).map_err(|_| Rejection::Malformed)?;
         Ok(hash)
     }
 
-    pub(super) fn bytes(&mut self) -> Result<Bytes, EngineError> {
-        let len = usize::try_from(self.u32()?).map_err(|_| EngineError::Malformed)?;
+    pub(super) fn bytes(&mut self) -> Result<Bytes, Rejection> {
+        let len = usize::try_from(self.u32()?).map_err(|_| Rejection::Malformed)?;
         if len > self.rest.len() {
-            return Err(EngineError::Malformed);
+            return Err(Rejection::Malformed);
         }
         Ok(self.rest.split_to(len))
     }
 
     pub(super) fn option<T>(
         &mut self,
-        take: impl FnOnce(&mut Self) -> Result<T, EngineError>,
-    ) -> Result<Option<T>, EngineError> {
+        take: impl FnOnce(&mut Self) -> Result<T, Rejection>,
+    ) -> Result<Option<T>, Rejection> {
         if self.flag()? { take(self).map(Some) } else { Ok(None) }
     }
 
     pub(super) fn list<T>(
         &mut self,
-        take: impl Fn(&mut Self) -> Result<T, EngineError>,
-    ) -> Result<Vec<T>, EngineError> {
-        let count = usize::try_from(self.u32()?).map_err(|_| EngineError::Malformed)?;
+        take: impl Fn(&mut Self) -> Result<T, Rejection>,
+    ) -> Result<Vec<T>, Rejection> {
+        let count = usize::try_from(self.u32()?).map_err(|_| Rejection::Malformed)?;
         // Every item takes at least a byte: a larger count is a lie, and nothing is allocated for it.
         if count > self.rest.len() {
-            return Err(EngineError::Malformed);
+            return Err(Rejection::Malformed);
         }
         (0..count).map(|_| take(self)).collect()
     }
 
     /// All was read, and the check holds.
-    pub(super) fn end(self) -> Result<(), EngineError> {
+    pub(super) fn end(self) -> Result<(), Rejection> {
         if !self.rest.is_empty() {
-            Err(EngineError::Malformed)
+            Err(Rejection::Malformed)
         } else if !self.checks {
-            Err(EngineError::Invalid("a symbolic message that was tampered with".into()))
+            Err(Rejection::Invalid("a symbolic message that was tampered with".into()))
         } else {
             Ok(())
         }

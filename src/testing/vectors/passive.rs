@@ -31,7 +31,10 @@ fn scenario(params: &GroupParams) -> Value {
     let created = alice.create(NOW, &group, params, 0).expect("a group");
     let key = bob.generate_key_package(NOW, 0).expect("a KeyPackage");
     let keys = PrivateKeys::of(&key).expect("of this engine");
-    let built = alice.build(&created, NOW, std::slice::from_ref(&key.message), &[]).expect("a commit");
+    let built = alice
+        .build(&created, NOW, std::slice::from_ref(&key.message), &[])
+        .expect("a commit")
+        .expect("a commit");
     let welcome = built.welcomes[0].1.clone();
     let mut state = built.next.group;
     let mut roster_len = alice.roster(&state).expect("a roster").len();
@@ -46,7 +49,7 @@ fn scenario(params: &GroupParams) -> Value {
         ("alice re-keys again", Vec::new(), Vec::new()),
     ];
     for (what, adds, removes) in steps {
-        let built = alice.build(&state, NOW, &adds, &removes).expect("a commit");
+        let built = alice.build(&state, NOW, &adds, &removes).expect("a commit").expect("a commit");
         state = built.next.group;
         roster_len = roster_len + adds.len() - removes.len();
         assert_eq!(alice.roster(&state).expect("a roster").len(), roster_len);

@@ -1,0 +1,225 @@
+//! What an [`Engine`](crate::engine::Engine) takes and gives: plain values.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::config::SafetyMode;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, SenderId};
+
+/// What the members of a group must agree on; in its GroupContext from creation (ours).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GroupParams {
+    /// How the winner of an epoch is decided.
+    pub mode: SafetyMode,
+    /// Where commits are published.
+    pub commit_tracks: CommitTrackPolicy,
+    /// Whether Welcomes may come without the ratchet tree, which then lies in an object of its own.
+    pub tree_objects: bool,
+    /// SHA-256 of the counter service's receipt key, if receipts are used.
+    pub service_key_hash: Option<[u8; 32]>,
+}
+
+impl GroupParams {
+    /// What a group has that knows only the draft. Such a group carries no parameters, so that
+    /// members without this crate's extensions can be in it.
+    pub fn draft() -> Self {
+        Self {
+            mode: SafetyMode::Advisory,
+            commit_tracks: CommitTrackPolicy::Shared,
+            tree_objects: false,
+            service_key_hash: None,
+        }
+    }
+}
+
+/// A KeyPackage of one's own, with the private keys that open a Welcome to it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct OwnKeyPackage {
+    /// Its object id on the KeyPackage track, which its leaf carries too.
+    pub sequence: u64,
+    /// The MLSMessage to publish.
+    pub message: Bytes,
+    /// Its KeyPackageRef (RFC 9420 section 5.2).
+    pub reference: Bytes,
+    /// The private keys, in the engine's own encoding. Secret.
+    pub secret: Secret,
+    /// The end of its lifetime.
+    pub expires: Timestamp,
+}
+
+impl fmt::Debug for OwnKeyPackage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnKeyPackage")
+            .field("sequence", &self.sequence)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An MLS credential (RFC 9420 section 5.3) as the embedder's identity provider knows it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Credential {
+    /// The MLS credential type: 1 basic, 2 X.509.
+    pub kind: u16,
+    /// The identity for basic; the TLS-encoded certificate chain, leaf first, for X.509.
+    pub data: Bytes,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({}, {})", self.kind, self.data.slice(..self.data.len().min(32)).escape_ascii())
+    }
+}
+
+/// A validated KeyPackage of somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyPackageInfo {
+    /// The fingerprint of its signature key.
+    pub sender: SenderId,
+    /// The identity, as the identity provider names it.
+    pub identity: Bytes,
+    /// The credential.
+    pub credential: Credential,
+    /// KeyPackageRef.
+    pub reference: Bytes,
+    /// The object id its leaf carries; `None` from a peer that knows only the draft.
+    pub sequence: Option<u64>,
+    /// The end of its lifetime.
+    pub expires: Timestamp,
+}
+
+/// A member of the group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// Leaf index.
+    pub leaf: u32,
+    /// The fingerprint of its signature key.
+    pub sender: SenderId,
+    /// The identity, as the identity provider names it.
+    pub identity: Bytes,
+    /// The credential.
+    pub credential: Credential,
+    /// The object id of the KeyPackage it joined by; `None` from a peer that knows only the draft.
+    pub sequence: Option<u64>,
+}
+
+/// The public facts of a group state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GroupView {
+    /// The MLS `group_id`.
+    pub group_id: Bytes,
+    /// The MLS epoch.
+    pub epoch: u64,
+    /// SHA-256 of the TLS-serialized GroupContext.
+    pub context_hash: [u8; 32],
+    /// One's own leaf index.
+    pub leaf: u32,
+    /// Number of members.
+    pub members: usize,
+    /// The group's parameters; `None` if it was created without them.
+    pub params: Option<GroupParams>,
+}
+
+/// What a Welcome says before one joins by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WelcomeInfo {
+    /// The MLS `group_id`.
+    pub group_id: Bytes,
+    /// The epoch it admits to.
+    pub epoch: u64,
+    /// SHA-256 of the TLS-serialized GroupContext.
+    pub context_hash: [u8; 32],
+    /// The KeyPackageRef it was made for.
+    pub reference: Bytes,
+    /// The group's parameters; `None` if it was created without them.
+    pub params: Option<GroupParams>,
+    /// Whether the ratchet tree is inside.
+    pub has_tree: bool,
+    /// Where the ratchet tree lies, if the committer sent it apart.
+    pub tree: Option<TreeObject>,
+}
+
+/// Length of the key of a tree object, bytes: AES-128-GCM.
+pub const TREE_KEY_LEN: usize = 16;
+
+/// Where a ratchet tree lies that its Welcomes come without, and what opens it (ours).
+///
+/// The object is AES-128-GCM, with this key and a zero nonce, of the tree as RFC 9420 section 12.4.3.3
+/// encodes it: a commit hides the roster from relays, and so must this. The key is fresh and seals nothing
+/// else. No hash of the object is needed, nor could one be given, for the GroupInfo is signed before the
+/// tree is there: the tree is checked against the tree hash in the GroupContext, which the pin names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TreeObject {
+    /// The track.
+    pub track: FullTrackName,
+    /// The place in it.
+    pub location: Location,
+    /// [`TREE_KEY_LEN`] bytes.
+    pub key: Secret,
+}
+
+/// A kind of MLS message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MessageKind {
+    /// A KeyPackage.
+    KeyPackage,
+    /// A Welcome.
+    Welcome,
+    /// A PrivateMessage, or a PublicMessage, that carries a commit.
+    Commit {
+        /// The MLS `group_id`.
+        group_id: Bytes,
+        /// The epoch it was sent in.
+        epoch: u64,
+    },
+    /// A PrivateMessage, or a PublicMessage, that carries a proposal.
+    Proposal {
+        /// The MLS `group_id`.
+        group_id: Bytes,
+        /// The epoch it was sent in.
+        epoch: u64,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// A commit that worked on a clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Trial<G> {
+    /// The committer's leaf.
+    pub author: u32,
+    /// The members it removes, by leaf.
+    pub removed: Vec<u32>,
+    /// The members it adds.
+    pub added: Vec<Member>,
+    /// The group after it; `None` if it removes oneself.
+    pub next: Option<Next<G>>,
+}
+
+/// A group state that waits for the word that its commit won.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Next<G> {
+    /// The state.
+    pub group: G,
+    /// SHA-256 of its TLS-serialized GroupContext.
+    pub context_hash: [u8; 32],
+}
+
+/// A commit of one's own, not applied.
+#[derive(Clone)]
+pub struct Built<G> {
+    /// The MLSMessage to publish.
+    pub commit: Bytes,
+    /// One Welcome per added member.
+    pub welcomes: Vec<(SenderId, Bytes)>,
+    /// The payload of the tree object, if the Welcomes come without the tree.
+    pub tree: Option<Bytes>,
+    /// The members it adds.
+    pub added: Vec<Member>,
+    /// The group after it.
+    pub next: Next<G>,
+}

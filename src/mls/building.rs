@@ -1,0 +1,102 @@
+//! Commits of one's own, and the KeyPackages of others in them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use mls_rs::client_builder::MlsConfig;
+use mls_rs::error::MlsError;
+
+use crate::codec::tree_object;
+use crate::engine::{Built, EngineError, Rejection, TreeObject};
+use crate::mls::client::MlsEngine;
+use crate::mls::error::{Stop, invalid, provider};
+use crate::mls::group::MlsGroup;
+use crate::mls::message::{extension, mls_time, parse};
+use crate::mls::settings::TREE_EXTENSION;
+use crate::time::Timestamp;
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// Builds one commit and applies it on a group taken; with `apart`, its Welcomes come without the tree.
+    pub(super) fn commit(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        apart: Option<&TreeObject>,
+    ) -> Result<Built<MlsGroup<C>>, Stop> {
+        let (mut next, mut kept) = self.take(group)?;
+        removes.iter().for_each(|leaf| kept.remove(*leaf));
+        let mut recipients = BTreeMap::new();
+        let mut builder = next.commit_builder().commit_time(mls_time(now));
+        for leaf in removes {
+            builder = builder.remove_member(*leaf).map_err(invalid)?;
+        }
+        for bytes in adds {
+            let message = parse(bytes)?;
+            let identity = message.as_key_package().ok_or(Rejection::Malformed)?.signing_identity();
+            let sender = self.fingerprint(identity)?;
+            recipients.insert(self.primitives.key_package_ref(&message)?, sender);
+            builder = builder.add_member(message).map_err(invalid)?;
+        }
+        if let Some(tree) = apart {
+            builder = builder.set_group_info_ext(extension(TREE_EXTENSION, tree_object::encode(tree)));
+        }
+        let (output, secrets) = {
+            let _guard = self.slots();
+            self.rules.set_apart(apart.is_some());
+            let built = builder.build_detached();
+            self.rules.set_apart(false);
+            built.map_err(|error| self.why_not_built(now, error))?
+        };
+        // Applied on the very group it was built on: the secrets fit no other state, and mls-rs
+        // would not notice.
+        next.apply_detached_commit(secrets).map_err(provider)?;
+
+        let mut welcomes = Vec::with_capacity(output.welcome_messages.len());
+        for welcome in &output.welcome_messages {
+            let reference = match welcome.welcome_key_package_references().as_slice() {
+                [one] => one.to_vec(),
+                _ => return Err(EngineError::Unsupported("a Welcome for more than one").into()),
+            };
+            let recipient = recipients
+                .remove(&reference)
+                .ok_or(EngineError::Unsupported("a Welcome for nobody we added"))?;
+            welcomes.push((recipient, welcome.to_bytes().map_err(provider)?.into()));
+        }
+        if !recipients.is_empty() {
+            return Err(EngineError::Unsupported("an add without a Welcome").into());
+        }
+        let tree = match (apart, &output.ratchet_tree) {
+            (Some(apart), Some(tree)) => {
+                let tree = tree.to_bytes().map_err(provider)?;
+                Some(self.primitives.seal(&apart.key, &tree)?.into())
+            }
+            _ => None,
+        };
+        let added = self.added(&next, &kept, adds.len())?;
+        let author = next.current_member_index();
+        Ok(Built {
+            commit: output.commit_message.to_bytes().map_err(provider)?.into(),
+            welcomes,
+            tree,
+            next: self.next(next, kept, author, &added)?,
+            added,
+        })
+    }
+
+    /// Says whose fault it is that a commit cannot be built. That nothing can be sealed to a key, a joiner's or a
+    /// member's, mls-rs reports as it reports a provider that fails: a commit with no key of others tells them apart.
+    pub(super) fn why_not_built(&self, now: Timestamp, error: MlsError) -> Stop {
+        if !matches!(error, MlsError::CryptoProviderError(_)) {
+            return invalid(error);
+        }
+        let alone = self.scratch(now).and_then(|mut group| {
+            group.commit_builder().commit_time(mls_time(now)).build_detached().map(|_| ()).map_err(provider)
+        });
+        match alone {
+            Ok(()) => invalid(error),
+            Err(_) => provider(error).into(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What peers made, judged by itself or on a group.
+//!
+//! All that mls-rs says of their bytes is a rejection, also where it names the crypto provider: what a peer can
+//! bring about must not count as a failure of ours.
+
+use bytes::Bytes;
+use mls_rs::client_builder::MlsConfig;
+use mls_rs::extension::ExtensionType;
+use mls_rs::group::proposal::Proposal;
+use mls_rs::group::{
+    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNodeSource, ProposalSender, ReceivedMessage,
+};
+use mls_rs::mls_rs_codec::MlsDecode;
+use mls_rs::{ExtensionList, MlsMessageDescription};
+
+use crate::engine::{KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial, WelcomeInfo};
+use crate::mls::client::MlsEngine;
+use crate::mls::error::{Stop, invalid};
+use crate::mls::group::MlsGroup;
+use crate::mls::leaves::{LeafKeys, leaf_at};
+use crate::mls::message::{
+    credential, gap, group_params, leaf_node, mls_time, parse, removed, sequence, tree_place,
+};
+use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
+use crate::time::Timestamp;
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// Validates a KeyPackage: by our rules, then by mls-rs's.
+    pub(super) fn judge_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, Stop> {
+        let parsed = parse(message)?;
+        let key_package = parsed.as_key_package().ok_or(Rejection::Malformed)?;
+        if key_package.cipher_suite() != self.suite {
+            return Err(Rejection::Unsupported("cipher suite").into());
+        }
+        // MLSMessage is version, wire format, KeyPackage.
+        let leaf = leaf_node(message.get(4..).unwrap_or_default())?;
+        let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source else {
+            return Err(Rejection::Malformed.into());
+        };
+        if lifetime.not_after < lifetime.not_before {
+            return Err(Rejection::Malformed.into());
+        }
+        if gap(lifetime.not_before, lifetime.not_after) > MAX_LIFETIME {
+            return Err(Rejection::Invalid("a KeyPackage that lives for more than seven days".into()).into());
+        }
+        let sequence = sequence(&leaf.extensions)?;
+        let params = ExtensionType::new(PARAMS_EXTENSION);
+        if sequence.is_some() && !leaf.capabilities.extensions.contains(&params) {
+            return Err(Rejection::Unsupported("our leaf extension without our group extension").into());
+        }
+        let identity = key_package.signing_identity();
+        let info = KeyPackageInfo {
+            sender: self.fingerprint(identity)?,
+            identity: self.identity(identity, &ExtensionList::new())?,
+            credential: credential(identity)?,
+            reference: self.primitives.key_package_ref(&parsed)?.into(),
+            sequence,
+            expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
+        };
+        match self.scratch(now)?.process_incoming_message_with_time(parsed, mls_time(now)) {
+            Ok(ReceivedMessage::KeyPackage(_)) => Ok(info),
+            Ok(_) => Err(Rejection::Malformed.into()),
+            Err(e) => Err(invalid(e)),
+        }
+    }
+
+    /// Looks into a Welcome without joining.
+    pub(super) fn judge_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Result<WelcomeInfo, Stop> {
+        self.with_welcomed(welcome, keys, |message, key| {
+            let facts = |context: &GroupContext, extensions: &ExtensionList, has_tree| {
+                Ok(WelcomeInfo {
+                    group_id: Bytes::copy_from_slice(&context.group_id),
+                    epoch: context.epoch,
+                    context_hash: self.context_hash(context)?,
+                    reference: key.reference.clone(),
+                    params: group_params(&context.extensions)?,
+                    has_tree,
+                    tree: tree_place(extensions)?,
+                })
+            };
+            if SMALL_WELCOME.contains(&welcome.len())
+                && let Ok((group, info)) = self.client.join_group(None, message, None)
+            {
+                let facts = facts(group.context(), &info.group_info_extensions, true)?;
+                *self.welcomed() = Some((welcome.clone(), key.clone(), Box::new(group)));
+                return Ok(facts);
+            }
+            let info = self.client.examine_welcome_message(message).map_err(invalid)?;
+            let has_tree = info.extensions().has_extension(ExtensionType::RATCHET_TREE);
+            facts(info.group_context(), info.extensions(), has_tree)
+        })
+    }
+
+    /// Joins by a Welcome.
+    pub(super) fn join_by(
+        &self,
+        now: Timestamp,
+        welcome: &Bytes,
+        key: &OwnKeyPackage,
+        tree: Option<&Bytes>,
+    ) -> Result<MlsGroup<C>, Stop> {
+        let tree = tree
+            .map(|bytes| ExportedTree::mls_decode_exhaustive(bytes).map_err(|_| Rejection::Malformed))
+            .transpose()?;
+        let opened = self.welcomed().take_if(|(of, by, _)| tree.is_none() && of == welcome && by == key);
+        let group = match opened {
+            Some((.., group)) => group,
+            // No time here: a member that has not committed since it joined still has the leaf of
+            // its KeyPackage, and must not close the group to newcomers when that expires. (mls-rs
+            // reads no clock instead.) Credentials are checked below.
+            None => self.with_welcomed(welcome, std::slice::from_ref(key), |message, _| {
+                self.client.join_group(tree, message, None).map(|(group, _)| Box::new(group)).map_err(invalid)
+            })?,
+        };
+        group_params(&group.context().extensions)?;
+        for identity in group.roster().member_identities_iter() {
+            self.validate_credential(&group, identity, now)?;
+        }
+        Ok(MlsGroup::new(group))
+    }
+
+    /// Processes another member's commit on a group taken.
+    pub(super) fn judge_commit(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        commit: &Bytes,
+    ) -> Result<Trial<MlsGroup<C>>, Stop> {
+        let mut before = LeafKeys::default();
+        let take = |engine: &Self, group: &MlsGroup<C>| {
+            let (next, keys) = engine.take(group)?;
+            before = keys;
+            Ok(next)
+        };
+        let (next, received) = self.process(group, take, now, commit, ContentType::Commit)?;
+        let ReceivedMessage::Commit(commit) = received else {
+            return Err(Rejection::Malformed.into());
+        };
+        if commit.is_external {
+            return Err(Rejection::Forbidden("an external commit").into());
+        }
+        let (epoch, stays) = match &commit.effect {
+            CommitEffect::NewEpoch(epoch) => (epoch, true),
+            CommitEffect::Removed { new_epoch, .. } => (new_epoch, false),
+            CommitEffect::ReInit(_) => return Err(Rejection::Forbidden("a reinitialization").into()),
+        };
+        let removed = removed(epoch);
+        let author = commit.committer;
+        // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
+        // does, which is not where all there is are adds.
+        let unchanged = || {
+            let tree = next.export_tree();
+            let leaf = leaf_at(&tree, author)?;
+            Ok::<_, Stop>(before.at(author) == leaf.map(|leaf| &leaf.public_key[..]))
+        };
+        if stays && unchanged()? {
+            return Err(Rejection::Forbidden("a commit without a path").into());
+        }
+        let mut kept = before;
+        removed.iter().for_each(|leaf| kept.remove(*leaf));
+        if !stays {
+            let added = self.added_without_us(&next, epoch, &kept)?;
+            return Ok(Trial { author, removed, added, next: None });
+        }
+        let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
+        let added = self.added(&next, &kept, adds)?;
+        let next = self.next(next, kept, author, &added)?;
+        Ok(Trial { author, removed, added, next: Some(next) })
+    }
+
+    /// Opens a leave request on a clone.
+    pub(super) fn judge_leave(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        message: &Bytes,
+    ) -> Result<u32, Stop> {
+        // The epoch goes on with this very group.
+        let (_, received) = self.process(group, Self::cloned, now, message, ContentType::Proposal)?;
+        let ReceivedMessage::Proposal(received) = received else {
+            return Err(Rejection::Malformed.into());
+        };
+        match (received.sender, &received.proposal) {
+            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),
+            _ => Err(Rejection::Invalid("not a wish of a member to leave".into()).into()),
+        }
+    }
+}
+
+/// Says what kind of MLS message this is.
+pub(super) fn kind(message: &[u8]) -> Result<MessageKind, Rejection> {
+    Ok(match parse(message)?.description() {
+        MlsMessageDescription::KeyPackage => MessageKind::KeyPackage,
+        MlsMessageDescription::Welcome { .. } => MessageKind::Welcome,
+        MlsMessageDescription::PrivateProtocolMessage { group_id, epoch_id, content_type }
+        | MlsMessageDescription::PublicProtocolMessage { group_id, epoch_id, content_type, .. } => {
+            let group_id = Bytes::copy_from_slice(group_id);
+            match content_type {
+                ContentType::Commit => MessageKind::Commit { group_id, epoch: epoch_id },
+                ContentType::Proposal => MessageKind::Proposal { group_id, epoch: epoch_id },
+                ContentType::Application => MessageKind::Other,
+            }
+        }
+        MlsMessageDescription::GroupInfo => MessageKind::Other,
+    })
+}

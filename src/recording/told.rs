@@ -1,0 +1,118 @@
+//! What an engine can answer, as pieces of a line.
+
+use crate::engine::{
+    Credential, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Rejection,
+    WelcomeInfo,
+};
+use crate::recording::json::Object as Json;
+use crate::recording::lines;
+use crate::tracks::SenderId;
+
+/// Begins the line of an answer.
+pub(super) fn about(name: &str) -> Json {
+    Json::new().text("answer", name)
+}
+
+/// Ends it with a failure of the engine.
+pub(super) fn failure(line: Json, error: &EngineError) -> Json {
+    match error {
+        EngineError::Unsupported(what) => failed(line, "unsupported", what),
+        EngineError::State => failed(line, "malformed", ""),
+        EngineError::Provider(why) => failed(line, "provider", &why.to_string()),
+    }
+}
+
+/// Ends it with a failure where a rejection could be, too: of all names but one there are both.
+pub(super) fn our_failure(line: Json, error: &EngineError) -> Json {
+    let line = failure(line, error);
+    if matches!(error, EngineError::Provider(_)) { line } else { line.flag("ours", true) }
+}
+
+/// Ends it with the reason why a message was refused.
+pub(super) fn rejected(line: Json, rejection: &Rejection) -> Json {
+    match rejection {
+        Rejection::Malformed => failed(line, "malformed", ""),
+        Rejection::Unsupported(what) => failed(line, "unsupported", what),
+        Rejection::Expired => failed(line, "expired", ""),
+        Rejection::NotForMe => failed(line, "not_for_me", ""),
+        Rejection::Own => failed(line, "own", ""),
+        Rejection::Forbidden(what) => failed(line, "forbidden", what),
+        Rejection::Invalid(why) => failed(line, "invalid", &why.to_string()),
+    }
+}
+
+fn failed(line: Json, kind: &str, detail: &str) -> Json {
+    let line = line.text("failed", kind);
+    if detail.is_empty() { line } else { line.text("detail", detail) }
+}
+
+fn identity(line: Json, sender: &SenderId, identity: &[u8], credential: &Credential) -> Json {
+    line.hex("sender", sender.as_bytes())
+        .hex("identity", identity)
+        .number("credential_type", u64::from(credential.kind))
+        .hex("credential", &credential.data)
+}
+
+fn maybe(line: Json, name: &str, number: Option<u64>) -> Json {
+    match number {
+        Some(number) => line.number(name, number),
+        None => line,
+    }
+}
+
+/// Describes a member.
+pub(super) fn member(m: &Member) -> Json {
+    let line = Json::new().number("leaf", u64::from(m.leaf));
+    maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence)
+}
+
+fn params(line: Json, params: Option<&GroupParams>) -> Json {
+    match params {
+        Some(params) => line.object("params", lines::params(params)),
+        None => line,
+    }
+}
+
+/// Describes a KeyPackage.
+pub(super) fn key_package(line: Json, info: &KeyPackageInfo) -> Json {
+    let line = identity(line, &info.sender, &info.identity, &info.credential);
+    maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
+        .number("expires", info.expires.as_millis())
+}
+
+/// Describes a Welcome, but for the place of its tree.
+pub(super) fn welcome(line: Json, info: &WelcomeInfo) -> Json {
+    let line = line
+        .hex("group_id", &info.group_id)
+        .number("epoch", info.epoch)
+        .hex("context_hash", &info.context_hash)
+        .hex("reference", &info.reference)
+        .flag("has_tree", info.has_tree);
+    params(line, info.params.as_ref())
+}
+
+/// Describes a group state.
+pub(super) fn view(line: Json, view: &GroupView) -> Json {
+    let line = line
+        .hex("group_id", &view.group_id)
+        .number("epoch", view.epoch)
+        .hex("context_hash", &view.context_hash)
+        .number("leaf", u64::from(view.leaf))
+        .number("members", view.members as u64);
+    params(line, view.params.as_ref())
+}
+
+/// Says what kind of message it is.
+pub(super) fn kind(line: Json, kind: &MessageKind) -> Json {
+    match kind {
+        MessageKind::KeyPackage => line.text("kind", "key_package"),
+        MessageKind::Welcome => line.text("kind", "welcome"),
+        MessageKind::Commit { group_id, epoch } => {
+            line.text("kind", "commit").hex("group_id", group_id).number("epoch", *epoch)
+        }
+        MessageKind::Proposal { group_id, epoch } => {
+            line.text("kind", "proposal").hex("group_id", group_id).number("epoch", *epoch)
+        }
+        MessageKind::Other => line.text("kind", "other"),
+    }
+}

@@ -1,0 +1,218 @@
+//! An engine whose provider fails when a test says so.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use moq_mls::engine::{
+    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
+    OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+};
+use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
+use moq_mls::{Secret, Timestamp};
+
+/// What a failure of [`Failing`] says.
+pub const FAILURE: &str = "made to fail";
+
+/// Which call fails. Clones are one plan.
+#[derive(Clone, Default)]
+pub struct Plan(Arc<Mutex<Calls>>);
+
+#[derive(Default)]
+struct Calls {
+    /// A method, how many of its calls are still to work, and the error of the one after.
+    next: Option<(&'static str, u64, EngineError)>,
+    failed: u64,
+    made: BTreeMap<&'static str, u64>,
+}
+
+impl Plan {
+    /// Lets a later call of `method` fail, once: the next one, or the one after so many that work.
+    pub fn fail(&self, method: &'static str, after: u64) {
+        self.fail_with(method, after, EngineError::Provider(FAILURE.into()));
+    }
+
+    /// The same, with an error of the test's own.
+    pub fn fail_with(&self, method: &'static str, after: u64, error: EngineError) {
+        self.0.lock().unwrap().next = Some((method, after, error));
+    }
+
+    /// How many calls failed.
+    pub fn failed(&self) -> u64 {
+        self.0.lock().unwrap().failed
+    }
+
+    /// How often each method was called.
+    pub fn made(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap().made.clone()
+    }
+
+    fn call(&self, method: &'static str) -> Result<(), EngineError> {
+        let mut calls = self.0.lock().unwrap();
+        *calls.made.entry(method).or_default() += 1;
+        if let Some((of, after, _)) = &mut calls.next
+            && *of == method
+            && *after > 0
+        {
+            *after -= 1;
+        } else if let Some((.., error)) = calls.next.take_if(|(of, ..)| *of == method) {
+            calls.failed += 1;
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// Does what `inner` does, until the plan lets it fail.
+#[derive(Clone)]
+pub struct Failing<E> {
+    pub inner: E,
+    pub plan: Plan,
+}
+
+impl<E: Engine> Engine for Failing<E> {
+    type Group = E::Group;
+
+    fn sender_id(&self) -> &SenderId {
+        self.inner.sender_id()
+    }
+
+    fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
+        self.plan.call("sha256")?;
+        self.inner.sha256(data)
+    }
+
+    fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        self.inner.verify_receipt(service_key, message, signature)
+    }
+
+    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+        self.plan.call("generate_key_package")?;
+        self.inner.generate_key_package(now, sequence)
+    }
+
+    fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
+        self.plan.call("inspect_key_package")?;
+        self.inner.inspect_key_package(now, message)
+    }
+
+    fn create(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        params: &GroupParams,
+        sequence: u64,
+    ) -> Result<E::Group, EngineError> {
+        self.plan.call("create")?;
+        self.inner.create(now, group, params, sequence)
+    }
+
+    fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {
+        self.plan.call("examine_welcome")?;
+        self.inner.examine_welcome(welcome, keys)
+    }
+
+    fn join(
+        &mut self,
+        now: Timestamp,
+        welcome: &Bytes,
+        key: &OwnKeyPackage,
+        tree: Option<&Bytes>,
+    ) -> Judged<E::Group> {
+        self.plan.call("join")?;
+        self.inner.join(now, welcome, key, tree)
+    }
+
+    fn view(&self, group: &E::Group) -> Result<GroupView, EngineError> {
+        self.plan.call("view")?;
+        self.inner.view(group)
+    }
+
+    fn roster(&self, group: &E::Group) -> Result<Vec<Member>, EngineError> {
+        self.plan.call("roster")?;
+        self.inner.roster(group)
+    }
+
+    fn credential_valid(&self, group: &E::Group, member: &Member, now: Timestamp) -> bool {
+        self.inner.credential_valid(group, member, now)
+    }
+
+    fn classify(&self, message: &Bytes) -> Judged<MessageKind> {
+        self.plan.call("classify")?;
+        self.inner.classify(message)
+    }
+
+    fn trial(&self, group: &E::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<E::Group>> {
+        self.plan.call("trial")?;
+        self.inner.trial(group, now, commit)
+    }
+
+    fn build(
+        &self,
+        group: &E::Group,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+    ) -> Judged<Built<E::Group>> {
+        self.plan.call("build")?;
+        self.inner.build(group, now, adds, removes)
+    }
+
+    fn build_apart(
+        &self,
+        group: &E::Group,
+        now: Timestamp,
+        adds: &[Bytes],
+        removes: &[u32],
+        track: &FullTrackName,
+        location: Location,
+    ) -> Judged<Built<E::Group>> {
+        self.plan.call("build_apart")?;
+        self.inner.build_apart(group, now, adds, removes, track, location)
+    }
+
+    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
+        self.plan.call("open_tree")?;
+        self.inner.open_tree(tree, payload)
+    }
+
+    fn propose_leave(&self, group: &E::Group, now: Timestamp) -> Result<Bytes, EngineError> {
+        self.plan.call("propose_leave")?;
+        self.inner.propose_leave(group, now)
+    }
+
+    fn open_leave(&self, group: &E::Group, now: Timestamp, message: &Bytes) -> Judged<u32> {
+        self.plan.call("open_leave")?;
+        self.inner.open_leave(group, now, message)
+    }
+
+    fn export_secret(
+        &self,
+        group: &E::Group,
+        label: &[u8],
+        context: &[u8],
+        len: usize,
+    ) -> Result<Secret, EngineError> {
+        self.plan.call("export_secret")?;
+        self.inner.export_secret(group, label, context, len)
+    }
+
+    fn kdf(&self) -> Arc<dyn Kdf> {
+        self.inner.kdf()
+    }
+
+    fn epoch_authenticator(&self, group: &E::Group) -> Result<Bytes, EngineError> {
+        self.plan.call("epoch_authenticator")?;
+        self.inner.epoch_authenticator(group)
+    }
+
+    fn save(&self, group: &E::Group) -> Result<Bytes, EngineError> {
+        self.plan.call("save")?;
+        self.inner.save(group)
+    }
+
+    fn load(&self, bytes: &Bytes) -> Result<E::Group, EngineError> {
+        self.plan.call("load")?;
+        self.inner.load(bytes)
+    }
+}
