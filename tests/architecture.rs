@@ -10,12 +10,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that may still be in a circle, until they are rewritten.
-const PENDING_CIRCLES: &[&str] = &[];
-
-/// Files that may still be too long, until they are divided.
-const PENDING_LENGTHS: &[&str] = &["testing/symbolic.rs"];
-
 /// The most lines of a file that does not say why it is longer.
 const LINES: usize = 400;
 
@@ -317,25 +311,19 @@ fn way(edges: &Edges, from: &str, to: &str) -> Option<Vec<String>> {
 }
 
 /// One shortest circle for each set of files that reach each other, as `a.rs -> b.rs -> a.rs`.
-fn circles(edges: &Edges, pending: &[&str]) -> Vec<String> {
-    let is_pending = |file: &str| pending.contains(&file);
-    let rest: Edges = edges
-        .iter()
-        .filter(|(file, _)| !is_pending(file))
-        .map(|(file, to)| (file.clone(), to.iter().filter(|to| !is_pending(to)).cloned().collect()))
-        .collect();
+fn circles(edges: &Edges) -> Vec<String> {
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let mut out = Vec::new();
-    for file in rest.keys() {
+    for file in edges.keys() {
         if told.contains(file.as_str()) {
             continue;
         }
-        let Some(mut shortest) = way(&rest, file, file) else { continue };
-        for other in rest.keys() {
-            if way(&rest, file, other).is_some() && way(&rest, other, file).is_some() {
+        let Some(mut shortest) = way(edges, file, file) else { continue };
+        for other in edges.keys() {
+            if way(edges, file, other).is_some() && way(edges, other, file).is_some() {
                 told.insert(other);
                 shortest =
-                    way(&rest, other, other).filter(|way| way.len() < shortest.len()).unwrap_or(shortest);
+                    way(edges, other, other).filter(|way| way.len() < shortest.len()).unwrap_or(shortest);
             }
         }
         out.push(shortest.join(" -> "));
@@ -354,7 +342,7 @@ fn made_up(files: &[(&str, &str)]) -> Sources {
 
 #[test]
 fn no_files_name_each_other_in_a_circle() {
-    let circles = circles(&edges(&sources()), PENDING_CIRCLES);
+    let circles = circles(&edges(&sources()));
     assert!(circles.is_empty(), "circles of files under src:\n{}", circles.join("\n"));
 }
 
@@ -376,10 +364,9 @@ fn only_the_engine_over_mls_rs_names_it() {
 
 #[test]
 fn no_file_is_too_long() {
-    let pending = |file: &str| PENDING_LENGTHS.contains(&file);
     let long: Vec<String> = sources()
         .iter()
-        .filter(|(file, text)| text.lines().count() > LINES && !is_excused(text) && !pending(file))
+        .filter(|(file, text)| text.lines().count() > LINES && !is_excused(text))
         .map(|(file, text)| format!("src/{file}: {} lines", text.lines().count()))
         .collect();
     assert!(long.is_empty(), "over {LINES} lines and no \"{EXCUSE}\" with a reason:\n{}", long.join("\n"));
@@ -394,14 +381,13 @@ fn a_made_up_circle_is_found() {
         ("b/inner.rs", "struct Alone;"),
         ("c.rs", "pub(in crate::b) use super::a::A;"),
     ]);
-    assert_eq!(circles(&edges(&circle), &[]), ["a.rs -> b.rs -> c.rs -> a.rs"]);
-    assert!(circles(&edges(&circle), &["c.rs"]).is_empty(), "a pending file breaks it");
+    assert_eq!(circles(&edges(&circle)), ["a.rs -> b.rs -> c.rs -> a.rs"]);
 
     let child =
         made_up(&[("a.rs", "mod b; pub use b::B;"), ("a/b.rs", "use super::Shared;"), ("lib.rs", "mod a;")]);
-    assert_eq!(circles(&edges(&child), &[]), ["a.rs -> a/b.rs -> a.rs"]);
+    assert_eq!(circles(&edges(&child)), ["a.rs -> a/b.rs -> a.rs"]);
     let root = made_up(&[("a.rs", "fn f(_: crate::A) {}"), ("lib.rs", "mod a; pub use a::A;")]);
-    assert_eq!(circles(&edges(&root), &[]), ["a.rs -> lib.rs -> a.rs"]);
+    assert_eq!(circles(&edges(&root)), ["a.rs -> lib.rs -> a.rs"]);
     let two = made_up(&[
         ("a.rs", "use crate::b::B;"),
         ("b.rs", "use crate::a::A;"),
@@ -409,7 +395,7 @@ fn a_made_up_circle_is_found() {
         ("d.rs", "use crate::c::C;"),
         ("lib.rs", ""),
     ]);
-    assert_eq!(circles(&edges(&two), &[]), ["a.rs -> b.rs -> a.rs", "c.rs -> d.rs -> c.rs"]);
+    assert_eq!(circles(&edges(&two)), ["a.rs -> b.rs -> a.rs", "c.rs -> d.rs -> c.rs"]);
 }
 
 #[test]
@@ -436,7 +422,7 @@ fn what_is_no_edge_makes_no_circle() {
     let edges = edges(&fine);
     assert_eq!(edges["a.rs"], BTreeSet::new());
     assert_eq!(edges["b.rs"], BTreeSet::from(["a.rs".to_owned()]));
-    assert!(circles(&edges, &[]).is_empty());
+    assert!(circles(&edges).is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A participant and nothing else, for what is timed to the microsecond: the simulated world's queue, relay and
 //! counter service would take a tenth of what creating a group does.
 
+#![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::VecDeque;
