@@ -329,7 +329,7 @@ impl Door {
 
     /// Lets an event come that is somebody's fault.
     #[track_caller]
-    fn is_faulty(mut self, event: Event, fault: Fault) {
+    fn blames(mut self, event: Event, fault: Fault) {
         let (said, faults) = self.says(event);
         assert!(said.is_ok(), "{said:?}");
         assert_eq!(faults, [fault]);
@@ -372,7 +372,7 @@ fn a_failure_at_an_early_welcome_is_not_swallowed() {
         door.fails(method, answer);
     }
     let (door, answer) = early(true);
-    door.is_faulty(answer, Fault::Invalid);
+    door.blames(answer, Fault::Invalid);
     let (mut door, answer) = early(false);
     door.works(answer);
     assert_eq!(door.machine.phase(), Phase::Member);
@@ -392,7 +392,7 @@ fn a_failure_at_a_members_objects_is_not_theirs() {
     door.fails("classify", event);
     let door = Door::member();
     let event = door.commit(flipped(&commit(&door)));
-    door.is_faulty(event, Fault::Invalid);
+    door.blames(event, Fault::Invalid);
 
     let leave = |door: &Door| door.founder.propose_leave(&door.group, START).unwrap();
     for method in ["classify", "open_leave"] {
@@ -402,7 +402,7 @@ fn a_failure_at_a_members_objects_is_not_theirs() {
     }
     let door = Door::member();
     let event = door.of_founder(flipped(&leave(&door)));
-    door.is_faulty(event, Fault::Invalid);
+    door.blames(event, Fault::Invalid);
 }
 
 /// Kept until the next epoch, and opened then.
@@ -420,7 +420,7 @@ fn a_failure_at_a_leave_request_that_came_early_is_not_the_leavers() {
     let (door, event) = early(false);
     door.fails("open_leave", event);
     let (door, event) = early(true);
-    door.is_faulty(event, Fault::Invalid);
+    door.blames(event, Fault::Invalid);
 }
 
 /// A member looks into a Welcome only if it holds a key that might open it.
@@ -450,7 +450,7 @@ fn a_key_package_is_refused_for_what_it_is_and_not_for_a_failure() {
     }
     let door = Door::member();
     let event = key_package(&door, &flipped(&elsewhere()));
-    door.is_faulty(event, Fault::Invalid);
+    door.blames(event, Fault::Invalid);
     // Before it is known who lets it in.
     let mut door = Door::new();
     let event = key_package(&door, &elsewhere());
