@@ -502,3 +502,38 @@ fn junk_is_a_rejection_wherever_it_is_looked_at() {
     assert!(a.open_leave(&group, START, &junk).unwrap().is_err());
     assert!(a.build(&group, START, &[junk], &[]).unwrap().is_err());
 }
+
+#[test]
+fn after_a_failure_all_is_refused_but_a_restore() {
+    let plan = Plan::default();
+    let flaky = || Failing { inner: peer("a"), plan: plan.clone() };
+    let mut a = Participant::new(flaky(), config(), START).unwrap();
+    a.handle(START, Command::Join).unwrap();
+    let id = a.clone().actions().find_map(|action| match action {
+        Action::Lock { id, .. } => Some(id),
+        _ => None,
+    });
+    let used = CounterState { current: 3, pin: None, receipt: None, pin_forgotten: false };
+    let reply = Ok(LockReply::CounterError(used));
+    a.handle(START, Event::LockReply { id: id.unwrap(), reply }).unwrap();
+    let before: Vec<Action> = a.clone().actions().collect();
+    let durable = a.snapshot().unwrap();
+
+    // Another KeyPackage is due.
+    plan.fail("generate_key_package", 0);
+    let at = START.after(a.config().timers.join_retry);
+    assert!(matches!(a.handle(at, Event::Timer), Err(Error::Engine(_))));
+    assert_eq!(a.phase(), Phase::Poisoned);
+    assert_eq!(a.poll_timeout(), None, "nothing is waited for");
+    for event in [Event::Timer, Command::Join.into(), Command::Leave.into()] {
+        assert!(matches!(a.handle(at, event), Err(Error::Poisoned)));
+    }
+    assert!(matches!(a.snapshot(), Err(Error::Poisoned)));
+    assert_eq!(a.epoch(), None);
+    assert_eq!(a.actions().collect::<Vec<_>>(), before, "that call's actions are dropped, and no others");
+
+    let mut restored = Participant::restore(flaky(), config(), &durable, at).unwrap();
+    assert_eq!(restored.phase(), Phase::Joining);
+    let later = at.after(restored.config().timers.join_retry);
+    restored.handle(later, Event::Timer).unwrap();
+}

@@ -83,7 +83,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         let at = object.location;
         let epoch = self.peer(who).and_then(Participant::epoch);
         let name = match kind {
-            Some(TrackKind::Commit(_)) if at.object % 2 == 0 => {
+            Some(TrackKind::Commit(_)) if at.object.is_multiple_of(2) => {
                 self.traffic.commits = self.traffic.commits.saturating_add(1);
                 "Commit"
             }
