@@ -1,4 +1,4 @@
-//! An [`Engine`] without cryptography: a commit is its content, and all that can be known of a group is
+//! An [`Engine`](crate::engine::Engine) without cryptography: a commit is its content, and all that can be known of a group is
 //! a small value that can be cloned, compared, ordered and hashed.
 //!
 //! It has the engine's whole meaning: who can open what, whose commit leads from which state to which,

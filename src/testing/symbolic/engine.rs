@@ -74,7 +74,7 @@ impl SymbolicEngine {
         self.distrusted.insert(Bytes::copy_from_slice(identity.as_bytes()));
     }
 
-    /// A KeyPackage that [`Engine::inspect_key_package`] finds good and that no commit can add.
+    /// A KeyPackage that [`Engine::inspect_key_package`](crate::engine::Engine::inspect_key_package) finds good and that no commit can add.
     pub fn poisoned_key_package(&mut self, now: Timestamp, sequence: u64) -> OwnKeyPackage {
         self.key_package(now, Some(sequence), true)
     }
@@ -84,10 +84,10 @@ impl SymbolicEngine {
         self.key_package(now, None, false)
     }
 
-    /// As [`Engine::build`], but nobody but the author can process the commit (RFC 9420 section 16.12).
+    /// As [`Engine::build`](crate::engine::Engine::build), but nobody but the author can process the commit (RFC 9420 section 16.12).
     ///
     /// # Errors
-    /// As [`Engine::build`].
+    /// As [`Engine::build`](crate::engine::Engine::build).
     pub fn build_faulty(
         &self,
         group: &SymbolicGroup,

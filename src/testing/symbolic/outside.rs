@@ -8,7 +8,7 @@ use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::wire::{Kind, Writer};
 use crate::tracks::GroupName;
 
-/// Receipts that [`SymbolicEngine`] verifies, by a service with this "key".
+/// Receipts that [`SymbolicEngine`](super::SymbolicEngine) verifies, by a service with this "key".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolicReceipts(pub Bytes);
 
