@@ -17,6 +17,7 @@
 //! - [`Participant::poll_timeout`] says when to send [`Event::Timer`] if nothing happens before.
 //! - What others do wrong is a [`Notice`] and a count in [`Stats`], never an `Err`. An [`Error`] means that
 //!   the embedder misused the machine, that its engine failed ([`Error::Engine`]), or that the machine has ended.
+//!   After a failed engine it refuses everything: [`Participant::restore`] the last durable snapshot.
 //! - Secrets are pulled by method ([`Participant::epoch_secret`], [`Participant::export_secret`]) when
 //!   [`Notice::Epoch`] says there is a new one; no action and no log holds one, but for the bytes inside
 //!   `Persist`.
