@@ -1,7 +1,7 @@
 //! The few primitives the engine itself calls, behind one object: an [`mls_rs::Client`] does not
 //! give its crypto provider back.
 
-use mls_rs::crypto::SignaturePublicKey;
+use mls_rs::crypto::{HpkePublicKey, SignaturePublicKey};
 use mls_rs::error::{IntoAnyError, MlsError};
 use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider, MlsMessage};
 
@@ -13,6 +13,8 @@ pub(super) trait Primitives: Kdf {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
     fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
     fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, Stop>;
+    /// Whether something can be sealed to a key of the group's cipher suite.
+    fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection>;
     /// A fresh key for [`Self::seal`], to be used once.
     fn tree_key(&self) -> Result<Secret, EngineError>;
     /// AES-128-GCM with a zero nonce.
@@ -66,6 +68,11 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
             error => invalid(error),
         })?;
         Ok(reference.map(|r| r.to_vec()).ok_or(Rejection::Malformed)?)
+    }
+
+    fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection> {
+        let checked = self.group.kem_public_key_validate(key);
+        checked.map_err(|e| Rejection::Invalid(Box::new(e.into_any_error())))
     }
 
     fn tree_key(&self) -> Result<Secret, EngineError> {

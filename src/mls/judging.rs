@@ -57,7 +57,14 @@ impl<C: MlsConfig> MlsEngine<C> {
             sequence,
             expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
         };
-        match self.scratch(now)?.process_incoming_message_with_time(parsed, mls_time(now)) {
+        let mut scratch = self.scratch(now)?;
+        // mls-rs checks the init key only. A member to whose leaf nothing can be sealed would keep all others from
+        // committing. (Some providers let any bytes pass.)
+        self.primitives.check_kem_key(&leaf.public_key)?;
+        if LeafKeys::of::<C>(&scratch).at(0).is_none_or(|own| own.len() != leaf.public_key.len()) {
+            return Err(Rejection::Invalid("a leaf key of another length".into()).into());
+        }
+        match scratch.process_incoming_message_with_time(parsed, mls_time(now)) {
             Ok(ReceivedMessage::KeyPackage(_)) => Ok(info),
             Ok(_) => Err(Rejection::Malformed.into()),
             Err(e) => Err(invalid(e)),

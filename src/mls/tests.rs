@@ -1,6 +1,8 @@
 //! What needs a look inside the engine.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod odd_key;
+
 use bytes::Bytes;
 use mls_rs::GroupStateStorage;
 use mls_rs::error::{IntoAnyError, MlsError};
