@@ -488,6 +488,22 @@ fn a_failing_build_drops_nobody() {
     }
 }
 
+/// A member's key may be one that nothing can be sealed to: a peer's doing, and no reason to stop.
+#[test]
+fn a_commit_that_cannot_be_built_at_all_is_tried_again_later() {
+    let plan = Plan::default();
+    let mut world = World::new();
+    world.enter(Failing { inner: peer("a"), plan: plan.clone() }, config());
+    world.tell(0, Command::Join);
+    let epoch = world.agree(&[0]);
+    // Each try makes two calls.
+    plan.refuse(2 * 5);
+    world.tell(0, Command::Update);
+    world.run(300_000);
+    assert_eq!(world.faults(0, Fault::Invalid), 5);
+    assert_eq!(world.agree(&[0]), epoch + 1);
+}
+
 #[test]
 fn junk_is_a_rejection_wherever_it_is_looked_at() {
     let junk = symbolic::junk(40);

@@ -113,8 +113,8 @@ impl<G> Member<G> {
             verdict = match verdict {
                 Verdict::Open => return Ok(Flow::Stay),
                 Verdict::Create { lock_id } => {
-                    let outbox = create::create(cx, &self.epoch, &mut self.carried)?;
-                    self.slot.on_created(cx, outbox, lock_id)
+                    let created = create::create(cx, &self.epoch, &mut self.carried)?;
+                    self.slot.on_created(cx, created, lock_id)
                 }
                 Verdict::Persist { lock_id } => {
                     self.persist(cx);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use moq_mls::engine::{
     Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
-    OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
 };
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
 use moq_mls::{Secret, Timestamp};
@@ -23,6 +23,8 @@ struct Calls {
     /// A method, how many of its calls are still to work, and the error of the one after.
     next: Option<(&'static str, u64, EngineError)>,
     failed: u64,
+    /// How many commits are still to be refused.
+    refused: u64,
     made: BTreeMap<&'static str, u64>,
 }
 
@@ -35,6 +37,18 @@ impl Plan {
     /// The same, with an error of the test's own.
     pub fn fail_with(&self, method: &'static str, after: u64, error: EngineError) {
         self.0.lock().unwrap().next = Some((method, after, error));
+    }
+
+    /// Lets no commit be built for so many calls.
+    pub fn refuse(&self, calls: u64) {
+        self.0.lock().unwrap().refused = calls;
+    }
+
+    fn refuses(&self) -> bool {
+        let refused = &mut self.0.lock().unwrap().refused;
+        let left = *refused;
+        *refused = left.saturating_sub(1);
+        left > 0
     }
 
     /// How many calls failed.
@@ -155,6 +169,9 @@ impl<E: Engine> Engine for Failing<E> {
         removes: &[u32],
     ) -> Judged<Built<E::Group>> {
         self.plan.call("build")?;
+        if self.plan.refuses() {
+            return Ok(Err(Rejection::Invalid("made to be refused".into())));
+        }
         self.inner.build(group, now, adds, removes)
     }
 

@@ -11,8 +11,9 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::{Notice, ServiceFault};
 use crate::participant::context::Context;
+use crate::participant::member::create::Created;
 use crate::participant::member::epoch::Epoch;
-use crate::participant::member::slot::{Outbox, PATIENCE, Slot, Step, Verdict};
+use crate::participant::member::slot::{PATIENCE, Slot, Step, Verdict};
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::request::{Failure, FetchId};
 use crate::tracks::{COMMIT_OBJECT, Location, commit_fallback_object};
@@ -137,24 +138,25 @@ impl<G> Slot<G> {
     pub(crate) fn on_created<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
-        outbox: Option<Outbox<G>>,
+        created: Created<G>,
         lock_id: Option<Bytes>,
     ) -> Verdict<G> {
-        let Some(mut outbox) = outbox else {
-            // The service stands where it should, and there is nothing to do.
-            self.halted = None;
-            self.step = Step::Idle;
-            if !self.candidates.is_empty() {
-                // But a commit that removes us is still open, and nobody else will tell us what became of it.
-                self.back_off(cx);
+        if let Created::Commit(mut outbox) = created {
+            if cx.rules.fills_first {
+                outbox.lock_id = lock_id.clone();
             }
-            return Verdict::Open;
-        };
-        if cx.rules.fills_first {
-            outbox.lock_id = lock_id.clone();
+            self.outbox = Some(*outbox);
+            return Verdict::Persist { lock_id };
         }
-        self.outbox = Some(outbox);
-        Verdict::Persist { lock_id }
+        // The service stands where it should.
+        self.halted = None;
+        self.step = Step::Idle;
+        // With nothing to do, too: a commit that removes us may be open still, and nobody else will tell us what
+        // became of it.
+        if matches!(created, Created::Impossible) || !self.candidates.is_empty() {
+            self.back_off(cx);
+        }
+        Verdict::Open
     }
 
     /// The own commit is durable. Where the token can tell later whose the slot is, the slot is filled first, and

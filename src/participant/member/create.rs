@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::counter::Pin;
-use crate::engine::{Built, Engine, EngineError};
+use crate::engine::{Built, Engine, EngineError, Judged};
 use crate::error::Error;
-use crate::notice::{Notice, Refusal};
+use crate::notice::{Fault, Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
@@ -16,22 +16,38 @@ use crate::tracks::{Location, TREE_OBJECT};
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
 
-/// Creates a commit; `None` if there is nothing to commit.
+/// What came of creating a commit.
+pub(crate) enum Created<G> {
+    Commit(Box<Outbox<G>>),
+    Nothing,
+    /// Not even a commit without adds: some member's key is one that nothing can be sealed to.
+    Impossible,
+}
+
+/// Creates a commit, if there is something to commit.
 pub(crate) fn create<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
-) -> Result<Option<Outbox<E::Group>>, Error> {
+) -> Result<Created<E::Group>, Error> {
     let work = Agenda { cx, epoch, carried }.work();
     if work.is_empty() {
-        return Ok(None);
+        return Ok(Created::Nothing);
     }
-    let Some((built, removed)) = build(cx, epoch, carried, &work)? else { return Ok(None) };
+    let (built, removed) = match build(cx, epoch, carried, &work)? {
+        Ok(Some(built)) => built,
+        Ok(None) => return Ok(Created::Nothing),
+        Err(_) => {
+            // A peer made that key, so this is no failure of ours: it would let one member stop all others.
+            cx.fault(None, Fault::Invalid);
+            return Ok(Created::Impossible);
+        }
+    };
     let hash = cx.engine.sha256(&built.commit)?;
     let saved = cx.engine.save(&built.next.group)?;
     let pin = Pin::new(hash, built.next.context_hash);
     cx.stats.commits_built = cx.stats.commits_built.saturating_add(1);
-    Ok(Some(Outbox {
+    Ok(Created::Commit(Box::new(Outbox {
         base: epoch.context_hash,
         commit: built.commit,
         pin,
@@ -45,17 +61,17 @@ pub(crate) fn create<E: Engine>(
         object: None,
         seen: false,
         lock_id: None,
-    }))
+    })))
 }
 
 /// Builds a commit, and says which leaves it empties. KeyPackages that cannot be committed are dropped
-/// one by one, never the batch.
+/// one by one, never the batch. Rejected is a commit without any.
 fn build<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
     work: &Work,
-) -> Result<Option<Emptying<E::Group>>, Error> {
+) -> Judged<Option<Emptying<E::Group>>> {
     let attempt = |adds: &[Add]| {
         let mut removes = work.removes.clone();
         removes.extend(adds.iter().flat_map(|add| &add.takes));
@@ -72,7 +88,7 @@ fn build<E: Engine>(
         Ok::<_, EngineError>(built?.map(|built| (built, removes)))
     };
     if let Ok(built) = attempt(&work.adds)? {
-        return Ok(Some(built));
+        return Ok(Ok(Some(built)));
     }
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     // Halving finds the bad ones without a group clone for each good one.
@@ -91,15 +107,14 @@ fn build<E: Engine>(
         }
     }
     // Some may each be good and not go together: then one at a time.
-    let mut built = None;
+    let mut built = Ok(None);
     for adds in [&good[..], good.get(..1).unwrap_or_default()] {
-        if built.is_none() && !adds.is_empty() {
-            built = attempt(adds)?.ok();
+        if matches!(built, Ok(None)) && !adds.is_empty() {
+            built = Ok(attempt(adds)?.ok());
         }
     }
-    if built.is_none() && (work.update || !work.removes.is_empty()) {
-        // If not even the plain commit can be built, our own state is failing.
-        built = Some(attempt(&[])?.map_err(EngineError::unexpected)?);
+    if matches!(built, Ok(None)) && (work.update || !work.removes.is_empty()) {
+        built = attempt(&[])?.map(Some);
     }
     for sender in bad {
         carried.joiners.take(&sender);
