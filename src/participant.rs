@@ -63,6 +63,7 @@ mod view;
 
 use self::context::Context;
 use self::input::Input;
+use self::own_keys::OwnKeys;
 pub use self::phase::Phase;
 use self::state::State;
 pub use self::stats::Stats;
@@ -148,6 +149,7 @@ impl<E: Engine> Participant<E> {
             // What the call queued may rest on a state that is not there.
             self.cx.actions.truncate(before);
             self.cx.deadlines.clear_all();
+            self.cx.keys = OwnKeys::default();
             self.state = State::Poisoned(Box::default());
         }
         done
