@@ -64,6 +64,7 @@ mod view;
 use self::context::Context;
 use self::input::Input;
 use self::own_keys::OwnKeys;
+use self::passed::PassedEpochs;
 pub use self::phase::Phase;
 use self::state::State;
 pub use self::stats::Stats;
@@ -134,22 +135,30 @@ impl<E: Engine> Participant<E> {
     /// last snapshot. Faults of others are never errors but [`Notice`](crate::Notice)s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
         let event = event.into();
+        if matches!(self.state, State::Poisoned(_)) {
+            return Err(Error::Poisoned);
+        }
         if self.cx.actions.len() >= self.cx.config.limits.actions {
             return Err(Misuse::Undrained.into());
         }
         match (&self.state, &event) {
-            (State::Poisoned(_), _) => return Err(Error::Poisoned),
             (State::Ended(_), Event::Command(_)) => return Err(Error::Ended),
             (State::Ended(_), _) => return Ok(()),
             _ => {}
         }
+        self.guard(|this| this.judge(now, &event).and_then(|info| this.advance(now, event, info)))
+    }
+
+    /// Does something of which nothing may be left if the engine fails: what was queued may rest on a state that is
+    /// not there.
+    pub(crate) fn guard(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let before = self.cx.actions.len();
-        let done = self.judge(now, &event).and_then(|info| self.advance(now, event, info));
+        let done = work(self);
         if let Err(Error::Engine(_)) = done {
-            // What the call queued may rest on a state that is not there.
             self.cx.actions.truncate(before);
             self.cx.deadlines.clear_all();
             self.cx.keys = OwnKeys::default();
+            self.cx.passed = PassedEpochs::default();
             self.state = State::Poisoned(Box::default());
         }
         done
@@ -188,14 +197,14 @@ impl<E: Engine> Participant<E> {
                 self.run(Input::Timer(timer))?;
             }
         }
-        self.schedule_turn();
+        self.state.schedule_turn(&mut self.cx);
         Ok(())
     }
 
     fn set_clock(&mut self, now: Timestamp) {
         let cx = &mut self.cx;
         if now < cx.now {
-            // The clock was set back. What was to happen in a second still is, not in an hour and a second.
+            // What was to happen in a second still is, not in an hour and a second.
             let back = cx.now.since(now);
             cx.deadlines.bring_all_forward(back);
             cx.keys.spare_until = cx.keys.spare_until.map(|until| until.before(back));
@@ -215,12 +224,6 @@ impl<E: Engine> Participant<E> {
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn schedule_turn(&mut self) {
-        if let State::Member(member) = &self.state {
-            member.schedule_turn(&mut self.cx);
-        }
     }
 
     /// The next action, in the order they must be done.

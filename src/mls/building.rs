@@ -9,7 +9,7 @@ use mls_rs::error::MlsError;
 use crate::codec::tree_object;
 use crate::engine::{Built, EngineError, Rejection, TreeObject};
 use crate::mls::client::MlsEngine;
-use crate::mls::error::{Stop, invalid, provider};
+use crate::mls::error::{Stop, invalid, provider, unless_identity};
 use crate::mls::group::MlsGroup;
 use crate::mls::message::{extension, mls_time, parse};
 use crate::mls::settings::TREE_EXTENSION;
@@ -92,11 +92,12 @@ impl<C: MlsConfig> MlsEngine<C> {
             return invalid(error);
         }
         let alone = self.scratch(now).and_then(|mut group| {
-            group.commit_builder().commit_time(mls_time(now)).build_detached().map(|_| ()).map_err(provider)
+            let built = group.commit_builder().commit_time(mls_time(now)).build_detached();
+            built.map(|_| ()).map_err(unless_identity)
         });
         match alone {
-            Ok(()) => invalid(error),
-            Err(_) => provider(error).into(),
+            Err(Stop::Failed(_)) => provider(error).into(),
+            Ok(()) | Err(Stop::Rejected(_)) => invalid(error),
         }
     }
 }

@@ -16,7 +16,7 @@ use mls_rs_core::identity::MemberValidationContext;
 
 use crate::engine::{EngineError, Member, OwnKeyPackage, Rejection};
 use crate::mls::crypto::{Primitives, Suites};
-use crate::mls::error::{Stop, provider};
+use crate::mls::error::{Stop, provider, unless_identity};
 use crate::mls::message::{credential, into_any, mls_time, sequence};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
@@ -112,7 +112,8 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn scratch(&self, now: Timestamp) -> Result<Inner<C>, EngineError> {
+    /// A group of our own that nothing becomes of, to judge others' messages with.
+    pub(super) fn scratch(&self, now: Timestamp) -> Result<Inner<C>, Stop> {
         if let Some(group) = self.scratch.get() {
             return Ok(group.clone());
         }
@@ -120,7 +121,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         let group = self
             .client
             .create_group_with_id(Vec::new(), none.clone(), none, Some(mls_time(now)))
-            .map_err(provider)?;
+            .map_err(unless_identity)?;
         Ok(self.scratch.get_or_init(|| Box::new(group)).clone())
     }
 

@@ -77,3 +77,12 @@ pub(super) fn invalid(error: MlsError) -> Stop {
 pub(super) fn provider(error: MlsError) -> EngineError {
     EngineError::Provider(Box::new(error))
 }
+
+/// For what we do only to judge a peer's message: that our own credential is refused, as one that expired is, must
+/// not let a peer stop us with a message. Whatever else fails is the provider's fault.
+pub(super) fn unless_identity(error: MlsError) -> Stop {
+    match error {
+        MlsError::IdentityProviderError(_) => invalid(error),
+        error => provider(error).into(),
+    }
+}

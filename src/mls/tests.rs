@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod odd_key;
+mod own_identity;
 
 use bytes::Bytes;
 use mls_rs::GroupStateStorage;

@@ -10,8 +10,7 @@ use crate::engine::Engine;
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::requests::{Attempt, FetchPurpose, IncrementPurpose, Interest, LockPurpose};
-use crate::request::Failure;
-use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::request::{Failure, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::tracks::{FullTrackName, Location, Object};
 
 impl<E: Engine> Context<E> {

@@ -132,6 +132,13 @@ impl<G> State<G> {
         cx.notify(notice);
     }
 
+    /// Sets the time of the own turn, if there is anything to commit.
+    pub(crate) fn schedule_turn<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        if let Self::Member(member) = self {
+            member.schedule_turn(cx);
+        }
+    }
+
     fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         durable::persist(cx, self.carried(), self.tag(), |out| self.write(out));
     }

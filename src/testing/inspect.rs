@@ -146,9 +146,11 @@ impl<E: Engine> Participant<E> {
         }
         self.cx.deadlines.clear(timer);
         self.state.carried_mut().joiners.close_window();
-        self.run(Input::Timer(timer))?;
-        self.schedule_turn();
-        Ok(())
+        self.guard(|this| {
+            this.run(Input::Timer(timer))?;
+            this.state.schedule_turn(&mut this.cx);
+            Ok(())
+        })
     }
 
     /// Forgets what makes no difference to what can happen next: when timers are due, how often anything

@@ -20,7 +20,7 @@ type Emptying<G> = (Built<G>, Vec<u32>);
 pub(crate) enum Created<G> {
     Commit(Box<Outbox<G>>),
     Nothing,
-    /// Not even a commit without adds: some member's key is one that nothing can be sealed to.
+    /// Not even a commit without adds. Most often some member's key is one that nothing can be sealed to.
     Impossible,
 }
 
