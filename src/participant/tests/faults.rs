@@ -1,10 +1,7 @@
-//! Clocks that are set back, timers that fire together, misuse, and very many epochs at once.
+//! Clocks that are set back, timers that fire together, misuse.
 
 use super::deciding::committing;
 use super::*;
-use crate::counter::receipt_message;
-use crate::counter::service::ReceiptSigner;
-use crate::testing::symbolic::SymbolicReceipts;
 
 /// A pin of no commit that anybody has.
 fn unknown() -> Pin {
@@ -110,86 +107,4 @@ fn a_joiner_does_not_wait_for_a_clock_that_was_set_back() {
         assert!(now < back.after(Duration::from_secs(10)), "waits for {now}, at {back}");
         a.handle(now, Event::Timer).unwrap();
     }
-}
-
-/// Commits of `author`, one after the other from `group`'s epoch on, each with its receipt behind it.
-fn commits(a: &Machine, author: &SymbolicEngine, mut group: SymbolicGroup, epochs: u64) -> Vec<Object> {
-    let signer = SymbolicReceipts(a.cx.config.service_key.clone().unwrap());
-    let first = author.view(&group).unwrap().epoch;
-    let mut objects = Vec::new();
-    for at in first..first + epochs {
-        let built = author.build(&group, NOW, &[], &[]).unwrap().unwrap();
-        let pin = Pin::new(author.sha256(&built.commit).unwrap(), built.next.context_hash);
-        let message = receipt_message(&a.cx.config.group, at + 1, &pin);
-        objects.push(commit_at(a, at, 0, built.commit));
-        objects.push(commit_at(a, at, 1, signer.sign(&message).unwrap()));
-        group = built.next.group;
-    }
-    objects
-}
-
-/// Whatever is deep in there would not fit on this stack ten thousand times, nor a hundred times.
-fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().stack_size(256 << 10).spawn(run).unwrap().join().unwrap();
-}
-
-#[test]
-fn ten_thousand_epochs_at_once_need_no_stack() {
-    const EPOCHS: u64 = 10_000;
-    let mut config = config();
-    config.service_key = Some(Bytes::from_static(b"service key"));
-    config.limits.future_epochs = EPOCHS;
-    config.limits.future_bytes = 1 << 30;
-    let (mut a, mut others) = among(config, &["b"]);
-    let (b, of_b) = others.remove(0);
-    let mut objects = commits(&a, &b, of_b, EPOCHS);
-    let first = objects.remove(0);
-    on_a_small_stack(move || {
-        for object in objects.into_iter().skip(1) {
-            a.handle(NOW, Event::Object(object)).unwrap();
-            a.actions().for_each(drop);
-        }
-        // The first receipt is missing: the counter says which commit won, and all others follow on it.
-        a.handle(NOW, Event::Object(first)).unwrap();
-        assert_eq!(a.epoch(), Some(1));
-        let pin = a.member().unwrap().slot.best_candidate().unwrap();
-        a.actions().for_each(drop);
-        decide(&mut a, pin);
-        assert_eq!(a.epoch(), Some(1 + EPOCHS));
-        let told = notices(&mut a).into_iter().filter(|n| matches!(n, Notice::Epoch { .. })).count();
-        assert_eq!(told as u64, EPOCHS);
-    });
-}
-
-#[test]
-fn a_joiner_catches_up_on_ten_thousand_epochs_without_a_stack() {
-    const EPOCHS: u64 = 10_000;
-    let mut config = config();
-    config.service_key = Some(Bytes::from_static(b"service key"));
-    config.limits.future_bytes = 1 << 30;
-    let mut a = Participant::new(engine("a"), config, NOW).unwrap();
-    a.handle(NOW, Command::Join).unwrap();
-    let id = lock(&mut a).unwrap();
-    let used = LockReply::CounterError(state(EPOCHS, None));
-    a.handle(NOW, Event::LockReply { id, reply: Ok(used) }).unwrap();
-    let mut founder = engine("founder");
-    let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
-    let key = a.cx.keys.packages[0].message.clone();
-    let built = founder.build(&group, NOW, &[key], &[]).unwrap().unwrap();
-    let pin = Pin::new(founder.sha256(&built.commit).unwrap(), built.next.context_hash);
-    let welcome = Object {
-        track: a.cx.tracks.welcome(&a.cx.me),
-        location: Location { group: 1, object: 0 },
-        payload: built.welcomes[0].1.clone(),
-    };
-    let objects = commits(&a, &founder, built.next.group, EPOCHS);
-    on_a_small_stack(move || {
-        for object in objects.into_iter().chain([welcome]) {
-            a.handle(NOW, Event::Object(object)).unwrap();
-        }
-        let id = lock(&mut a).unwrap();
-        let used = LockReply::CounterError(state(EPOCHS + 2, Some(pin)));
-        a.handle(NOW, Event::LockReply { id, reply: Ok(used) }).unwrap();
-        assert_eq!(a.epoch(), Some(1 + EPOCHS));
-    });
 }
