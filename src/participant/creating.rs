@@ -335,6 +335,6 @@ impl<G> Creating<G> {
 impl<G> Genesis<G> {
     fn enter(self, pin: Option<Pin>) -> Flow<G> {
         let Self { group, view, saved, .. } = self;
-        Flow::Enter(Box::new(Entry { group, view, saved, pin, by: By::Creation }))
+        Flow::Enter(Box::new(Entry { group, view, saved, pin }), By::Creation)
     }
 }

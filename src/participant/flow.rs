@@ -13,7 +13,7 @@ pub(crate) enum Flow<G> {
     /// The group exists: wait for a Welcome.
     Join(Join),
     /// This participant is in the group.
-    Enter(Box<Entry<G>>),
+    Enter(Box<Entry<G>>, By),
     /// It has left or was removed.
     End(Notice),
 }
@@ -45,7 +45,6 @@ pub(crate) struct Entry<G> {
     /// `Engine::save` of `group`.
     pub(crate) saved: Bytes,
     pub(crate) pin: Option<Pin>,
-    pub(crate) by: By,
 }
 
 /// How a group state came about.

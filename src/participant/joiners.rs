@@ -49,7 +49,7 @@ pub(crate) struct Joiners {
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
     early_bytes: usize,
-    /// Removed by somebody's wish; only the embedder lets them back.
+    /// Removed on purpose; only the embedder lets them back.
     pub(crate) barred: BTreeSet<SenderId>,
     /// Admitted by name, and whom each takes the place of.
     pub(crate) admitted: BTreeMap<SenderId, Option<SenderId>>,
@@ -205,7 +205,7 @@ impl Joiners {
             .find(|sender| **sender != info.sender)
     }
 
-    /// Bars a sender that was removed by somebody's wish.
+    /// Bars a sender that was removed on purpose.
     pub(crate) fn bar(&mut self, sender: &SenderId, limits: &Limits) {
         self.admitted.remove(sender);
         if self.barred.len() < limits.remembered_senders {

@@ -46,7 +46,7 @@ impl Joining {
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
         cx.bring_forward(Timer::JoinDeadline, cx.config.timers.join_deadline);
         for welcome in std::mem::take(&mut cx.keys.early_welcomes) {
-            if let flow @ Flow::Enter(_) = self.consider(cx, welcome)? {
+            if let flow @ Flow::Enter(..) = self.consider(cx, welcome)? {
                 return Ok(flow);
             }
         }
@@ -267,7 +267,7 @@ impl Joining {
                 continue;
             }
             let waiting = Waiting { welcome, info, pin: Some(pin) };
-            if let flow @ Flow::Enter(_) = self.join_by(cx, waiting, Some(state.clone()))? {
+            if let flow @ Flow::Enter(..) = self.join_by(cx, waiting, Some(state.clone()))? {
                 return Ok(flow);
             }
         }
@@ -278,7 +278,7 @@ impl Joining {
     /// A tree came: joins by the Welcome that waits for it.
     fn try_waiting<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
         for waiting in self.trees.take_ready() {
-            if let flow @ Flow::Enter(_) = self.join_by(cx, waiting, None)? {
+            if let flow @ Flow::Enter(..) = self.join_by(cx, waiting, None)? {
                 return Ok(flow);
             }
         }
@@ -326,8 +326,8 @@ impl Joining {
         // Erased together with the join becoming durable: the same Welcome never opens twice.
         cx.keys.packages.retain(|other| other.sequence > key.sequence);
         cx.keys.spare_until = Some(cx.now.after(cx.config.timers.join_deadline));
-        let by = By::Welcome(counter);
-        Ok(Flow::Enter(Box::new(Entry { group, view, saved, pin: waiting.pin, by })))
+        let entry = Entry { group, view, saved, pin: waiting.pin };
+        Ok(Flow::Enter(Box::new(entry), By::Welcome(counter)))
     }
 
     /// No Welcome came: perhaps the KeyPackage was lost, or burnt by a committer that died.

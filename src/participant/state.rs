@@ -83,8 +83,8 @@ impl<G> State<G> {
         match flow {
             Flow::Stay => Ok(()),
             Flow::Join(join) => self.join(cx, join),
-            Flow::Enter(entry) => {
-                *self = Self::Member(Box::new(arrival::arrive(cx, self.take_carried(), *entry)?));
+            Flow::Enter(entry, by) => {
+                *self = Self::Member(Box::new(arrival::arrive(cx, self.take_carried(), *entry, by)?));
                 Ok(())
             }
             Flow::End(notice) => {
@@ -103,7 +103,7 @@ impl<G> State<G> {
         let flow = joining.begin(cx);
         *self = Self::Joining(Box::new(joining));
         let flow = flow?;
-        if let Flow::Enter(_) = flow {
+        if let Flow::Enter(..) = flow {
             // A Welcome was there already.
             self.go(cx, flow)?;
         }

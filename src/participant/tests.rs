@@ -16,7 +16,7 @@ use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reaso
 use crate::engine::OwnKeyPackage;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::carried::Carried;
-use crate::participant::flow::{By, Entry};
+use crate::participant::flow::Entry;
 use crate::participant::input::Arrival;
 use crate::participant::member::Member;
 use crate::participant::member::arrival;
@@ -52,7 +52,7 @@ fn put(a: &mut Machine, group: SymbolicGroup) {
     let view = a.cx.engine.view(&group).unwrap();
     let saved = a.cx.engine.save(&group).unwrap();
     let pin = Some(Pin::new([1; 32], [2; 32]));
-    let entry = Entry { group, view, saved, pin, by: By::Creation };
+    let entry = Entry { group, view, saved, pin };
     let member = arrival::place(&mut a.cx, Carried::default(), entry).unwrap();
     a.state = State::Member(Box::new(member));
 }

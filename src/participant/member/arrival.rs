@@ -17,9 +17,9 @@ use crate::snapshot::Reader;
 pub(crate) fn arrive<E: Engine>(
     cx: &mut Context<E>,
     carried: Carried,
-    mut entry: Entry<E::Group>,
+    entry: Entry<E::Group>,
+    by: By,
 ) -> Result<Member<E::Group>, Error> {
-    let by = std::mem::replace(&mut entry.by, By::Creation);
     if matches!(by, By::Creation) {
         cx.keys.packages.clear();
     }
@@ -73,7 +73,7 @@ pub(crate) fn read<E: Engine>(
     let outbox = slot::Stored::read(from)?;
     let group = cx.engine.load(&saved)?;
     let view = cx.engine.view(&group)?;
-    let entry = Entry { group, view, saved, pin, by: By::Welcome(None) };
+    let entry = Entry { group, view, saved, pin };
     let mut member = place(cx, carried, entry)?;
     member.epoch.afterwards = afterwards;
     member.slot.outbox = outbox.map(|stored| stored.load(cx, &member.epoch)).transpose()?;
