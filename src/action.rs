@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::counter::{IncrementRequest, LockRequest};
+use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
 pub use crate::notice::{Fault, Hold, Notice, Refusal, RejoinReason, ServiceFault};
-pub use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+pub use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::snapshot::Snapshot;
 use crate::tracks::{FullTrackName, Object, TrackNamespace};
 
@@ -73,6 +73,13 @@ pub enum Action {
         /// The request.
         request: IncrementRequest,
     },
+    /// Ask the counter service which commit filled a slot.
+    GetCommit {
+        /// Names this request.
+        id: CommitRequestId,
+        /// The request.
+        request: CommitRequest,
+    },
     /// Tell the embedder.
     Notify(Notice),
 }
@@ -109,4 +116,6 @@ pub enum Timer {
     Audit,
     /// Fetch a ratchet tree again.
     Tree,
+    /// Look into signs that the group went on.
+    Hint,
 }

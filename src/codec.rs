@@ -25,6 +25,7 @@ mod message;
 mod namespace_info;
 mod object_stream;
 pub mod params;
+pub mod pinned;
 mod subscribe;
 mod subscribe_done;
 mod subscribe_namespace;

@@ -21,47 +21,60 @@ pub const MAX_LOCK_ID: usize = 64;
 /// Longest receipt accepted, bytes.
 pub const MAX_RECEIPT: usize = 256;
 
-/// The winner of a slot, recorded once by the service: 64 bytes.
+/// Length of a slot key, bytes: what opens a slot lock.
+pub const SLOT_KEY_LEN: usize = 32;
+
+/// The winner of a slot, recorded once by the service: 96 bytes, `commit hash | context hash | slot lock`.
 ///
-/// SHA-256 of the Commit object's payload, then SHA-256 of the TLS-serialized GroupContext of the
-/// epoch it makes. For slot 0 the first half is zero: creation has no commit.
+/// - The commit hash is SHA-256 of the Commit object's payload; for slot 0 it is zero, for creation has no commit.
+/// - The context hash is SHA-256 of the TLS-serialized GroupContext of the epoch that the commit makes.
+/// - The slot lock is SHA-256 of [`slot_lock_message`]: it follows from a secret of that epoch, so it confirms
+///   the epoch's keys, and only who has them can open it and fill the next slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct Pin([u8; 64]);
+pub struct Pin([u8; Self::LEN]);
 
 impl Pin {
-    /// A pin from its halves, 32 bytes each.
-    pub fn new(commit_hash: [u8; 32], context_hash: [u8; 32]) -> Self {
-        let mut pin = [0; 64];
-        let (commit, context) = pin.split_at_mut(32);
-        commit.copy_from_slice(&commit_hash);
-        context.copy_from_slice(&context_hash);
+    /// Length, bytes.
+    pub const LEN: usize = 96;
+
+    /// Makes a pin of its parts, 32 bytes each.
+    pub fn new(commit_hash: [u8; 32], context_hash: [u8; 32], slot_lock: [u8; 32]) -> Self {
+        let mut pin = [0; Self::LEN];
+        for (part, bytes) in pin.chunks_exact_mut(32).zip([commit_hash, context_hash, slot_lock]) {
+            part.copy_from_slice(&bytes);
+        }
         Self(pin)
     }
 
-    /// The pin of slot 0: no commit, the GroupContext of epoch 0.
-    pub fn genesis(context_hash: [u8; 32]) -> Self {
-        Self::new([0; 32], context_hash)
+    /// Makes the pin of slot 0: no commit, the GroupContext and the slot lock of epoch 0.
+    pub fn genesis(context_hash: [u8; 32], slot_lock: [u8; 32]) -> Self {
+        Self::new([0; 32], context_hash, slot_lock)
     }
 
-    /// A pin from 64 bytes; `None` for any other length.
+    /// Reads a pin from [`Self::LEN`] bytes; `None` for any other length.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// All 64 bytes.
-    pub fn as_bytes(&self) -> &[u8; 64] {
+    /// Returns all [`Self::LEN`] bytes.
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 
-    /// SHA-256 of the commit object's payload.
+    /// Returns SHA-256 of the commit object's payload.
     pub fn commit_hash(&self) -> &[u8] {
         self.0.split_at(32).0
     }
 
-    /// SHA-256 of the new epoch's GroupContext.
+    /// Returns SHA-256 of the new epoch's GroupContext.
     pub fn context_hash(&self) -> &[u8] {
-        self.0.split_at(32).1
+        self.0.split_at(64).0.split_at(32).1
+    }
+
+    /// Returns the lock of the next slot.
+    pub fn slot_lock(&self) -> &[u8] {
+        self.0.split_at(64).1
     }
 }
 
@@ -72,10 +85,11 @@ impl fmt::Debug for Pin {
 }
 
 impl fmt::Display for Pin {
-    /// The first four bytes of each half.
+    /// The first four bytes of each part.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |half: &[u8]| hex::encode(half.iter().take(4).copied().collect::<Vec<_>>());
-        write!(f, "{}:{}", short(self.commit_hash()), short(self.context_hash()))
+        let short = |part: &[u8]| hex::encode(part.iter().take(4).copied().collect::<Vec<_>>());
+        let (commit, context, lock) = (self.commit_hash(), self.context_hash(), self.slot_lock());
+        write!(f, "{}:{}:{}", short(commit), short(context), short(lock))
     }
 }
 
@@ -102,6 +116,26 @@ pub struct IncrementRequest {
     pub prev: Option<Pin>,
     /// The pin to record for slot `val`.
     pub pin: Option<Pin>,
+    /// What opens the lock in `prev`: the slot key of epoch `val - 1`, [`SLOT_KEY_LEN`] bytes. None for slot 0.
+    pub key: Option<Bytes>,
+    /// The payload of the Commit object that the pin names, for the service to keep. None for slot 0.
+    pub commit: Option<Bytes>,
+}
+
+impl IncrementRequest {
+    /// Makes the increment of a client that knows only the draft: the counter and no more.
+    pub fn draft(counter: GroupName) -> Self {
+        Self { counter, val: None, lock_id: None, prev: None, pin: None, key: None, commit: None }
+    }
+}
+
+/// `GET /commit/<counter>?val=<val>` (ours): which commit filled a slot? It changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CommitRequest {
+    /// The counter's id: the group name.
+    pub counter: GroupName,
+    /// The slot.
+    pub val: u64,
 }
 
 /// Where the counter stands, sent instead of Ok when the asked value is not the next one.
@@ -154,6 +188,28 @@ pub enum IncrementReply {
     Ok(CounterState),
     /// The asked slot is not the next one, or `prev` is not the pin of the slot before.
     CounterError(CounterState),
+    /// The asked slot is the next one and `prev` is right, but the key does not open its lock. The state has
+    /// the pin of the slot before, and its receipt.
+    WrongKey(CounterState),
+    /// Refused for a reason that has nothing to do with the value.
+    Error(Reason),
+}
+
+/// The answer to a [`CommitRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum CommitReply {
+    /// The slot is filled, and the service still has the commit. The state has the slot's pin.
+    Found {
+        /// Where the counter stands.
+        state: CounterState,
+        /// The payload of the Commit object; empty for slot 0, which has none.
+        #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
+        commit: Bytes,
+    },
+    /// The slot is not filled, or is and its commit is not kept (any more). The state has what is known of it.
+    CounterError(CounterState),
     /// Refused for a reason that has nothing to do with the value.
     Error(Reason),
 }
@@ -180,16 +236,31 @@ pub enum Reason {
     RateLimited,
     /// The counter cannot go higher.
     Overflow,
+    /// A pinned increment without the commit that its pin names.
+    CommitRequired,
 }
 
-/// What a receipt signs: `"moq-mls receipt v1" | u16 length of id | id | u64 val | pin`, integers big-endian.
+/// Returns what a slot lock is the SHA-256 of: `"moq-mls slot v2" | u16 length of id | id | u64 epoch | slot key`,
+/// integers big-endian.
+///
+/// The slot key of an epoch is MLS-Exporter("moq-mls slot key", "", 32) of it (RFC 9420 section 8.5).
+pub fn slot_lock_message(counter: &GroupName, epoch: u64, slot_key: &[u8]) -> Vec<u8> {
+    bound_to(b"moq-mls slot v2", counter, epoch, slot_key)
+}
+
+/// Returns what a receipt signs: `"moq-mls receipt v2" | u16 length of id | id | u64 val | pin`, integers big-endian.
 pub fn receipt_message(counter: &GroupName, val: u64, pin: &Pin) -> Vec<u8> {
+    bound_to(b"moq-mls receipt v2", counter, val, pin.as_bytes())
+}
+
+/// `label | u16 length of id | id | u64 val | content`.
+fn bound_to(label: &[u8], counter: &GroupName, val: u64, content: &[u8]) -> Vec<u8> {
     let id = counter.as_bytes();
-    let mut message = b"moq-mls receipt v1".to_vec();
+    let mut message = label.to_vec();
     // A group name is at most 255 bytes.
     message.extend_from_slice(&(id.len() as u16).to_be_bytes());
     message.extend_from_slice(id);
     message.extend_from_slice(&val.to_be_bytes());
-    message.extend_from_slice(pin.as_bytes());
+    message.extend_from_slice(content);
     message
 }

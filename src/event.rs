@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::counter::{IncrementReply, LockReply};
+use crate::counter::{CommitReply, IncrementReply, LockReply};
 pub use crate::request::Failure;
-use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 pub use crate::tracks::Object;
 use crate::tracks::SenderId;
 
@@ -51,6 +51,13 @@ pub enum Event {
         id: IncrementRequestId,
         /// How it ended.
         reply: Result<IncrementReply, Failure>,
+    },
+    /// The counter service's answer to a commit request.
+    CommitReply {
+        /// Which.
+        id: CommitRequestId,
+        /// How it ended.
+        reply: Result<CommitReply, Failure>,
     },
     /// A peer's epoch authenticator, learned over the application's own channel: how a fork is
     /// detected in [`SafetyMode::Advisory`](crate::SafetyMode) and against a lying service.

@@ -104,6 +104,12 @@ pub struct Timers {
     /// A member that has heard nothing for this long, plus up to half as much jitter, asks the counter
     /// whether the group went on without it.
     pub audit: Duration,
+    /// Signs that the group went on, which anybody can make up, are looked into this often at most.
+    pub hint: Duration,
+    /// A lock that others hold for this long is done without, where it is only a hint.
+    pub conflict: Duration,
+    /// Signs that the group exists, which anybody can make up, delay its creation by this much at most.
+    pub lost_group: Duration,
     /// How often credentials are checked for expiry.
     pub credential_check: Duration,
 }
@@ -124,6 +130,9 @@ impl Default for Timers {
             retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
             leave: Duration::from_secs(30),
             audit: Duration::from_secs(20),
+            hint: Duration::from_secs(20),
+            conflict: Duration::from_secs(6),
+            lost_group: Duration::from_secs(60),
             credential_check: Duration::from_secs(60),
         }
     }

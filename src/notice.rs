@@ -86,6 +86,12 @@ pub enum Notice {
         /// The peer that differs.
         peer: SenderId,
     },
+    /// A slot went to a pin whose lock the commit's keys do not make: nobody enters its epoch, and nobody but who
+    /// made the lock up can fill the next slot. This participant stays where it is.
+    DeadSlot {
+        /// The epoch that nobody enters.
+        epoch: u64,
+    },
     /// A decided commit that cannot be processed.
     FaultyCommit {
         /// The epoch it was sent in.
@@ -170,6 +176,10 @@ pub enum ServiceFault {
     NoTokens,
     /// It says that no group exists, but there are commits on the relay.
     LostGroup,
+    /// It tells a pin whose receipt is missing or does not verify.
+    BadReceipt,
+    /// It says that our slot key does not open the lock of our own pin.
+    WrongKey,
     /// It refuses requests.
     Refused(Reason),
 }

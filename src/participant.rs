@@ -50,6 +50,8 @@ pub(crate) mod member;
 mod own_keys;
 mod passed;
 mod phase;
+mod pins;
+mod places;
 mod presence;
 mod requests;
 mod roster;

@@ -13,6 +13,8 @@ ids! {
     LockRequestId,
     /// Names an [`Action::Increment`](crate::Action::Increment).
     IncrementRequestId,
+    /// Names an [`Action::GetCommit`](crate::Action::GetCommit).
+    CommitRequestId,
     /// Names an [`Action::Publish`](crate::Action::Publish).
     PublishId,
     /// Names an [`Action::Subscribe`](crate::Action::Subscribe) or [`Action::SubscribeNamespace`](crate::Action::SubscribeNamespace).

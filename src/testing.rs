@@ -26,3 +26,9 @@ pub mod symbolic;
 pub mod vectors;
 pub mod witness;
 pub mod world;
+
+/// Returns SHA-256 of `data`: what services under test compute.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(data).into()
+}

@@ -20,6 +20,18 @@ pub(crate) fn optional_bytes(u: &mut Unstructured<'_>) -> Result<Option<Bytes>> 
     if u.arbitrary()? { bytes(u).map(Some) } else { Ok(None) }
 }
 
+/// At most as long as a receipt, never empty.
+pub(crate) fn short_bytes(u: &mut Unstructured<'_>) -> Result<Bytes> {
+    let len = u.int_in_range(1..=crate::counter::MAX_RECEIPT)?;
+    let mut out = vec![0; len];
+    u.fill_buffer(&mut out)?;
+    Ok(out.into())
+}
+
+pub(crate) fn optional_short_bytes(u: &mut Unstructured<'_>) -> Result<Option<Bytes>> {
+    if u.arbitrary()? { short_bytes(u).map(Some) } else { Ok(None) }
+}
+
 pub(crate) fn largest(u: &mut Unstructured<'_>) -> Result<Option<Location>> {
     if u.arbitrary()? { Ok(Some(Location { group: varint(u)?, object: varint(u)? })) } else { Ok(None) }
 }

@@ -34,16 +34,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod commit;
 mod message;
 mod reply;
 mod request;
 mod wire;
 
 pub use self::message::{
-    Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, MAX_BODY, Method,
+    Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, MAX_BODY, MAX_COMMIT, MAX_JSON, Method,
 };
 pub use self::reply::{
-    decode_increment_reply, decode_lock_reply, encode_increment_reply, encode_lock_reply, encode_refusal,
+    decode_commit_reply, decode_increment_reply, decode_lock_reply, encode_commit_reply,
+    encode_increment_reply, encode_lock_reply, encode_refusal,
 };
-pub use self::request::{Call, Inbound, decode_request, encode_increment, encode_lock};
+pub use self::request::{Call, Inbound, decode_request, encode_commit, encode_increment, encode_lock};
 pub use crate::counter::json::JsonError;

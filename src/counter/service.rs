@@ -13,10 +13,13 @@
 //! - **Locks.** One at a time, for the lease; gone when `now` reaches its deadline, and when the
 //!   slot is filled. Asking again while holding the lock is a Conflict: the draft has no notion of
 //!   who asks.
-//! - **Pins.** An increment with a pin fills the slot `val` if it is the next one and `prev` is the
-//!   pin of the slot before, with or without the lock, which is only a hint then. A slot filled
-//!   once answers every later increment the same: Ok for its pin, CounterError with its pin for
-//!   another. Slot 0 decides for the whole counter whether its slots have pins.
+//! - **Pins.** An increment with a pin fills the slot `val` if it is the next one, `prev` is the pin of
+//!   the slot before and `key` opens its lock, with or without the draft's lock, which is only a hint
+//!   then. So only who has the keys of an epoch decides the next. A slot filled once answers every later
+//!   increment the same, whatever its key: Ok for its pin, CounterError with its pin for another. Slot 0
+//!   decides for the whole counter whether its slots have pins.
+//! - **Commits.** A pinned increment of a slot but 0 brings the commit that its pin names. The newest
+//!   are kept, with their slots, for whoever asks: no pin without its commit, whatever relays withhold.
 //! - **No pins.** An increment without a pin needs the live lock. Its `lock_id`, if given, must be
 //!   the lock's, and its `val` the next value. Repeated with the `lock_id` that filled the newest
 //!   slot, it is answered Ok again.
@@ -32,9 +35,17 @@
 //! use bytes::Bytes;
 //! use moq_mls::Timestamp;
 //! use moq_mls::counter::http::{Headers, HttpRequest, Method};
-//! use moq_mls::counter::service::{CounterService, ServiceConfig};
+//! use moq_mls::counter::service::{CounterService, ServiceConfig, ServiceCrypto};
 //!
-//! let mut service = CounterService::new(ServiceConfig::default());
+//! // In earnest: the real SHA-256, and a signature.
+//! struct NoPins;
+//! impl ServiceCrypto for NoPins {
+//!     fn sha256(&self, _: &[u8]) -> [u8; 32] {
+//!         unimplemented!("a draft client sends no pins")
+//!     }
+//! }
+//!
+//! let mut service = CounterService::new(ServiceConfig::default(), NoPins);
 //! let mut ask = |method, target: &str, now| {
 //!     let target = target.to_owned();
 //!     let request = HttpRequest { method, target, headers: Headers::default(), body: Bytes::new() };
@@ -54,12 +65,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::counter::http::{
-    Call, HttpRequest, HttpResponse, decode_request, encode_increment_reply, encode_lock_reply,
-    encode_refusal,
+    Call, HttpRequest, HttpResponse, decode_request, encode_commit_reply, encode_increment_reply,
+    encode_lock_reply, encode_refusal,
 };
 use crate::counter::{
-    CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, MAX_LOCK_ID, MAX_RECEIPT, Pin,
-    Reason, receipt_message,
+    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
+    MAX_LOCK_ID, MAX_RECEIPT, Pin, Reason, SLOT_KEY_LEN, receipt_message, slot_lock_message,
 };
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
@@ -78,6 +89,11 @@ impl Lock {
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.until
     }
+
+    /// Returns what is left of it, at most `lease`.
+    fn left(&self, now: Timestamp, lease: Duration) -> Duration {
+        self.until.since(now).min(lease)
+    }
 }
 
 /// How the slots of a counter were filled: slot 0 decides.
@@ -95,7 +111,20 @@ pub enum Slots {
     Pinned {
         /// The pins of the newest slots, oldest first; at least one.
         kept: VecDeque<Pin>,
+        /// The commits of the newest slots, oldest first, empty for slot 0; no more than pins.
+        commits: VecDeque<Bytes>,
     },
+}
+
+/// How much of its newest slots a counter keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Keep {
+    /// Pins; 0 counts as 1, for the next slot needs the last.
+    pub pins: usize,
+    /// Commits.
+    pub commits: usize,
+    /// Bytes of commits. The newest one is kept, however large.
+    pub commit_bytes: usize,
 }
 
 /// What is known of one slot.
@@ -139,7 +168,9 @@ impl Counter {
         let fits = match &slots {
             Slots::Unused => next == 0,
             Slots::Unpinned { .. } => next > 0,
-            Slots::Pinned { kept } => !kept.is_empty() && count(kept) <= next,
+            Slots::Pinned { kept, commits } => {
+                !kept.is_empty() && count(kept) <= next && commits.len() <= kept.len()
+            }
         };
         fits.then_some(Self { next, slots, lock })
     }
@@ -167,7 +198,7 @@ impl Counter {
         match &self.slots {
             Slots::Unused => Slot::Free,
             Slots::Unpinned { .. } => Slot::Unpinned,
-            Slots::Pinned { kept } => {
+            Slots::Pinned { kept, .. } => {
                 let age = usize::try_from(age).unwrap_or(usize::MAX);
                 kept.iter().rev().nth(age).map_or(Slot::Forgotten, |pin| Slot::Pinned(*pin))
             }
@@ -185,8 +216,10 @@ impl Counter {
         if self.next == u64::MAX {
             return LockReply::Error(Reason::Overflow);
         }
-        if let Some(lock) = self.lock.as_ref().filter(|lock| lock.is_live(now)) {
-            return LockReply::Conflict { retry_later: lock.until.since(now) };
+        // One that lasts for longer than any lock was taken while the clock was ahead.
+        let sane = |lock: &&Lock| lock.until.since(now) <= lease.saturating_mul(2);
+        if let Some(lock) = self.lock.as_ref().filter(|lock| lock.is_live(now)).filter(sane) {
+            return LockReply::Conflict { retry_later: lock.left(now, lease) };
         }
         let until = now.after(lease);
         let lock_id = (!id.is_empty()).then(|| id.clone());
@@ -195,12 +228,16 @@ impl Counter {
     }
 
     /// Answers an increment; Ok means that the slot is filled, now or by an earlier copy of the
-    /// request. Of the pins, the newest `keep` stay, and never none: the next slot needs the last.
-    ///
-    /// `request.counter` is not looked at.
-    pub fn increment(&mut self, now: Timestamp, request: &IncrementRequest, keep: usize) -> IncrementReply {
+    /// request. `sha256` is the hash of that name.
+    pub fn increment(
+        &mut self,
+        now: Timestamp,
+        request: &IncrementRequest,
+        keep: Keep,
+        sha256: impl Fn(&[u8]) -> [u8; 32],
+    ) -> IncrementReply {
         match (request.val, request.pin) {
-            (Some(val), Some(pin)) => self.increment_pinned(val, request.prev, pin, keep),
+            (Some(val), Some(pin)) => self.increment_pinned(request, val, pin, keep, sha256),
             // A pin needs a slot to be recorded for, and `prev` a pin to stand before.
             (None, Some(_)) => IncrementReply::Error(Reason::Malformed),
             (_, None) if request.prev.is_some() => IncrementReply::Error(Reason::Malformed),
@@ -209,7 +246,14 @@ impl Counter {
     }
 
     /// The write-once compare-and-set of a slot.
-    fn increment_pinned(&mut self, val: u64, prev: Option<Pin>, pin: Pin, keep: usize) -> IncrementReply {
+    fn increment_pinned(
+        &mut self,
+        request: &IncrementRequest,
+        val: u64,
+        pin: Pin,
+        keep: Keep,
+        sha256: impl Fn(&[u8]) -> [u8; 32],
+    ) -> IncrementReply {
         if matches!(self.slots, Slots::Unpinned { .. }) {
             return IncrementReply::Error(Reason::UnpinnedId);
         }
@@ -221,27 +265,63 @@ impl Counter {
                 IncrementReply::CounterError(state)
             };
         }
-        let newest = match &self.slots {
-            Slots::Pinned { kept } => kept.back().copied(),
-            _ => None,
-        };
+        let newest = self.newest();
         // For val == next, CounterError with `current` == val tells that the lineage differs.
-        if val > self.next || prev != newest {
+        if val > self.next || request.prev != newest {
             return IncrementReply::CounterError(self.state_at(val));
+        }
+        if let Some(newest) = newest {
+            let key = request.key.as_ref().filter(|key| key.len() == SLOT_KEY_LEN);
+            let opens = |key: &Bytes| {
+                sha256(&slot_lock_message(&request.counter, val.saturating_sub(1), key)) == newest.slot_lock()
+            };
+            if !key.is_some_and(opens) {
+                return IncrementReply::WrongKey(self.state_at(val.saturating_sub(1)));
+            }
+            let Some(commit) = &request.commit else { return IncrementReply::Error(Reason::CommitRequired) };
+            if sha256(commit) != pin.commit_hash() {
+                return IncrementReply::Error(Reason::Malformed);
+            }
         }
         let Some(next) = self.next.checked_add(1) else {
             return IncrementReply::Error(Reason::Overflow);
         };
-        let mut kept = match std::mem::replace(&mut self.slots, Slots::Unused) {
-            Slots::Pinned { kept } => kept,
-            _ => VecDeque::new(),
+        let (mut kept, mut commits) = match std::mem::replace(&mut self.slots, Slots::Unused) {
+            Slots::Pinned { kept, commits } => (kept, commits),
+            _ => (VecDeque::new(), VecDeque::new()),
         };
         kept.push_back(pin);
-        while kept.len() > keep.max(1) {
+        while kept.len() > keep.pins.max(1) {
             kept.pop_front();
         }
-        *self = Self { next, slots: Slots::Pinned { kept }, lock: None };
+        commits.push_back(request.commit.clone().filter(|_| val > 0).unwrap_or_default());
+        let bytes = |commits: &VecDeque<Bytes>| commits.iter().map(Bytes::len).sum::<usize>();
+        while commits.len() > keep.commits.min(kept.len()).max(1)
+            || (commits.len() > 1 && bytes(&commits) > keep.commit_bytes)
+        {
+            commits.pop_front();
+        }
+        *self = Self { next, slots: Slots::Pinned { kept, commits }, lock: None };
         IncrementReply::Ok(self.state_at(val))
+    }
+
+    /// Answers which commit filled slot `val`.
+    pub fn commit(&self, val: u64) -> CommitReply {
+        let state = self.state_at(val);
+        let Slots::Pinned { commits, .. } = &self.slots else { return CommitReply::CounterError(state) };
+        let age = self.next.checked_sub(val).and_then(|ahead| ahead.checked_sub(1));
+        let age = age.and_then(|age| usize::try_from(age).ok());
+        match age.and_then(|age| commits.iter().rev().nth(age)) {
+            Some(commit) => CommitReply::Found { state, commit: commit.clone() },
+            None => CommitReply::CounterError(state),
+        }
+    }
+
+    fn newest(&self) -> Option<Pin> {
+        match &self.slots {
+            Slots::Pinned { kept, .. } => kept.back().copied(),
+            _ => None,
+        }
     }
 
     /// The draft's increment: the lock stands for the right to fill the next slot.
@@ -296,26 +376,23 @@ fn count(kept: &VecDeque<Pin>) -> u64 {
     u64::try_from(kept.len()).unwrap_or(u64::MAX)
 }
 
-/// Signs receipts, so that members need not ask the counter for each pin.
-pub trait ReceiptSigner {
-    /// The Ed25519 signature of `message`, which is [`receipt_message`]; `None` for no receipt.
+/// The cryptography that a service needs.
+pub trait ServiceCrypto {
+    /// Returns SHA-256 of `data`.
+    fn sha256(&self, data: &[u8]) -> [u8; 32];
+
+    /// Signs a receipt, so that members need not ask the counter for each pin: returns the Ed25519 signature
+    /// of `message`, which is [`receipt_message`]; `None` for no receipt.
     ///
     /// Called each time a recorded pin is sent. Ed25519 is deterministic, so the same slot always
     /// has the same receipt; one over [`MAX_RECEIPT`] bytes is not sent.
-    fn sign(&self, message: &[u8]) -> Option<Bytes>;
-}
-
-/// Signs nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct NoReceipts;
-
-impl ReceiptSigner for NoReceipts {
-    fn sign(&self, _: &[u8]) -> Option<Bytes> {
+    fn sign(&self, message: &[u8]) -> Option<Bytes> {
+        let _ = message;
         None
     }
 }
 
-/// The service's bounds. A counter takes up to 64 bytes for each kept pin.
+/// The service's bounds. A counter takes up to 96 bytes for each kept pin, and the bytes of its kept commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ServiceConfig {
@@ -327,11 +404,28 @@ pub struct ServiceConfig {
     /// Pins kept for each counter, the newest ones. A member further behind has to rejoin.
     /// Default 1,024, which is also the least that members count on; 0 counts as 1.
     pub kept_pins: usize,
+    /// Commits kept for each counter, the newest ones. Default 64; 0 counts as 1.
+    pub kept_commits: usize,
+    /// Bytes of commits kept for each counter; the newest is kept, however large. Default 4 MiB.
+    pub kept_commit_bytes: usize,
+}
+
+impl ServiceConfig {
+    /// Returns what a counter keeps.
+    pub fn keep(&self) -> Keep {
+        Keep { pins: self.kept_pins, commits: self.kept_commits, commit_bytes: self.kept_commit_bytes }
+    }
 }
 
 impl Default for ServiceConfig {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(2), max_counters: 16_384, kept_pins: 1024 }
+        Self {
+            lease: Duration::from_secs(2),
+            max_counters: 16_384,
+            kept_pins: 1024,
+            kept_commits: 64,
+            kept_commit_bytes: 4 << 20,
+        }
     }
 }
 
@@ -340,9 +434,9 @@ impl Default for ServiceConfig {
 /// Who may ask for what is the embedder's to judge, before a request gets here or in
 /// [`respond_if`](Self::respond_if); so is how often.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CounterService<S = NoReceipts> {
+pub struct CounterService<C> {
     config: ServiceConfig,
-    signer: S,
+    crypto: C,
     counters: BTreeMap<GroupName, Counter>,
     /// Locks taken at value 0, by deadline. A counter that got no further says nothing once its
     /// lock is gone, so its place is given back. Entries of counters that did get further stay
@@ -350,17 +444,10 @@ pub struct CounterService<S = NoReceipts> {
     unused: BTreeSet<(Timestamp, GroupName)>,
 }
 
-impl CounterService {
-    /// A service without counters that signs no receipts.
-    pub fn new(config: ServiceConfig) -> Self {
-        Self::with_signer(config, NoReceipts)
-    }
-}
-
-impl<S: ReceiptSigner> CounterService<S> {
-    /// A service without counters.
-    pub fn with_signer(config: ServiceConfig, signer: S) -> Self {
-        Self { config, signer, counters: BTreeMap::new(), unused: BTreeSet::new() }
+impl<C: ServiceCrypto> CounterService<C> {
+    /// Makes a service without counters.
+    pub fn new(config: ServiceConfig, crypto: C) -> Self {
+        Self { config, crypto, counters: BTreeMap::new(), unused: BTreeSet::new() }
     }
 
     /// Answers a lock request.
@@ -406,13 +493,13 @@ impl<S: ReceiptSigner> CounterService<S> {
         }
         self.reclaim(now);
         let full = self.is_full();
-        let keep = self.config.kept_pins;
+        let (keep, sha256) = (self.config.keep(), |data: &[u8]| self.crypto.sha256(data));
         let id = &request.counter;
         let mut reply = match self.counters.get_mut(id) {
-            Some(counter) => counter.increment(now, request, keep),
+            Some(counter) => counter.increment(now, request, keep, sha256),
             None => {
                 let mut counter = Counter::new();
-                match counter.increment(now, request, keep) {
+                match counter.increment(now, request, keep, sha256) {
                     IncrementReply::Ok(_) if full => IncrementReply::Error(Reason::RateLimited),
                     reply @ IncrementReply::Ok(_) => {
                         self.counters.insert(id.clone(), counter);
@@ -422,8 +509,27 @@ impl<S: ReceiptSigner> CounterService<S> {
                 }
             }
         };
-        if let IncrementReply::Ok(state) | IncrementReply::CounterError(state) = &mut reply {
-            self.add_receipt(id, request.val, state);
+        match &mut reply {
+            IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
+                self.add_receipt(id, request.val, state);
+            }
+            IncrementReply::WrongKey(state) => {
+                self.add_receipt(id, request.val.and_then(|val| val.checked_sub(1)), state);
+            }
+            IncrementReply::Error(_) => {}
+        }
+        reply
+    }
+
+    /// Answers which commit filled a slot. It changes nothing.
+    pub fn commit(&self, request: &CommitRequest) -> CommitReply {
+        let (id, val) = (&request.counter, request.val);
+        let mut reply = match self.counters.get(id) {
+            Some(counter) => counter.commit(val),
+            None => Counter::new().commit(val),
+        };
+        if let CommitReply::Found { state, .. } | CommitReply::CounterError(state) = &mut reply {
+            self.add_receipt(id, Some(val), state);
         }
         reply
     }
@@ -456,6 +562,8 @@ impl<S: ReceiptSigner> CounterService<S> {
         match (inbound.call, refused) {
             (Call::Lock(_), Some(reason)) => encode_lock_reply(&LockReply::Error(reason)),
             (Call::Increment(_), Some(reason)) => encode_increment_reply(&IncrementReply::Error(reason)),
+            (Call::Commit(_), Some(reason)) => encode_commit_reply(&CommitReply::Error(reason)),
+            (Call::Commit(call), None) => encode_commit_reply(&self.commit(&call)),
             (Call::Lock(call), None) => encode_lock_reply(&self.lock(now, &call, fresh_token)),
             (Call::Increment(call), None) => encode_increment_reply(&self.increment(now, &call)),
         }
@@ -511,7 +619,7 @@ impl<S: ReceiptSigner> CounterService<S> {
 
     fn add_receipt(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
         if let (Some(val), Some(pin)) = (val, &state.pin) {
-            let receipt = self.signer.sign(&receipt_message(id, val, pin));
+            let receipt = self.crypto.sign(&receipt_message(id, val, pin));
             state.receipt = receipt.filter(|receipt| receipt.len() <= MAX_RECEIPT);
         }
     }

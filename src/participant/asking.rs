@@ -2,15 +2,16 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
-
 use crate::action::{Action, Timer};
-use crate::counter::{IncrementRequest, LockRequest, Pin};
+use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
 use crate::engine::Engine;
 use crate::notice::Fault;
 use crate::participant::context::Context;
+use crate::participant::pins::Increment;
 use crate::participant::requests::{Attempt, FetchPurpose, IncrementPurpose, Interest, LockPurpose};
-use crate::request::{Failure, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::request::{
+    CommitRequestId, Failure, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
+};
 use crate::tracks::{FullTrackName, Location, Object};
 
 impl<E: Engine> Context<E> {
@@ -24,24 +25,35 @@ impl<E: Engine> Context<E> {
 
     /// Asks for an increment. Without pins and slots it says what the draft says and no more, but for the
     /// lock token of a service that gave one.
-    pub(crate) fn ask_increment(
-        &mut self,
-        purpose: IncrementPurpose,
-        prev: Option<Pin>,
-        lock_id: Option<Bytes>,
-    ) {
+    pub(crate) fn ask_increment(&mut self, purpose: IncrementPurpose, with: Increment) {
         let id = IncrementRequestId(self.requests.id());
         let (slot, pin) = purpose.slot();
         self.requests.increments.insert(id, purpose);
         self.stats.increment_requests = self.stats.increment_requests.saturating_add(1);
+        let Increment { prev, lock_id, key, commit } = with;
+        let pins = self.rules.pins;
         let request = IncrementRequest {
             counter: self.config.group.clone(),
             val: self.rules.names_slot.then_some(slot),
             lock_id,
-            prev: prev.filter(|_| self.rules.pins),
-            pin: self.rules.pins.then_some(pin),
+            prev: prev.filter(|_| pins),
+            pin: pins.then_some(pin),
+            key: key.filter(|_| pins),
+            commit: commit.filter(|_| pins),
         };
         self.actions.push_back(Action::Increment { id, request });
+    }
+
+    /// Asks the service which commit filled a slot: it takes no lock.
+    pub(crate) fn ask_commit(&mut self, slot: u64) {
+        if self.requests.commits.values().any(|asked| *asked == slot) {
+            return;
+        }
+        let id = CommitRequestId(self.requests.id());
+        self.requests.commits.insert(id, slot);
+        self.stats.commit_requests = self.stats.commit_requests.saturating_add(1);
+        let request = CommitRequest { counter: self.config.group.clone(), val: slot };
+        self.actions.push_back(Action::GetCommit { id, request });
     }
 
     pub(crate) fn fetch(

@@ -38,6 +38,8 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) keys: OwnKeys,
     pub(crate) passed: PassedEpochs,
     pub(crate) stats: Stats,
+    /// When a hint that the group went on was last looked into.
+    pub(crate) hinted: Option<Timestamp>,
 }
 
 impl<E: Engine> Context<E> {
@@ -66,6 +68,7 @@ impl<E: Engine> Context<E> {
             keys: OwnKeys::default(),
             passed: PassedEpochs::default(),
             stats: Stats::default(),
+            hinted: None,
         })
     }
 

@@ -136,6 +136,17 @@ pub(crate) fn read_welcome(from: &mut Reader) -> Result<(SenderId, Bytes), Snaps
     Ok((from.sender()?, from.bytes()?))
 }
 
+/// Writes a tree object's id and payload.
+pub(crate) fn write_tree(out: &mut Writer, (object, tree): &(u64, Bytes)) {
+    out.u64(*object);
+    out.shared(tree);
+}
+
+/// Reads what [`write_tree`] wrote.
+pub(crate) fn read_tree(from: &mut Reader) -> Result<(u64, Bytes), SnapshotError> {
+    Ok((from.u64()?, from.bytes()?))
+}
+
 /// Reads a pin.
 pub(crate) fn read_pin(from: &mut Reader) -> Result<Pin, SnapshotError> {
     Pin::from_slice(&from.bytes()?).ok_or(SnapshotError::Malformed)

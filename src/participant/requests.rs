@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::counter::Pin;
-use crate::request::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::request::{
+    CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
+};
 use crate::tracks::{FullTrackName, Object, TrackNamespace};
 
 /// Why a value of the counter was asked for. Asking for a used value takes no lock: it reads the counter.
@@ -17,6 +19,8 @@ pub(crate) enum LockPurpose {
     Slot(u64),
     /// Advisory: may this member fill the slot of the present epoch, as its committer died?
     Repair(u64),
+    /// Is the newest slot truly filled, as the service says?
+    Progress(u64),
 }
 
 impl LockPurpose {
@@ -24,7 +28,10 @@ impl LockPurpose {
     pub(crate) fn value(self) -> u64 {
         match self {
             Self::Genesis => 0,
-            Self::ConfirmWelcome(value) | Self::Slot(value) | Self::Repair(value) => value,
+            Self::ConfirmWelcome(value)
+            | Self::Slot(value)
+            | Self::Repair(value)
+            | Self::Progress(value) => value,
         }
     }
 }
@@ -67,6 +74,8 @@ pub(crate) struct Requests {
     last_id: u64,
     pub(super) locks: BTreeMap<LockRequestId, LockPurpose>,
     pub(super) increments: BTreeMap<IncrementRequestId, IncrementPurpose>,
+    /// The slots whose commits were asked for.
+    pub(super) commits: BTreeMap<CommitRequestId, u64>,
     pub(super) fetches: BTreeMap<FetchId, FetchPurpose>,
     pub(super) publishes: BTreeMap<PublishId, Attempt>,
     pub(super) publish_again: Vec<Attempt>,
@@ -104,6 +113,11 @@ impl Requests {
         self.increments.remove(&id)
     }
 
+    /// Takes a commit request off the list, as it is answered; `None` for one that was never made.
+    pub(crate) fn take_commit(&mut self, id: CommitRequestId) -> Option<u64> {
+        self.commits.remove(&id)
+    }
+
     /// Takes a fetch off the list, as it is answered; `None` for one that was never made.
     pub(crate) fn take_fetch(&mut self, id: FetchId) -> Option<FetchPurpose> {
         self.fetches.remove(&id)
@@ -116,7 +130,8 @@ impl Requests {
         let increments = self.increments.keys().map(|id| id.0);
         let fetches = self.fetches.keys().map(|id| id.0);
         let publishes = self.publishes.keys().map(|id| id.0);
-        let live = locks.chain(increments).chain(fetches).chain(publishes);
+        let commits = self.commits.keys().map(|id| id.0);
+        let live = locks.chain(increments).chain(commits).chain(fetches).chain(publishes);
         let mut old: Vec<u64> = live.collect();
         old.sort_unstable();
         let new: BTreeMap<u64, u64> = old.into_iter().zip(1..).collect();
@@ -127,6 +142,8 @@ impl Requests {
             .into_iter()
             .map(|(id, v)| (IncrementRequestId(of(id.0)), v))
             .collect();
+        self.commits =
+            std::mem::take(&mut self.commits).into_iter().map(|(id, v)| (CommitRequestId(of(id.0)), v)).collect();
         self.fetches =
             std::mem::take(&mut self.fetches).into_iter().map(|(id, v)| (FetchId(of(id.0)), v)).collect();
         self.publishes =

@@ -11,6 +11,8 @@ pub(crate) struct Rules {
     pub(crate) fills_first: bool,
     /// An increment names its slot. The draft's does not.
     pub(crate) names_slot: bool,
+    /// Objects lie where nobody can foresee. The draft's places are public.
+    pub(crate) draws_places: bool,
     /// A counter that stands one behind the group is incremented on behalf of a committer that died.
     pub(crate) repairs_counter: bool,
 }
@@ -19,13 +21,13 @@ impl Rules {
     pub(crate) const fn of(mode: SafetyMode) -> Self {
         match mode {
             SafetyMode::Pinned => {
-                Self { pins: true, fills_first: false, names_slot: true, repairs_counter: false }
+                Self { pins: true, fills_first: false, names_slot: true, draws_places: true, repairs_counter: false }
             }
             SafetyMode::Fenced => {
-                Self { pins: false, fills_first: true, names_slot: true, repairs_counter: false }
+                Self { pins: false, fills_first: true, names_slot: true, draws_places: true, repairs_counter: false }
             }
             SafetyMode::Advisory => {
-                Self { pins: false, fills_first: false, names_slot: false, repairs_counter: true }
+                Self { pins: false, fills_first: false, names_slot: false, draws_places: false, repairs_counter: true }
             }
         }
     }

@@ -28,6 +28,8 @@ pub struct Stats {
     pub welcomes: u64,
     /// Lock requests sent, reads included.
     pub lock_requests: u64,
+    /// Commit requests sent to the counter service.
+    pub commit_requests: u64,
     /// Increment requests sent.
     pub increment_requests: u64,
     /// Payload bytes published.

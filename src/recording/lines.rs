@@ -201,7 +201,21 @@ pub(super) fn event(now: Timestamp, event: &Event, token: impl Fn(&[u8]) -> Vec<
                 Ok(IncrementReply::CounterError(state)) => {
                     counter(line.text("result", "counter_error"), state)
                 }
+                Ok(IncrementReply::WrongKey(state)) => counter(line.text("result", "wrong_key"), state),
                 Ok(IncrementReply::Error(reason)) => {
+                    line.text("result", "error").text("reason", reason.as_str())
+                }
+                Err(f) => failure(line, *f),
+            }
+        }
+        Event::CommitReply { id, reply } => {
+            let line = line.text("event", "commit_reply").number("id", id.0);
+            match reply {
+                Ok(CommitReply::Found { state, commit }) => {
+                    counter(line.text("result", "ok"), state).hex("commit", commit)
+                }
+                Ok(CommitReply::CounterError(state)) => counter(line.text("result", "counter_error"), state),
+                Ok(CommitReply::Error(reason)) => {
                     line.text("result", "error").text("reason", reason.as_str())
                 }
                 Err(f) => failure(line, *f),
@@ -247,7 +261,19 @@ pub(super) fn action(action: &Action, secrets: Secrets, token: impl Fn(&[u8]) ->
             if let Some(lock_id) = &request.lock_id {
                 line = line.hex("lock_id", &token(lock_id));
             }
-            pin(pin(line, "prev", request.prev.as_ref()), "pin", request.pin.as_ref())
+            let line = pin(pin(line, "prev", request.prev.as_ref()), "pin", request.pin.as_ref());
+            // The key opens the next slot once, and is spent then.
+            let line = match &request.key {
+                Some(key) => line.hex("key", &token(key)),
+                None => line,
+            };
+            match &request.commit {
+                Some(commit) => line.number("commit_bytes", commit.len() as u64),
+                None => line,
+            }
+        }
+        Action::GetCommit { id, request } => {
+            line.text("action", "get_commit").number("id", id.0).number("val", request.val)
         }
         Action::Notify(notice) => {
             let text = format!("{notice:?}");

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::counter::service::{ReceiptSigner, ServiceConfig};
+use crate::counter::service::{ServiceConfig, ServiceCrypto};
+use crate::testing::sha256;
 use crate::namespace::RelayConfig;
 use crate::testing::flaws::Flaw;
 use crate::time::Timestamp;
@@ -92,18 +93,22 @@ impl NetworkConfig {
     }
 }
 
-/// The signer of the counter service; none unless one is given.
+/// The cryptography of the counter service; it signs nothing unless a signer is given.
 #[derive(Clone, Default)]
-pub struct Receipts(Option<Arc<dyn ReceiptSigner + Send + Sync>>);
+pub struct Receipts(Option<Arc<dyn ServiceCrypto + Send + Sync>>);
 
 impl Receipts {
     /// Receipts by `signer`.
-    pub fn by(signer: impl ReceiptSigner + Send + Sync + 'static) -> Self {
+    pub fn by(signer: impl ServiceCrypto + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(signer)))
     }
 }
 
-impl ReceiptSigner for Receipts {
+impl ServiceCrypto for Receipts {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         self.0.as_ref()?.sign(message)
     }

@@ -157,6 +157,7 @@ impl Done {
             Action::Publish { object, .. } => Some(Self::Published(object.clone())),
             Action::Lock { id, request } => Some(Self::Asked(HttpId::Lock(*id), Some(request.val))),
             Action::Increment { id, request } => Some(Self::Asked(HttpId::Increment(*id), request.val)),
+            Action::GetCommit { id, request } => Some(Self::Asked(HttpId::Commit(*id), Some(request.val))),
             _ => None,
         }
     }

@@ -7,10 +7,18 @@ use bytes::Bytes;
 use crate::counter::json::JsonError;
 use crate::tracks::NameError;
 
-/// Largest body taken by [`decode_request`](crate::counter::http::decode_request),
-/// [`decode_lock_reply`](crate::counter::http::decode_lock_reply) and
-/// [`decode_increment_reply`](crate::counter::http::decode_increment_reply), bytes.
-pub const MAX_BODY: usize = 4 << 10;
+/// Largest JSON taken, bytes: a body, or the part of one before a commit.
+pub const MAX_JSON: usize = 4 << 10;
+/// Largest commit carried, bytes.
+pub const MAX_COMMIT: usize = 4 << 20;
+/// Largest body taken by [`decode_request`](crate::counter::http::decode_request) and the readers of replies:
+/// the length of the JSON, the JSON and a commit, bytes.
+pub const MAX_BODY: usize = 2 + MAX_JSON + MAX_COMMIT;
+
+/// The type of a body that is JSON and a commit: `u16 length of the JSON | JSON | commit`.
+pub(super) const WITH_COMMIT: &str = "application/vnd.moq-mls.commit";
+/// The type of a body that is JSON alone.
+pub(super) const JSON: &str = "application/json";
 
 /// Bounds on a message read from bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::counter::http::message::{Headers, HttpError, HttpResponse, MAX_BODY};
+use crate::counter::http::commit::{join, split};
+use crate::counter::http::message::{
+    Headers, HttpError, HttpResponse, JSON, MAX_BODY, MAX_JSON, WITH_COMMIT,
+};
 use crate::counter::http::request::{bounded, lock_id_of, pin_of};
 use crate::counter::json::{self, Writer};
-use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
+use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::time::millis;
 use crate::tracks::NameError;
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::NotLocked,
         Reason::PinRequired,
         Reason::UnpinnedId,
@@ -23,6 +26,7 @@ impl Reason {
         Reason::Forbidden,
         Reason::RateLimited,
         Reason::Overflow,
+        Reason::CommitRequired,
     ];
 
     /// The word in the reply's `reason`.
@@ -37,6 +41,7 @@ impl Reason {
             Reason::Forbidden => "forbidden",
             Reason::RateLimited => "rate_limited",
             Reason::Overflow => "overflow",
+            Reason::CommitRequired => "commit_required",
         }
     }
 
@@ -44,7 +49,11 @@ impl Reason {
     /// 409, `overflow` among them.
     pub fn status(self) -> u16 {
         match self {
-            Reason::NotLocked | Reason::PinRequired | Reason::UnpinnedId | Reason::Overflow => 409,
+            Reason::NotLocked
+            | Reason::PinRequired
+            | Reason::UnpinnedId
+            | Reason::Overflow
+            | Reason::CommitRequired => 409,
             Reason::Malformed => 400,
             Reason::TooLarge => 413,
             Reason::Unauthenticated => 401,
@@ -103,7 +112,24 @@ pub fn encode_increment_reply(reply: &IncrementReply) -> HttpResponse {
     match reply {
         IncrementReply::Ok(state) => json_response(200, write_state(result("ok"), state)),
         IncrementReply::CounterError(state) => counter_error(state),
+        IncrementReply::WrongKey(state) => json_response(403, write_state(result(WRONG_KEY), state)),
         IncrementReply::Error(reason) => refusal(*reason),
+    }
+}
+
+/// Makes the HTTP form of the answer to a commit request. A commit over [`MAX_COMMIT`](super::MAX_COMMIT) is not carried.
+pub fn encode_commit_reply(reply: &CommitReply) -> HttpResponse {
+    match reply {
+        CommitReply::Found { state, commit } => {
+            let Ok(body) = join(&write_state(result("ok"), state).finish(), commit) else {
+                return counter_error(state);
+            };
+            let mut headers = no_store();
+            headers.push("Content-Type", WITH_COMMIT);
+            HttpResponse { status: 200, headers, body }
+        }
+        CommitReply::CounterError(state) => counter_error(state),
+        CommitReply::Error(reason) => refusal(*reason),
     }
 }
 
@@ -170,8 +196,41 @@ pub fn decode_increment_reply(response: &HttpResponse) -> Result<IncrementReply,
         200 => read_state(response, "ok").map(IncrementReply::Ok),
         412 => read_state(response, "counter_error").map(IncrementReply::CounterError),
         409 => Ok(IncrementReply::Error(reason(response).unwrap_or(Reason::NotLocked))),
+        403 if names_result(response, WRONG_KEY) => {
+            read_state(response, WRONG_KEY).map(IncrementReply::WrongKey)
+        }
         status => reason(response).map(IncrementReply::Error).ok_or(HttpError::Status(status)),
     }
+}
+
+/// Reads the answer to a commit request.
+///
+/// # Errors
+/// As [`decode_lock_reply`]; [`HttpError::Field`] for a 200 without a commit.
+pub fn decode_commit_reply(response: &HttpResponse) -> Result<CommitReply, HttpError> {
+    if response.body.len() > MAX_BODY {
+        return Err(HttpError::TooLarge("body"));
+    }
+    match response.status {
+        200 => {
+            let (json, commit) = split(&response.headers, &response.body)?;
+            let commit = commit.ok_or(HttpError::Field("commit"))?;
+            let json = HttpResponse { body: json, ..response.clone() };
+            Ok(CommitReply::Found { state: read_state(&json, "ok")?, commit })
+        }
+        412 => {
+            check_size(response)?;
+            read_state(response, "counter_error").map(CommitReply::CounterError)
+        }
+        status => reason(response).map(CommitReply::Error).ok_or(HttpError::Status(status)),
+    }
+}
+
+/// The result of an increment whose key opens nothing.
+const WRONG_KEY: &str = "wrong_key";
+
+fn names_result(response: &HttpResponse, wanted: &str) -> bool {
+    json::fields(&response.body, ["result"]).is_ok_and(|[word]| word.is_some_and(|v| v.text() == Some(wanted)))
 }
 
 fn no_store() -> Headers {
@@ -185,7 +244,7 @@ fn result(word: &str) -> Writer {
 
 fn json_response(status: u16, body: Writer) -> HttpResponse {
     let mut headers = no_store();
-    headers.push("Content-Type", "application/json");
+    headers.push("Content-Type", JSON);
     HttpResponse { status, headers, body: body.finish() }
 }
 
@@ -217,7 +276,7 @@ fn write_state(body: Writer, state: &CounterState) -> Writer {
 }
 
 fn check_size(response: &HttpResponse) -> Result<(), HttpError> {
-    if response.body.len() > MAX_BODY { Err(HttpError::TooLarge("body")) } else { Ok(()) }
+    if response.body.len() > MAX_JSON { Err(HttpError::TooLarge("body")) } else { Ok(()) }
 }
 
 fn body(response: &HttpResponse) -> &[u8] {

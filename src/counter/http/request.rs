@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 
-use crate::counter::http::message::{Headers, HttpError, HttpRequest, MAX_BODY, Method};
+use crate::counter::http::commit::{join, split};
+use crate::counter::http::message::{Headers, HttpError, HttpRequest, JSON, MAX_BODY, Method, WITH_COMMIT};
 use crate::counter::json::{self, Value};
-use crate::counter::{IncrementRequest, LockRequest, MAX_LOCK_ID, Pin};
+use crate::counter::{CommitRequest, IncrementRequest, LockRequest, MAX_LOCK_ID, Pin, SLOT_KEY_LEN};
 use crate::tracks::GroupName;
 
 const LOCK: &str = "/lock/";
 const INCREMENT: &str = "/increment/";
+const COMMIT: &str = "/commit/";
 
 /// A request to the counter service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +19,8 @@ pub enum Call {
     Lock(LockRequest),
     /// `POST /increment/<id>` (draft section 7.2).
     Increment(IncrementRequest),
+    /// `GET /commit/<id>?val=<val>` (ours).
+    Commit(CommitRequest),
 }
 
 impl Call {
@@ -25,6 +29,7 @@ impl Call {
         match self {
             Call::Lock(request) => &request.counter,
             Call::Increment(request) => &request.counter,
+            Call::Commit(request) => &request.counter,
         }
     }
 }
@@ -70,11 +75,26 @@ pub fn encode_lock(request: &LockRequest, token: Option<&str>) -> Result<HttpReq
     })
 }
 
-/// The HTTP form of an increment. Without any of the optional fields it is the draft's: no body.
+/// Makes the HTTP form of a commit request.
+///
+/// # Errors
+/// [`HttpError::Field`] if `token` is not a bearer token (RFC 6750 section 2.1).
+pub fn encode_commit(request: &CommitRequest, token: Option<&str>) -> Result<HttpRequest, HttpError> {
+    Ok(HttpRequest {
+        method: Method::Get,
+        target: format!("{COMMIT}{}?val={}", escape(&request.counter), request.val),
+        headers: authorization(token)?,
+        body: Bytes::new(),
+    })
+}
+
+/// The HTTP form of an increment. Without any of the optional fields it is the draft's: no body. A commit goes
+/// behind the JSON as it is.
 ///
 /// # Errors
 /// [`HttpError::Field`] if `token` is not a bearer token (RFC 6750 section 2.1);
-/// [`HttpError::TooLarge`] for a `lock_id` over [`MAX_LOCK_ID`].
+/// [`HttpError::TooLarge`] for a `lock_id` over [`MAX_LOCK_ID`] or a commit over
+/// [`MAX_COMMIT`](super::MAX_COMMIT).
 pub fn encode_increment(request: &IncrementRequest, token: Option<&str>) -> Result<HttpRequest, HttpError> {
     let mut headers = authorization(token)?;
     let mut body = json::Writer::new();
@@ -96,11 +116,19 @@ pub fn encode_increment(request: &IncrementRequest, token: Option<&str>) -> Resu
     if let Some(pin) = &request.pin {
         body = body.bytes("pin", pin.as_bytes());
     }
-    let body = if body.is_empty() {
-        Bytes::new()
-    } else {
-        headers.push("Content-Type", "application/json");
-        body.finish()
+    if let Some(key) = &request.key {
+        body = body.bytes("key", key);
+    }
+    let body = match &request.commit {
+        Some(commit) => {
+            headers.push("Content-Type", WITH_COMMIT);
+            join(&body.finish(), commit)?
+        }
+        None if body.is_empty() => Bytes::new(),
+        None => {
+            headers.push("Content-Type", JSON);
+            body.finish()
+        }
     };
     let target = format!("{INCREMENT}{}", escape(&request.counter));
     Ok(HttpRequest { method: Method::Post, target, headers, body })
@@ -131,23 +159,33 @@ pub fn decode_request(request: &HttpRequest) -> Result<Inbound<'_>, HttpError> {
         if request.method != Method::Post {
             return Err(HttpError::MethodNotAllowed { allow: "POST" });
         }
-        Call::Increment(increment(counter, &request.body)?)
+        Call::Increment(increment(counter, request)?)
+    } else if let Some(id) = path.strip_prefix(COMMIT) {
+        let counter = unescape(id)?;
+        if request.method != Method::Get {
+            return Err(HttpError::MethodNotAllowed { allow: "GET" });
+        }
+        Call::Commit(CommitRequest { counter, val: query_val(query)? })
     } else {
         return Err(HttpError::NotFound);
     };
     Ok(Inbound { call, token: request.bearer()? })
 }
 
-fn increment(counter: GroupName, body: &[u8]) -> Result<IncrementRequest, HttpError> {
-    if body.is_empty() {
-        return Ok(IncrementRequest { counter, val: None, lock_id: None, prev: None, pin: None });
+fn increment(counter: GroupName, request: &HttpRequest) -> Result<IncrementRequest, HttpError> {
+    if request.body.is_empty() {
+        return Ok(IncrementRequest::draft(counter));
     }
-    let [val, lock_id, prev, pin] = json::fields(body, ["val", "lock_id", "prev", "pin"])?;
+    let (body, commit) = split(&request.headers, &request.body)?;
+    let names = ["val", "lock_id", "prev", "pin", "key"];
+    let [val, lock_id, prev, pin, key] = json::fields(&body, names)?;
     let val = val.map(|v| v.counter().ok_or(HttpError::Field("val"))).transpose()?;
     let lock_id = lock_id_of(lock_id)?;
     // Empty for slot 0.
     let prev = prev.filter(|v| v.text() != Some(""));
-    Ok(IncrementRequest { counter, val, lock_id, prev: pin_of(prev, "prev")?, pin: pin_of(pin, "pin")? })
+    let key = bounded(key, "key", SLOT_KEY_LEN)?;
+    let (prev, pin) = (pin_of(prev, "prev")?, pin_of(pin, "pin")?);
+    Ok(IncrementRequest { counter, val, lock_id, prev, pin, key, commit })
 }
 
 pub(super) fn pin_of(value: Option<Value<'_>>, name: &'static str) -> Result<Option<Pin>, HttpError> {

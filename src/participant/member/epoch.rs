@@ -6,17 +6,19 @@ use bytes::Bytes;
 
 use crate::action::{Action, Timer};
 use crate::counter::Pin;
+use crate::codec::pinned::WelcomeObject;
 use crate::engine::{Engine, Member as GroupMember, Next};
 use crate::error::Error;
 use crate::keys::{EXPORTER_LABEL, EpochSecret};
 use crate::notice::Notice;
 use crate::participant::context::Context;
-use crate::participant::durable::{read_pin, read_welcome, write_welcome};
+use crate::participant::durable::{read_pin, read_tree, read_welcome, write_tree, write_welcome};
 use crate::participant::flow::Entry;
 use crate::participant::requests::FetchPurpose;
 use crate::participant::roster::Roster;
+use crate::secret::Secret;
 use crate::snapshot::{Reader, SnapshotError, Writer};
-use crate::tracks::{Location, Object, SenderId, TREE_OBJECT, WELCOME_OBJECT};
+use crate::tracks::{Location, Object, SenderId};
 
 /// One epoch.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -29,6 +31,8 @@ pub(crate) struct Epoch<G> {
     pub(crate) leaf: u32,
     /// The pin of this epoch; `None` but in Pinned mode.
     pub(crate) pin: Option<Pin>,
+    /// What opens the slot of the next epoch; `None` but in Pinned mode.
+    pub(crate) slot_key: Option<Secret>,
     pub(crate) roster: Roster,
     /// What the own commit that made it left to be shown.
     pub(crate) afterwards: Afterwards,
@@ -41,17 +45,22 @@ pub(crate) struct Epoch<G> {
 pub(crate) struct Afterwards {
     /// Welcomes, published by now or about to be.
     pub(crate) welcomes: Vec<(SenderId, Bytes)>,
-    /// Fenced: the commit itself, until it was read back. Nobody has it before it is published.
+    /// The commit itself, until it was read back.
     pub(crate) unheard: Option<Unheard>,
-    /// The tree object that goes before the Welcomes, if they come without the tree.
-    pub(crate) tree: Option<Bytes>,
+    /// The service's receipt for this epoch, for its Welcomes.
+    pub(crate) receipt: Option<Bytes>,
+    /// The object id and the payload of the tree that goes before the Welcomes, if they come without it.
+    pub(crate) tree: Option<(u64, Bytes)>,
 }
 
-/// Fenced: an own commit that made the present epoch, and its place.
+/// An own commit that made the present epoch, and where it was sent last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Unheard {
-    pub(crate) location: Location,
+    /// The epoch it was sent in.
+    pub(crate) epoch: u64,
     pub(crate) commit: Bytes,
+    /// How often it was published and not read back.
+    pub(crate) tries: u32,
 }
 
 /// The next epoch, decided.
@@ -59,6 +68,8 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) next: Next<G>,
     pub(crate) change: Change,
     pub(crate) pin: Option<Pin>,
+    /// The service's receipt, if this participant is to tell the others.
+    pub(crate) receipt: Option<Bytes>,
     /// What goes with an epoch that this participant made itself.
     pub(crate) own: Option<OwnCommit>,
 }
@@ -89,6 +100,7 @@ impl<G> Epoch<G> {
     pub(crate) fn enter<E: Engine<Group = G>>(cx: &Context<E>, entry: Entry<G>) -> Result<Self, Error> {
         let Entry { group, view, saved, pin, .. } = entry;
         Ok(Self {
+            slot_key: cx.rules.pins.then(|| cx.slot_key(&group)).transpose()?,
             roster: Roster::new(cx.engine.roster(&group)?),
             group,
             saved,
@@ -112,7 +124,7 @@ impl<G> Epoch<G> {
         cx: &mut Context<E>,
         new: NewEpoch<G>,
     ) -> Result<Turnover, Error> {
-        let NewEpoch { next, change, pin, own } = new;
+        let NewEpoch { next, change, pin, own, .. } = new;
         let OwnCommit { saved, afterwards } = match own {
             Some(own) => own,
             None => OwnCommit { saved: cx.engine.save(&next.group)?, afterwards: Afterwards::default() },
@@ -120,6 +132,7 @@ impl<G> Epoch<G> {
         self.keep_if_untold(cx)?;
         let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
         self.number = self.slot();
+        self.slot_key = cx.rules.pins.then(|| cx.slot_key(&next.group)).transpose()?;
         self.group = next.group;
         self.saved = saved;
         self.context_hash = next.context_hash;
@@ -157,39 +170,51 @@ impl<G> Epoch<G> {
 
     /// Publishes the Welcomes of the own commit, its tree ahead of them. Its slot is decided, so nobody is
     /// let into an epoch that never was (RFC 9420 section 14).
-    pub(crate) fn publish_welcomes<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+    pub(crate) fn publish_welcomes<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         let group = self.number;
-        let Afterwards { welcomes, tree, .. } = &self.afterwards;
-        if let Some(tree) = tree {
-            let location = Location { group, object: TREE_OBJECT };
-            cx.publish(cx.tracks.tree(&cx.me), location, tree.clone());
+        let Afterwards { welcomes, tree, receipt, .. } = &self.afterwards;
+        if let Some((object, tree)) = tree {
+            cx.publish(cx.tracks.tree(&cx.me), Location { group, object: *object }, tree.clone());
         }
         cx.stats.welcomes = cx.stats.welcomes.saturating_add(welcomes.len() as u64);
         for (recipient, welcome) in welcomes {
-            let track = cx.tracks.welcome(recipient);
-            cx.publish(track, Location { group, object: WELCOME_OBJECT }, welcome.clone());
+            let payload = match self.pin {
+                Some(pin) => WelcomeObject { pin, receipt: receipt.clone(), welcome: welcome.clone() }.encode(),
+                None => welcome.clone(),
+            };
+            let object = cx.welcome_place(&payload)?;
+            cx.publish(cx.tracks.welcome(recipient), Location { group, object }, payload);
         }
+        Ok(())
     }
 
-    /// Fenced: shows the commit that made this epoch, until it was read back.
-    pub(crate) fn publish_unheard<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        let Some(Unheard { location, commit }) = &self.afterwards.unheard else { return };
-        cx.publish(cx.tracks.commit(&cx.me), *location, commit.clone());
+    /// Shows the commit that made this epoch, until it was read back.
+    pub(crate) fn publish_unheard<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
+        let Some(Unheard { epoch, commit, tries }) = &self.afterwards.unheard else { return Ok(()) };
+        let object = cx.commit_place(&cx.engine.sha256(commit)?, *tries)?;
+        cx.publish(cx.tracks.commit(&cx.me), Location { group: *epoch, object }, commit.clone());
         cx.set(Timer::ReadBack, cx.config.timers.read_back);
+        Ok(())
     }
 
-    /// Fenced: the commit did not come back.
-    pub(crate) fn show_unheard_again<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        if let Some(Unheard { location, .. }) = &self.afterwards.unheard {
-            let group = location.group;
-            self.publish_unheard(cx);
-            cx.fetch_commits(FetchPurpose::Objects, group..=group);
+    /// The commit did not come back: it was lost, or only its echo was, or other bytes lie at its place.
+    pub(crate) fn show_unheard_again<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        let Some(unheard) = &mut self.afterwards.unheard else { return Ok(()) };
+        unheard.tries = unheard.tries.saturating_add(1);
+        let group = unheard.epoch;
+        if unheard.tries > cx.config.limits.publish_tries && cx.rules.pins {
+            // The service has it.
+            self.afterwards.unheard = None;
+            return Ok(());
         }
+        self.publish_unheard(cx)?;
+        cx.fetch_commits(FetchPurpose::Objects, group..=group);
+        Ok(())
     }
 
-    /// Fenced: an object of an epoch that is over, perhaps the own commit that came back.
+    /// Takes in an object of an epoch that is over, perhaps the own commit that came back.
     pub(crate) fn on_past_object<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, object: &Object) {
-        let own = |u: &mut Unheard| u.location.group == object.location.group && u.commit == object.payload;
+        let own = |u: &mut Unheard| u.epoch == object.location.group && u.commit == object.payload;
         if self.afterwards.unheard.take_if(own).is_some() {
             cx.deadlines.clear(Timer::ReadBack);
         }
@@ -234,16 +259,16 @@ impl<G> Epoch<G> {
 
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
-        let Afterwards { welcomes, tree, unheard } = &self.afterwards;
+        let Afterwards { welcomes, tree, unheard, receipt } = &self.afterwards;
         out.shared(&self.saved);
         out.option(self.pin, |out, pin| out.bytes(pin.as_bytes()));
         out.list(welcomes.iter(), write_welcome);
-        out.option(tree.as_ref(), |out, tree| out.shared(tree));
+        out.option(tree.as_ref(), write_tree);
         out.option(unheard.as_ref(), |out, unheard| {
-            out.u64(unheard.location.group);
-            out.u64(unheard.location.object);
+            out.u64(unheard.epoch);
             out.shared(&unheard.commit);
         });
+        out.option(receipt.as_ref(), |out, receipt| out.bytes(receipt));
     }
 }
 
@@ -260,11 +285,10 @@ impl Stored {
         let saved = from.bytes()?;
         let pin = from.option(read_pin)?;
         let welcomes = from.list(read_welcome)?;
-        let tree = from.option(Reader::bytes)?;
-        let unheard = from.option(|from| {
-            let location = Location { group: from.u64()?, object: from.u64()? };
-            Ok(Unheard { location, commit: from.bytes()? })
-        })?;
-        Ok(Self { saved, pin, afterwards: Afterwards { welcomes, unheard, tree } })
+        let tree = from.option(read_tree)?;
+        let unheard =
+            from.option(|from| Ok(Unheard { epoch: from.u64()?, commit: from.bytes()?, tries: 0 }))?;
+        let receipt = from.option(Reader::bytes)?;
+        Ok(Self { saved, pin, afterwards: Afterwards { welcomes, unheard, receipt, tree } })
     }
 }

@@ -4,18 +4,18 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{CounterState, MAX_RECEIPT, Pin, receipt_message};
+use crate::counter::{CounterState, Pin};
 use crate::engine::{Engine, EngineError, MessageKind, Rejection, Trial};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::context::Context;
 use crate::participant::member::epoch::{Afterwards, Change, Epoch, NewEpoch, OwnCommit, Unheard};
-use crate::participant::member::slot::{Candidate, Slot, Step, Verdict};
+use crate::participant::member::slot::{Candidate, Slot, Step, Verdict, Won};
 use crate::participant::requests::FetchPurpose;
-use crate::tracks::{Location, Object, SenderId};
+use crate::tracks::{Object, SenderId};
 
 impl<G> Slot<G> {
-    /// Takes in an object of this epoch's MOQT group: a commit at an even id, its receipt at the next.
+    /// Takes in an object of this epoch's MOQT group: a commit at an even id, a receipt at an odd one.
     pub(crate) fn on_object<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
@@ -23,45 +23,45 @@ impl<G> Slot<G> {
         from: Option<SenderId>,
         object: Object,
     ) -> Result<Verdict<G>, Error> {
-        let id = object.location.object;
-        if id % 2 == 1 {
-            self.on_receipt(cx, epoch, from, id, object.payload)
+        if object.location.object % 2 == 1 {
+            self.on_receipt(cx, epoch, from, object.payload)
         } else {
-            self.on_commit(cx, epoch, from, id, object.payload)
+            self.on_commit(cx, epoch, from, object.payload)
         }
     }
 
-    fn on_commit<E: Engine<Group = G>>(
+    /// Takes in a commit, from the relay or from the service. The cheapest check comes first: anybody may have
+    /// made it.
+    pub(crate) fn on_commit<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
         from: Option<SenderId>,
-        id: u64,
         bytes: Bytes,
     ) -> Result<Verdict<G>, Error> {
+        if let Some(fault) = what_is_wrong(cx, epoch, &bytes)? {
+            cx.fault(from, fault);
+            return Ok(Verdict::Open);
+        }
         let hash = cx.engine.sha256(&bytes)?;
-        let (most_looks, most_held) = (cx.config.limits.commits_per_epoch, cx.config.limits.candidates);
         if self.outbox.as_ref().is_some_and(|o| o.pin.commit_hash() == hash) {
             self.on_own_commit_seen(cx, epoch);
             return Ok(Verdict::Open);
         }
-        if from.as_ref().is_none_or(|from| *from == cx.me) && self.taken.len() < most_looks {
-            self.taken.insert(id);
-        }
-        if let Some(candidate) = self.candidate(&hash).and_then(|i| self.candidates.get_mut(i)) {
-            candidate.objects.insert(id);
-            return self.use_receipts(cx, epoch);
-        }
-        if self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
-            // The slot is decided for another commit.
+        let known = self.candidates.iter().any(|c| c.hash == hash);
+        // The slot may be decided for another commit, or for one that nobody can enter.
+        if known || self.dead || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
             return Ok(Verdict::Open);
         }
-        let over = self.looked_at >= most_looks || self.candidates.len() >= most_held;
+        let limits = &cx.config.limits;
+        let over = self.trials >= limits.commits_per_epoch || self.candidates.len() >= limits.candidates;
         if over && self.decided.is_none() {
             cx.fault(from, Fault::TooMany);
+            // The one that wins may be among those that are not looked at any more.
+            cx.hint();
             return Ok(Verdict::Open);
         }
-        self.looked_at = self.looked_at.saturating_add(1);
+        self.trials = self.trials.saturating_add(1);
         match cx.engine.trial(&epoch.group, cx.now, &bytes)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
@@ -69,14 +69,17 @@ impl<G> Slot<G> {
                     cx.fault(from, Fault::TooMany);
                     return Ok(Verdict::Open);
                 }
-                self.on_candidate(cx, epoch, Candidate { hash, objects: [id].into(), trial })
+                let pin = match &trial.next {
+                    Some(next) => Some(cx.pin_of(hash, next, epoch.slot())?),
+                    None => None,
+                };
+                self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial })
             }
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(Rejection::Own) => Ok(Verdict::Open),
             Err(_) => {
-                let fault = what_is_wrong(cx, epoch, &bytes)?;
-                cx.fault(from, fault);
-                Ok(if fault == Fault::Invalid { self.on_faulty(cx, epoch, &hash) } else { Verdict::Open })
+                cx.fault(from, Fault::Invalid);
+                Ok(self.on_faulty(cx, epoch, &hash))
             }
         }
     }
@@ -88,9 +91,10 @@ impl<G> Slot<G> {
         candidate: Candidate<G>,
     ) -> Result<Verdict<G>, Error> {
         let unsent = self.outbox.as_ref().is_none_or(|o| !o.sent);
+        let hash = candidate.hash;
         self.candidates.push(candidate);
         if let Some(pin) = self.decided {
-            return self.decide(cx, epoch, pin);
+            return self.decide(cx, epoch, pin, None);
         }
         if !cx.rules.pins && unsent {
             // The draft's rule: process it on receipt. In Fenced mode its committer has won the slot.
@@ -101,7 +105,7 @@ impl<G> Slot<G> {
         let confirm = cx.config.timers.confirm;
         let wait = confirm + cx.jitter.up_to(confirm);
         cx.bring_forward(Timer::Confirm, wait);
-        let verdict = self.use_receipts(cx, epoch)?;
+        let verdict = self.use_receipts(cx, epoch, &hash)?;
         if matches!(verdict, Verdict::Open) {
             self.on_rival(cx, epoch);
         }
@@ -122,75 +126,42 @@ impl<G> Slot<G> {
         Verdict::Rejoin(RejoinReason::FaultyCommit)
     }
 
-    fn on_receipt<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        epoch: &Epoch<G>,
-        from: Option<SenderId>,
-        id: u64,
-        receipt: Bytes,
-    ) -> Result<Verdict<G>, Error> {
-        if receipt.len() > MAX_RECEIPT {
-            cx.fault(from, Fault::BadReceipt);
-        } else if self.receipts.len() >= cx.config.limits.candidates {
-            cx.fault(from, Fault::TooMany);
-        } else {
-            self.receipts.push((id - 1, receipt));
-            return self.use_receipts(cx, epoch);
-        }
-        Ok(Verdict::Open)
-    }
-
-    /// A receipt that verifies confirms its commit without a word from the counter service.
-    fn use_receipts<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        epoch: &Epoch<G>,
-    ) -> Result<Verdict<G>, Error> {
-        let Some(key) = cx.config.service_key.as_ref().filter(|_| cx.rules.pins) else {
-            return Ok(Verdict::Open);
-        };
-        let slot = epoch.slot();
-        let confirmed = self.receipts.iter().find_map(|(id, receipt)| {
-            let pin = self.candidates.iter().find(|c| c.objects.contains(id))?.pin()?;
-            let message = receipt_message(&cx.config.group, slot, &pin);
-            cx.engine.verify_receipt(key, &message, receipt).then_some(pin)
-        });
-        match confirmed {
-            Some(pin) => {
-                cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-                self.decide(cx, epoch, pin)
-            }
-            None => Ok(Verdict::Open),
-        }
-    }
-
     /// The slot is decided: apply the commit that `pin` names, or go and find it.
     pub(crate) fn decide<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
         pin: Pin,
+        receipt: Option<Bytes>,
     ) -> Result<Verdict<G>, Error> {
+        if self.dead {
+            return Ok(Verdict::Open);
+        }
         self.halted = None;
-        if self.outbox.as_ref().is_some_and(|o| o.pin == pin) {
-            return self.apply_outbox(cx, epoch);
+        let won = Won { pin: cx.rules.pins.then_some(pin), receipt };
+        let own = self.outbox.as_ref().map(|o| o.pin).filter(|own| own.commit_hash() == pin.commit_hash());
+        if own.is_some_and(|own| own.slot_lock() == pin.slot_lock()) {
+            return self.apply_outbox(cx, epoch, won);
         }
         if let Some(at) = self.candidates.iter().position(|c| c.agrees_with(&pin)) {
-            return Ok(self.apply_candidate(cx, at, cx.rules.pins.then_some(pin)));
+            return Ok(self.apply_candidate(cx, at, Some(won)));
         }
-        let misnamed = self.candidates.iter().any(|c| c.is_named_by(&pin));
+        let dead = own.is_some() || self.candidates.iter().any(|c| c.is_named_by(&pin));
         self.decided = Some(pin);
         self.step = Step::Idle;
         // Losers and their secrets go; what they held is rebuilt in the next epoch.
         self.candidates.clear();
         self.lose_outbox(cx);
-        if let (true, Ok(hash)) = (misnamed, pin.commit_hash().try_into()) {
-            // The commit makes another epoch than its committer told the service.
-            return Ok(self.on_faulty(cx, epoch, &hash));
-        }
         for timer in [Timer::Turn, Timer::Confirm, Timer::ReadBack, Timer::Request] {
             cx.deadlines.clear(timer);
+        }
+        if dead {
+            // Only who made the lock up can fill the next slot. Nobody may take the keys of this one for the group's.
+            self.dead = true;
+            cx.deadlines.clear(Timer::Rejoin);
+            cx.deadlines.clear(Timer::Fetch);
+            cx.notify(Notice::DeadSlot { epoch: epoch.slot() });
+            return Ok(Verdict::Open);
         }
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
@@ -208,6 +179,9 @@ impl<G> Slot<G> {
     pub(crate) fn fetch_missing<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         let last = epoch.number.saturating_add(cx.config.limits.future_epochs);
         cx.fetch_commits(FetchPurpose::Objects, epoch.number..=last);
+        if cx.rules.pins {
+            cx.ask_commit(epoch.slot());
+        }
         let fetch = cx.config.timers.fetch;
         let wait = fetch + cx.jitter.up_to(fetch / 2);
         cx.set(Timer::Fetch, wait);
@@ -216,7 +190,7 @@ impl<G> Slot<G> {
     /// A commit of a later epoch is here: the ones before it exist, and are either on their way or lost.
     pub(crate) fn on_gap<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         if self.candidates.is_empty() && self.decided.is_none() {
-            cx.bring_forward(Timer::Confirm, cx.config.timers.confirm);
+            cx.hint();
         }
     }
 
@@ -224,21 +198,24 @@ impl<G> Slot<G> {
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
+        won: Won,
     ) -> Result<Verdict<G>, Error> {
         // mls-rs would roll a group back without a word: the base must be the very epoch we are in.
         let Some(outbox) = self.outbox.take_if(|o| o.base == epoch.context_hash) else {
             return Ok(Verdict::Rejoin(RejoinReason::Unreachable));
         };
-        let place = self.commit_place(cx, epoch, &outbox.commit)?;
-        let location = Location { group: epoch.number, object: place };
-        let unheard = cx.rules.fills_first.then_some(Unheard { location, commit: outbox.commit });
+        let shows = cx.rules.fills_first || (cx.rules.pins && !outbox.seen);
+        let unheard = shows.then(|| Unheard { epoch: epoch.number, commit: outbox.commit, tries: outbox.tries });
         cx.stats.commits_won = cx.stats.commits_won.saturating_add(1);
-        let afterwards = Afterwards { welcomes: outbox.welcomes, unheard, tree: outbox.tree };
+        let Won { pin, receipt } = won;
+        let afterwards =
+            Afterwards { welcomes: outbox.welcomes, unheard, tree: outbox.tree, receipt: receipt.clone() };
         let change = Change { committer: epoch.leaf, removed: outbox.removed, added: outbox.added };
         Ok(Verdict::Enter(Box::new(NewEpoch {
             next: outbox.next,
             change,
-            pin: cx.rules.pins.then_some(outbox.pin),
+            pin,
+            receipt: receipt.filter(|_| self.tells),
             own: Some(OwnCommit { saved: outbox.saved, afterwards }),
         })))
     }
@@ -247,17 +224,19 @@ impl<G> Slot<G> {
         &mut self,
         cx: &mut Context<E>,
         at: usize,
-        pin: Option<Pin>,
+        won: Option<Won>,
     ) -> Verdict<G> {
         if at >= self.candidates.len() {
             return Verdict::Open;
         }
         let Trial { author, removed, added, next } = self.candidates.swap_remove(at).trial;
         self.lose_outbox(cx);
+        let Won { pin, receipt } = won.unwrap_or_default();
         match next {
             Some(next) => {
                 let change = Change { committer: author, removed, added };
-                Verdict::Enter(Box::new(NewEpoch { next, change, pin, own: None }))
+                let receipt = receipt.filter(|_| self.tells);
+                Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, own: None }))
             }
             None => Verdict::Removed { added },
         }
@@ -314,8 +293,8 @@ impl<G> Slot<G> {
         state: &CounterState,
     ) -> Result<Verdict<G>, Error> {
         match (state.pin, state.pin_forgotten) {
-            (Some(pin), _) => self.decide(cx, epoch, pin),
-            (None, true) => Ok(Verdict::Rejoin(RejoinReason::PinForgotten)),
+            (Some(pin), _) => self.decide(cx, epoch, pin, state.receipt.clone()),
+            (None, true) => Ok(self.on_forgotten(cx, epoch, state)),
             (None, false) => {
                 self.halt(cx, ServiceFault::NoPins);
                 Ok(Verdict::Open)
@@ -345,10 +324,10 @@ impl<G> Slot<G> {
         }
         if unknown && self.candidates.is_empty() {
             // An earlier copy of our own increment was heard, only its answer was lost.
-            return self.decide(cx, epoch, pin);
+            return self.decide(cx, epoch, pin, None);
         }
         match self.best_candidate() {
-            Some(rival) => self.decide(cx, epoch, rival),
+            Some(rival) => self.decide(cx, epoch, rival, None),
             None => {
                 self.on_behind(cx, epoch);
                 Ok(Verdict::Open)
@@ -357,18 +336,18 @@ impl<G> Slot<G> {
     }
 }
 
-/// Why this, of the present epoch's MOQT group, is no commit on the present epoch.
+/// Why this, of the present epoch's MOQT group, is no commit on the present epoch, as far as its header tells.
 fn what_is_wrong<E: Engine>(
     cx: &Context<E>,
     epoch: &Epoch<E::Group>,
     bytes: &Bytes,
-) -> Result<Fault, EngineError> {
+) -> Result<Option<Fault>, EngineError> {
     Ok(match cx.engine.classify(bytes)? {
         Ok(MessageKind::Commit { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
-            Fault::WrongGroup
+            Some(Fault::WrongGroup)
         }
-        Ok(MessageKind::Commit { epoch: of, .. }) if of != epoch.number => Fault::WrongEpoch,
-        Ok(MessageKind::Commit { .. }) => Fault::Invalid,
-        Ok(_) | Err(_) => Fault::NotMls,
+        Ok(MessageKind::Commit { epoch: of, .. }) if of != epoch.number => Some(Fault::WrongEpoch),
+        Ok(MessageKind::Commit { .. }) => None,
+        Ok(_) | Err(_) => Some(Fault::NotMls),
     })
 }

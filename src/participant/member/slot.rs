@@ -1,16 +1,16 @@
 //! The slot of the next epoch, as a value: commits for it, this participant's own, and where its part in
 //! deciding it stands. A new epoch begins with a new slot.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
+use crate::codec::pinned::ReceiptObject;
 use crate::counter::Pin;
 use crate::engine::{Engine, Member as GroupMember, Next, Trial};
 use crate::error::Error;
 use crate::notice::{RejoinReason, ServiceFault};
+use crate::time::Timestamp;
 use crate::participant::context::Context;
-use crate::participant::durable::{read_pin, read_welcome, write_welcome};
+use crate::participant::durable::{read_pin, read_tree, read_welcome, write_tree, write_welcome};
 use crate::participant::member::epoch::{Epoch, NewEpoch};
 use crate::participant::roster::Roster;
 use crate::request::FetchId;
@@ -36,22 +36,36 @@ pub(crate) enum Verdict<G> {
     Rejoin(RejoinReason),
 }
 
+/// How a slot was decided.
+#[derive(Default)]
+pub(crate) struct Won {
+    /// The winner; `None` where nothing is pinned.
+    pub(crate) pin: Option<Pin>,
+    pub(crate) receipt: Option<Bytes>,
+}
+
 /// "The slot" is the counter value that makes the next epoch: epoch + 1.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Slot<G> {
     /// Other members' commits that worked on a clone.
     pub(crate) candidates: Vec<Candidate<G>>,
-    /// Commit objects looked at.
-    pub(crate) looked_at: usize,
-    /// Places of this epoch where the own commit might go and other bytes lie, for good.
-    pub(crate) taken: BTreeSet<u64>,
-    /// Receipts that came, with the object id of the commit they belong to.
-    pub(crate) receipts: Vec<(u64, Bytes)>,
+    /// Commits of others tried.
+    pub(crate) trials: usize,
+    /// Receipts verified.
+    pub(crate) verified: usize,
+    /// Receipts that came before their commits, oldest first.
+    pub(crate) receipts: Vec<ReceiptObject>,
     /// The own commit. There is never a second one.
     pub(crate) outbox: Option<Outbox<G>>,
     pub(crate) step: Step,
     /// The slot's pin, known while its commit is still missing: catching up.
     pub(crate) decided: Option<Pin>,
+    /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch.
+    pub(crate) dead: bool,
+    /// This participant's increment decided the slot: it tells the others.
+    pub(crate) tells: bool,
+    /// Since when another holds the lock, in a row.
+    pub(crate) conflict: Option<Timestamp>,
     /// The service cannot be worked with, and this was told; decided commits still apply.
     pub(crate) halted: Option<ServiceFault>,
     /// Failed tries, for the back-off.
@@ -91,25 +105,21 @@ pub(crate) enum Step {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Candidate<G> {
     pub(crate) hash: [u8; 32],
-    /// The object ids it was seen at in this epoch's MOQT group.
-    pub(crate) objects: BTreeSet<u64>,
+    pub(crate) bytes: Bytes,
+    /// The pin that names it; unknown to a member that it removes.
+    pub(crate) pin: Option<Pin>,
     pub(crate) trial: Trial<G>,
 }
 
 impl<G> Candidate<G> {
-    /// The pin that names it; unknown to a member that it removes.
-    pub(crate) fn pin(&self) -> Option<Pin> {
-        self.trial.next.as_ref().map(|next| Pin::new(self.hash, next.context_hash))
-    }
-
     pub(crate) fn is_named_by(&self, pin: &Pin) -> bool {
         pin.commit_hash() == self.hash
     }
 
-    /// Named by `pin`, and making the very epoch that it names.
+    /// Named by `pin`, and making the very keys that it confirms. All who process a commit get one GroupContext,
+    /// so a pin that names another keeps out joiners only, who compare it.
     pub(crate) fn agrees_with(&self, pin: &Pin) -> bool {
-        self.is_named_by(pin)
-            && self.trial.next.as_ref().is_none_or(|next| next.context_hash == pin.context_hash())
+        self.is_named_by(pin) && self.pin.is_none_or(|own| own.slot_lock() == pin.slot_lock())
     }
 }
 
@@ -121,8 +131,8 @@ pub(crate) struct Outbox<G> {
     pub(crate) commit: Bytes,
     pub(crate) pin: Pin,
     pub(crate) welcomes: Vec<(SenderId, Bytes)>,
-    /// The payload of the tree object, if the Welcomes come without the tree.
-    pub(crate) tree: Option<Bytes>,
+    /// The object id and the payload of the tree, if the Welcomes come without it.
+    pub(crate) tree: Option<(u64, Bytes)>,
     pub(crate) next: Next<G>,
     /// `Engine::save` of `next`.
     pub(crate) saved: Bytes,
@@ -130,8 +140,8 @@ pub(crate) struct Outbox<G> {
     pub(crate) removed: Vec<u32>,
     /// Whether the bytes may have left this participant.
     pub(crate) sent: bool,
-    /// Where it was published in this run.
-    pub(crate) object: Option<u64>,
+    /// How often it was published and not read back.
+    pub(crate) tries: u32,
     /// Whether it was read back.
     pub(crate) seen: bool,
     /// Fenced: the token of the lock that the slot is filled under. While it is set, only the service can
@@ -144,12 +154,15 @@ impl<G> Slot<G> {
     pub(crate) fn new(halted: Option<ServiceFault>) -> Self {
         Self {
             candidates: Vec::new(),
-            looked_at: 0,
-            taken: BTreeSet::new(),
+            trials: 0,
+            verified: 0,
             receipts: Vec::new(),
             outbox: None,
             step: Step::Idle,
             decided: None,
+            dead: false,
+            tells: false,
+            conflict: None,
             halted,
             attempts: 0,
         }
@@ -171,11 +184,13 @@ impl<G> Slot<G> {
 
     /// A commit that may be pinned on its committer's behalf.
     pub(crate) fn best_candidate(&self) -> Option<Pin> {
-        self.candidates.iter().find_map(Candidate::pin)
+        self.candidates.iter().find_map(|c| c.pin)
     }
 
-    pub(crate) fn candidate(&self, hash: &[u8; 32]) -> Option<usize> {
-        self.candidates.iter().position(|c| &c.hash == hash)
+    /// The bytes of the commit that `pin` names, for the service to keep.
+    pub(crate) fn commit_of(&self, pin: &Pin) -> Option<Bytes> {
+        let own = self.outbox.as_ref().filter(|o| o.pin == *pin).map(|o| &o.commit);
+        own.or_else(|| self.candidates.iter().find(|c| c.is_named_by(pin)).map(|c| &c.bytes)).cloned()
     }
 
     /// Drops the own commit: another has won.
@@ -192,7 +207,7 @@ impl<G> Slot<G> {
             out.bytes(outbox.pin.as_bytes());
             out.shared(&outbox.saved);
             out.list(outbox.welcomes.iter(), write_welcome);
-            out.option(outbox.tree.as_ref(), |out, tree| out.shared(tree));
+            out.option(outbox.tree.as_ref(), write_tree);
             out.option(outbox.lock_id.as_ref(), |out, id| out.bytes(id));
         });
     }
@@ -204,7 +219,7 @@ pub(crate) struct Stored {
     pin: Pin,
     saved: Bytes,
     welcomes: Vec<(SenderId, Bytes)>,
-    tree: Option<Bytes>,
+    tree: Option<(u64, Bytes)>,
     lock_id: Option<Bytes>,
 }
 
@@ -217,7 +232,7 @@ impl Stored {
                 pin: read_pin(from)?,
                 saved: from.bytes()?,
                 welcomes: from.list(read_welcome)?,
-                tree: from.option(Reader::bytes)?,
+                tree: from.option(read_tree)?,
                 lock_id: from.option(Reader::bytes)?,
             })
         })
@@ -249,7 +264,7 @@ impl Stored {
             // It may have left before the crash: from now on only a confirmed pin may end it. Where the slot is
             // filled first, nothing leaves before that.
             sent: !cx.rules.fills_first,
-            object: None,
+            tries: 0,
             seen: false,
             lock_id,
         })

@@ -195,10 +195,21 @@ pub(super) fn event(line: &Value) -> Result<Event, String> {
                 Ok(match text(line, "result")? {
                     "ok" => IncrementReply::Ok(counter(line)?),
                     "counter_error" => IncrementReply::CounterError(counter(line)?),
+                    "wrong_key" => IncrementReply::WrongKey(counter(line)?),
                     _ => IncrementReply::Error(reason(line)?),
                 })
             };
             Event::IncrementReply { id: IncrementRequestId(id()?), reply: reply(line, ok)? }
+        }
+        "commit_reply" => {
+            let ok = || {
+                Ok(match text(line, "result")? {
+                    "ok" => CommitReply::Found { state: counter(line)?, commit: hex(line, "commit")? },
+                    "counter_error" => CommitReply::CounterError(counter(line)?),
+                    _ => CommitReply::Error(reason(line)?),
+                })
+            };
+            Event::CommitReply { id: CommitRequestId(id()?), reply: reply(line, ok)? }
         }
         "peer_authenticator" => Event::PeerAuthenticator {
             peer: sender(line, "peer")?,

@@ -149,6 +149,13 @@ impl Port for Wire {
                 }
                 None
             }
+            Action::GetCommit { id, request } => {
+                match encode_commit(&request, None).and_then(|r| r.to_bytes("counter")) {
+                    Ok(bytes) => out.push(Outgoing::Http(HttpId::Commit(id), bytes)),
+                    Err(_) => return Some(Event::CommitReply { id, reply: Err(Failure::NotSent) }),
+                }
+                None
+            }
             Action::Increment { id, request } => {
                 match encode_increment(&request, None).and_then(|r| r.to_bytes("counter")) {
                     Ok(bytes) => out.push(Outgoing::Http(HttpId::Increment(id), bytes)),
@@ -273,6 +280,10 @@ fn answer(id: HttpId, reply: Result<Bytes, Failure>) -> Event {
         HttpId::Lock(id) => {
             let reply = response.and_then(|r| decode_lock_reply(&r).map_err(|_| Failure::Unknown));
             Event::LockReply { id, reply }
+        }
+        HttpId::Commit(id) => {
+            let reply = response.and_then(|r| decode_commit_reply(&r).map_err(|_| Failure::Unknown));
+            Event::CommitReply { id, reply }
         }
         HttpId::Increment(id) => {
             let reply = response.and_then(|r| decode_increment_reply(&r).map_err(|_| Failure::Unknown));

@@ -61,7 +61,7 @@ impl Engine for SymbolicEngine {
     }
 
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
-        Ok(mix("sha256", &[data]))
+        Ok(sha256(data))
     }
 
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::counter::service::ReceiptSigner;
+use crate::counter::service::ServiceCrypto;
+use crate::testing::sha256;
 use crate::testing::symbolic::message::{Commit, Header};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::wire::{Kind, Writer};
@@ -12,7 +13,11 @@ use crate::tracks::GroupName;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolicReceipts(pub Bytes);
 
-impl ReceiptSigner for SymbolicReceipts {
+impl ServiceCrypto for SymbolicReceipts {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         Some(Bytes::copy_from_slice(&receipt(&self.0, message)))
     }

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use crate::counter::http::{
     Decoded, HttpLimits, HttpRequest, HttpResponse, decode_increment_reply, decode_lock_reply,
 };
-use crate::counter::service::{CounterService, ReceiptSigner, ServiceConfig};
+use crate::counter::service::{CounterService, ServiceConfig, ServiceCrypto};
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, receipt_message};
+use crate::testing::sha256;
 use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::time::{Timestamp, millis};
 use crate::tracks::GroupName;
@@ -22,7 +23,11 @@ pub(super) fn files() -> Vec<(String, Value)> {
 
 struct Key(SigningKey);
 
-impl ReceiptSigner for Key {
+impl ServiceCrypto for Key {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         Some(Bytes::copy_from_slice(&self.0.sign(message).to_bytes()))
     }
@@ -33,7 +38,7 @@ fn key() -> SigningKey {
 }
 
 fn pin(n: u8) -> Pin {
-    if n == 0 { Pin::genesis([0xa0; 32]) } else { Pin::new([n; 32], [0xa0 | n; 32]) }
+    if n == 0 { Pin::genesis([0xa0; 32], [0xb0; 32]) } else { Pin::new([n; 32], [0xa0 | n; 32], [0xb0 | n; 32]) }
 }
 
 /// `(milliseconds, request line, body)`.
@@ -83,7 +88,7 @@ fn script() -> Vec<(u64, String, String)> {
 
 fn exchanges() -> Value {
     let config = ServiceConfig { lease: Duration::from_secs(2), kept_pins: 2, ..ServiceConfig::default() };
-    let mut service = CounterService::with_signer(config, Key(key()));
+    let mut service = CounterService::new(config, Key(key()));
     let cases: Vec<Value> = script()
         .into_iter()
         .enumerate()
@@ -105,7 +110,7 @@ fn exchanges() -> Value {
 }
 
 /// What a service answers to the bytes of a request; for the test that runs the file, too.
-fn answer<S: ReceiptSigner>(service: &mut CounterService<S>, at: u64, request: &str, token: &str) -> String {
+fn answer<C: ServiceCrypto>(service: &mut CounterService<C>, at: u64, request: &str, token: &str) -> String {
     let decoded = HttpRequest::decode(request.as_bytes(), &HttpLimits::default());
     let Ok(Decoded::Complete { message, .. }) = decoded else { panic!("{request}") };
     let now = Timestamp::from_millis(at);
@@ -183,6 +188,7 @@ fn increment_reply(reply: &IncrementReply) -> Value {
     match reply {
         IncrementReply::Ok(s) => state("ok", s),
         IncrementReply::CounterError(s) => state("counter_error", s),
+        IncrementReply::WrongKey(s) => state("wrong_key", s),
         IncrementReply::Error(reason) => json!({ "result": "error", "reason": reason.as_str() }),
     }
 }

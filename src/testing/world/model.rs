@@ -151,7 +151,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
             queue: BTreeMap::new(),
             sequence: 0,
             timers: Timers::default(),
-            counter: CounterService::with_signer(counter, receipts.clone()),
+            counter: CounterService::new(counter, receipts.clone()),
             counter_config: counter,
             receipts,
             peers: Vec::new(),
@@ -271,7 +271,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         if let Some(witness) = &mut self.witness {
             witness.service_lost_its_state();
         }
-        self.counter = CounterService::with_signer(self.counter_config, self.receipts.clone());
+        self.counter = CounterService::new(self.counter_config, self.receipts.clone());
     }
 
     /// Virtual time.

@@ -297,7 +297,7 @@ impl<E: Engine> Carriage<E> for ByValue {
                 }
                 world.request(who, action);
             }
-            Action::Increment { .. } => world.request(who, action),
+            Action::Increment { .. } | Action::GetCommit { .. } => world.request(who, action),
             Action::Persist(_) | Action::Announce { .. } | Action::Notify(_) => {}
         }
     }
@@ -322,6 +322,12 @@ impl<E: Engine> Carriage<E> for ByValue {
                 *asked = asked.saturating_add(1);
                 let reply = world.ask(who, |service, now, _| service.increment(now, &request));
                 world.bring_in(life, who, Event::IncrementReply { id, reply: Ok(reply) });
+            }
+            Action::GetCommit { id, request } => {
+                let asked = &mut world.carriage.asked.commits;
+                *asked = asked.saturating_add(1);
+                let reply = world.ask(who, |service, _, _| service.commit(&request));
+                world.bring_in(life, who, Event::CommitReply { id, reply: Ok(reply) });
             }
             _ => {}
         }

@@ -1,0 +1,101 @@
+//! Objects that carry the pin of their epoch (an extension of this crate), integers big-endian.
+//!
+//! - A receipt, on the Commit track: `version (1) | pin (96) | signature`.
+//! - A Welcome, on a Welcome track of a pinned group:
+//!   `version (1) | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage.
+
+use bytes::{Buf, BufMut, Bytes};
+
+use crate::counter::{MAX_RECEIPT, Pin};
+
+const VERSION: u8 = 2;
+
+/// An object that this crate cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pinned object: bad {0}")]
+pub struct PinnedError(&'static str);
+
+/// The service's word on who won a slot, as an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct ReceiptObject {
+    /// The winner.
+    pub pin: Pin,
+    /// The service's signature, at most [`MAX_RECEIPT`] bytes.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::short_bytes))]
+    pub receipt: Bytes,
+}
+
+impl ReceiptObject {
+    /// Encodes the object's payload.
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![VERSION];
+        out.put_slice(self.pin.as_bytes());
+        out.put_slice(&self.receipt);
+        out.into()
+    }
+
+    /// Decodes an object's payload.
+    ///
+    /// # Errors
+    /// [`PinnedError`] names the field: an unknown version, or a wrong length.
+    pub fn decode(mut payload: Bytes) -> Result<Self, PinnedError> {
+        let pin = take_pin(&mut payload)?;
+        if payload.len() > MAX_RECEIPT {
+            return Err(PinnedError("receipt"));
+        }
+        Ok(Self { pin, receipt: payload })
+    }
+}
+
+/// A Welcome and what shows that its epoch won its slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct WelcomeObject {
+    /// The pin of the Welcome's epoch.
+    pub pin: Pin,
+    /// The service's receipt for it, if it signs any: at most [`MAX_RECEIPT`] bytes.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::optional_short_bytes))]
+    pub receipt: Option<Bytes>,
+    /// The MLSMessage.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
+    pub welcome: Bytes,
+}
+
+impl WelcomeObject {
+    /// Encodes the object's payload. A receipt over [`MAX_RECEIPT`] bytes is left out.
+    pub fn encode(&self) -> Bytes {
+        let receipt = self.receipt.as_ref().filter(|receipt| receipt.len() <= MAX_RECEIPT);
+        let receipt = receipt.map_or(&[][..], |receipt| &receipt[..]);
+        let mut out = vec![VERSION];
+        out.put_slice(self.pin.as_bytes());
+        out.put_u16(receipt.len() as u16);
+        out.put_slice(receipt);
+        out.put_slice(&self.welcome);
+        out.into()
+    }
+
+    /// Decodes an object's payload.
+    ///
+    /// # Errors
+    /// [`PinnedError`] names the field: an unknown version, or a wrong length.
+    pub fn decode(mut payload: Bytes) -> Result<Self, PinnedError> {
+        let pin = take_pin(&mut payload)?;
+        let len = usize::from(payload.try_get_u16().map_err(|_| PinnedError("length"))?);
+        if len > MAX_RECEIPT || len > payload.len() {
+            return Err(PinnedError("receipt"));
+        }
+        let receipt = payload.split_to(len);
+        Ok(Self { pin, receipt: (len > 0).then_some(receipt), welcome: payload })
+    }
+}
+
+fn take_pin(payload: &mut Bytes) -> Result<Pin, PinnedError> {
+    if payload.try_get_u8().map_err(|_| PinnedError("length"))? != VERSION {
+        return Err(PinnedError("version"));
+    }
+    if payload.len() < Pin::LEN {
+        return Err(PinnedError("length"));
+    }
+    Pin::from_slice(&payload.split_to(Pin::LEN)).ok_or(PinnedError("length"))
+}

@@ -1,0 +1,103 @@
+//! Reading the counter: it takes no lock. The service keeps each slot's commit, so that no relay can withhold it.
+
+use crate::action::Timer;
+use crate::counter::{CommitReply, CounterState, Pin};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::{RejoinReason, ServiceFault};
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::{Slot, Verdict};
+use crate::participant::requests::LockPurpose;
+use crate::request::Failure;
+
+impl<E: Engine> Context<E> {
+    /// Something says that the group may have gone on. Anybody can make that up: so it is looked into soon, and
+    /// then not again for a while.
+    pub(crate) fn hint(&mut self) {
+        let soon = self.now.after(self.config.timers.confirm);
+        let at = self.hinted.map_or(soon, |last| last.after(self.config.timers.hint).max(soon));
+        self.deadlines.bring_forward(Timer::Hint, at);
+    }
+}
+
+impl<G> Slot<G> {
+    /// Reads whether the slot is decided.
+    pub(crate) fn read<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        if cx.rules.pins {
+            cx.ask_commit(epoch.slot());
+        } else {
+            cx.ask_lock(LockPurpose::Slot(epoch.number));
+        }
+    }
+
+    /// The time has come to look into a hint.
+    pub(crate) fn on_hint<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        if self.is_idle() && self.decided.is_none() {
+            cx.hinted = Some(cx.now);
+            self.read(cx, epoch);
+        }
+    }
+
+    /// Takes in what the service has of the slot.
+    pub(crate) fn on_commit_read<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        reply: Result<CommitReply, Failure>,
+    ) -> Result<Verdict<G>, Error> {
+        match reply {
+            Ok(CommitReply::Found { state, commit }) => {
+                let Some(pin) = state.pin else { return Ok(Verdict::Open) };
+                let verdict = self.decide(cx, epoch, pin, state.receipt)?;
+                let named = matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash();
+                if named { self.on_commit(cx, epoch, None, commit) } else { Ok(verdict) }
+            }
+            Ok(CommitReply::CounterError(state)) if state.current > epoch.slot() && self.is_idle() => {
+                self.on_counter(cx, epoch, &state)
+            }
+            Ok(CommitReply::CounterError(state)) => self.on_news(cx, epoch, &state),
+            Ok(CommitReply::Error(_)) | Err(_) => {
+                // What is being looked for has a timer of its own.
+                if self.decided.is_none() {
+                    let wait = cx.backoff(3);
+                    cx.bring_forward(Timer::Confirm, wait);
+                }
+                Ok(Verdict::Open)
+            }
+        }
+    }
+
+    /// Compares what the service says of the present epoch with what it said when it was entered.
+    pub(crate) fn on_own_pin<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        pin: Option<Pin>,
+    ) -> bool {
+        let other = pin.is_some_and(|pin| epoch.pin.is_some_and(|own| own != pin));
+        if other {
+            // A service that was replaced, or that shows different pins to different members.
+            self.halt(cx, ServiceFault::LineageMismatch);
+        }
+        other
+    }
+
+    /// The service says that it has forgotten the slot's pin. With a key of the service, only a receipt for a later
+    /// slot shows that the group went on.
+    pub(crate) fn on_forgotten<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        state: &CounterState,
+    ) -> Verdict<G> {
+        if cx.config.service_key.is_none() {
+            return Verdict::Rejoin(RejoinReason::PinForgotten);
+        }
+        let newest = state.current.saturating_sub(1);
+        if newest > epoch.slot() {
+            cx.ask_lock(LockPurpose::Progress(newest));
+        }
+        Verdict::Open
+    }
+}

@@ -1,0 +1,110 @@
+//! Receipts: the service's signed word on who won a slot, so that nobody need ask for each.
+
+use bytes::Bytes;
+
+use crate::codec::pinned::ReceiptObject;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::Fault;
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::{Slot, Verdict};
+use crate::tracks::{Location, SenderId};
+
+impl<G> Slot<G> {
+    /// Takes in an object that may be a receipt.
+    pub(crate) fn on_receipt<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        from: Option<SenderId>,
+        payload: Bytes,
+    ) -> Result<Verdict<G>, Error> {
+        if !cx.rules.pins || cx.config.service_key.is_none() || self.decided.is_some() {
+            return Ok(Verdict::Open);
+        }
+        let Ok(receipt) = ReceiptObject::decode(payload) else {
+            cx.fault(from, Fault::BadReceipt);
+            return Ok(Verdict::Open);
+        };
+        if self.names(&receipt) {
+            return self.use_receipt(cx, epoch, from, receipt);
+        }
+        // Junk pushes out junk: a receipt follows its commit closely.
+        if self.receipts.len() >= cx.config.limits.candidates.max(1) {
+            self.receipts.remove(0);
+            cx.fault(from, Fault::TooMany);
+        }
+        self.receipts.push(receipt);
+        // Perhaps its commit was lost.
+        cx.hint();
+        Ok(Verdict::Open)
+    }
+
+    /// Whether a receipt is about a commit that is here.
+    fn names(&self, receipt: &ReceiptObject) -> bool {
+        let own = self.outbox.as_ref().is_some_and(|o| o.pin == receipt.pin);
+        own || self.candidates.iter().any(|c| c.agrees_with(&receipt.pin))
+    }
+
+    /// A commit came: perhaps a receipt for it was here before.
+    pub(crate) fn use_receipts<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        hash: &[u8; 32],
+    ) -> Result<Verdict<G>, Error> {
+        let of_it = |r: &ReceiptObject| r.pin.commit_hash() == hash;
+        while let Some(at) = self.receipts.iter().position(of_it) {
+            let receipt = self.receipts.remove(at);
+            if !self.names(&receipt) {
+                continue;
+            }
+            let verdict = self.use_receipt(cx, epoch, None, receipt)?;
+            if !matches!(verdict, Verdict::Open) {
+                return Ok(verdict);
+            }
+        }
+        Ok(Verdict::Open)
+    }
+
+    /// A receipt that verifies confirms its commit without a word from the counter service.
+    fn use_receipt<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        from: Option<SenderId>,
+        ReceiptObject { pin, receipt }: ReceiptObject,
+    ) -> Result<Verdict<G>, Error> {
+        if self.verified >= cx.config.limits.commits_per_epoch {
+            cx.fault(from, Fault::TooMany);
+            cx.hint();
+            return Ok(Verdict::Open);
+        }
+        self.verified = self.verified.saturating_add(1);
+        if !cx.believes(epoch.slot(), &pin, Some(&receipt)) {
+            cx.fault(from, Fault::BadReceipt);
+            return Ok(Verdict::Open);
+        }
+        cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
+        self.decide(cx, epoch, pin, Some(receipt))
+    }
+}
+
+impl<G> Epoch<G> {
+    /// Publishes the service's receipt for the epoch just entered where its commit was sent.
+    pub(crate) fn publish_receipt<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        receipt: Bytes,
+    ) -> Result<(), Error> {
+        let (Some(pin), Some(key), Some(_)) = (self.pin, &self.slot_key, &cx.config.service_key) else {
+            return Ok(());
+        };
+        let payload = ReceiptObject { pin, receipt }.encode();
+        let object = cx.receipt_place(key.as_bytes(), &payload)?;
+        let location = Location { group: self.number.saturating_sub(1), object };
+        cx.publish(cx.tracks.commit(&cx.me), location, payload);
+        Ok(())
+    }
+}

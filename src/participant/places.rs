@@ -1,0 +1,48 @@
+//! Where objects go: at places that nobody can foresee, for a relay keeps what comes to a place first.
+//!
+//! Whoever knows an object's bytes can work out its place, and nobody knows them before it is published. So a
+//! restart publishes the same bytes at the same place.
+
+use crate::engine::{Engine, EngineError};
+use crate::participant::context::Context;
+use crate::tracks::{COMMIT_OBJECT, WELCOME_OBJECT};
+
+/// The largest MoQT object id: a varint.
+const LAST_OBJECT: u64 = (1 << 62) - 1;
+
+impl<E: Engine> Context<E> {
+    /// Draws an object id from what `parts` say.
+    fn draw_place(&self, label: &[u8], parts: &[&[u8]]) -> Result<u64, EngineError> {
+        let mut message = label.to_vec();
+        for part in parts {
+            message.extend_from_slice(part);
+        }
+        let hash = self.engine.sha256(&message)?;
+        let first = hash.first_chunk::<8>().copied().map_or(0, u64::from_be_bytes);
+        Ok(first & LAST_OBJECT)
+    }
+
+    /// Returns the place of a commit: an even id, another for each try. The draft's is 0.
+    pub(crate) fn commit_place(&self, commit_hash: &[u8], tries: u32) -> Result<u64, EngineError> {
+        if !self.rules.draws_places && tries == 0 {
+            return Ok(COMMIT_OBJECT);
+        }
+        let place = self.draw_place(b"moq-mls commit place", &[commit_hash, &tries.to_be_bytes()])?;
+        Ok(place & !1)
+    }
+
+    /// Returns the place of a receipt: an odd id. Who knows the commit knows the receipt too, so it is drawn from a
+    /// secret of the members.
+    pub(crate) fn receipt_place(&self, secret: &[u8], receipt: &[u8]) -> Result<u64, EngineError> {
+        Ok(self.draw_place(b"moq-mls receipt place", &[secret, self.me.as_bytes(), receipt])? | 1)
+    }
+
+    /// Returns the place of a Welcome. The draft's is 0.
+    pub(crate) fn welcome_place(&self, welcome: &[u8]) -> Result<u64, EngineError> {
+        if self.rules.draws_places {
+            self.draw_place(b"moq-mls welcome place", &[welcome])
+        } else {
+            Ok(WELCOME_OBJECT)
+        }
+    }
+}
