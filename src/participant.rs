@@ -178,8 +178,8 @@ impl<E: Engine> Participant<E> {
                 Misuse::NotAMember
             }
             (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message)? {
-                Ok(info) => return Ok(Some(info)),
-                Err(_) => Misuse::BadKeyPackage,
+                Ok(info) if self.cx.misbound(&info).is_none() => return Ok(Some(info)),
+                Ok(_) | Err(_) => Misuse::BadKeyPackage,
             },
             _ => return Ok(None),
         };

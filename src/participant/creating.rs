@@ -124,12 +124,15 @@ impl<G> Creating<G> {
         object_id: u64,
         payload: Bytes,
     ) -> Result<(), Error> {
-        let own = |info: KeyPackageInfo| {
+        let own = |info: &KeyPackageInfo| {
             info.sender == sender && info.sequence.is_none_or(|sequence| sequence == object_id)
         };
-        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(own)
-            && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
-        {
+        let Some(info) = cx.engine.inspect_key_package(cx.now, &payload)?.ok().filter(own) else {
+            return Ok(());
+        };
+        if let Some(fault) = cx.misbound(&info) {
+            cx.fault(Some(sender), fault);
+        } else if !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits) {
             cx.fault(Some(sender), Fault::TooMany);
         }
         Ok(())

@@ -5,7 +5,9 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply, Pin, receipt_message};
-use crate::engine::{Engine, EngineError, GroupParams, OwnKeyPackage, Rejection, WelcomeInfo};
+use crate::engine::{
+    Engine, EngineError, GroupParams, KeyPackageInfo, OwnKeyPackage, Rejection, WelcomeInfo,
+};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
@@ -104,11 +106,15 @@ impl Joining {
         object_id: u64,
         payload: &Bytes,
     ) -> Result<(), Error> {
-        let info = cx.engine.inspect_key_package(cx.now, payload)?;
         let own =
-            info.is_ok_and(|info| info.sender == sender && info.sequence.is_none_or(|s| s == object_id));
+            |info: &KeyPackageInfo| info.sender == sender && info.sequence.is_none_or(|s| s == object_id);
+        let Some(info) = cx.engine.inspect_key_package(cx.now, payload)?.ok().filter(own) else {
+            return Ok(());
+        };
         let joiners = &mut self.carried.joiners;
-        if own && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
+        if let Some(fault) = cx.misbound(&info) {
+            cx.fault(Some(sender), fault);
+        } else if !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
             cx.fault(Some(sender), Fault::TooMany);
         }
         Ok(())

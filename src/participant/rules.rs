@@ -11,6 +11,8 @@ pub(crate) struct Rules {
     pub(crate) fills_first: bool,
     /// An increment names its slot. The draft's does not.
     pub(crate) names_slot: bool,
+    /// A KeyPackage says which group it was made for, and no other takes it. The draft's does not.
+    pub(crate) binds_key_packages: bool,
     /// A counter that stands one behind the group is incremented on behalf of a committer that died.
     pub(crate) repairs_counter: bool,
 }
@@ -18,15 +20,27 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) const fn of(mode: SafetyMode) -> Self {
         match mode {
-            SafetyMode::Pinned => {
-                Self { pins: true, fills_first: false, names_slot: true, repairs_counter: false }
-            }
-            SafetyMode::Fenced => {
-                Self { pins: false, fills_first: true, names_slot: true, repairs_counter: false }
-            }
-            SafetyMode::Advisory => {
-                Self { pins: false, fills_first: false, names_slot: false, repairs_counter: true }
-            }
+            SafetyMode::Pinned => Self {
+                pins: true,
+                fills_first: false,
+                names_slot: true,
+                binds_key_packages: true,
+                repairs_counter: false,
+            },
+            SafetyMode::Fenced => Self {
+                pins: false,
+                fills_first: true,
+                names_slot: true,
+                binds_key_packages: true,
+                repairs_counter: false,
+            },
+            SafetyMode::Advisory => Self {
+                pins: false,
+                fills_first: false,
+                names_slot: false,
+                binds_key_packages: false,
+                repairs_counter: true,
+            },
         }
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn raw(data: &[u8]) {
     let mut participant = Participant::new(symbolic("me", 0), config.clone(), now).expect("an engine");
     let tracks = participant.tracks().clone();
     let mut other = symbolic("other", 0);
-    let key = other.generate_key_package(now, 0).expect("a KeyPackage");
+    let key = other.generate_key_package(now, &config.group, 0).expect("a KeyPackage");
     let mut seen = vec![key.message];
     let mut service = crate::counter::service::CounterService::new(Default::default());
     for _ in 0..64 {

@@ -10,7 +10,7 @@ use crate::engine::{
     OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
-use crate::testing::symbolic::engine::SymbolicEngine;
+use crate::testing::symbolic::engine::{SymbolicEngine, hash, origin};
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
 use crate::testing::symbolic::message::{
     Commit, Header, KeyPackage, Leave, State, Tree, Welcome, invalid, public,
@@ -61,15 +61,25 @@ impl Engine for SymbolicEngine {
     }
 
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
-        Ok(mix("sha256", &[data]))
+        Ok(hash(data))
     }
 
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         receipt(service_key, message) == signature
     }
 
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
-        Ok(self.key_package(now, Some(sequence), false))
+    fn random(&mut self) -> Result<u64, EngineError> {
+        let [a, b, c, d, e, f, g, h, ..] = self.draw("random");
+        Ok(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    fn generate_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError> {
+        Ok(self.key_package(now, Some(origin(group, sequence)), false))
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
@@ -85,7 +95,7 @@ impl Engine for SymbolicEngine {
     ) -> Result<SymbolicGroup, EngineError> {
         let params = (*params != GroupParams::draft()).then(|| Bytes::from(params::encode(params)));
         let fresh = self.draw("create");
-        let leaf = self.leaf(Some(sequence), public(&fresh));
+        let leaf = self.leaf(Some(origin(group, sequence)), public(&fresh));
         let state = State {
             group_id: group.as_bytes().clone(),
             epoch: 0,

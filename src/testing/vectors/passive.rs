@@ -29,7 +29,7 @@ fn scenario(params: &GroupParams) -> Value {
     let (mut alice, mut bob, mut carol) =
         (seeded_engine("alice", SEED), seeded_engine("bob", SEED), seeded_engine("carol", SEED));
     let created = alice.create(NOW, &group, params, 0).expect("a group");
-    let key = bob.generate_key_package(NOW, 0).expect("a KeyPackage");
+    let key = bob.generate_key_package(NOW, &group, 0).expect("a KeyPackage");
     let keys = PrivateKeys::of(&key).expect("of this engine");
     let built = alice
         .build(&created, NOW, std::slice::from_ref(&key.message), &[])
@@ -41,7 +41,7 @@ fn scenario(params: &GroupParams) -> Value {
     let initial = alice.epoch_authenticator(&state).expect("a member");
     let initial_pin = Pin::new(sha256(&built.commit), built.next.context_hash);
     let mut epochs: Vec<Value> = Vec::new();
-    let carols = carol.generate_key_package(NOW, 0).expect("a KeyPackage").message;
+    let carols = carol.generate_key_package(NOW, &group, 0).expect("a KeyPackage").message;
     let steps: [(&str, Vec<Bytes>, Vec<u32>); 4] = [
         ("alice re-keys", Vec::new(), Vec::new()),
         ("alice adds carol", vec![carols], Vec::new()),
