@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
 pub use crate::notice::{Fault, Hold, Notice, Refusal, RejoinReason, ServiceFault};
-pub use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+pub use crate::request::{
+    CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
+};
 use crate::snapshot::Snapshot;
 use crate::tracks::{FullTrackName, Object, TrackNamespace};
 

@@ -21,6 +21,7 @@ mod announce_ok;
 pub(crate) mod any;
 mod decoder;
 mod fields;
+pub mod leaf_origin;
 mod message;
 mod namespace_info;
 mod object_stream;

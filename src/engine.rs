@@ -59,14 +59,26 @@ pub trait Engine {
     /// [`EngineError::Unsupported`] if the crypto provider has no SHA-256 suite.
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
 
-    /// Verifies an Ed25519 signature (of the counter service, over a receipt).
-    fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
-
-    /// A fresh KeyPackage whose leaf carries `sequence`, its object id on the KeyPackage track.
+    /// Draws 64 bits that nobody can foresee.
     ///
     /// # Errors
     /// Any failure of the provider.
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError>;
+    fn random(&mut self) -> Result<u64, EngineError>;
+
+    /// Verifies an Ed25519 signature (of the counter service, over a receipt).
+    fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
+
+    /// Makes a fresh KeyPackage for `group`. Its leaf carries `sequence`, its object id on the KeyPackage track,
+    /// and the hash of the group's [root name](GroupName::root): no other group takes it.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn generate_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError>;
 
     /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite.
     ///
@@ -76,7 +88,7 @@ pub trait Engine {
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo>;
 
     /// Creates the group at epoch 0 with this participant as its only member; its leaf carries
-    /// `sequence`, and its GroupContext `params` unless they are [`GroupParams::draft`].
+    /// `sequence` and the hash of the group's root name, and its GroupContext `params` unless they are [`GroupParams::draft`].
     ///
     /// # Errors
     /// Any failure of the provider.

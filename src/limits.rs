@@ -39,6 +39,8 @@ pub struct Limits {
     pub own_key_packages: usize,
     /// Most Welcomes held while their pin is not known.
     pub welcomes: usize,
+    /// Most bytes of those Welcomes.
+    pub welcome_bytes: usize,
     /// A counter further ahead than this is the service's fault, not ours.
     pub counter_lead: u64,
     /// How often a publish that failed or may have failed is repeated.
@@ -64,7 +66,8 @@ impl Default for Limits {
             future_epochs: 64,
             future_bytes: 4 << 20,
             own_key_packages: 8,
-            welcomes: 8,
+            welcomes: 32,
+            welcome_bytes: 8 << 20,
             counter_lead: 1 << 20,
             publish_tries: 8,
             actions: 65_536,

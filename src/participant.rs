@@ -41,6 +41,7 @@ mod durable;
 mod exporting;
 mod flow;
 mod future;
+pub(crate) mod gate;
 mod inbox;
 pub(crate) mod input;
 pub(crate) mod intents;
@@ -180,8 +181,8 @@ impl<E: Engine> Participant<E> {
                 Misuse::NotAMember
             }
             (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message)? {
-                Ok(info) => return Ok(Some(info)),
-                Err(_) => Misuse::BadKeyPackage,
+                Ok(info) if self.cx.misbound(&info).is_none() => return Ok(Some(info)),
+                Ok(_) | Err(_) => Misuse::BadKeyPackage,
             },
             _ => return Ok(None),
         };

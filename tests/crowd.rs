@@ -127,7 +127,7 @@ const FLOOD: usize = 500;
 fn flood(tracks: &GroupTracks, now: Timestamp) -> Vec<Object> {
     let object = |i: usize| {
         let mut engine = SymbolicEngine::new(&format!("flood-{i:03}")).unwrap();
-        let key = engine.generate_key_package(now, 0).unwrap();
+        let key = engine.generate_key_package(now, tracks.group(), 0).unwrap();
         let location = Location { group: KEY_PACKAGE_GROUP, object: 0 };
         Object { track: tracks.key_package(engine.sender_id()), location, payload: key.message }
     };

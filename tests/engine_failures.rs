@@ -134,7 +134,7 @@ fn symbolic_life(mode: SafetyMode, plan: &Plan, victim: usize) -> Life<Flaky> {
 }
 
 fn elsewhere() -> Bytes {
-    peer("e").generate_key_package(START, 0).unwrap().message
+    peer("e").generate_key_package(START, &config().group, 0).unwrap().message
 }
 
 /// The test world asks for these itself, outside of what participants handle.
@@ -206,7 +206,7 @@ fn whatever_is_damaged_is_a_fault_over_real_cryptography_too() {
     config.tree_threshold = Some(3);
     let mut life = Life::new(["a", "b", "c", "d"].map(engine), &config);
     life.damage = true;
-    let key_package = engine("e").generate_key_package(START, 0).unwrap().message;
+    let key_package = engine("e").generate_key_package(START, &config.group, 0).unwrap().message;
     faulty(life.live(key_package));
 }
 
@@ -472,8 +472,8 @@ fn a_failing_build_drops_nobody() {
         world.enter(alone, config());
         world.tell(0, Command::Join);
         let tracks = world.machine(0).tracks().clone();
-        let good = peer("x").generate_key_package(world.now(), 0).unwrap();
-        let poisoned = peer("y").poisoned_key_package(world.now(), 0);
+        let good = peer("x").generate_key_package(world.now(), &config().group, 0).unwrap();
+        let poisoned = peer("y").poisoned_key_package(world.now(), &config().group, 0);
         for (name, key) in [("x", good), ("y", poisoned)] {
             let track = tracks.key_package(peer(name).sender_id());
             let location = Location { group: KEY_PACKAGE_GROUP, object: key.sequence };
@@ -509,7 +509,7 @@ fn junk_is_a_rejection_wherever_it_is_looked_at() {
     let junk = symbolic::junk(40);
     let mut a = peer("a");
     let group = a.create(START, &config().group, &GroupParams::default(), 0).unwrap();
-    let key = a.generate_key_package(START, 1).unwrap();
+    let key = a.generate_key_package(START, &config().group, 1).unwrap();
     assert!(a.inspect_key_package(START, &junk).unwrap().is_err());
     assert!(a.examine_welcome(&junk, std::slice::from_ref(&key)).unwrap().is_err());
     assert!(a.join(START, &junk, &key, None).unwrap().is_err());

@@ -256,7 +256,7 @@ fn key_packages_live_for_a_day_from_the_time_passed_in() {
     let mut options = Options::default();
     options.key_package_lifetime = hours(2);
     let mut short = basic_with(&crypto, "c", options.clone());
-    assert_eq!(short.generate_key_package(NOW, 1).unwrap().expires, NOW.after(hours(2)));
+    assert_eq!(short.generate_key_package(NOW, &group_name(), 1).unwrap().expires, NOW.after(hours(2)));
     options.key_package_lifetime = hours(24 * 7);
     let refused = MlsEngine::with_options(&basic_client(&crypto, "c"), &crypto, options);
     assert!(matches!(refused, Err(EngineError::Unsupported(_))));
@@ -294,7 +294,8 @@ fn a_peer_that_knows_only_the_draft_has_no_sequence() {
     let mut a = seeded("a");
     a.create(&GroupParams::default());
     let mut rogue = rogue(true);
-    assert_eq!(a.engine.inspect_key_package(NOW, &rogue.key_package(NOW)).unwrap().unwrap().sequence, None);
+    let info = a.engine.inspect_key_package(NOW, &rogue.key_package(NOW)).unwrap().unwrap();
+    assert_eq!((info.sequence, info.group), (None, None));
     rogue.let_in(&mut a, &mut []);
     let roster = a.engine.roster(a.group()).unwrap();
     assert_eq!(roster.iter().map(|m| m.sequence).collect::<Vec<_>>(), [Some(0), None]);
@@ -431,7 +432,7 @@ fn one_bad_key_package_fails_the_build() {
     let expired = {
         let mut c = seeded("c");
         let t = moq_mls::Timestamp::from_secs(NOW.as_secs() - 2 * 24 * 3600);
-        c.engine.generate_key_package(t, 1).unwrap().message
+        c.engine.generate_key_package(t, &group_name(), 1).unwrap().message
     };
     let duplicate = parties[1].key_package();
     let good = seeded("d").key_package();
@@ -580,7 +581,7 @@ fn a_silent_member_does_not_close_the_group() {
     let a = &mut parties[0];
     let later = NOW.after(hours(24 * 30));
     let mut c = seeded("c");
-    let key = c.engine.generate_key_package(later, 1).unwrap();
+    let key = c.engine.generate_key_package(later, &group_name(), 1).unwrap();
     let built = a.engine.build(a.group(), later, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let joined = c.engine.join(later, &built.welcomes[0].1, &key, None).unwrap().unwrap();
     assert_eq!(c.engine.view(&joined).unwrap().members, 3);

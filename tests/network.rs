@@ -502,8 +502,8 @@ mod symbolic {
             let tracks = net.peer(0).unwrap().tracks().clone();
             let stranger = engine(99, 0).sender_id().clone();
             let mut bad = engine(98, 0);
-            let poisoned = bad.poisoned_key_package(net.now(), 0).message;
-            let replayed = engine(97, 0).generate_key_package(net.now(), 0).unwrap().message;
+            let poisoned = bad.poisoned_key_package(net.now(), tracks.group(), 0).message;
+            let replayed = engine(97, 0).generate_key_package(net.now(), tracks.group(), 0).unwrap().message;
             let objects = [
                 (tracks.commit(&stranger), epoch, 0, junk(50)),
                 (tracks.commit(&stranger), epoch, 2, forged_commit(tracks.group(), epoch)),

@@ -81,7 +81,7 @@ fn somebody() -> SenderId {
 
 fn key_package(name: &str, sequence: u64, bad: &Bad) -> (TestEngine, Bytes) {
     let mut engine = engine(name);
-    let key = engine.generate_key_package(bad.world.now(), sequence).unwrap();
+    let key = engine.generate_key_package(bad.world.now(), bad.tracks().group(), sequence).unwrap();
     (engine, key.message)
 }
 
@@ -174,9 +174,61 @@ fn a_forged_and_an_expired_key_package() {
 }
 
 #[test]
-fn one_poisoned_key_package_does_not_sink_the_batch() {
+fn a_key_package_of_another_group_is_not_taken() {
+    use moq_mls::testing::symbolic::SymbolicEngine;
+    let room = |name: &str| GroupName::try_from(name).unwrap();
+    let tries = [
+        ("room", "room-2", Some(Fault::WrongGroup)),
+        ("room~1", "room-1", Some(Fault::WrongGroup)),
+        ("room~1", "room", None),
+        ("room", "room~1", None),
+    ];
+    for (here, there, fault) in tries {
+        let mut world = World::new();
+        world.enter(SymbolicEngine::new("a").unwrap(), Config::new(room(here)));
+        world.tell(0, Command::Join);
+        world.run(1000);
+        let mut newcomer = SymbolicEngine::new("x").unwrap();
+        let key = newcomer.generate_key_package(world.now(), &room(there), 0).unwrap();
+        let track = world.machine(0).tracks().key_package(newcomer.sender_id());
+        let (location, payload) = (Location { group: 0, object: 0 }, key.message.clone());
+        world.put(Object { track, location, payload });
+        world.run(5000);
+        let members = world.machine(0).members().count();
+        assert_eq!(members, if fault.is_some() { 1 } else { 2 }, "{there} in {here}");
+        assert_eq!(world.faults(0, Fault::WrongGroup), u64::from(fault.is_some()), "{there} in {here}");
+        if fault.is_some() {
+            let refused = world.command(0, Command::Add(key.message));
+            assert!(matches!(refused, Err(moq_mls::Error::Misuse(moq_mls::Misuse::BadKeyPackage))));
+        }
+    }
+}
+
+/// Before there is a group, and before one is in it: what is kept until then is bound too.
+#[test]
+fn a_key_package_of_another_group_is_not_kept_either() {
     let mut bad = Bad::new();
-    // A client that does not know our GroupContext extension: valid by itself, impossible in this group.
+    let mut engine = engine("x");
+    let other = GroupName::try_from("room-2").unwrap();
+    let key = engine.generate_key_package(bad.world.now(), &other, 0).unwrap().message;
+    let track = bad.tracks().key_package(engine.sender_id());
+    bad.world.carriage_mut().set_deaf(JOINER, true);
+    bad.world.tell(JOINER, Command::Join);
+    assert_eq!(bad.world.machine(JOINER).phase(), Phase::Bootstrapping);
+    bad.give(JOINER, track.clone(), 0, 0, key.clone());
+    bad.counted(JOINER, Fault::WrongGroup);
+    bad.world.run(1000);
+    assert_eq!(bad.world.machine(JOINER).phase(), Phase::Joining);
+    bad.give(JOINER, track, 0, 0, key);
+    assert_eq!(bad.world.faults(JOINER, Fault::WrongGroup), 2);
+    bad.world.carriage_mut().set_deaf(JOINER, false);
+    bad.goes_on();
+}
+
+/// It does not say which group it was made for.
+#[test]
+fn a_key_package_that_knows_only_the_draft_is_not_taken() {
+    let mut bad = Bad::new();
     let now = Some(bad.world.now().as_secs().into());
     let client = basic_client("x", RustCryptoProvider::default())
         .to_builder(now)
@@ -185,17 +237,32 @@ fn one_poisoned_key_package_does_not_sink_the_batch() {
     let message = client.generate_key_package_message(Default::default(), Default::default(), now).unwrap();
     let message = Bytes::from(message.to_bytes().unwrap());
     let sender = engine("y").inspect_key_package(bad.world.now(), &message).unwrap().unwrap().sender;
-    bad.world.tell(JOINER, Command::Join);
     let track = bad.tracks().key_package(&sender);
-    let epoch = bad.world.agree(&[0, 1]);
-    for member in [0, 1] {
-        bad.give(member, track.clone(), 0, 0, message.clone());
-    }
-    bad.world.run(5000);
-    assert_eq!(bad.world.agree(&[0, 1, 2]), epoch + 1, "the good one came in with the first commit");
-    let refused = Notice::Refused { sender, why: Refusal::BadKeyPackage };
-    assert!(bad.world.heard(0, |n| *n == refused) || bad.world.heard(1, |n| *n == refused));
+    bad.give(MEMBER, track, 0, 0, message);
+    bad.counted(MEMBER, Fault::Invalid);
     bad.goes_on();
+}
+
+#[test]
+fn one_poisoned_key_package_does_not_sink_the_batch() {
+    use moq_mls::testing::symbolic::SymbolicEngine;
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        world.enter(SymbolicEngine::new(name).unwrap(), config());
+    }
+    world.tell(0, Command::Join);
+    world.tell(1, Command::Join);
+    world.run(3000);
+    let epoch = world.agree(&[0, 1]);
+    let mut bad = SymbolicEngine::new("x").unwrap();
+    let message = bad.poisoned_key_package(world.now(), &config().group, 0).message;
+    let track = world.machine(0).tracks().key_package(bad.sender_id());
+    world.tell(2, Command::Join);
+    world.put(Object { track, location: Location { group: 0, object: 0 }, payload: message });
+    world.run(5000);
+    assert_eq!(world.agree(&[0, 1, 2]), epoch + 1, "the good one came in with the first commit");
+    let refused = Notice::Refused { sender: bad.sender_id().clone(), why: Refusal::BadKeyPackage };
+    assert!(world.heard(0, |n| *n == refused) || world.heard(1, |n| *n == refused));
 }
 
 #[test]
@@ -425,7 +492,7 @@ fn a_member_whose_fresh_key_package_cannot_be_committed_stays_in() {
     }
     let epoch = world.agree(&[0, 1, 2]);
     let mut engine = SymbolicEngine::new("c").unwrap();
-    let poisoned = engine.poisoned_key_package(world.now(), 9);
+    let poisoned = engine.poisoned_key_package(world.now(), &config().group, 9);
     let track = world.machine(0).tracks().key_package(&world.id(2));
     world.put(Object { track, location: Location { group: 0, object: 9 }, payload: poisoned.message });
     world.run(5000);

@@ -106,7 +106,7 @@ fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
 
     // Its KeyPackage under a fresh object id, as after a restart: nobody lets it in unasked.
     let mut engine = removed_engine;
-    let key = engine.generate_key_package(world.now(), 9).unwrap();
+    let key = engine.generate_key_package(world.now(), &config().group, 9).unwrap();
     let track = world.machine(0).tracks().key_package(&removed);
     let location = Location { group: 0, object: 9 };
     world.put(Object { track, location, payload: key.message });

@@ -33,7 +33,7 @@ fn group(names: &[&str]) -> Vec<(SymbolicEngine, SymbolicGroup)> {
     let mut members = vec![(creator, alone)];
     let mut joiners: Vec<SymbolicEngine> = names[1..].iter().map(|name| engine(name)).collect();
     let keys: Vec<OwnKeyPackage> =
-        joiners.iter_mut().map(|j| j.generate_key_package(NOW, 0).unwrap()).collect();
+        joiners.iter_mut().map(|j| j.generate_key_package(NOW, &room(), 0).unwrap()).collect();
     if joiners.is_empty() {
         return members;
     }
@@ -93,7 +93,7 @@ fn a_created_group_has_one_member_and_carries_its_parameters() {
 #[test]
 fn key_packages_say_who_they_are_of_and_until_when() {
     let mut a = engine("a2").of("alice").lifetime(Duration::from_secs(60));
-    let key = a.generate_key_package(NOW, 3).unwrap();
+    let key = a.generate_key_package(NOW, &room(), 3).unwrap();
     assert_eq!((key.sequence, key.expires), (3, NOW.after(Duration::from_secs(60))));
     let mut b = engine("b");
     let info = b.inspect_key_package(NOW, &key.message).unwrap().unwrap();
@@ -109,7 +109,7 @@ fn key_packages_say_who_they_are_of_and_until_when() {
     b.distrust("alice");
     assert!(matches!(b.inspect_key_package(NOW, &key.message), Ok(Err(Rejection::Invalid(_)))));
     // The same once more is another one: no init key twice.
-    let again = a.generate_key_package(NOW, 3).unwrap();
+    let again = a.generate_key_package(NOW, &room(), 3).unwrap();
     assert_ne!((again.message, again.reference, again.secret), (key.message, key.reference, key.secret));
 }
 
@@ -170,8 +170,9 @@ fn commits_of_one_epoch_are_exclusive_and_never_the_same_bytes() {
 fn a_welcome_opens_for_its_key_package_alone() {
     let (mut b, mut c) = (engine("b"), engine("c"));
     let (a, alone) = group(&["a"]).remove(0);
-    let (of_b, of_c) = (b.generate_key_package(NOW, 0).unwrap(), c.generate_key_package(NOW, 0).unwrap());
-    let spare = b.generate_key_package(NOW, 1).unwrap();
+    let (of_b, of_c) =
+        (b.generate_key_package(NOW, &room(), 0).unwrap(), c.generate_key_package(NOW, &room(), 0).unwrap());
+    let spare = b.generate_key_package(NOW, &room(), 1).unwrap();
     let built = a.build(&alone, NOW, &[of_b.message.clone(), of_c.message.clone()], &[]).unwrap().unwrap();
     let (_, welcome) = &built.welcomes[0];
     let info = b.examine_welcome(welcome, &[spare.clone(), of_b.clone()]).unwrap().unwrap();
@@ -197,7 +198,7 @@ fn adds_fill_blank_leaves_from_the_left() {
     let (d, in_d) = (d, built.next.group);
     assert_eq!(names(d, &in_d), [(1, "b".into()), (3, "d".into())]);
     let keys: Vec<Bytes> =
-        ["x", "y", "z"].map(|n| engine(n).generate_key_package(NOW, 0).unwrap().message).into();
+        ["x", "y", "z"].map(|n| engine(n).generate_key_package(NOW, &room(), 0).unwrap().message).into();
     let built = d.build(&in_d, NOW, &keys, &[1]).unwrap().unwrap();
     let leaves: Vec<u32> = built.added.iter().map(|m| m.leaf).collect();
     assert_eq!(leaves, [0, 1, 2], "a leaf freed by the same commit is free");
@@ -215,11 +216,11 @@ fn what_cannot_be_committed_fails_the_whole_call() {
     let (a, in_a) = &members[0];
     let refused = |adds: &[Bytes], removes: &[u32]| a.build(in_a, NOW, adds, removes).unwrap().err();
     let mut b = engine("b").incarnation(1);
-    let again = b.generate_key_package(NOW, 1).unwrap().message;
+    let again = b.generate_key_package(NOW, &room(), 1).unwrap().message;
     let mut x = engine("x");
-    let good = x.generate_key_package(NOW, 0).unwrap();
-    let other = x.generate_key_package(NOW, 1).unwrap().message;
-    let poisoned = engine("y").poisoned_key_package(NOW, 0);
+    let good = x.generate_key_package(NOW, &room(), 0).unwrap();
+    let other = x.generate_key_package(NOW, &room(), 1).unwrap().message;
+    let poisoned = engine("y").poisoned_key_package(NOW, &room(), 0);
     assert_eq!(a.inspect_key_package(NOW, &poisoned.message).unwrap().unwrap().reference, poisoned.reference);
     let invalid = |error| matches!(error, Some(Rejection::Invalid(_)));
     assert!(invalid(refused(std::slice::from_ref(&again), &[])), "a member already");
@@ -241,7 +242,7 @@ fn what_cannot_be_committed_fails_the_whole_call() {
     let trial = members[2].0.trial(&members[2].1, NOW, &built.commit).unwrap().unwrap();
     assert_eq!(trial.added[0].sequence, Some(1));
     // Two devices of one person are two members.
-    let device = engine("b2").of("b").generate_key_package(NOW, 0).unwrap();
+    let device = engine("b2").of("b").generate_key_package(NOW, &room(), 0).unwrap();
     assert!(a.build(in_a, NOW, &[device.message], &[]).unwrap().is_ok());
 }
 
@@ -261,7 +262,7 @@ fn commits_that_are_not_for_this_state_change_nothing() {
     let built = b.build(in_b, NOW, &[], &[]).unwrap().unwrap();
     assert!(invalid(&b.build(&built.next.group, NOW, &[], &[]).unwrap().unwrap().commit), "a later epoch");
     assert!(matches!(a.trial(in_a, NOW, &junk(100)), Ok(Err(Rejection::Malformed))));
-    let misplaced = engine("x").generate_key_package(NOW, 0).unwrap().message;
+    let misplaced = engine("x").generate_key_package(NOW, &room(), 0).unwrap().message;
     assert!(matches!(a.trial(in_a, NOW, &misplaced), Ok(Err(Rejection::Malformed))));
     // Every flipped bit is seen, and every truncation.
     for at in 0..built.commit.len() {
@@ -276,7 +277,7 @@ fn commits_that_are_not_for_this_state_change_nothing() {
     // An identity that one member trusts and the other does not.
     let mut strict = a.clone();
     strict.distrust("x");
-    let key = engine("x").generate_key_package(NOW, 0).unwrap();
+    let key = engine("x").generate_key_package(NOW, &room(), 0).unwrap();
     let built = b.build(in_b, NOW, &[key.message], &[]).unwrap().unwrap();
     assert!(a.trial(in_a, NOW, &built.commit).unwrap().is_ok());
     assert!(strict.trial(in_a, NOW, &built.commit).unwrap().is_err());
@@ -308,7 +309,7 @@ fn a_wish_to_leave_is_opened_in_its_epoch_by_others() {
 fn kinds_are_told_apart_without_a_key() {
     let members = group(&["a", "b"]);
     let (a, in_a) = &members[0];
-    let key = engine("x").generate_key_package(NOW, 0).unwrap();
+    let key = engine("x").generate_key_package(NOW, &room(), 0).unwrap();
     let built = a.build(in_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let stranger = engine("s");
     assert_eq!(stranger.classify(&key.message).unwrap().unwrap(), MessageKind::KeyPackage);

@@ -92,6 +92,11 @@ fn names_that_are_refused() {
     assert_eq!(TrackNamespace::new(vec![Bytes::new()]), Err(NameError::Empty));
     assert!(matches!(TrackNamespace::new(vec![vec![0; 4097].into()]), Err(NameError::TooLong { .. })));
     assert_eq!(group("room").unwrap().generation(2).unwrap(), group("room~2").unwrap());
+    assert_eq!(GroupName::chosen("room~2"), Err(NameError::Reserved));
+    assert_eq!(GroupName::chosen("room"), group("room"));
+    for (name, root) in [("room", "room"), ("room~2", "room"), ("room~2~3", "room"), ("~2", "")] {
+        assert_eq!(group(name).unwrap().root(), root.as_bytes(), "{name}");
+    }
 }
 
 #[test]

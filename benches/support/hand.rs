@@ -15,7 +15,9 @@ use mls_rs::storage_provider::KeyPackageData;
 use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKeyPackageStorage};
 use mls_rs::{Client, Extension, ExtensionList, Group, KeyPackageStorage};
 use moq_mls::Timestamp;
+use moq_mls::codec::leaf_origin::{self, LeafOrigin};
 use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use moq_mls::testing::seeded_crypto::sha256;
 
 use crate::support::{Provider, SUITE, group, identity};
 
@@ -79,18 +81,18 @@ fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
     list
 }
 
-fn sequence() -> ExtensionList {
-    extension(SEQUENCE_EXTENSION, vec![0; 8])
+fn origin() -> ExtensionList {
+    let origin = LeafOrigin { sequence: 0, group: sha256(&group().root()) };
+    extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin))
 }
 
 pub fn key_package<C: MlsConfig>(client: &Client<C>) -> Vec<u8> {
-    let message =
-        client.generate_key_package_message(ExtensionList::new(), sequence(), Some(time())).unwrap();
+    let message = client.generate_key_package_message(ExtensionList::new(), origin(), Some(time())).unwrap();
     message.to_bytes().unwrap()
 }
 
 pub fn create<C: MlsConfig>(client: &Client<C>) -> Group<C> {
     let id = group().as_bytes().to_vec();
     let params = extension(PARAMS_EXTENSION, vec![0; 4]);
-    client.create_group_with_id(id, params, sequence(), Some(time())).unwrap()
+    client.create_group_with_id(id, params, origin(), Some(time())).unwrap()
 }

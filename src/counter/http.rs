@@ -41,7 +41,8 @@ mod request;
 mod wire;
 
 pub use self::message::{
-    Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, MAX_BODY, MAX_COMMIT, MAX_JSON, Method,
+    Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, MAX_BODY, MAX_COMMIT, MAX_JSON,
+    Method,
 };
 pub use self::reply::{
     decode_commit_reply, decode_increment_reply, decode_lock_reply, encode_commit_reply,

@@ -87,6 +87,9 @@ pub struct KeyPackageInfo {
     pub reference: Bytes,
     /// The object id its leaf carries; `None` from a peer that knows only the draft.
     pub sequence: Option<u64>,
+    /// SHA-256 of the [root name](crate::tracks::GroupName::root) of the group it was made for; `None` from a
+    /// peer that knows only the draft.
+    pub group: Option<[u8; 32]>,
     /// The end of its lifetime.
     pub expires: Timestamp,
 }

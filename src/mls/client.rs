@@ -14,17 +14,18 @@ use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuite, Client, CryptoProvider, ExtensionList, IdentityProvider};
 use mls_rs_core::identity::MemberValidationContext;
 
+use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::engine::{EngineError, Member, OwnKeyPackage, Rejection};
 use crate::mls::crypto::{Primitives, Suites};
 use crate::mls::error::{Stop, provider, unless_identity};
-use crate::mls::message::{credential, into_any, mls_time, sequence};
+use crate::mls::message::{credential, extension, into_any, mls_time, origin};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
     CLOCK_SKEW, EngineConfig, Inner, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,
 };
 use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::time::Timestamp;
-use crate::tracks::SenderId;
+use crate::tracks::{GroupName, SenderId};
 
 /// [`Engine`](crate::engine::Engine) over mls-rs. `C` is the configuration of the embedder's own [`mls_rs::Client`].
 pub struct MlsEngine<C: MlsConfig> {
@@ -125,6 +126,12 @@ impl<C: MlsConfig> MlsEngine<C> {
         Ok(self.scratch.get_or_init(|| Box::new(group)).clone())
     }
 
+    /// What a leaf of our own says about where it comes from.
+    pub(super) fn origin(&self, group: &GroupName, sequence: u64) -> Result<ExtensionList, EngineError> {
+        let origin = LeafOrigin { sequence, group: self.primitives.sha256(&group.root())? };
+        Ok(extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin)))
+    }
+
     pub(super) fn fingerprint(&self, identity: &SigningIdentity) -> Result<SenderId, EngineError> {
         self.primitives.sha256(&identity.signature_key).map(SenderId::from_fingerprint)
     }
@@ -142,7 +149,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             identity: self.identity(&leaf.signing_identity, &group.context().extensions)?,
             credential: credential(&leaf.signing_identity)?,
             // What another member made of its own leaf must not make the roster unreadable.
-            sequence: sequence(&leaf.extensions).unwrap_or_default(),
+            sequence: origin(&leaf.extensions).unwrap_or_default().map(|origin| origin.sequence),
         })
     }
 

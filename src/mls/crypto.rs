@@ -15,6 +15,7 @@ pub(super) trait Primitives: Kdf {
     fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, Stop>;
     /// Whether something can be sealed to a key of the group's cipher suite.
     fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection>;
+    fn random(&self) -> Result<u64, EngineError>;
     /// A fresh key for [`Self::seal`], to be used once.
     fn tree_key(&self) -> Result<Secret, EngineError>;
     /// AES-128-GCM with a zero nonce.
@@ -73,6 +74,13 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
     fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection> {
         let checked = self.group.kem_public_key_validate(key);
         checked.map_err(|e| Rejection::Invalid(Box::new(e.into_any_error())))
+    }
+
+    fn random(&self) -> Result<u64, EngineError> {
+        let mut bytes = [0; 8];
+        let drawn = self.sha256.random_bytes(&mut bytes);
+        drawn.map_err(|e| EngineError::Provider(Box::new(e.into_any_error())))?;
+        Ok(u64::from_be_bytes(bytes))
     }
 
     fn tree_key(&self) -> Result<Secret, EngineError> {

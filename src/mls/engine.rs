@@ -18,7 +18,7 @@ use crate::mls::error::{Stop, judged, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::judging::kind;
 use crate::mls::leaves::leaves;
-use crate::mls::message::{extension, group_params, mls_time, sequence_extension};
+use crate::mls::message::{extension, group_params, mls_time};
 use crate::mls::settings::{CLOCK_SKEW, PARAMS_EXTENSION};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -39,18 +39,24 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         self.primitives.verify_ed25519(service_key, message, signature)
     }
 
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+    fn random(&mut self) -> Result<u64, EngineError> {
+        self.primitives.random()
+    }
+
+    fn generate_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError> {
         // Whoever needs another KeyPackage did not join by that one.
         *self.welcomed() = None;
+        let origin = self.origin(group, sequence)?;
         let begins = mls_time(now).seconds_since_epoch().saturating_sub(CLOCK_SKEW.as_secs());
         let _guard = self.slots();
         let message = self
             .client
-            .generate_key_package_message(
-                ExtensionList::new(),
-                sequence_extension(sequence),
-                Some(MlsTime::from(begins)),
-            )
+            .generate_key_package_message(ExtensionList::new(), origin, Some(MlsTime::from(begins)))
             .map_err(provider)?;
         let (reference, data) =
             self.key_packages.take().ok_or(EngineError::Unsupported("mls-rs stored no KeyPackage"))?;
@@ -80,13 +86,9 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         } else {
             extension(PARAMS_EXTENSION, params::encode(params))
         };
+        let origin = self.origin(group, sequence)?;
         self.client
-            .create_group_with_id(
-                group.as_bytes().to_vec(),
-                params,
-                sequence_extension(sequence),
-                Some(mls_time(now)),
-            )
+            .create_group_with_id(group.as_bytes().to_vec(), params, origin, Some(mls_time(now)))
             .map(|group| MlsGroup::new(Box::new(group)))
             .map_err(provider)
     }

@@ -19,7 +19,7 @@ use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{
-    credential, gap, group_params, leaf_node, mls_time, parse, removed, sequence, tree_place,
+    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, tree_place,
 };
 use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
@@ -43,9 +43,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         if gap(lifetime.not_before, lifetime.not_after) > MAX_LIFETIME {
             return Err(Rejection::Invalid("a KeyPackage that lives for more than seven days".into()).into());
         }
-        let sequence = sequence(&leaf.extensions)?;
+        let origin = origin(&leaf.extensions)?;
         let params = ExtensionType::new(PARAMS_EXTENSION);
-        if sequence.is_some() && !leaf.capabilities.extensions.contains(&params) {
+        if origin.is_some() && !leaf.capabilities.extensions.contains(&params) {
             return Err(Rejection::Unsupported("our leaf extension without our group extension").into());
         }
         let identity = key_package.signing_identity();
@@ -54,7 +54,8 @@ impl<C: MlsConfig> MlsEngine<C> {
             identity: self.identity(identity, &ExtensionList::new())?,
             credential: credential(identity)?,
             reference: self.primitives.key_package_ref(&parsed)?.into(),
-            sequence,
+            sequence: origin.map(|origin| origin.sequence),
+            group: origin.map(|origin| origin.group),
             expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
         };
         let mut scratch = self.scratch(now)?;

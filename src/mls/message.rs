@@ -12,6 +12,7 @@ use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
+use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::{params, tree_object};
 use crate::engine::{Credential, GroupParams, Rejection, TreeObject};
 use crate::mls::settings::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
@@ -65,14 +66,10 @@ pub(super) fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
     list
 }
 
-pub(super) fn sequence_extension(sequence: u64) -> ExtensionList {
-    extension(SEQUENCE_EXTENSION, sequence.to_be_bytes().to_vec())
-}
-
-pub(super) fn sequence(extensions: &ExtensionList) -> Result<Option<u64>, Rejection> {
-    let Some(found) = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION)) else { return Ok(None) };
-    let bytes = found.extension_data.as_slice().try_into().map_err(|_| Rejection::Malformed)?;
-    Ok(Some(u64::from_be_bytes(bytes)))
+/// Where a leaf comes from; `None` from a peer that knows only the draft.
+pub(super) fn origin(extensions: &ExtensionList) -> Result<Option<LeafOrigin>, Rejection> {
+    let found = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION));
+    found.map(|e| leaf_origin::decode(&e.extension_data)).transpose().map_err(|_| Rejection::Malformed)
 }
 
 pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, Rejection> {

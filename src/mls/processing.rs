@@ -14,7 +14,7 @@ use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
-use crate::mls::message::{credential, gap, leaf_node, mls_time, parse, private, sent_in, sequence};
+use crate::mls::message::{credential, gap, leaf_node, mls_time, origin, parse, private, sent_in};
 use crate::mls::settings::{CLOCK_SKEW, Inner, LATE};
 use crate::time::Timestamp;
 
@@ -105,7 +105,9 @@ impl<C: MlsConfig> MlsEngine<C> {
                 sender: self.fingerprint(identity)?,
                 identity: self.identity(identity, &group.context().extensions)?,
                 credential: credential(identity)?,
-                sequence: sequence(&leaf_node(&bytes)?.extensions).unwrap_or_default(),
+                sequence: origin(&leaf_node(&bytes)?.extensions)
+                    .unwrap_or_default()
+                    .map(|origin| origin.sequence),
             });
         }
         Ok(added)

@@ -11,8 +11,8 @@ use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
 use crate::mls::rules::StrictRules;
 use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 
-/// The leaf extension with the object id of the KeyPackage the leaf came from, 8 bytes big endian
-/// (ours; private use, RFC 9420 section 17.3).
+/// The leaf extension with a [`LeafOrigin`](crate::codec::leaf_origin::LeafOrigin): the object id of the KeyPackage
+/// that the leaf came from, and the hash of the group's root name (ours; private use, RFC 9420 section 17.3).
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
 /// The GroupContext extension with the [`GroupParams`](crate::engine::GroupParams) (ours; private use).
 pub const PARAMS_EXTENSION: u16 = 0xF0A1;

@@ -10,6 +10,7 @@ use mls_rs::error::{IntoAnyError, MlsError};
 use mls_rs::extension::ExtensionType;
 use mls_rs_core::group::{EpochRecord, GroupState};
 
+use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::params;
 use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
 use crate::mls::error::{Stop, invalid};
@@ -22,9 +23,12 @@ use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
+fn name() -> GroupName {
+    GroupName::try_from("g").unwrap()
+}
+
 fn group(engine: &mut MlsEngine<SeededConfig>) -> MlsGroup<SeededConfig> {
-    let name = GroupName::try_from("g").unwrap();
-    engine.create(NOW, &name, &GroupParams::default(), 0).unwrap()
+    engine.create(NOW, &name(), &GroupParams::default(), 0).unwrap()
 }
 
 type OneOf = MlsEngine<SeededConfig>;
@@ -32,7 +36,7 @@ type OneOf = MlsEngine<SeededConfig>;
 /// Two members, each with its group.
 fn two() -> (OneOf, MlsGroup<SeededConfig>, OneOf, MlsGroup<SeededConfig>) {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
-    let key = b.generate_key_package(NOW, 1).unwrap();
+    let key = b.generate_key_package(NOW, &name(), 1).unwrap();
     let alone = group(&mut a);
     let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let of_b = b.join(NOW, built.welcomes.first().map(|(_, w)| w).unwrap(), &key, None).unwrap().unwrap();
@@ -46,9 +50,9 @@ fn nothing_stays_in_the_slots() {
         assert!(e.key_packages.take().is_none());
         assert!(e.states.take().is_none());
     };
-    let key = b.generate_key_package(NOW, 1).unwrap();
+    let key = b.generate_key_package(NOW, &name(), 1).unwrap();
     empty(&b);
-    let other = b.generate_key_package(NOW, 2).unwrap();
+    let other = b.generate_key_package(NOW, &name(), 2).unwrap();
     let group = group(&mut a);
     let built = a.build(&group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     empty(&a);
@@ -72,7 +76,7 @@ fn nothing_stays_in_the_slots() {
 #[test]
 fn a_welcome_looked_into_is_joined_by_as_it_was() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
-    let keys = [1, 2].map(|sequence| b.generate_key_package(NOW, sequence).unwrap());
+    let keys = [1, 2].map(|sequence| b.generate_key_package(NOW, &name(), sequence).unwrap());
     let welcomed = |a: &MlsEngine<SeededConfig>, group: &MlsGroup<SeededConfig>, key: &OwnKeyPackage| {
         a.build(group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap().welcomes.remove(0).1
     };
@@ -96,7 +100,7 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
     assert_eq!(join(&mut b, &second, &keys[1]), unseen_second);
     let tree = Bytes::from_static(b"no tree");
     assert!(b.join(NOW, &first, &keys[0], Some(&tree)).unwrap().is_err(), "what came with it counts");
-    b.generate_key_package(NOW, 3).unwrap();
+    b.generate_key_package(NOW, &name(), 3).unwrap();
     assert!(b.welcomed().is_none(), "secrets of a group that nobody joined");
 }
 
@@ -104,11 +108,10 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
 #[test]
 fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
-    let key = b.generate_key_package(NOW, 1).unwrap();
+    let key = b.generate_key_package(NOW, &name(), 1).unwrap();
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
     let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
-    let track =
-        GroupTracks::new(GroupName::try_from("g").unwrap(), CommitTrackPolicy::Shared).tree(a.sender_id());
+    let track = GroupTracks::new(name(), CommitTrackPolicy::Shared).tree(a.sender_id());
     let apart =
         a.build_apart(&group, NOW, adds, &[], &track, Location { group: 0, object: 0 }).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
@@ -183,6 +186,27 @@ fn params_round_trip_and_refuse_junk() {
         (0..bytes.len()).for_each(|cut| assert!(params::decode(&bytes[..cut]).is_err()));
         assert!(params::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
     }
+}
+
+#[test]
+fn a_leaf_says_where_it_comes_from() {
+    let origin = LeafOrigin { sequence: 7, group: [9; 32] };
+    let bytes = leaf_origin::encode(&origin);
+    assert_eq!(leaf_origin::decode(&bytes), Ok(origin));
+    (0..bytes.len()).for_each(|cut| assert!(leaf_origin::decode(&bytes[..cut]).is_err()));
+    assert!(leaf_origin::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+
+    let mut a = seeded_engine("a", 1);
+    let of = |e: &mut MlsEngine<_>, name: &str| {
+        let key = e.generate_key_package(NOW, &GroupName::try_from(name).unwrap(), 3).unwrap();
+        let info = e.inspect_key_package(NOW, &key.message).unwrap().unwrap();
+        assert_eq!(info.sequence, Some(3));
+        info.group.unwrap()
+    };
+    let room = of(&mut a, "room");
+    assert_eq!(room, a.sha256(b"room").unwrap());
+    assert_eq!((of(&mut a, "room~1") == room, of(&mut a, "lobby") == room), (true, false));
+    assert_ne!(a.random().unwrap(), a.random().unwrap());
 }
 
 /// A trial works on the group itself once that was saved, and nobody can tell: the group is what it was.

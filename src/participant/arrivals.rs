@@ -1,22 +1,36 @@
 //! The door for objects: what cannot be one of the group's, by its track, its place or its size, is counted
 //! and dropped here, whatever the phase.
 
+use bytes::Bytes;
+
+use crate::codec::pinned::WelcomeObject;
+use crate::counter::Pin;
 use crate::engine::{Engine, EngineError, MessageKind};
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::future::{FutureCommits, Keep};
 use crate::participant::input::Arrival;
-use crate::tracks::{KEY_PACKAGE_GROUP, Object, SenderId, TREE_OBJECT, TrackKind, WELCOME_OBJECT};
+use crate::tracks::{KEY_PACKAGE_GROUP, Object, SenderId, TrackKind, WELCOME_OBJECT};
+
+/// What a Welcome object holds.
+pub(crate) struct Welcomed {
+    pub(crate) welcome: Bytes,
+    /// `None` where nothing is pinned.
+    pub(crate) pin: Option<Pin>,
+    pub(crate) receipt: Option<Bytes>,
+}
 
 impl<E: Engine> Context<E> {
     /// Says what an object is; `None` for one that is nothing.
     pub(crate) fn look_at(&mut self, object: Object) -> Result<Option<Arrival>, EngineError> {
         self.stats.objects = self.stats.objects.saturating_add(1);
         let mut sorted = self.sort(object);
-        if let Ok(Some(Arrival::Welcome(welcome))) = &sorted
-            && !matches!(self.engine.classify(welcome)?, Ok(MessageKind::Welcome))
-        {
-            sorted = Err((None, Fault::NotMls));
+        if let Ok(Some(Arrival::Welcome(payload))) = &sorted {
+            let welcome = self.read_welcome(payload);
+            let kind = welcome.map(|w| self.engine.classify(&w.welcome)).transpose()?;
+            if !matches!(kind, Some(Ok(MessageKind::Welcome))) {
+                sorted = Err((None, Fault::NotMls));
+            }
         }
         Ok(sorted.unwrap_or_else(|(from, fault)| {
             self.fault(from, fault);
@@ -48,7 +62,7 @@ impl<E: Engine> Context<E> {
                 if len > limits.handshake_bytes {
                     return Err((None, Fault::TooLarge));
                 }
-                if location.object != WELCOME_OBJECT {
+                if !self.rules.draws_places && location.object != WELCOME_OBJECT {
                     return Err((None, Fault::BadLocation));
                 }
                 Ok(Some(Arrival::Welcome(object.payload)))
@@ -56,12 +70,6 @@ impl<E: Engine> Context<E> {
             Some(TrackKind::Commit(from)) => {
                 if len > limits.handshake_bytes {
                     return Err((from, Fault::TooLarge));
-                }
-                // The last place that a commit can be published at, and its receipt's behind it.
-                let most =
-                    u64::try_from(limits.roster).unwrap_or(u64::MAX).saturating_add(1).saturating_mul(2);
-                if location.object > most.saturating_add(1) {
-                    return Err((from, Fault::BadLocation));
                 }
                 Ok(Some(Arrival::Commit { from, object }))
             }
@@ -72,12 +80,18 @@ impl<E: Engine> Context<E> {
                 if len > limits.tree_bytes {
                     return Err((from, Fault::TooLarge));
                 }
-                if location.object != TREE_OBJECT {
-                    return Err((from, Fault::BadLocation));
-                }
                 Ok(Some(Arrival::Tree(object)))
             }
         }
+    }
+
+    /// Reads a Welcome object: in a pinned group it carries its epoch's pin.
+    pub(crate) fn read_welcome(&self, payload: &Bytes) -> Option<Welcomed> {
+        if !self.rules.pins {
+            return Some(Welcomed { welcome: payload.clone(), pin: None, receipt: None });
+        }
+        let WelcomeObject { pin, receipt, welcome } = WelcomeObject::decode(payload.clone()).ok()?;
+        Some(Welcomed { welcome, pin: Some(pin), receipt })
     }
 
     /// Keeps a commit object for later; `false` if there is no room for it, which is counted.

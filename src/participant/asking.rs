@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
+
 use crate::action::{Action, Timer};
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
 use crate::engine::Engine;

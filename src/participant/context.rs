@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::action::{Action, Timer};
 use crate::config::{Config, SafetyMode};
-use crate::engine::{Engine, GroupParams};
+use crate::engine::{Engine, GroupParams, KeyPackageInfo};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::deadlines::{Deadlines, Jitter};
@@ -26,6 +26,8 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) params: GroupParams,
     pub(crate) rules: Rules,
     pub(crate) tracks: GroupTracks,
+    /// The hash of the group's root name, which KeyPackages carry.
+    pub(crate) root_hash: [u8; 32],
     pub(crate) me: SenderId,
     pub(crate) now: Timestamp,
     /// What waits to be polled, in order.
@@ -38,6 +40,8 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) keys: OwnKeys,
     pub(crate) passed: PassedEpochs,
     pub(crate) stats: Stats,
+    /// Since when objects on the relay say that the group exists.
+    pub(crate) signs_since: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
     pub(crate) hinted: Option<Timestamp>,
 }
@@ -56,6 +60,7 @@ impl<E: Engine> Context<E> {
             tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
             jitter: Jitter::new(me.as_bytes()),
             rules: Rules::of(config.mode),
+            root_hash: engine.sha256(&config.group.root())?,
             engine,
             config,
             params,
@@ -68,6 +73,7 @@ impl<E: Engine> Context<E> {
             keys: OwnKeys::default(),
             passed: PassedEpochs::default(),
             stats: Stats::default(),
+            signs_since: None,
             hinted: None,
         })
     }
@@ -81,6 +87,14 @@ impl<E: Engine> Context<E> {
         let count = self.stats.faults.entry(fault).or_default();
         *count = count.saturating_add(1);
         self.notify(Notice::PeerFault { from, fault });
+    }
+
+    /// What is wrong with the group that a KeyPackage was made for.
+    pub(crate) fn misbound(&self, info: &KeyPackageInfo) -> Option<Fault> {
+        match info.group {
+            Some(group) => (group != self.root_hash).then_some(Fault::WrongGroup),
+            None => self.rules.binds_key_packages.then_some(Fault::Invalid),
+        }
     }
 
     /// Sets a deadline `wait` from now.

@@ -4,8 +4,9 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Pin, Reason};
-use crate::engine::{Engine, GroupView, KeyPackageInfo, MessageKind};
+use crate::codec::pinned::ReceiptObject;
+use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
+use crate::engine::{Engine, EngineError, GroupView, KeyPackageInfo, MessageKind};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
@@ -15,10 +16,12 @@ use crate::participant::durable::{self, Tag, read_pin};
 use crate::participant::flow::{By, Entry, Flow, Join, Then};
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
+use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
 use crate::snapshot::{Reader, Writer};
+use crate::time::Timestamp;
 use crate::tracks::{Object, SenderId};
 
 /// The largest MOQT group id: a varint.
@@ -36,8 +39,8 @@ pub(crate) struct Creating<G> {
     pub(crate) looking: Option<FetchId>,
     pub(crate) lock_id: Option<Bytes>,
     pub(crate) attempts: u32,
-    /// A commit or a receipt lies on the Commit track: the group exists, whatever the service says.
-    commits_seen: bool,
+    /// Since when another holds the lock, in a row.
+    conflict: Option<Timestamp>,
     /// The service's fault was reported.
     reported: bool,
 }
@@ -60,7 +63,7 @@ impl<G> Creating<G> {
             looking: None,
             lock_id: None,
             attempts: 0,
-            commits_seen: false,
+            conflict: None,
             reported: false,
         }
     }
@@ -74,6 +77,14 @@ impl<G> Creating<G> {
         durable::fresh_key_package(cx, |cx| this.persist(cx))?;
         this.ask(cx);
         Ok(this)
+    }
+
+    /// The group that was waited for does not exist: creates it after all.
+    pub(crate) fn again<E: Engine<Group = G>>(cx: &mut Context<E>, carried: Carried) -> Self {
+        let this = Self::new(carried);
+        cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+        this.ask(cx);
+        this
     }
 
     /// Goes on after a restart.
@@ -124,12 +135,15 @@ impl<G> Creating<G> {
         object_id: u64,
         payload: Bytes,
     ) -> Result<(), Error> {
-        let own = |info: KeyPackageInfo| {
+        let own = |info: &KeyPackageInfo| {
             info.sender == sender && info.sequence.is_none_or(|sequence| sequence == object_id)
         };
-        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(own)
-            && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
-        {
+        let Some(info) = cx.engine.inspect_key_package(cx.now, &payload)?.ok().filter(own) else {
+            return Ok(());
+        };
+        if let Some(fault) = cx.misbound(&info) {
+            cx.fault(Some(sender), fault);
+        } else if !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits) {
             cx.fault(Some(sender), Fault::TooMany);
         }
         Ok(())
@@ -142,16 +156,10 @@ impl<G> Creating<G> {
         from: Option<SenderId>,
         object: Object,
     ) -> Result<Flow<G>, Error> {
-        let is_sign = if object.location.object % 2 == 1 {
-            // What it signs is not known yet.
-            cx.config.service_key.is_some() && object.payload.len() <= MAX_RECEIPT
-        } else {
-            matches!(
-                cx.engine.classify(&object.payload)?,
-                Ok(MessageKind::Commit { group_id, .. }) if group_id == cx.config.group.as_bytes()
-            )
-        };
-        self.commits_seen = self.commits_seen || is_sign;
+        let is_sign = is_sign(cx, &object)?;
+        if is_sign && cx.signs_since.is_none() {
+            cx.signs_since = Some(cx.now);
+        }
         let flow = if is_sign { self.join_if_there(cx) } else { Flow::Stay };
         if matches!(flow, Flow::Stay) {
             cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
@@ -166,7 +174,7 @@ impl<G> Creating<G> {
     /// found the creator at it does not come back as a crowd, and takes its Welcomes at once.
     fn join_if_there<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Flow<G> {
         let waits = cx.deadlines.is_set(Timer::Request);
-        if waits && self.commits_seen && self.genesis.is_none() && !self.reported {
+        if waits && cx.seems_lost() && self.genesis.is_none() && !self.reported {
             return Flow::Join(Join { counter: None, then: Then::Nothing });
         }
         Flow::Stay
@@ -177,10 +185,15 @@ impl<G> Creating<G> {
         match self.genesis.as_ref().map(|g| g.pin) {
             // A lock is a hint only where increments are pinned; elsewhere it is needed again.
             Some(pin) if self.lock_id.is_some() || cx.rules.pins => {
-                cx.ask_increment(IncrementPurpose::Genesis(pin), None, self.lock_id.clone());
+                self.fill(cx, pin);
             }
             _ => cx.ask_lock(LockPurpose::Genesis),
         }
+    }
+
+    fn fill<E: Engine<Group = G>>(&self, cx: &mut Context<E>, pin: Pin) {
+        let lock_id = self.lock_id.clone();
+        cx.ask_increment(IncrementPurpose::Genesis(pin), Increment { lock_id, ..Increment::default() });
     }
 
     fn back_off<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
@@ -205,21 +218,14 @@ impl<G> Creating<G> {
             Ok(LockReply::Ok { lock_id: None, .. }) if cx.rules.fills_first => {
                 self.on_fault(cx, ServiceFault::NoTokens);
             }
-            Ok(LockReply::Ok { lock_id, .. }) => {
-                self.lock_id = lock_id.clone();
-                if let Some(pin) = self.genesis.as_ref().map(|g| g.pin) {
-                    if cx.rules.fills_first {
-                        // Only this token can tell later whether the group is ours.
-                        self.persist(cx);
-                    }
-                    cx.ask_increment(IncrementPurpose::Genesis(pin), None, lock_id);
-                } else if self.commits_seen {
-                    self.on_fault(cx, ServiceFault::LostGroup);
-                } else {
-                    self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
-                }
-            }
+            Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(cx, lock_id),
             Ok(LockReply::Conflict { retry_later }) => {
+                let since = *self.conflict.get_or_insert(cx.now);
+                if cx.rules.pins && cx.now.since(since) >= cx.config.timers.conflict {
+                    // Anybody may hold a lock for ever, and it is only a hint.
+                    self.on_locked(cx, None);
+                    return Ok(Flow::Stay);
+                }
                 let wait = cx.retry_after(retry_later);
                 cx.set(Timer::Request, wait);
             }
@@ -232,6 +238,22 @@ impl<G> Creating<G> {
         Ok(Flow::Stay)
     }
 
+    fn on_locked<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, lock_id: Option<Bytes>) {
+        self.conflict = None;
+        self.lock_id = lock_id;
+        if let Some(pin) = self.genesis.as_ref().map(|g| g.pin) {
+            if cx.rules.fills_first {
+                // Only this token can tell later whether the group is ours.
+                self.persist(cx);
+            }
+            self.fill(cx, pin);
+        } else if cx.seems_lost() {
+            self.on_fault(cx, ServiceFault::LostGroup);
+        } else {
+            self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
+        }
+    }
+
     /// The look at the Commit track before creating: objects there were handled as they came.
     fn on_look<E: Engine<Group = G>>(
         &mut self,
@@ -239,7 +261,7 @@ impl<G> Creating<G> {
         failure: Option<Failure>,
     ) -> Result<(), Error> {
         self.looking = None;
-        if self.commits_seen {
+        if cx.seems_lost() {
             self.on_fault(cx, ServiceFault::LostGroup);
             return Ok(());
         }
@@ -250,11 +272,12 @@ impl<G> Creating<G> {
         let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
         let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
         let view = cx.engine.view(&group)?;
-        let pin = Pin::genesis(view.context_hash);
+        let lock = if cx.rules.pins { cx.slot_lock(&group, 0)? } else { [0; 32] };
+        let pin = Pin::genesis(view.context_hash, lock);
         let saved = cx.engine.save(&group)?;
         self.genesis = Some(Genesis { group, view, saved, pin });
         self.persist(cx);
-        cx.ask_increment(IncrementPurpose::Genesis(pin), None, self.lock_id.clone());
+        self.fill(cx, pin);
         Ok(())
     }
 
@@ -276,7 +299,7 @@ impl<G> Creating<G> {
                 self.on_fault(cx, ServiceFault::NoPins);
             }
             Ok(IncrementReply::Error(reason)) => self.on_fault(cx, ServiceFault::Refused(reason)),
-            Ok(IncrementReply::CounterError(_)) | Err(_) => self.back_off(cx),
+            Ok(IncrementReply::CounterError(_) | IncrementReply::WrongKey(_)) | Err(_) => self.back_off(cx),
         }
         Ok(Flow::Stay)
     }
@@ -336,5 +359,29 @@ impl<G> Genesis<G> {
     fn enter(self, pin: Option<Pin>) -> Flow<G> {
         let Self { group, view, saved, .. } = self;
         Flow::Enter(Box::new(Entry { group, view, saved, pin }), By::Creation)
+    }
+}
+
+/// Whether an object of the Commit track is a sign that the group exists, whatever the service says. Where the
+/// service signs, only its word is one; elsewhere anybody can make one up.
+fn is_sign<E: Engine>(cx: &Context<E>, object: &Object) -> Result<bool, EngineError> {
+    if cx.config.service_key.is_some() && cx.rules.pins {
+        let slot = object.location.group.saturating_add(1);
+        let receipt = ReceiptObject::decode(object.payload.clone());
+        return Ok(object.location.object % 2 == 1
+            && receipt.is_ok_and(|r| cx.believes(slot, &r.pin, Some(&r.receipt))));
+    }
+    Ok(object.location.object % 2 == 0
+        && matches!(
+            cx.engine.classify(&object.payload)?,
+            Ok(MessageKind::Commit { group_id, .. }) if group_id == cx.config.group.as_bytes()
+        ))
+}
+
+impl<E: Engine> Context<E> {
+    /// Whether signs on the relay say that a group exists which the service does not know. For a while they are
+    /// believed; for ever would let whoever makes them up keep the group from being created.
+    fn seems_lost(&self) -> bool {
+        self.signs_since.is_some_and(|since| self.now.since(since) < self.config.timers.lost_group)
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Flow<G> {
     Stay,
     /// The group exists: wait for a Welcome.
     Join(Join),
+    /// The group does not exist: create it.
+    Create,
     /// This participant is in the group.
     Enter(Box<Entry<G>>, By),
     /// It has left or was removed.

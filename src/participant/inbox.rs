@@ -1,10 +1,12 @@
 //! From events to inputs: what was asked says what a reply is for.
 
+use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply};
 use crate::engine::{Engine, KeyPackageInfo};
 use crate::event::{Command, Event};
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::input::Input;
+use crate::request::Failure;
 
 impl<E: Engine> Context<E> {
     /// Turns an event into an input for the present phase; `None` if there is nothing in it for a phase.
@@ -28,12 +30,33 @@ impl<E: Engine> Context<E> {
                 self.inputs.extend(reply.into_iter().flatten().map(Input::Object));
                 Input::Fetched { id, purpose, failure }
             }),
-            Event::LockReply { id, reply } => {
-                self.requests.take_lock(id).map(|purpose| Input::Locked(purpose, reply))
-            }
-            Event::IncrementReply { id, reply } => {
-                self.requests.take_increment(id).map(|purpose| Input::Incremented(purpose, reply))
-            }
+            Event::LockReply { id, reply } => self.requests.take_lock(id).map(|purpose| {
+                let states = |reply: &LockReply| match reply {
+                    LockReply::CounterError(state) => Some((purpose.value(), state.clone())),
+                    _ => None,
+                };
+                Input::Locked(purpose, self.believed(reply, states))
+            }),
+            Event::IncrementReply { id, reply } => self.requests.take_increment(id).map(|purpose| {
+                let (slot, _) = purpose.slot();
+                let states = |reply: &IncrementReply| match reply {
+                    IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
+                        Some((slot, state.clone()))
+                    }
+                    IncrementReply::WrongKey(state) => Some((slot.checked_sub(1)?, state.clone())),
+                    IncrementReply::Error(_) => None,
+                };
+                Input::Incremented(purpose, self.believed(reply, states))
+            }),
+            Event::CommitReply { id, reply } => self.requests.take_commit(id).map(|slot| {
+                let states = |reply: &CommitReply| match reply {
+                    CommitReply::Found { state, .. } | CommitReply::CounterError(state) => {
+                        Some((slot, state.clone()))
+                    }
+                    CommitReply::Error(_) => None,
+                };
+                Input::CommitRead(slot, self.believed(reply, states))
+            }),
             Event::PeerAuthenticator { peer, epoch, authenticator } => {
                 Some(Input::Authenticator { peer, epoch, authenticator })
             }
@@ -43,5 +66,22 @@ impl<E: Engine> Context<E> {
             self.fault(None, Fault::UnknownReply);
         }
         input
+    }
+
+    /// Lets an answer of the service through unless it tells a pin that is not to be believed: then it is as if
+    /// there were no answer. `states` says what it tells, and of which slot.
+    fn believed<R>(
+        &mut self,
+        reply: Result<R, Failure>,
+        states: impl FnOnce(&R) -> Option<(u64, CounterState)>,
+    ) -> Result<R, Failure> {
+        let reply = reply?;
+        match states(&reply) {
+            Some((slot, state)) if !self.believes_state(slot, &state) => {
+                self.bad_receipt();
+                Err(Failure::Unknown)
+            }
+            _ => Ok(reply),
+        }
     }
 }

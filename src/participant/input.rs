@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{CounterState, IncrementReply, LockReply};
+use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply};
 use crate::engine::KeyPackageInfo;
 use crate::event::Command;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
@@ -29,6 +29,8 @@ pub(crate) enum Input {
     },
     Locked(LockPurpose, Result<LockReply, Failure>),
     Incremented(IncrementPurpose, Result<IncrementReply, Failure>),
+    /// What the service has of a slot.
+    CommitRead(u64, Result<CommitReply, Failure>),
     Authenticator {
         peer: SenderId,
         epoch: u64,

@@ -260,6 +260,7 @@ mod tests {
             credential: Credential { kind: 1, data: name(identity) },
             reference: name(who),
             sequence: None,
+            group: None,
             expires: Timestamp::from_secs(9),
         };
         Waiting { message: name(who), info, object: 1, place: 0, hold, replacing: None }

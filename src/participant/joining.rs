@@ -4,16 +4,18 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{CounterState, LockReply, Pin, receipt_message};
-use crate::engine::{Engine, EngineError, GroupParams, OwnKeyPackage, Rejection, WelcomeInfo};
+use crate::counter::{CounterState, LockReply};
+use crate::engine::{Engine, GroupParams, KeyPackageInfo, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
+use crate::participant::arrivals::Welcomed;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
 use crate::participant::flow::{By, Entry, Flow};
 use crate::participant::future::Keep;
+use crate::participant::gate::Gate;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::LockPurpose;
 use crate::participant::trees::{Found, Trees, Waiting};
@@ -25,19 +27,26 @@ use crate::tracks::SenderId;
 pub(crate) struct Joining {
     pub(crate) carried: Carried,
     trees: Trees,
-    /// Welcomes that open with a key of ours, waiting for their pin.
-    pub(crate) welcomes: Vec<(Bytes, WelcomeInfo)>,
+    /// Welcomes that wait for their pin.
+    pub(crate) gate: Gate,
     pub(crate) attempts: u32,
     /// The counter's value as last heard.
     counter: Option<u64>,
-    /// The group's parameters differ from ours, or the service has no pins: no Welcome can be taken.
-    stopped: bool,
+    /// What is wrong with the group's parameters, or with the service, was told.
+    told: Told,
+}
+
+/// What is told once: anybody can bring it about again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Told {
+    params: bool,
+    no_pins: bool,
 }
 
 impl Joining {
     /// Waits for a Welcome, from now on.
     pub(crate) fn new(carried: Carried, trees: Trees, counter: Option<u64>) -> Self {
-        Self { carried, trees, welcomes: Vec::new(), attempts: 0, counter, stopped: false }
+        Self { carried, trees, gate: Gate::default(), attempts: 0, counter, told: Told::default() }
     }
 
     /// Begins: sets the deadlines, and considers the Welcomes that came early.
@@ -79,9 +88,10 @@ impl Joining {
                 self.trees.keep(object, &cx.config.limits);
                 return self.try_waiting(cx);
             }
+            Input::Locked(LockPurpose::Genesis, reply) => return Ok(self.on_probe(reply)),
             // Whoever asked: what the counter says of a Welcome's slot confirms it.
             Input::Locked(purpose, reply) => return self.on_counter(cx, purpose.value(), reply),
-            Input::Timer(Timer::Request) => self.ask_counter(cx),
+            Input::Timer(Timer::Request) => self.gate.ask(cx, true),
             Input::Timer(Timer::JoinRetry) => self.on_retry(cx)?,
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: self.counter });
@@ -104,18 +114,25 @@ impl Joining {
         object_id: u64,
         payload: &Bytes,
     ) -> Result<(), Error> {
-        let info = cx.engine.inspect_key_package(cx.now, payload)?;
         let own =
-            info.is_ok_and(|info| info.sender == sender && info.sequence.is_none_or(|s| s == object_id));
+            |info: &KeyPackageInfo| info.sender == sender && info.sequence.is_none_or(|s| s == object_id);
+        let Some(info) = cx.engine.inspect_key_package(cx.now, payload)?.ok().filter(own) else {
+            return Ok(());
+        };
         let joiners = &mut self.carried.joiners;
-        if own && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
+        if let Some(fault) = cx.misbound(&info) {
+            cx.fault(Some(sender), fault);
+        } else if !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
             cx.fault(Some(sender), Fault::TooMany);
         }
         Ok(())
     }
 
-    fn consider<E: Engine>(&mut self, cx: &mut Context<E>, welcome: Bytes) -> Result<Flow<E::Group>, Error> {
-        if self.stopped || self.welcomes.iter().any(|(seen, _)| *seen == welcome) {
+    fn consider<E: Engine>(&mut self, cx: &mut Context<E>, payload: Bytes) -> Result<Flow<E::Group>, Error> {
+        let Some(Welcomed { welcome, pin, receipt }) = cx.read_welcome(&payload) else {
+            return Ok(Flow::Stay);
+        };
+        if self.gate.has(&welcome) {
             return Ok(Flow::Stay);
         }
         let info = match cx.engine.examine_welcome(&welcome, &cx.keys.packages)? {
@@ -130,64 +147,41 @@ impl Joining {
             cx.fault(None, Fault::WrongGroup);
             return Ok(Flow::Stay);
         }
-        // A group without parameters is one that knows only the draft.
-        if *info.params.as_ref().unwrap_or(&GroupParams::draft()) != cx.params {
-            cx.notify(Notice::ParamsMismatch { group: info.params });
-            self.stop(cx);
-            return Ok(Flow::Stay);
-        }
-        if !cx.rules.pins {
-            return self.join_by(cx, Waiting { welcome, info, pin: None }, None);
-        }
-        if let Some(pin) = self.pin_by_receipt(cx, &info)? {
+        let waiting = Waiting { welcome, info, pin: None };
+        let Some(pin) = pin else { return self.pass(cx, waiting, None) };
+        let signed = cx.config.service_key.is_some() && receipt.is_some();
+        if signed && cx.believes(waiting.info.epoch, &pin, receipt.as_ref()) {
             cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-            return self.join_by(cx, Waiting { welcome, info, pin: Some(pin) }, None);
+            return self.pass(cx, Waiting { pin: Some(pin), ..waiting }, None);
         }
-        if self.welcomes.len() >= cx.config.limits.welcomes {
+        let Waiting { welcome, info, .. } = waiting;
+        if !self.gate.keep(welcome, info, &cx.config.limits) {
             cx.fault(None, Fault::TooMany);
-        } else {
-            self.welcomes.push((welcome, info));
-            self.ask_counter(cx);
         }
+        self.gate.ask(cx, false);
         Ok(Flow::Stay)
     }
 
-    /// The pin by which a Welcome's epoch won its slot, if its commit and a receipt for it came already: then
-    /// a joiner need not ask the counter either.
-    fn pin_by_receipt<E: Engine>(
-        &self,
-        cx: &Context<E>,
-        welcome: &WelcomeInfo,
-    ) -> Result<Option<Pin>, EngineError> {
-        let Some(key) = cx.config.service_key.as_ref().filter(|_| cx.rules.pins) else { return Ok(None) };
-        let future = &self.carried.future;
-        let Some(sent_in) = welcome.epoch.checked_sub(1) else { return Ok(None) };
-        let receipts = future.of(sent_in).filter(|o| o.location.object % 2 == 1);
-        for receipt in receipts.take(cx.config.limits.candidates) {
-            let of = receipt.location.object - 1;
-            let commit = future.of(sent_in).find(|o| o.location.object == of && o.track == receipt.track);
-            let Some(commit) = commit else { continue };
-            let pin = Pin::new(cx.engine.sha256(&commit.payload)?, welcome.context_hash);
-            let message = receipt_message(&cx.config.group, welcome.epoch, &pin);
-            if cx.engine.verify_receipt(key, &message, &receipt.payload) {
-                return Ok(Some(pin));
+    /// Lets a Welcome through whose epoch won its slot, or where nothing is pinned. Only now its parameters count:
+    /// before, anybody may have made it.
+    fn pass<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        waiting: Waiting,
+        counter: Option<CounterState>,
+    ) -> Result<Flow<E::Group>, Error> {
+        if waiting.pin.is_some_and(|pin| pin.context_hash() != waiting.info.context_hash) {
+            cx.fault(None, Fault::NotPinned);
+            return Ok(Flow::Stay);
+        }
+        // A group without parameters is one that knows only the draft.
+        if *waiting.info.params.as_ref().unwrap_or(&GroupParams::draft()) != cx.params {
+            if !std::mem::replace(&mut self.told.params, true) {
+                cx.notify(Notice::ParamsMismatch { group: waiting.info.params });
             }
+            return Ok(Flow::Stay);
         }
-        Ok(None)
-    }
-
-    fn stop<E: Engine>(&mut self, cx: &mut Context<E>) {
-        self.stopped = true;
-        self.welcomes.clear();
-        cx.deadlines.clear(Timer::JoinRetry);
-        cx.deadlines.clear(Timer::Request);
-    }
-
-    /// Asks which commit won the slot of the latest Welcome. Asking for a used value changes nothing.
-    fn ask_counter<E: Engine>(&self, cx: &mut Context<E>) {
-        if let Some(epoch) = self.welcomes.iter().map(|(_, info)| info.epoch).max() {
-            cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
-        }
+        self.join_by(cx, waiting, counter)
     }
 
     fn on_counter<E: Engine>(
@@ -196,7 +190,7 @@ impl Joining {
         epoch: u64,
         reply: Result<LockReply, Failure>,
     ) -> Result<Flow<E::Group>, Error> {
-        if !self.welcomes.iter().any(|(_, info)| info.epoch == epoch) {
+        if !self.gate.awaits(epoch) {
             // An answer to a question of an earlier phase.
             return Ok(Flow::Stay);
         }
@@ -206,11 +200,18 @@ impl Joining {
                 if state.current > epoch {
                     return self.on_slot_used(cx, epoch, state);
                 }
+                self.gate.is_unreached(epoch);
                 None
             }
             // Not decided yet; a lock that fell to us lapses.
-            Ok(LockReply::Conflict { retry_later }) => Some(retry_later),
-            Ok(LockReply::Ok { .. }) => None,
+            Ok(LockReply::Conflict { retry_later }) => {
+                self.gate.is_unreached(epoch);
+                Some(retry_later)
+            }
+            Ok(LockReply::Ok { .. }) => {
+                self.gate.is_unreached(epoch);
+                None
+            }
             Ok(LockReply::Error(reason)) => {
                 if self.attempts == 0 {
                     cx.notify(Notice::ServiceFault(ServiceFault::Refused(reason)));
@@ -224,7 +225,7 @@ impl Joining {
             Some(retry_later) => cx.retry_after(retry_later),
             None => cx.backoff(self.attempts),
         };
-        cx.set(Timer::Request, wait);
+        cx.bring_forward(Timer::Request, wait);
         Ok(Flow::Stay)
     }
 
@@ -234,45 +235,38 @@ impl Joining {
         epoch: u64,
         state: CounterState,
     ) -> Result<Flow<E::Group>, Error> {
-        match (state.pin, state.pin_forgotten) {
-            (Some(pin), _) => return self.open_gate(cx, epoch, pin, state),
-            (None, true) => {
-                self.welcomes.retain(|(_, info)| info.epoch != epoch);
-                self.fresh_key_package(cx)?;
-            }
+        let Some(pin) = state.pin else {
             // Only a group's first slot can have gone unpinned by a service that pins.
-            (None, false) if epoch > 0 => {
+            let no_pins = !state.pin_forgotten && epoch > 0;
+            if no_pins && !std::mem::replace(&mut self.told.no_pins, true) {
                 cx.notify(Notice::ServiceFault(ServiceFault::NoPins));
-                self.stop(cx);
             }
-            (None, false) => {}
-        }
-        Ok(Flow::Stay)
-    }
-
-    /// The pin of `epoch` is known: join by the Welcome that it confirms, and drop those it does not.
-    fn open_gate<E: Engine>(
-        &mut self,
-        cx: &mut Context<E>,
-        epoch: u64,
-        pin: Pin,
-        state: CounterState,
-    ) -> Result<Flow<E::Group>, Error> {
-        let (these, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.welcomes).into_iter().partition(|(_, info)| info.epoch == epoch);
-        self.welcomes = others;
-        for (welcome, info) in these {
-            if info.context_hash != pin.context_hash() {
-                cx.fault(None, Fault::NotPinned);
-                continue;
-            }
+            // Whoever made it up, or sent it long ago: a fresh KeyPackage is on its way in time.
+            self.gate.take(epoch);
+            return Ok(Flow::Stay);
+        };
+        for (welcome, info) in self.gate.take(epoch) {
             let waiting = Waiting { welcome, info, pin: Some(pin) };
-            if let flow @ Flow::Enter(..) = self.join_by(cx, waiting, Some(state.clone()))? {
+            if let flow @ Flow::Enter(..) = self.pass(cx, waiting, Some(state.clone()))? {
                 return Ok(flow);
             }
         }
-        self.ask_counter(cx);
+        self.gate.ask(cx, false);
         Ok(Flow::Stay)
+    }
+
+    /// Is there a group to be let into at all?
+    fn on_probe<G>(&mut self, reply: Result<LockReply, Failure>) -> Flow<G> {
+        match reply {
+            Ok(LockReply::CounterError(state)) if state.current > 0 => {
+                self.counter = Some(state.current);
+                Flow::Stay
+            }
+            Ok(LockReply::Ok { .. } | LockReply::Conflict { .. } | LockReply::CounterError(_)) => {
+                Flow::Create
+            }
+            Ok(LockReply::Error(_)) | Err(_) => Flow::Stay,
+        }
     }
 
     /// A tree came: joins by the Welcome that waits for it.
@@ -312,6 +306,13 @@ impl Joining {
             Ok(group) => Some((cx.engine.view(&group)?, cx.engine.save(&group)?, group)),
             Err(_) => None,
         };
+        if let (Some((_, _, group)), Some(pin)) = (&joined, waiting.pin)
+            && cx.slot_lock(group, info.epoch)? != pin.slot_lock()
+        {
+            // The group's GroupContext under keys that nobody else has.
+            cx.fault(None, Fault::NotPinned);
+            return Ok(Flow::Stay);
+        }
         let (view, saved, group) = match joined {
             Some(joined) if joined.0.context_hash == info.context_hash => joined,
             _ if tree.is_some() => {
@@ -332,12 +333,11 @@ impl Joining {
 
     /// No Welcome came: perhaps the KeyPackage was lost, or burnt by a committer that died.
     fn on_retry<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        if self.stopped {
-            return Ok(());
-        }
         let retry = cx.config.timers.join_retry;
         let wait = retry + cx.jitter.up_to(retry / 4);
         cx.set(Timer::JoinRetry, wait);
+        // What was taken for signs of a group may have been made up.
+        cx.ask_lock(LockPurpose::Genesis);
         self.fresh_key_package(cx)
     }
 

@@ -7,6 +7,8 @@ mod create;
 pub(crate) mod epoch;
 mod follow;
 pub(crate) mod leave;
+mod reading;
+mod receipts;
 mod repair;
 pub(crate) mod slot;
 mod turn;
@@ -64,11 +66,24 @@ impl<G> Member<G> {
                 self.slot.on_repair_lock(cx, &self.epoch, slot, reply);
                 Verdict::Open
             }
+            // With its receipt: only so it gets here.
+            Input::Locked(LockPurpose::Progress(at), Ok(LockReply::CounterError(state)))
+                if at > self.epoch.slot() && state.pin.is_some() =>
+            {
+                Verdict::Rejoin(RejoinReason::PinForgotten)
+            }
             // An answer about a slot that is decided by now; a lock that fell to us lapses.
             Input::Locked(purpose, Ok(LockReply::CounterError(state)))
                 if purpose.value() == self.epoch.number =>
             {
-                self.slot.on_news(cx, &self.epoch, &state)?
+                if self.slot.on_own_pin(cx, &self.epoch, state.pin) {
+                    Verdict::Open
+                } else {
+                    self.slot.on_news(cx, &self.epoch, &state)?
+                }
+            }
+            Input::CommitRead(slot, reply) if slot == self.epoch.slot() => {
+                self.slot.on_commit_read(cx, &self.epoch, reply)?
             }
             Input::Counter(state) => self.slot.on_news(cx, &self.epoch, &state)?,
             Input::Incremented(IncrementPurpose::Slot(slot, pin), reply) if slot == self.epoch.slot() => {
@@ -96,9 +111,11 @@ impl<G> Member<G> {
                 self.ask_to_leave(cx)?;
                 Verdict::Open
             }
-            Input::Object(_) | Input::Fetched { .. } | Input::Locked(..) | Input::Incremented(..) => {
-                Verdict::Open
-            }
+            Input::Object(_)
+            | Input::Fetched { .. }
+            | Input::Locked(..)
+            | Input::Incremented(..)
+            | Input::CommitRead(..) => Verdict::Open,
         };
         self.apply(cx, verdict)
     }
@@ -140,11 +157,19 @@ impl<G> Member<G> {
         if new.own.is_some() {
             self.carried.intents.update = false;
         }
+        let mut new = new;
+        let receipt = new.receipt.take();
         let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
         self.slot = Slot::new(self.slot.halted);
-        for timer in
-            [Timer::Turn, Timer::Confirm, Timer::ReadBack, Timer::Fetch, Timer::Rejoin, Timer::Request]
-        {
+        for timer in [
+            Timer::Turn,
+            Timer::Confirm,
+            Timer::ReadBack,
+            Timer::Fetch,
+            Timer::Rejoin,
+            Timer::Request,
+            Timer::Hint,
+        ] {
             cx.deadlines.clear(timer);
         }
         self.schedule_audit(cx);
@@ -153,8 +178,11 @@ impl<G> Member<G> {
         self.carried.future.forget_before(epoch);
         turnover::settle(cx, &self.epoch, &mut self.carried, &removed, &added);
         self.persist(cx);
-        self.epoch.publish_unheard(cx);
-        self.epoch.publish_welcomes(cx);
+        self.epoch.publish_welcomes(cx)?;
+        self.epoch.publish_unheard(cx)?;
+        if let Some(receipt) = receipt {
+            self.epoch.publish_receipt(cx, receipt)?;
+        }
         cx.notify(Notice::Epoch { epoch, committer });
         turnover::tell(cx, removed, added);
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
@@ -211,7 +239,9 @@ impl<G> Member<G> {
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
             Arrival::Welcome(welcome) => {
                 let keys = &cx.keys.packages;
-                if !keys.is_empty() && cx.engine.examine_welcome(&welcome, keys)?.is_ok() {
+                if let Some(read) = cx.read_welcome(&welcome).filter(|_| !keys.is_empty())
+                    && cx.engine.examine_welcome(&read.welcome, keys)?.is_ok()
+                {
                     cx.keep_welcome(welcome);
                 }
             }
@@ -251,13 +281,14 @@ impl<G> Member<G> {
             Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch),
             Timer::ReadBack => {
                 if !self.slot.on_not_read_back(cx, &self.epoch) {
-                    self.epoch.show_unheard_again(cx);
+                    self.epoch.show_unheard_again(cx)?;
                 }
             }
             Timer::Fetch => self.slot.fetch_missing(cx, &self.epoch),
             Timer::Rejoin => return Ok(Verdict::Rejoin(RejoinReason::Unreachable)),
             Timer::Credentials => self.epoch.check_credentials(cx),
             Timer::Audit => self.audit(cx),
+            Timer::Hint => self.slot.on_hint(cx, &self.epoch),
             Timer::JoinRetry
             | Timer::JoinDeadline
             | Timer::Leave

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::counter::{CounterState, Pin, SLOT_KEY_LEN, receipt_message, slot_lock_message};
 use crate::engine::{Engine, EngineError, Next};
+use crate::notice::{Notice, ServiceFault};
 use crate::participant::context::Context;
 use crate::secret::Secret;
 
@@ -50,6 +51,15 @@ impl<E: Engine> Context<E> {
         let Some(key) = &self.config.service_key else { return true };
         let message = || receipt_message(&self.config.group, slot, pin);
         receipt.is_some_and(|receipt| self.engine.verify_receipt(key, &message(), receipt))
+    }
+
+    /// Counts an answer that is not believed, and tells of it now and then.
+    pub(crate) fn bad_receipt(&mut self) {
+        let first = self.stats.bad_receipts == 0;
+        self.stats.bad_receipts = self.stats.bad_receipts.saturating_add(1);
+        if first {
+            self.notify(Notice::ServiceFault(ServiceFault::BadReceipt));
+        }
     }
 
     /// As [`believes`](Self::believes), of what the service said about `slot`. What names no pin needs no receipt.

@@ -22,6 +22,11 @@ impl<E: Engine> Context<E> {
         Ok(first & LAST_OBJECT)
     }
 
+    /// Draws an object id that nobody can foresee.
+    pub(crate) fn random_object(&mut self) -> Result<u64, EngineError> {
+        Ok(if self.rules.draws_places { self.engine.random()? & LAST_OBJECT } else { 0 })
+    }
+
     /// Returns the place of a commit: an even id, another for each try. The draft's is 0.
     pub(crate) fn commit_place(&self, commit_hash: &[u8], tries: u32) -> Result<u64, EngineError> {
         if !self.rules.draws_places && tries == 0 {

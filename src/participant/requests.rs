@@ -1,11 +1,9 @@
 //! Requests under way: each has a purpose, and its reply arrives with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::counter::Pin;
-use crate::request::{
-    CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
-};
+use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::tracks::{FullTrackName, Object, TrackNamespace};
 
 /// Why a value of the counter was asked for. Asking for a used value takes no lock: it reads the counter.
@@ -28,10 +26,9 @@ impl LockPurpose {
     pub(crate) fn value(self) -> u64 {
         match self {
             Self::Genesis => 0,
-            Self::ConfirmWelcome(value)
-            | Self::Slot(value)
-            | Self::Repair(value)
-            | Self::Progress(value) => value,
+            Self::ConfirmWelcome(value) | Self::Slot(value) | Self::Repair(value) | Self::Progress(value) => {
+                value
+            }
         }
     }
 }
@@ -108,6 +105,15 @@ impl Requests {
         self.locks.remove(&id)
     }
 
+    /// Lists the epochs whose Welcomes are being asked about.
+    pub(crate) fn confirming(&self) -> BTreeSet<u64> {
+        let epoch = |purpose: &LockPurpose| match purpose {
+            LockPurpose::ConfirmWelcome(epoch) => Some(*epoch),
+            _ => None,
+        };
+        self.locks.values().filter_map(epoch).collect()
+    }
+
     /// Takes an increment request off the list, as it is answered; `None` for one that was never made.
     pub(crate) fn take_increment(&mut self, id: IncrementRequestId) -> Option<IncrementPurpose> {
         self.increments.remove(&id)
@@ -142,8 +148,10 @@ impl Requests {
             .into_iter()
             .map(|(id, v)| (IncrementRequestId(of(id.0)), v))
             .collect();
-        self.commits =
-            std::mem::take(&mut self.commits).into_iter().map(|(id, v)| (CommitRequestId(of(id.0)), v)).collect();
+        self.commits = std::mem::take(&mut self.commits)
+            .into_iter()
+            .map(|(id, v)| (CommitRequestId(of(id.0)), v))
+            .collect();
         self.fetches =
             std::mem::take(&mut self.fetches).into_iter().map(|(id, v)| (FetchId(of(id.0)), v)).collect();
         self.publishes =

@@ -13,6 +13,8 @@ pub(crate) struct Rules {
     pub(crate) names_slot: bool,
     /// Objects lie where nobody can foresee. The draft's places are public.
     pub(crate) draws_places: bool,
+    /// A KeyPackage says which group it was made for, and no other takes it. The draft's does not.
+    pub(crate) binds_key_packages: bool,
     /// A counter that stands one behind the group is incremented on behalf of a committer that died.
     pub(crate) repairs_counter: bool,
 }
@@ -20,15 +22,30 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) const fn of(mode: SafetyMode) -> Self {
         match mode {
-            SafetyMode::Pinned => {
-                Self { pins: true, fills_first: false, names_slot: true, draws_places: true, repairs_counter: false }
-            }
-            SafetyMode::Fenced => {
-                Self { pins: false, fills_first: true, names_slot: true, draws_places: true, repairs_counter: false }
-            }
-            SafetyMode::Advisory => {
-                Self { pins: false, fills_first: false, names_slot: false, draws_places: false, repairs_counter: true }
-            }
+            SafetyMode::Pinned => Self {
+                pins: true,
+                fills_first: false,
+                names_slot: true,
+                draws_places: true,
+                binds_key_packages: true,
+                repairs_counter: false,
+            },
+            SafetyMode::Fenced => Self {
+                pins: false,
+                fills_first: true,
+                names_slot: true,
+                draws_places: true,
+                binds_key_packages: true,
+                repairs_counter: false,
+            },
+            SafetyMode::Advisory => Self {
+                pins: false,
+                fills_first: false,
+                names_slot: false,
+                draws_places: false,
+                binds_key_packages: false,
+                repairs_counter: true,
+            },
         }
     }
 }

@@ -83,6 +83,10 @@ impl<G> State<G> {
         match flow {
             Flow::Stay => Ok(()),
             Flow::Join(join) => self.join(cx, join),
+            Flow::Create => {
+                *self = Self::Creating(Box::new(Creating::again(cx, self.take_carried())));
+                Ok(())
+            }
             Flow::Enter(entry, by) => {
                 *self = Self::Member(Box::new(arrival::arrive(cx, self.take_carried(), *entry, by)?));
                 Ok(())

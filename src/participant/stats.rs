@@ -36,6 +36,8 @@ pub struct Stats {
     pub bytes_published: u64,
     /// Times joined afresh.
     pub rejoins: u64,
+    /// Answers of the service that told a pin without a good receipt, and were not believed.
+    pub bad_receipts: u64,
     /// Faults of peers, relays and services, by kind.
     pub faults: BTreeMap<Fault, u64>,
 }

@@ -105,9 +105,10 @@ fn alone(config: Config) -> Machine {
 
 /// `a` among `others`, at epoch 1, with the others' engines and groups.
 fn among(config: Config, others: &[&str]) -> (Machine, Vec<(SymbolicEngine, SymbolicGroup)>) {
+    let name = config.group.clone();
     let mut a = alone(config);
     let mut others: Vec<_> = others.iter().map(|name| engine(name)).collect();
-    let keys: Vec<_> = others.iter_mut().map(|e| e.generate_key_package(NOW, 0).unwrap()).collect();
+    let keys: Vec<_> = others.iter_mut().map(|e| e.generate_key_package(NOW, &name, 0).unwrap()).collect();
     let adds: Vec<Bytes> = keys.iter().map(|key| key.message.clone()).collect();
     let built = a.cx.engine.build(&a.member().unwrap().epoch.group, NOW, &adds, &[]).unwrap().unwrap();
     put(&mut a, built.next.group);

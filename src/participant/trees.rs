@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::notice::{Fault, Notice};
 use crate::participant::context::Context;
 use crate::participant::requests::FetchPurpose;
-use crate::tracks::{Location, Object, TREE_OBJECT, TrackKind};
+use crate::tracks::{Object, TrackKind};
 
 /// Most tree objects held that came before a Welcome that names them.
 const HELD: usize = 4;
@@ -91,7 +91,7 @@ impl Trees {
         }
         let Some(tree) = &info.tree else { return Ok(None) };
         let fits = matches!(cx.tracks.classify(&tree.track), Some(TrackKind::Tree(_)))
-            && tree.location == Location { group: info.epoch, object: TREE_OBJECT };
+            && tree.location.group == info.epoch;
         if !fits {
             return Ok(None);
         }

@@ -184,8 +184,18 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         good
     }
 
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
-        let made = self.inner.generate_key_package(now, sequence);
+    fn random(&mut self) -> Result<u64, EngineError> {
+        let drawn = self.inner.random();
+        self.answer(about("random"), drawn, |bits, line| (bits, line.number("bits", bits)))
+    }
+
+    fn generate_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError> {
+        let made = self.inner.generate_key_package(now, group, sequence);
         self.answer(about("generate_key_package").number("sequence", sequence), made, |key, line| {
             let line = line.hex("payload", &key.message).hex("reference", &key.reference);
             let line =

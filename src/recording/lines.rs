@@ -2,7 +2,7 @@
 
 use crate::action::Action;
 use crate::config::Config;
-use crate::counter::{CounterState, IncrementReply, LockReply, Pin};
+use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin};
 use crate::engine::GroupParams;
 use crate::event::{Command, Event};
 use crate::participant::Phase;

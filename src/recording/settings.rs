@@ -38,6 +38,7 @@ limits!(
     future_bytes,
     own_key_packages,
     welcomes,
+    welcome_bytes,
     counter_lead,
     publish_tries,
     actions
@@ -69,7 +70,8 @@ macro_rules! timers {
 }
 
 timers!(
-    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, credential_check;
+    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, hint, conflict, lost_group,
+    credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );
 

@@ -76,6 +76,10 @@ fn params(line: Json, params: Option<&GroupParams>) -> Json {
 /// Describes a KeyPackage.
 pub(super) fn key_package(line: Json, info: &KeyPackageInfo) -> Json {
     let line = identity(line, &info.sender, &info.identity, &info.credential);
+    let line = match &info.group {
+        Some(group) => line.hex("group", group),
+        None => line,
+    };
     maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
         .number("expires", info.expires.as_millis())
 }

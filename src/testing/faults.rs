@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::counter::service::{ServiceConfig, ServiceCrypto};
-use crate::testing::sha256;
 use crate::namespace::RelayConfig;
 use crate::testing::flaws::Flaw;
+use crate::testing::sha256;
 use crate::time::Timestamp;
 
 /// What goes wrong, and how often.

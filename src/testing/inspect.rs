@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::Pin;
-use crate::engine::{Engine, KeyPackageInfo, OwnKeyPackage};
+use crate::engine::{Engine, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
@@ -100,6 +100,18 @@ impl<E: Engine> Participant<E> {
         self.member().map(|m| &m.epoch.group)
     }
 
+    /// Makes the pin of a commit of the present epoch that leads to `next`.
+    pub fn pin_of(&self, commit: &Bytes, next: &Next<E::Group>) -> Option<Pin> {
+        let hash = self.cx.engine.sha256(commit).ok()?;
+        self.cx.pin_of(hash, next, self.epoch()?.saturating_add(1)).ok()
+    }
+
+    /// Returns what opens the slot after the present epoch.
+    pub fn slot_key(&self) -> Option<Bytes> {
+        let key = self.member()?.epoch.slot_key.as_ref()?;
+        Some(Bytes::copy_from_slice(key.as_bytes()))
+    }
+
     /// Lends the Welcomes of the own undecided commit.
     pub(crate) fn outbox_welcomes(&self) -> &[(SenderId, Bytes)] {
         self.member().and_then(|m| m.slot.outbox.as_ref()).map_or(&[], |o| &o.welcomes)
@@ -162,6 +174,7 @@ impl<E: Engine> Participant<E> {
         cx.deadlines.level(late);
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
+        (cx.hinted, cx.signs_since) = (None, None);
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         state.carried_mut().joiners.close_window();
         let renumbered = cx.requests.renumber();
@@ -177,7 +190,8 @@ impl<E: Engine> Participant<E> {
                 let gives_way = !slot.candidates.is_empty() && slot.best_candidate().is_none();
                 slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
                 // A bound far beyond any world that is checked.
-                slot.looked_at = 0;
+                (slot.trials, slot.verified) = (0, 0);
+                slot.conflict = None;
                 if let Step::Looking { fetch, .. } = &mut slot.step {
                     new(fetch);
                 }

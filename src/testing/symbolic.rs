@@ -13,8 +13,9 @@
 //!
 //! let now = Timestamp::from_secs(0);
 //! let (mut a, mut b) = (SymbolicEngine::new("a")?, SymbolicEngine::new("b")?);
-//! let group = a.create(now, &GroupName::try_from("room")?, &GroupParams::default(), 0)?;
-//! let key = b.generate_key_package(now, 0)?;
+//! let room = GroupName::try_from("room")?;
+//! let group = a.create(now, &room, &GroupParams::default(), 0)?;
+//! let key = b.generate_key_package(now, &room, 0)?;
 //! let built = a.build(&group, now, &[key.message.clone()], &[])??;
 //! let joined = b.join(now, &built.welcomes[0].1, &key, None)??;
 //! assert_eq!(a.epoch_authenticator(&built.next.group)?, b.epoch_authenticator(&joined)?);

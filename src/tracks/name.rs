@@ -13,6 +13,9 @@ pub const COMMITS: &str = "commits";
 /// The field of the ratchet-tree namespace (ours).
 pub const TREES: &str = "trees";
 
+/// What stands between a group's root name and the number of its generation.
+const GENERATION_MARK: u8 = b'~';
+
 /// Longest group name, bytes.
 pub const MAX_GROUP_NAME: usize = 255;
 /// Longest [`SenderId`], bytes.
@@ -45,6 +48,9 @@ pub enum NameError {
         /// The reserved ending.
         suffix: &'static str,
     },
+    /// A name that somebody chose has the mark of names that this crate makes.
+    #[error("a chosen group name must not contain \"~\": it is reserved for names that this crate makes")]
+    Reserved,
     /// `.` and `..` cannot stand in the counter service's path.
     #[error("a group name must not be \".\" or \"..\": the counter's URL path cannot carry it")]
     Dots,
@@ -84,9 +90,25 @@ impl GroupName {
         Ok(Self(name))
     }
 
+    /// Takes a name that people choose. `~` is reserved for names that this crate makes
+    /// ([`generation`](Self::generation)).
+    ///
+    /// # Errors
+    /// As [`GroupName::new`], and [`NameError::Reserved`] for a name with `~`.
+    pub fn chosen(name: impl Into<Bytes>) -> Result<Self, NameError> {
+        let name = Self::new(name)?;
+        if name.0.contains(&GENERATION_MARK) { Err(NameError::Reserved) } else { Ok(name) }
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// The bytes up to the first `~`: what all generations of a group have in common (ours).
+    pub fn root(&self) -> Bytes {
+        let end = self.0.iter().position(|byte| *byte == GENERATION_MARK);
+        self.0.slice(..end.unwrap_or(self.0.len()))
     }
 
     /// The name of a later generation of this group, `name~n`, for when nobody is left who could

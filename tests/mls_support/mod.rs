@@ -146,7 +146,7 @@ impl<C: MlsConfig> Party<C> {
 
     pub fn key_package(&mut self) -> Bytes {
         self.sequence += 1;
-        let key = self.engine.generate_key_package(NOW, self.sequence).unwrap();
+        let key = self.engine.generate_key_package(NOW, &group_name(), self.sequence).unwrap();
         let message = key.message.clone();
         self.key = Some(key);
         message

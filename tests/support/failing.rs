@@ -100,9 +100,19 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.verify_receipt(service_key, message, signature)
     }
 
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+    fn random(&mut self) -> Result<u64, EngineError> {
+        self.plan.call("random")?;
+        self.inner.random()
+    }
+
+    fn generate_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError> {
         self.plan.call("generate_key_package")?;
-        self.inner.generate_key_package(now, sequence)
+        self.inner.generate_key_package(now, group, sequence)
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {

@@ -230,7 +230,8 @@ pub fn decode_commit_reply(response: &HttpResponse) -> Result<CommitReply, HttpE
 const WRONG_KEY: &str = "wrong_key";
 
 fn names_result(response: &HttpResponse, wanted: &str) -> bool {
-    json::fields(&response.body, ["result"]).is_ok_and(|[word]| word.is_some_and(|v| v.text() == Some(wanted)))
+    json::fields(&response.body, ["result"])
+        .is_ok_and(|[word]| word.is_some_and(|v| v.text() == Some(wanted)))
 }
 
 fn no_store() -> Headers {

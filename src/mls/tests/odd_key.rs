@@ -86,7 +86,7 @@ fn key_package() -> Bytes {
         .identity_provider(BasicIdentityProvider)
         .signing_identity(identity, secret, SUITE)
         .build();
-    MlsEngine::new(&client, &Crypto).unwrap().generate_key_package(NOW, 1).unwrap().message
+    MlsEngine::new(&client, &Crypto).unwrap().generate_key_package(NOW, &super::name(), 1).unwrap().message
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn whose_own_credential_is_refused_is_not_stopped_by_a_key_package() {
             .build();
         MlsEngine::new(&client, &crypto).unwrap()
     };
-    let message = engine("peer").generate_key_package(NOW, 1).unwrap().message;
+    let message = engine("peer").generate_key_package(NOW, &super::name(), 1).unwrap().message;
     assert!(engine("another").inspect_key_package(NOW, &message).unwrap().is_ok());
     let judged = engine("expired").inspect_key_package(NOW, &message);
     assert!(matches!(judged, Ok(Err(Rejection::Invalid(_)))), "no failure of the engine");

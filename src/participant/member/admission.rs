@@ -60,6 +60,10 @@ fn on_key_package<E: Engine>(
         cx.fault(Some(sender), Fault::WrongSender);
         return Ok(());
     }
+    if let Some(fault) = cx.misbound(&info) {
+        cx.fault(Some(sender), fault);
+        return Ok(());
+    }
     // A KeyPackage replayed at another place is not a fresh one.
     if info.sequence.is_some_and(|sequence| sequence != object_id) {
         cx.fault(Some(sender), Fault::BadLocation);

@@ -84,8 +84,8 @@ pub(crate) fn read<E: Engine>(
 pub(crate) fn resume<E: Engine>(cx: &mut Context<E>, member: &mut Member<E::Group>) -> Result<(), Error> {
     let wait = if member.slot.outbox.is_some() { Default::default() } else { cx.config.timers.confirm };
     cx.set(Timer::Confirm, wait);
-    member.epoch.publish_unheard(cx);
-    member.epoch.publish_welcomes(cx);
+    member.epoch.publish_welcomes(cx)?;
+    member.epoch.publish_unheard(cx)?;
     if member.carried.leaving.is_some() {
         cx.set(Timer::Leave, cx.config.timers.leave);
         member.ask_to_leave(cx)?;

@@ -14,9 +14,10 @@ use crate::participant::context::Context;
 use crate::participant::member::create::Created;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{PATIENCE, Slot, Step, Verdict};
+use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::request::{Failure, FetchId};
-use crate::tracks::{COMMIT_OBJECT, Location, commit_fallback_object};
+use crate::tracks::Location;
 
 impl<G> Slot<G> {
     /// Asks for the lock, if nothing is going on.
@@ -37,7 +38,11 @@ impl<G> Slot<G> {
     /// A held commit has no confirmation yet: ask which commit won, or finish it for its committer.
     pub(crate) fn on_confirm_timer<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         if self.is_idle() && !cx.deadlines.is_set(Timer::Request) {
-            self.ask(cx, epoch);
+            if cx.rules.pins && self.outbox.is_none() && self.candidates.is_empty() {
+                self.read(cx, epoch);
+            } else {
+                self.ask(cx, epoch);
+            }
         } else {
             cx.set(Timer::Confirm, cx.config.timers.confirm);
         }
@@ -48,7 +53,8 @@ impl<G> Slot<G> {
         match self.step.clone() {
             Step::Idle => self.ask(cx, epoch),
             Step::Pinning { pin, lock_id, .. } => {
-                cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), epoch.pin, lock_id);
+                let with = self.increment(epoch, &pin, lock_id);
+                cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), with);
             }
             Step::Repairing { lock_id, slot } => self.repair(cx, epoch, slot, lock_id),
             Step::Locking | Step::Looking { .. } | Step::Publishing { .. } => {}
@@ -84,8 +90,17 @@ impl<G> Slot<G> {
         reply: Result<LockReply, Failure>,
     ) -> Result<Verdict<G>, Error> {
         match reply {
-            Ok(LockReply::Ok { lock_id, .. }) => return Ok(self.on_locked(cx, epoch, lock_id)),
+            Ok(LockReply::Ok { lock_id, .. }) => {
+                self.conflict = None;
+                return Ok(self.on_locked(cx, epoch, lock_id));
+            }
             Ok(LockReply::Conflict { retry_later }) => {
+                let since = *self.conflict.get_or_insert(cx.now);
+                if cx.rules.pins && cx.now.since(since) >= cx.config.timers.conflict {
+                    // Anybody may hold a lock for ever, and it is only a hint.
+                    self.conflict = None;
+                    return Ok(self.on_locked(cx, epoch, None));
+                }
                 self.step = Step::Idle;
                 let wait = cx.retry_after(retry_later);
                 cx.set(Timer::Request, wait);
@@ -197,9 +212,16 @@ impl<G> Slot<G> {
         lock_id: Option<Bytes>,
         own: bool,
     ) {
-        self.step = Step::Pinning { pin, lock_id: lock_id.clone(), own, unknown: false };
+        let with = self.increment(epoch, &pin, lock_id.clone());
+        self.step = Step::Pinning { pin, lock_id, own, unknown: false };
         cx.deadlines.clear(Timer::ReadBack);
-        cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), epoch.pin, lock_id);
+        cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), with);
+    }
+
+    /// What an increment of this slot carries.
+    fn increment(&self, epoch: &Epoch<G>, pin: &Pin, lock_id: Option<Bytes>) -> Increment {
+        let key = epoch.slot_key.as_ref().map(|key| Bytes::copy_from_slice(key.as_bytes()));
+        Increment { prev: epoch.pin, lock_id, key, commit: self.commit_of(pin) }
     }
 
     /// What the relay had for this epoch was handled as it came: is there a commit to help instead?
@@ -221,53 +243,33 @@ impl<G> Slot<G> {
             self.help(cx, epoch, pin, lock_id);
             return Ok(());
         }
-        let own = self.outbox.as_ref().filter(|o| o.seen).map(|o| o.pin);
+        let Some((pin, seen)) = self.outbox.as_ref().map(|o| (o.pin, o.seen)) else { return Ok(()) };
         self.step = Step::Publishing { lock_id: lock_id.clone() };
-        match own {
-            Some(pin) => {
-                self.pin(cx, epoch, pin, lock_id, true);
-                Ok(())
-            }
-            None => self.publish(cx, epoch),
+        if !seen {
+            self.publish(cx, epoch)?;
         }
+        // The service keeps a pinned commit for those whom the relay does not bring it. Elsewhere it must have come
+        // back, for others could not find it.
+        if seen || cx.rules.pins {
+            self.pin(cx, epoch, pin, lock_id, true);
+        }
+        Ok(())
     }
 
-    /// The object id for the own commit. Where other bytes hold object 0, for good, it is the place that is ours
-    /// by our leaf; and where that is taken too, one that nobody can foresee before the commit is there.
-    pub(crate) fn commit_place<E: Engine<Group = G>>(
-        &self,
-        cx: &Context<E>,
-        epoch: &Epoch<G>,
-        commit: &Bytes,
-    ) -> Result<u64, Error> {
-        if !self.taken.contains(&COMMIT_OBJECT) {
-            return Ok(COMMIT_OBJECT);
-        }
-        let hash = cx.engine.sha256(commit)?;
-        let most = u64::try_from(cx.config.limits.roster).unwrap_or(u64::MAX).max(1);
-        let drawn = hash.chunks(2).map(|pair| {
-            let number = pair.iter().fold(0_u64, |n, byte| n * 256 + u64::from(*byte));
-            number.checked_rem(most).unwrap_or(0).saturating_add(1).saturating_mul(2)
-        });
-        let mut places = commit_fallback_object(epoch.leaf).into_iter().chain(drawn);
-        Ok(places.find(|place| !self.taken.contains(place)).unwrap_or(COMMIT_OBJECT))
-    }
-
-    /// Publishes the own commit, always the same bytes at the same place.
+    /// Publishes the own commit: the same bytes, and at the same place until it is known that others lie there.
     pub(crate) fn publish<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
     ) -> Result<(), Error> {
-        let Some(commit) = self.outbox.as_ref().map(|o| o.commit.clone()) else { return Ok(()) };
-        let place = self.commit_place(cx, epoch, &commit)?;
         let Some(outbox) = &mut self.outbox else { return Ok(()) };
-        // The place may turn out to be taken after our bytes were sent to it.
-        let object = outbox.object.filter(|at| !self.taken.contains(at)).unwrap_or(place);
-        outbox.object = Some(object);
         outbox.sent = true;
+        let object = cx.commit_place(outbox.pin.commit_hash(), outbox.tries)?;
+        let commit = outbox.commit.clone();
         cx.publish(cx.tracks.commit(&cx.me), Location { group: epoch.number, object }, commit);
-        cx.set(Timer::ReadBack, cx.config.timers.read_back);
+        if !cx.rules.pins {
+            cx.set(Timer::ReadBack, cx.config.timers.read_back);
+        }
         Ok(())
     }
 
@@ -280,6 +282,9 @@ impl<G> Slot<G> {
     ) -> bool {
         let publishing = matches!(self.step, Step::Publishing { .. });
         if publishing {
+            if let Some(outbox) = &mut self.outbox {
+                outbox.tries = outbox.tries.saturating_add(1);
+            }
             self.step = Step::Idle;
             self.ask(cx, epoch);
         }
@@ -317,22 +322,25 @@ impl<G> Slot<G> {
         asked: Pin,
         reply: Result<IncrementReply, Failure>,
     ) -> Result<Verdict<G>, Error> {
-        let Step::Pinning { pin, own, unknown, .. } = self.step.clone() else { return Ok(Verdict::Open) };
+        let Step::Pinning { pin, unknown, .. } = self.step.clone() else { return Ok(Verdict::Open) };
         if asked != pin {
             return Ok(Verdict::Open);
         }
         match reply {
             Ok(IncrementReply::Ok(state)) if cx.rules.pins => match state.pin {
                 Some(winner) => {
-                    if own && winner == pin {
-                        self.publish_receipt(cx, epoch, state.receipt);
-                    }
-                    return self.decide(cx, epoch, winner);
+                    self.tells = winner == pin;
+                    return self.decide(cx, epoch, winner, state.receipt);
                 }
                 None => self.halt(cx, ServiceFault::NoPins),
             },
-            Ok(IncrementReply::Ok(_)) => return self.decide(cx, epoch, pin),
+            Ok(IncrementReply::Ok(_)) => return self.decide(cx, epoch, pin, None),
             Ok(IncrementReply::CounterError(state)) => return self.on_lost(cx, epoch, &state, pin, unknown),
+            Ok(IncrementReply::WrongKey(state)) => {
+                if !self.on_own_pin(cx, epoch, state.pin) {
+                    self.halt(cx, ServiceFault::WrongKey);
+                }
+            }
             // The lock lapsed. Where increments are pinned it does not matter, so this service does not pin.
             Ok(IncrementReply::Error(Reason::NotLocked)) if !cx.rules.pins => {
                 if let Some(outbox) = &mut self.outbox {
@@ -372,18 +380,5 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.on_counter(cx, epoch, state)
-    }
-
-    /// Publishes the service's receipt right behind the commit, so that others need not ask.
-    fn publish_receipt<E: Engine<Group = G>>(
-        &self,
-        cx: &mut Context<E>,
-        epoch: &Epoch<G>,
-        receipt: Option<Bytes>,
-    ) {
-        let (Some(receipt), Some(_)) = (receipt, &cx.config.service_key) else { return };
-        let Some(object) = self.outbox.as_ref().and_then(|o| o.object) else { return };
-        let location = Location { group: epoch.number, object: object.saturating_add(1) };
-        cx.publish(cx.tracks.commit(&cx.me), location, receipt);
     }
 }

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::counter::Pin;
 use crate::engine::{Built, Engine, EngineError, Judged};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, Refusal};
@@ -11,7 +10,7 @@ use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::Outbox;
 use crate::participant::member::turn::{Add, Agenda, Work};
-use crate::tracks::{Location, TREE_OBJECT};
+use crate::tracks::Location;
 
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
@@ -34,7 +33,8 @@ pub(crate) fn create<E: Engine>(
     if work.is_empty() {
         return Ok(Created::Nothing);
     }
-    let (built, removed) = match build(cx, epoch, carried, &work)? {
+    let place = cx.random_object()?;
+    let (built, removed) = match build(cx, epoch, carried, &work, place)? {
         Ok(Some(built)) => built,
         Ok(None) => return Ok(Created::Nothing),
         Err(_) => {
@@ -45,20 +45,20 @@ pub(crate) fn create<E: Engine>(
     };
     let hash = cx.engine.sha256(&built.commit)?;
     let saved = cx.engine.save(&built.next.group)?;
-    let pin = Pin::new(hash, built.next.context_hash);
+    let pin = cx.pin_of(hash, &built.next, epoch.slot())?;
     cx.stats.commits_built = cx.stats.commits_built.saturating_add(1);
     Ok(Created::Commit(Box::new(Outbox {
         base: epoch.context_hash,
         commit: built.commit,
         pin,
         welcomes: built.welcomes,
-        tree: built.tree,
+        tree: built.tree.map(|tree| (place, tree)),
         next: built.next,
         saved,
         added: built.added,
         removed,
         sent: false,
-        object: None,
+        tries: 0,
         seen: false,
         lock_id: None,
     })))
@@ -71,6 +71,7 @@ fn build<E: Engine>(
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
     work: &Work,
+    place: u64,
 ) -> Judged<Option<Emptying<E::Group>>> {
     let attempt = |adds: &[Add]| {
         let mut removes = work.removes.clone();
@@ -79,7 +80,7 @@ fn build<E: Engine>(
         let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
         let members = (epoch.roster.len() + messages.len()).saturating_sub(removes.len());
         let built = if cx.sends_tree_apart(members) && !messages.is_empty() {
-            let location = Location { group: epoch.slot(), object: TREE_OBJECT };
+            let location = Location { group: epoch.slot(), object: place };
             let track = cx.tracks.tree(&cx.me);
             cx.engine.build_apart(&epoch.group, cx.now, &messages, &removes, &track, location)
         } else {

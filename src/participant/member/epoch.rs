@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use crate::action::{Action, Timer};
-use crate::counter::Pin;
 use crate::codec::pinned::WelcomeObject;
+use crate::counter::Pin;
 use crate::engine::{Engine, Member as GroupMember, Next};
 use crate::error::Error;
 use crate::keys::{EXPORTER_LABEL, EpochSecret};
@@ -179,7 +179,9 @@ impl<G> Epoch<G> {
         cx.stats.welcomes = cx.stats.welcomes.saturating_add(welcomes.len() as u64);
         for (recipient, welcome) in welcomes {
             let payload = match self.pin {
-                Some(pin) => WelcomeObject { pin, receipt: receipt.clone(), welcome: welcome.clone() }.encode(),
+                Some(pin) => {
+                    WelcomeObject { pin, receipt: receipt.clone(), welcome: welcome.clone() }.encode()
+                }
                 None => welcome.clone(),
             };
             let object = cx.welcome_place(&payload)?;
@@ -198,7 +200,10 @@ impl<G> Epoch<G> {
     }
 
     /// The commit did not come back: it was lost, or only its echo was, or other bytes lie at its place.
-    pub(crate) fn show_unheard_again<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+    pub(crate) fn show_unheard_again<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+    ) -> Result<(), Error> {
         let Some(unheard) = &mut self.afterwards.unheard else { return Ok(()) };
         unheard.tries = unheard.tries.saturating_add(1);
         let group = unheard.epoch;

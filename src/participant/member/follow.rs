@@ -205,7 +205,8 @@ impl<G> Slot<G> {
             return Ok(Verdict::Rejoin(RejoinReason::Unreachable));
         };
         let shows = cx.rules.fills_first || (cx.rules.pins && !outbox.seen);
-        let unheard = shows.then(|| Unheard { epoch: epoch.number, commit: outbox.commit, tries: outbox.tries });
+        let unheard =
+            shows.then(|| Unheard { epoch: epoch.number, commit: outbox.commit, tries: outbox.tries });
         cx.stats.commits_won = cx.stats.commits_won.saturating_add(1);
         let Won { pin, receipt } = won;
         let afterwards =

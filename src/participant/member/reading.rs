@@ -50,7 +50,8 @@ impl<G> Slot<G> {
             Ok(CommitReply::Found { state, commit }) => {
                 let Some(pin) = state.pin else { return Ok(Verdict::Open) };
                 let verdict = self.decide(cx, epoch, pin, state.receipt)?;
-                let named = matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash();
+                let named =
+                    matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash();
                 if named { self.on_commit(cx, epoch, None, commit) } else { Ok(verdict) }
             }
             Ok(CommitReply::CounterError(state)) if state.current > epoch.slot() && self.is_idle() => {

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{Slot, Step};
+use crate::participant::pins::Increment;
 use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::Failure;
 
@@ -38,9 +39,9 @@ impl<G> Slot<G> {
         slot: u64,
         lock_id: Option<Bytes>,
     ) {
-        let pin = Pin::new([0; 32], epoch.context_hash);
+        let pin = Pin::new([0; 32], epoch.context_hash, [0; 32]);
         self.step = Step::Repairing { lock_id: lock_id.clone(), slot };
-        cx.ask_increment(IncrementPurpose::Repair(slot, pin), None, lock_id);
+        cx.ask_increment(IncrementPurpose::Repair(slot, pin), Increment { lock_id, ..Increment::default() });
     }
 
     pub(crate) fn on_repair_lock<E: Engine<Group = G>>(

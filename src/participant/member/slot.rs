@@ -8,13 +8,13 @@ use crate::counter::Pin;
 use crate::engine::{Engine, Member as GroupMember, Next, Trial};
 use crate::error::Error;
 use crate::notice::{RejoinReason, ServiceFault};
-use crate::time::Timestamp;
 use crate::participant::context::Context;
 use crate::participant::durable::{read_pin, read_tree, read_welcome, write_tree, write_welcome};
 use crate::participant::member::epoch::{Epoch, NewEpoch};
 use crate::participant::roster::Roster;
 use crate::request::FetchId;
 use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.

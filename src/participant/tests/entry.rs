@@ -155,10 +155,10 @@ fn a_member_keeps_only_welcomes_to_keys_that_it_holds() {
     let welcome_to = |key: &OwnKeyPackage| {
         b.build(&of_b, NOW, std::slice::from_ref(&key.message), &[0]).unwrap().unwrap().welcomes.remove(0).1
     };
-    let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
+    let spare = a.cx.engine.generate_key_package(NOW, &config().group, 9).unwrap();
     assert_eq!(give(&mut a, &welcome_to(&spare)), 0, "no key");
     a.cx.keys.packages.push(spare.clone());
-    let strange = engine("x").generate_key_package(NOW, 1).unwrap();
+    let strange = engine("x").generate_key_package(NOW, &config().group, 1).unwrap();
     assert_eq!(give(&mut a, &welcome_to(&strange)), 0, "another key");
     assert_eq!(give(&mut a, &welcome_to(&spare)), 1);
 }

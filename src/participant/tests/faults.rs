@@ -96,7 +96,7 @@ fn too_many_actions_leave_clock_and_deadlines_alone() {
 fn a_joiner_does_not_wait_for_a_clock_that_was_set_back() {
     let (mut a, _) = among(config(), &["b"]);
     let mut joiner = engine("joiner");
-    let message = joiner.generate_key_package(NOW, 4).unwrap().message;
+    let message = joiner.generate_key_package(NOW, &config().group, 4).unwrap().message;
     let track = a.cx.tracks.key_package(joiner.sender_id());
     let location = Location { group: KEY_PACKAGE_GROUP, object: 4 };
     a.handle(NOW, Event::Object(Object { track, location, payload: message })).unwrap();

@@ -28,7 +28,7 @@ fn a_leave_request_counts_if_it_is_its_senders_and_new() {
     let request = b.propose_leave(&of_b, NOW).unwrap();
     let mut c = engine("c");
     let joiner = c.sender_id().clone();
-    let key = c.generate_key_package(NOW, 4).unwrap();
+    let key = c.generate_key_package(NOW, &config().group, 4).unwrap();
     let object = Object {
         track: a.cx.tracks.key_package(&joiner),
         location: Location { group: KEY_PACKAGE_GROUP, object: 4 },
@@ -123,7 +123,8 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
     a.handle(NOW, Command::Refuse(id("x"))).unwrap();
     a.handle(NOW, Command::Refuse(id("y"))).unwrap();
     assert_eq!(a.state.carried().joiners.refused.len(), 1);
-    let spare = a.cx.engine.generate_key_package(NOW, 9).unwrap();
+    let name = a.cx.config.group.clone();
+    let spare = a.cx.engine.generate_key_package(NOW, &name, 9).unwrap();
     a.cx.keys.packages.push(spare.clone());
     let track = a.cx.tracks.welcome(&a.cx.me);
     for name in ["one", "two"] {
@@ -142,7 +143,7 @@ fn a_key_package_from_elsewhere_must_be_newer_than_its_members() {
     let (mut a, _) = among(config(), &["b"]);
     let mut b = engine("b");
     for (sequence, waits) in [(0, false), (5, true)] {
-        let message = b.generate_key_package(NOW, sequence).unwrap().message;
+        let message = b.generate_key_package(NOW, &config().group, sequence).unwrap().message;
         a.handle(NOW, Command::Add(message)).unwrap();
         assert_eq!(a.state.carried().joiners.get(b.sender_id()).is_some(), waits, "{sequence}");
     }
@@ -183,7 +184,7 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
 fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
     let (mut a, _) = among(config(), &["b"]);
     let mut b = engine("b");
-    let message = b.generate_key_package(NOW, 5).unwrap().message;
+    let message = b.generate_key_package(NOW, &config().group, 5).unwrap().message;
     a.handle(NOW, Command::Add(message)).unwrap();
     a.cx.now = NOW.after(Duration::from_secs(1));
     a.run(Input::Timer(Timer::Turn)).unwrap();

@@ -241,7 +241,7 @@ impl Tricks {
         let engine = participant.engine();
         let pin = commits(participant, event).find_map(|commit| {
             let next = engine.trial(group, now, commit).ok()?.ok()?.next?;
-            Some(Pin::new(engine.sha256(commit).ok()?, next.context_hash))
+            participant.pin_of(commit, &next)
         });
         self.candidate = pin.map(|pin| (epoch, pin));
     }
@@ -290,7 +290,9 @@ impl Tricks {
                     val: Some(epoch.saturating_add(1)),
                     lock_id: None,
                     prev: participant.pin().copied(),
-                    pin: Some(Pin::new(hash, [0; 32])),
+                    pin: Some(Pin::new(hash, [0; 32], [0; 32])),
+                    key: participant.slot_key(),
+                    commit: Some(commit.clone()),
                 };
                 let id = IncrementRequestId(self.made_up());
                 self.actions.push_back(Action::Increment { id, request });

@@ -9,7 +9,7 @@ use crate::codec::{
 use crate::counter::http::{Call, encode_refusal};
 use crate::counter::http::{
     Decoded, HttpLimits, HttpRequest, HttpResponse, decode_increment_reply, decode_lock_reply,
-    decode_request, encode_increment, encode_increment_reply, encode_lock, encode_lock_reply,
+    decode_request, encode_commit, encode_increment, encode_increment_reply, encode_lock, encode_lock_reply,
 };
 
 /// - decoding never panics, and takes no more than there is;
@@ -111,6 +111,7 @@ pub(super) fn http(data: &[u8]) {
                     let written = match &inbound.call {
                         Call::Lock(call) => encode_lock(call, inbound.token),
                         Call::Increment(call) => encode_increment(call, inbound.token),
+                        Call::Commit(call) => encode_commit(call, inbound.token),
                     };
                     let written = written.expect("what was read");
                     let bytes = written.to_bytes("host").expect("what was read");

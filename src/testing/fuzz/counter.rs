@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::counter::service::{CounterService, ServiceConfig};
 use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, Reason};
+use crate::testing::faults::Receipts;
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
 
@@ -101,11 +102,11 @@ impl Model {
 pub(super) fn counter(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let config = ServiceConfig { kept_pins: KEEP, lease: LEASE, ..ServiceConfig::default() };
-    let mut service = CounterService::new(config);
+    let mut service = CounterService::new(config, Receipts::default());
     let ids = ["a", "b"].map(|name| GroupName::try_from(name).expect("a name"));
     let mut models = [Model::default(), Model::default()];
     let mut now = Timestamp::from_millis(0);
-    let pin = |n: u8| Pin::new([n % 8; 32], [0; 32]);
+    let pin = |n: u8| Pin::new([n % 8; 32], [0; 32], [0; 32]);
     for step in 0_u8..=255 {
         let Ok([what, near, pins, wait]) = u.arbitrary::<[u8; 4]>() else { return };
         now = now.after(Duration::from_millis(u64::from(wait)));
@@ -134,6 +135,8 @@ pub(super) fn counter(data: &[u8]) {
                 },
                 prev: if what & 8 == 0 { newest } else { Some(pin(pins >> 4)) },
                 pin: (what & 16 == 0).then(|| pin(pins)),
+                key: None,
+                commit: None,
             };
             assert_eq!(service.increment(now, &request), model.increment(now, &request), "{request:?}");
         }

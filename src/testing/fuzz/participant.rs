@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Command, Event, Failure, Object};
 use crate::participant::{Participant, Phase};
-use crate::testing::network::{Network, NetworkConfig};
+use crate::testing::network::{Network, NetworkConfig, Receipts};
 use crate::testing::seeded_crypto::seeded_engine;
 use crate::testing::symbolic::SymbolicEngine;
 use crate::time::Timestamp;
@@ -110,9 +110,9 @@ pub(super) fn raw(data: &[u8]) {
     let mut participant = Participant::new(symbolic("me", 0), config.clone(), now).expect("an engine");
     let tracks = participant.tracks().clone();
     let mut other = symbolic("other", 0);
-    let key = other.generate_key_package(now, 0).expect("a KeyPackage");
+    let key = other.generate_key_package(now, &config.group, 0).expect("a KeyPackage");
     let mut seen = vec![key.message];
-    let mut service = crate::counter::service::CounterService::new(Default::default());
+    let mut service = crate::counter::service::CounterService::new(Default::default(), Receipts::default());
     for _ in 0..64 {
         let Ok(event) = event(&mut u, &tracks, &seen) else { return };
         let wait = u.int_in_range(0..=30_000_u64).unwrap_or(0);
@@ -141,6 +141,9 @@ pub(super) fn raw(data: &[u8]) {
                 }
                 Action::Increment { id, request } => {
                     answers.push(Event::IncrementReply { id, reply: Ok(service.increment(now, &request)) });
+                }
+                Action::GetCommit { id, request } => {
+                    answers.push(Event::CommitReply { id, reply: Ok(service.commit(&request)) });
                 }
                 _ => {}
             }

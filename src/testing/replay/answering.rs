@@ -185,7 +185,16 @@ impl Engine for AnsweringEngine {
         self.good("verify_receipt")
     }
 
-    fn generate_key_package(&mut self, _: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
+    fn random(&mut self) -> Result<u64, EngineError> {
+        self.answer("random", |line| number(line, "bits"))
+    }
+
+    fn generate_key_package(
+        &mut self,
+        _: Timestamp,
+        _: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError> {
         self.answer("generate_key_package", |line| {
             Ok(OwnKeyPackage {
                 sequence,
@@ -205,6 +214,7 @@ impl Engine for AnsweringEngine {
                 credential: credential(line)?,
                 reference: hex(line, "reference")?,
                 sequence: sequence(line)?,
+                group: line.get("group").map(|_| hash(line, "group")).transpose()?,
                 expires: Timestamp::from_millis(number(line, "expires")?),
             })
         })

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::action::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::config::{Admission, Config, SafetyMode};
-use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
+use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::event::{Command, Event, Failure, Object};
 use crate::recording::{LOG_VERSION, Secrets, settings};
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::port::Port;
-use crate::action::{Action, FetchId, IncrementRequestId, LockRequestId, SubscribeId};
+use crate::action::{Action, CommitRequestId, FetchId, IncrementRequestId, LockRequestId, SubscribeId};
 use crate::codec::{ControlDecoder, ControlMessage, Decode, Encode, Filter, ObjectStream};
 use crate::counter::http::{
-    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_increment_reply, decode_lock_reply,
-    encode_increment, encode_lock,
+    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_commit_reply, decode_increment_reply,
+    decode_lock_reply, encode_commit, encode_increment, encode_lock,
 };
 use crate::event::{Event, Failure, Object};
 use crate::namespace::{NamespaceError, Publisher, Subscriber};
@@ -47,6 +47,8 @@ pub enum HttpId {
     Lock(LockRequestId),
     /// An increment request.
     Increment(IncrementRequestId),
+    /// A commit request.
+    Commit(CommitRequestId),
 }
 
 /// The port of a connection to a relay and a counter service, as bytes.

@@ -162,11 +162,10 @@ impl<E: Engine> Run<'_, E> {
     /// Somebody's KeyPackage on another one's track.
     fn impostor(&mut self, who: usize) {
         let mut engine = (self.kit.engine)("mallory", 0);
-        let (Some(peer), Ok(key)) = (self.net.peer(who), engine.generate_key_package(self.net.now(), 50))
-        else {
-            return;
-        };
-        let track = peer.tracks().key_package(peer.sender_id());
+        let Some(peer) = self.net.peer(who) else { return };
+        let tracks = peer.tracks();
+        let Ok(key) = engine.generate_key_package(self.net.now(), tracks.group(), 50) else { return };
+        let track = tracks.key_package(peer.sender_id());
         let location = Location { group: 0, object: 50 };
         self.net.publish_as_stranger(&Object { track, location, payload: key.message });
     }

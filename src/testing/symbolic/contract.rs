@@ -10,7 +10,8 @@ use crate::engine::{
     OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
-use crate::testing::symbolic::engine::SymbolicEngine;
+use crate::testing::sha256;
+use crate::testing::symbolic::engine::{SymbolicEngine, origin};
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
 use crate::testing::symbolic::message::{
     Commit, Header, KeyPackage, Leave, State, Tree, Welcome, invalid, public,
@@ -68,8 +69,18 @@ impl Engine for SymbolicEngine {
         receipt(service_key, message) == signature
     }
 
-    fn generate_key_package(&mut self, now: Timestamp, sequence: u64) -> Result<OwnKeyPackage, EngineError> {
-        Ok(self.key_package(now, Some(sequence), false))
+    fn random(&mut self) -> Result<u64, EngineError> {
+        let [a, b, c, d, e, f, g, h, ..] = self.draw("random");
+        Ok(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    fn generate_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> Result<OwnKeyPackage, EngineError> {
+        Ok(self.key_package(now, Some(origin(group, sequence)), false))
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
@@ -85,7 +96,7 @@ impl Engine for SymbolicEngine {
     ) -> Result<SymbolicGroup, EngineError> {
         let params = (*params != GroupParams::draft()).then(|| Bytes::from(params::encode(params)));
         let fresh = self.draw("create");
-        let leaf = self.leaf(Some(sequence), public(&fresh));
+        let leaf = self.leaf(Some(origin(group, sequence)), public(&fresh));
         let state = State {
             group_id: group.as_bytes().clone(),
             epoch: 0,

@@ -6,18 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::codec::leaf_origin::LeafOrigin;
 use crate::codec::tree_object;
 use crate::engine::{
     Built, Judged, KeyPackageInfo, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
+use crate::testing::sha256;
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
 use crate::testing::symbolic::members::{leaves_hash, members_at};
 use crate::testing::symbolic::message::{Apart, Commit, KeyPackage, Leaf, Tree, Welcome, invalid, public};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::nonce::Nonce;
 use crate::time::Timestamp;
-use crate::tracks::{NameError, SenderId};
+use crate::tracks::{GroupName, NameError, SenderId};
+
+pub(super) fn origin(group: &GroupName, sequence: u64) -> LeafOrigin {
+    LeafOrigin { sequence, group: sha256(&group.root()) }
+}
 
 /// A participant's engine: its name, and what makes its messages differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,11 +81,16 @@ impl SymbolicEngine {
     }
 
     /// A KeyPackage that [`Engine::inspect_key_package`](crate::engine::Engine::inspect_key_package) finds good and that no commit can add.
-    pub fn poisoned_key_package(&mut self, now: Timestamp, sequence: u64) -> OwnKeyPackage {
-        self.key_package(now, Some(sequence), true)
+    pub fn poisoned_key_package(
+        &mut self,
+        now: Timestamp,
+        group: &GroupName,
+        sequence: u64,
+    ) -> OwnKeyPackage {
+        self.key_package(now, Some(origin(group, sequence)), true)
     }
 
-    /// A KeyPackage of a peer that knows only the draft: its leaf has no sequence.
+    /// A KeyPackage of a peer that knows only the draft: its leaf does not say where it comes from.
     pub fn draft_key_package(&mut self, now: Timestamp) -> OwnKeyPackage {
         self.key_package(now, None, false)
     }
@@ -107,15 +118,15 @@ impl SymbolicEngine {
     pub(super) fn key_package(
         &mut self,
         now: Timestamp,
-        sequence: Option<u64>,
+        origin: Option<LeafOrigin>,
         poisoned: bool,
     ) -> OwnKeyPackage {
         let secret = self.draw("private init key");
-        let leaf = self.leaf(sequence, public(&secret));
+        let leaf = self.leaf(origin, public(&secret));
         let expires = now.after(self.lifetime);
         let message = KeyPackage { leaf, expires, poisoned }.encode();
         OwnKeyPackage {
-            sequence: sequence.unwrap_or(0),
+            sequence: origin.map_or(0, |origin| origin.sequence),
             reference: KeyPackage::reference(&message),
             message,
             secret: Secret::new(secret.to_vec()),
@@ -123,8 +134,8 @@ impl SymbolicEngine {
         }
     }
 
-    pub(super) fn leaf(&self, sequence: Option<u64>, init: u64) -> Leaf {
-        Leaf { sender: self.sender.clone(), identity: self.identity.clone(), sequence, init }
+    pub(super) fn leaf(&self, origin: Option<LeafOrigin>, init: u64) -> Leaf {
+        Leaf { sender: self.sender.clone(), identity: self.identity.clone(), origin, init }
     }
 
     pub(super) fn trusts(&self, leaf: &Leaf) -> Result<(), Rejection> {
@@ -209,7 +220,8 @@ impl SymbolicEngine {
             sender: leaf.sender,
             identity: leaf.identity,
             reference: KeyPackage::reference(message),
-            sequence: leaf.sequence,
+            sequence: leaf.origin.map(|origin| origin.sequence),
+            group: leaf.origin.map(|origin| origin.group),
             expires,
         })
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::mix::{mix, mix64};
 use super::wire::{Kind, Reader, Writer};
+use crate::codec::leaf_origin::LeafOrigin;
 use crate::engine::{Credential, Member, Rejection};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
@@ -17,7 +18,7 @@ pub(super) fn invalid(why: &'static str) -> Rejection {
 pub(super) struct Leaf {
     pub(super) sender: SenderId,
     pub(super) identity: Bytes,
-    pub(super) sequence: Option<u64>,
+    pub(super) origin: Option<LeafOrigin>,
     /// The public init key of the KeyPackage it came by.
     pub(super) init: u64,
 }
@@ -26,7 +27,10 @@ impl Leaf {
     fn write(&self, out: &mut Writer) {
         out.bytes(self.sender.as_bytes());
         out.bytes(&self.identity);
-        out.option(self.sequence, Writer::u64);
+        out.option(self.origin, |out, origin| {
+            out.u64(origin.sequence);
+            out.hash(&origin.group);
+        });
         out.u64(self.init);
     }
 
@@ -34,7 +38,7 @@ impl Leaf {
         Ok(Self {
             sender: SenderId::new(from.bytes()?).map_err(|_| Rejection::Malformed)?,
             identity: from.bytes()?,
-            sequence: from.option(Reader::u64)?,
+            origin: from.option(|from| Ok(LeafOrigin { sequence: from.u64()?, group: from.hash()? }))?,
             init: from.u64()?,
         })
     }
@@ -49,7 +53,7 @@ impl Leaf {
             sender: self.sender.clone(),
             identity: self.identity.clone(),
             credential: self.credential(),
-            sequence: self.sequence,
+            sequence: self.origin.map(|origin| origin.sequence),
         }
     }
 }

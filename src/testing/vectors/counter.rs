@@ -38,7 +38,11 @@ fn key() -> SigningKey {
 }
 
 fn pin(n: u8) -> Pin {
-    if n == 0 { Pin::genesis([0xa0; 32], [0xb0; 32]) } else { Pin::new([n; 32], [0xa0 | n; 32], [0xb0 | n; 32]) }
+    if n == 0 {
+        Pin::genesis([0xa0; 32], [0xb0; 32])
+    } else {
+        Pin::new([n; 32], [0xa0 | n; 32], [0xb0 | n; 32])
+    }
 }
 
 /// `(milliseconds, request line, body)`.

@@ -80,6 +80,7 @@ fn group(name: &[u8], sender: &SenderId) -> Value {
                 NameError::Collides { .. } => "collides",
                 NameError::Dots => "dots",
                 NameError::Fields(_) => "fields",
+                NameError::Reserved => "reserved",
             };
             return json!({ "name": hex(name), "error": error });
         }

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::counter::Pin;
-use crate::engine::{Engine, GroupParams};
+use crate::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
+use crate::engine::{Engine, GroupParams, Next};
 use crate::mls::private_keys::PrivateKeys;
 use crate::testing::seeded_crypto::{seeded_engine, seeded_signature_key, sha256};
 use crate::testing::vectors::values::{VERSION, hex, int};
@@ -29,19 +29,19 @@ fn scenario(params: &GroupParams) -> Value {
     let (mut alice, mut bob, mut carol) =
         (seeded_engine("alice", SEED), seeded_engine("bob", SEED), seeded_engine("carol", SEED));
     let created = alice.create(NOW, &group, params, 0).expect("a group");
-    let key = bob.generate_key_package(NOW, 0).expect("a KeyPackage");
+    let key = bob.generate_key_package(NOW, &group, 0).expect("a KeyPackage");
     let keys = PrivateKeys::of(&key).expect("of this engine");
     let built = alice
         .build(&created, NOW, std::slice::from_ref(&key.message), &[])
         .expect("a commit")
         .expect("a commit");
     let welcome = built.welcomes[0].1.clone();
-    let mut state = built.next.group;
+    let mut state = built.next.group.clone();
     let mut roster_len = alice.roster(&state).expect("a roster").len();
     let initial = alice.epoch_authenticator(&state).expect("a member");
-    let initial_pin = Pin::new(sha256(&built.commit), built.next.context_hash);
+    let initial_pin = pin(&alice, &group, &built.commit, &built.next);
     let mut epochs: Vec<Value> = Vec::new();
-    let carols = carol.generate_key_package(NOW, 0).expect("a KeyPackage").message;
+    let carols = carol.generate_key_package(NOW, &group, 0).expect("a KeyPackage").message;
     let steps: [(&str, Vec<Bytes>, Vec<u32>); 4] = [
         ("alice re-keys", Vec::new(), Vec::new()),
         ("alice adds carol", vec![carols], Vec::new()),
@@ -50,7 +50,7 @@ fn scenario(params: &GroupParams) -> Value {
     ];
     for (what, adds, removes) in steps {
         let built = alice.build(&state, NOW, &adds, &removes).expect("a commit").expect("a commit");
-        state = built.next.group;
+        state = built.next.group.clone();
         roster_len = roster_len + adds.len() - removes.len();
         assert_eq!(alice.roster(&state).expect("a roster").len(), roster_len);
         epochs.push(json!({
@@ -60,7 +60,7 @@ fn scenario(params: &GroupParams) -> Value {
             "epoch_authenticator": hex(&alice.epoch_authenticator(&state).expect("a member")),
             "members": roster_len,
             "context_hash": hex(&built.next.context_hash),
-            "pin": hex(Pin::new(sha256(&built.commit), built.next.context_hash).as_bytes()),
+            "pin": hex(pin(&alice, &group, &built.commit, &built.next).as_bytes()),
             "exporter_secret": hex(alice.export_secret(&state, b"moq-mls vector", b"context", 32).expect("a member").as_bytes()),
         }));
     }
@@ -78,4 +78,12 @@ fn scenario(params: &GroupParams) -> Value {
         "at": int(NOW.as_secs()),
         "epochs": epochs,
     })
+}
+
+/// The pin of a commit, as whoever has the keys of its epoch works it out.
+fn pin<E: Engine>(engine: &E, group: &GroupName, commit: &Bytes, next: &Next<E::Group>) -> Pin {
+    let epoch = engine.view(&next.group).expect("a member").epoch;
+    let key = engine.export_secret(&next.group, b"moq-mls slot key", b"", SLOT_KEY_LEN).expect("a member");
+    let lock = sha256(&slot_lock_message(group, epoch, key.as_bytes()));
+    Pin::new(sha256(commit), next.context_hash, lock)
 }

@@ -56,6 +56,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
                 let (count, what) = match id {
                     HttpId::Lock(_) => (&mut self.traffic.lock_requests, "lock"),
                     HttpId::Increment(_) => (&mut self.traffic.increments, "increment"),
+                    HttpId::Commit(_) => (&mut self.traffic.commit_requests, "commit"),
                 };
                 *count = count.saturating_add(1);
                 let text = || val.map_or(what.to_owned(), |val| format!("{what} {val}"));

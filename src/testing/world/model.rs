@@ -39,6 +39,8 @@ pub struct Traffic {
     pub lock_requests: u64,
     /// Increment requests.
     pub increments: u64,
+    /// Requests for a slot's commit.
+    pub commit_requests: u64,
 }
 
 /// What all members of an agreement share.

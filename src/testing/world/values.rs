@@ -35,12 +35,14 @@ pub struct Asked {
     pub joiner_reads: u64,
     /// Increments.
     pub increments: u64,
+    /// For a slot's commit.
+    pub commits: u64,
 }
 
 impl Asked {
     /// All of them.
     pub fn all(&self) -> u64 {
-        [self.genesis, self.locks, self.reads, self.joiner_reads, self.increments].iter().sum()
+        [self.genesis, self.locks, self.reads, self.joiner_reads, self.increments, self.commits].iter().sum()
     }
 
     /// Those that came since `before`.
@@ -52,6 +54,7 @@ impl Asked {
             reads: self.reads.saturating_sub(before.reads),
             joiner_reads: self.joiner_reads.saturating_sub(before.joiner_reads),
             increments: self.increments.saturating_sub(before.increments),
+            commits: self.commits.saturating_sub(before.commits),
         }
     }
 }

@@ -1,0 +1,93 @@
+//! Welcomes that open with a key of ours and wait for the service's word on their epochs.
+//!
+//! Anybody can make one for any epoch: the GroupInfo is signed by whoever made it. So each epoch is asked about, the
+//! newest arrival first, and what the counter has not reached goes first where there is no room.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::engine::{Engine, WelcomeInfo};
+use crate::limits::Limits;
+use crate::participant::context::Context;
+use crate::participant::requests::LockPurpose;
+
+/// Most questions under way at once.
+const MOST_ASKED: usize = 8;
+
+/// The Welcomes that wait, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Gate {
+    waiting: Vec<(Bytes, WelcomeInfo)>,
+    /// Epochs that the counter had not reached when it was asked.
+    unreached: BTreeSet<u64>,
+}
+
+impl Gate {
+    pub(crate) fn has(&self, welcome: &Bytes) -> bool {
+        self.waiting.iter().any(|(held, _)| held == welcome)
+    }
+
+    pub(crate) fn awaits(&self, epoch: u64) -> bool {
+        self.waiting.iter().any(|(_, info)| info.epoch == epoch)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Keeps a Welcome; `false` if another had to go for it.
+    pub(crate) fn keep(&mut self, welcome: Bytes, info: WelcomeInfo, limits: &Limits) -> bool {
+        self.waiting.push((welcome, info));
+        let mut all = true;
+        while self.waiting.len() > limits.welcomes.max(1) || self.bytes() > limits.welcome_bytes {
+            let unreached = |(_, info): &(Bytes, WelcomeInfo)| self.unreached.contains(&info.epoch);
+            let victim = self.waiting.iter().position(unreached).unwrap_or(0);
+            self.waiting.remove(victim);
+            all = false;
+            if self.waiting.is_empty() {
+                break;
+            }
+        }
+        self.forget();
+        all
+    }
+
+    fn bytes(&self) -> usize {
+        self.waiting.iter().map(|(welcome, _)| welcome.len()).sum()
+    }
+
+    /// Takes the Welcomes of an epoch.
+    pub(crate) fn take(&mut self, epoch: u64) -> Vec<(Bytes, WelcomeInfo)> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (these, others) = waiting.into_iter().partition(|(_, info)| info.epoch == epoch);
+        self.waiting = others;
+        self.forget();
+        these
+    }
+
+    /// Notes that the counter has not reached an epoch.
+    pub(crate) fn is_unreached(&mut self, epoch: u64) {
+        self.unreached.insert(epoch);
+    }
+
+    fn forget(&mut self) {
+        let waiting = &self.waiting;
+        self.unreached.retain(|epoch| waiting.iter().any(|(_, info)| info.epoch == *epoch));
+    }
+
+    /// Asks which commits won the slots of those that wait, and with `again` of those that the counter had not
+    /// reached. Asking for a used value changes nothing.
+    pub(crate) fn ask<E: Engine>(&self, cx: &mut Context<E>, again: bool) {
+        let mut asked = cx.requests.confirming();
+        for (_, info) in self.waiting.iter().rev() {
+            if asked.len() >= MOST_ASKED {
+                return;
+            }
+            if (again || !self.unreached.contains(&info.epoch)) && asked.insert(info.epoch) {
+                cx.ask_lock(LockPurpose::ConfirmWelcome(info.epoch));
+            }
+        }
+    }
+}
