@@ -19,7 +19,7 @@ use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{
-    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, tree_place,
+    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, spent, tree_place,
 };
 use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
@@ -84,6 +84,7 @@ impl<C: MlsConfig> MlsEngine<C> {
                     params: group_params(&context.extensions)?,
                     has_tree,
                     tree: tree_place(extensions)?,
+                    spent: spent(extensions)?,
                 })
             };
             if SMALL_WELCOME.contains(&welcome.len())

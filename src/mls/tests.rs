@@ -112,8 +112,7 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
     let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
     let track = GroupTracks::new(name(), CommitTrackPolicy::Shared).tree(a.sender_id());
-    let apart =
-        a.build_apart(&group, NOW, adds, &[], &track, Location { group: 0, object: 0 }).unwrap().unwrap();
+    let apart = a.build_with(&group, NOW, adds, &[], &apart).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }

@@ -9,10 +9,12 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::config::SafetyMode;
+use crate::counter::CommitReply;
 use crate::counter::service::{Counter, Slot};
 use crate::engine::Engine;
 use crate::participant::Participant;
 use crate::snapshot::Snapshot;
+use crate::testing::sha256;
 use crate::time::Timestamp;
 use crate::tracks::{Object, SenderId, TrackKind};
 
@@ -45,7 +47,7 @@ pub const SAFETY: [&str; 16] = [
     "OneOutboxPerSlot",
     "EpochMonotonic",
     "OutboxDurableBeforePublish",
-    "PublishedBeforePinned",
+    "CommitKeptWithPin",
     "NoWelcomeBeforePin",
     "NoGhostJoin",
     "RemovedCannotDerive",
@@ -86,8 +88,6 @@ pub(super) struct Witness {
     welcomed: BTreeSet<(usize, u64, SenderId)>,
     /// The members, by the KeyPackage that each came by, of every state that each participant was in.
     visited: BTreeMap<usize, BTreeSet<(SenderId, Option<u64>)>>,
-    /// Hashes of all that reached the relay.
-    relayed: BTreeSet<Context>,
     /// The service lost its state: who founded the group is no longer for it to say.
     reset: bool,
     /// Everything that participants published.
@@ -117,10 +117,6 @@ impl Witness {
 
     pub(super) fn service_lost_its_state(&mut self) {
         self.reset = true;
-    }
-
-    pub(super) fn at_relay(&mut self, hash: Context) {
-        self.relayed.insert(hash);
     }
 
     fn breaks(&mut self, invariant: &'static str, at: Timestamp, who: usize, detail: String) {
@@ -174,13 +170,16 @@ impl Witness {
     }
 
     /// The service filled a slot.
-    pub(super) fn on_slot(&mut self, at: Timestamp, who: usize, val: u64, slot: Slot) {
-        if let Slot::Pinned(pin) = slot
+    pub(super) fn on_slot(&mut self, at: Timestamp, who: usize, val: u64, counter: &Counter) {
+        if let Slot::Pinned(pin) = counter.slot(val)
             && val > 0
         {
-            let hash: Option<Context> = pin.commit_hash().try_into().ok();
-            if hash.is_none_or(|hash| !self.relayed.contains(&hash)) {
-                self.breaks("PublishedBeforePinned", at, who, format!("slot {val}"));
+            let kept = match counter.commit(val) {
+                CommitReply::Found { commit, .. } => sha256(&commit) == pin.commit_hash(),
+                CommitReply::CounterError(_) | CommitReply::Error(_) => false,
+            };
+            if !kept {
+                self.breaks("CommitKeptWithPin", at, who, format!("slot {val}"));
             }
         }
     }

@@ -132,7 +132,6 @@ impl<E: Engine> World<E, ByWire> {
             Outgoing::Control(bytes) => self.relay_control(who, &bytes),
             Outgoing::Object(mut bytes) => {
                 let Ok(stream) = ObjectStream::decode(&mut bytes) else { return };
-                self.look_at_relay(&stream.payload);
                 if let Ok(out) = self.carriage.relay.object(&who, stream) {
                     self.fan_out(out);
                 }

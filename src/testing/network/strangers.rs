@@ -28,10 +28,8 @@ impl<E: Engine> World<E, ByWire> {
                 Outgoing::Control(mut bytes) => {
                     ControlMessage::decode(&mut bytes).map(|m| self.carriage.relay.control(&STRANGER, m))
                 }
-                Outgoing::Object(mut bytes) => ObjectStream::decode(&mut bytes).map(|stream| {
-                    self.look_at_relay(&stream.payload);
-                    self.carriage.relay.object(&STRANGER, stream)
-                }),
+                Outgoing::Object(mut bytes) => ObjectStream::decode(&mut bytes)
+                    .map(|stream| self.carriage.relay.object(&STRANGER, stream)),
                 Outgoing::Http(..) => continue,
             };
             if let Ok(Ok(outputs)) = answer {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::codec::params;
 use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
-    OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
+    MessageKind, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::sha256;
@@ -20,7 +20,7 @@ use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::outside::receipt;
 use crate::testing::symbolic::wire::{Kind, Reader};
 use crate::time::Timestamp;
-use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 fn kind(message: &Bytes) -> Result<MessageKind, Rejection> {
     let (kind, mut from) = Reader::open(message)?;
@@ -152,30 +152,21 @@ impl Engine for SymbolicEngine {
         Ok(self.judge_commit(group, commit))
     }
 
-    fn build(
+    fn build_with(
         &self,
         group: &SymbolicGroup,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
+        attached: &Attached,
     ) -> Judged<Built<SymbolicGroup>> {
-        Ok(self.commit(group, now, adds, removes, false, None))
-    }
-
-    fn build_apart(
-        &self,
-        group: &SymbolicGroup,
-        now: Timestamp,
-        adds: &[Bytes],
-        removes: &[u32],
-        track: &FullTrackName,
-        location: Location,
-    ) -> Judged<Built<SymbolicGroup>> {
-        // One key per state and author stands for a fresh one: a second commit has other leaves at most.
-        let key = mix("tree key", &[&group.state.context, self.sender.as_bytes()]);
-        let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
-        let tree = TreeObject { track: track.clone(), location, key };
-        Ok(self.commit(group, now, adds, removes, false, Some(&tree)))
+        let tree = attached.tree.as_ref().map(|(track, location)| {
+            // One key per state and author stands for a fresh one: a second commit has other leaves at most.
+            let key = mix("tree key", &[&group.state.context, self.sender.as_bytes()]);
+            let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
+            TreeObject { track: track.clone(), location: *location, key }
+        });
+        Ok(self.commit(group, now, adds, removes, false, tree.as_ref(), attached.spent))
     }
 
     fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {

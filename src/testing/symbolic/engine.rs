@@ -106,7 +106,7 @@ impl SymbolicEngine {
         adds: &[Bytes],
         removes: &[u32],
     ) -> Judged<Built<SymbolicGroup>> {
-        Ok(self.commit(group, now, adds, removes, true, None))
+        Ok(self.commit(group, now, adds, removes, true, None, None))
     }
 
     pub(super) fn draw(&mut self, domain: &str) -> [u8; 32] {
@@ -164,6 +164,7 @@ impl SymbolicEngine {
         removes: &[u32],
         faulty: bool,
         apart: Option<&TreeObject>,
+        spent: Option<u64>,
     ) -> Result<Built<SymbolicGroup>, Rejection> {
         let state = &group.state;
         let commit = Commit {
@@ -196,7 +197,7 @@ impl SymbolicEngine {
         let welcomes = adds.iter().zip(&added).map(|(add, member)| {
             let init = next.at(member.leaf).map_or(0, |leaf| leaf.init);
             let (state, apart) = (state.clone(), place.clone());
-            let welcome = Welcome { reference: KeyPackage::reference(add), init, state, apart };
+            let welcome = Welcome { reference: KeyPackage::reference(add), init, state, apart, spent };
             (member.sender.clone(), welcome.encode())
         });
         let welcomes = welcomes.collect();
@@ -231,7 +232,7 @@ impl SymbolicEngine {
         welcome: &Bytes,
         keys: &[OwnKeyPackage],
     ) -> Result<WelcomeInfo, Rejection> {
-        let (Welcome { reference, state, apart, .. }, _) = self.welcomed(welcome, keys)?;
+        let (Welcome { reference, state, apart, spent, .. }, _) = self.welcomed(welcome, keys)?;
         let place = apart.as_ref().map(|apart| tree_object::decode(&apart.place)).transpose();
         Ok(WelcomeInfo {
             epoch: state.epoch,
@@ -239,6 +240,7 @@ impl SymbolicEngine {
             reference,
             params: group_params(&state)?,
             has_tree: apart.is_none(),
+            spent,
             tree: place.map_err(|error| Rejection::Invalid(Box::new(error)))?,
             group_id: state.group_id,
         })

@@ -199,6 +199,7 @@ pub(super) struct Welcome {
     /// Without its leaves, if they are sent apart.
     pub(super) state: State,
     pub(super) apart: Option<Apart>,
+    pub(super) spent: Option<u64>,
 }
 
 /// Leaves sent apart: where they lie, and what they are.
@@ -250,6 +251,7 @@ impl Welcome {
             out.bytes(&apart.place);
             out.hash(&apart.leaves);
         });
+        out.option(self.spent, Writer::u64);
         out.finish()
     }
 
@@ -259,6 +261,7 @@ impl Welcome {
             init: from.u64()?,
             state: State::read(from)?,
             apart: from.option(|from| Ok(Apart { place: from.bytes()?, leaves: from.hash()? }))?,
+            spent: from.option(Reader::u64)?,
         })
     }
 
