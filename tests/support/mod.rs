@@ -14,9 +14,10 @@ use mls_rs::crypto::SignatureSecretKey;
 use mls_rs::{CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Fault, Notice};
-use moq_mls::counter::service::ReceiptSigner;
+use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::engine::Engine;
 use moq_mls::testing::faults::Receipts;
+use moq_mls::testing::sha256;
 use moq_mls::testing::world::ByValue;
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
 use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
@@ -29,7 +30,11 @@ pub const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 /// Signs receipts.
 struct Signer(SignatureSecretKey);
 
-impl ReceiptSigner for Signer {
+impl ServiceCrypto for Signer {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         let suite = RustCryptoProvider::default().cipher_suite_provider(engines::SUITE).unwrap();
         Some(suite.sign(&self.0, message).unwrap().into())
