@@ -193,7 +193,7 @@ pub trait Engine {
     /// Any failure of the provider.
     fn propose_leave(&self, group: &Self::Group, now: Timestamp) -> Result<Bytes, EngineError>;
 
-    /// Opens a leave request on a clone; the sender's leaf.
+    /// Opens a leave request as if on a clone; the sender's leaf.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Invalid`] unless it is a proposal by a member to

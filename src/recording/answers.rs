@@ -1,4 +1,6 @@
 //! What an engine answered, written down, so that a life with real randomness can be lived again.
+//!
+//! Over 400 lines: one trait, whose every method is written down in its own way.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -66,6 +66,8 @@ struct Seen {
     parent: Option<Context>,
     /// With the object id of the KeyPackage that each joined by.
     members: BTreeMap<SenderId, Option<u64>>,
+    /// The epoch authenticators of those who were in it: one GroupContext can go with different keys.
+    keys: BTreeSet<Bytes>,
 }
 
 /// A participant when it was last looked at.
@@ -197,7 +199,7 @@ impl Witness {
         let (Some(epoch), Some(context)) = (participant.epoch(), participant.context_hash()) else { return };
         let rejoins = participant.stats().rejoins;
         let last = self.last.insert(who, Last { life, epoch, context, rejoins });
-        if last.is_some_and(|l| l.life == life && l.context == context) {
+        if last.is_some_and(|l| (l.life, l.context, l.rejoins) == (life, context, rejoins)) {
             return;
         }
         if let Some(l) = last.filter(|l| epoch < l.epoch) {
@@ -213,6 +215,9 @@ impl Witness {
         let forgot = last.is_some_and(|l| l.life != life);
         self.check_added(at, who, participant, epoch, parent, &members, forgot);
         self.agree(at, who, epoch, context, parent, members);
+        if let Ok(authenticator) = participant.epoch_authenticator() {
+            self.agree_on_keys(at, who, epoch, context, authenticator);
+        }
         if participant.config().mode == SafetyMode::Pinned {
             self.check_pin(at, who, participant, counter, epoch, context, parent);
         }
@@ -287,7 +292,7 @@ impl Witness {
     ) {
         let reset = self.reset;
         let states = self.states.entry(epoch).or_default();
-        let seen = states.entry(context).or_insert_with(|| Seen { parent, members });
+        let seen = states.entry(context).or_insert_with(|| Seen { parent, members, ..Seen::default() });
         seen.parent = seen.parent.or(parent);
         let parent = seen.parent;
         // After the service lost its state two groups may stand side by side, but none may split.
@@ -305,6 +310,22 @@ impl Witness {
             if epoch > 0 {
                 self.breaks("NoTwoCommitsPerEpoch", at, who, detail);
             }
+        }
+    }
+
+    /// Whoever is in one state of an epoch has its keys.
+    fn agree_on_keys(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        epoch: u64,
+        context: Context,
+        authenticator: Bytes,
+    ) {
+        let seen = self.states.entry(epoch).or_default().entry(context).or_default();
+        seen.keys.insert(authenticator);
+        if seen.keys.len() > 1 {
+            self.breaks("AgreementOnEpoch", at, who, format!("other keys in one state of epoch {epoch}"));
         }
     }
 
@@ -367,3 +388,6 @@ fn contains(haystack: &Bytes, needle: &Bytes) -> bool {
     let whole = [&length[..], needle].concat();
     haystack.windows(whole.len()).any(|w| w == whole)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,8 @@ use crate::secret::Secret;
 use crate::testing::sha256;
 use crate::testing::symbolic::engine::{SymbolicEngine, origin};
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
-use crate::testing::symbolic::message::{
-    Commit, Header, KeyPackage, Leave, State, Tree, Welcome, invalid, public,
-};
+use crate::testing::symbolic::leaf::Tree;
+use crate::testing::symbolic::message::{Commit, Header, KeyPackage, Leave, State, Welcome, invalid, public};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::outside::receipt;
 use crate::testing::symbolic::wire::{Kind, Reader};
@@ -101,6 +100,7 @@ impl Engine for SymbolicEngine {
             group_id: group.as_bytes().clone(),
             epoch: 0,
             context: mix("genesis", &[group.as_bytes(), params.as_deref().unwrap_or_default(), &fresh]),
+            keys: mix("genesis keys", &[&fresh]),
             params,
             leaves: vec![Some(leaf)],
         };
@@ -162,7 +162,7 @@ impl Engine for SymbolicEngine {
     ) -> Judged<Built<SymbolicGroup>> {
         let tree = attached.tree.as_ref().map(|(track, location)| {
             // One key per state and author stands for a fresh one: a second commit has other leaves at most.
-            let key = mix("tree key", &[&group.state.context, self.sender.as_bytes()]);
+            let key = mix("tree key", &[&group.state.keys, self.sender.as_bytes()]);
             let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
             TreeObject { track: track.clone(), location: *location, key }
         });
@@ -175,7 +175,7 @@ impl Engine for SymbolicEngine {
 
     fn propose_leave(&self, group: &SymbolicGroup, _now: Timestamp) -> Result<Bytes, EngineError> {
         let state = &group.state;
-        Ok(Leave { header: state.header(), parent: state.context, leaf: group.own }.encode())
+        Ok(Leave { header: state.header(), parent: state.seal(), leaf: group.own }.encode())
     }
 
     fn open_leave(&self, group: &SymbolicGroup, _now: Timestamp, message: &Bytes) -> Judged<u32> {
@@ -189,7 +189,7 @@ impl Engine for SymbolicEngine {
         context: &[u8],
         len: usize,
     ) -> Result<Secret, EngineError> {
-        let root = mix("exporter", &[&group.state.context, label, context]);
+        let root = mix("exporter", &[&group.state.keys, label, context]);
         SymbolicKdf.expand(&root, b"exporter", len)
     }
 
@@ -198,7 +198,7 @@ impl Engine for SymbolicEngine {
     }
 
     fn epoch_authenticator(&self, group: &SymbolicGroup) -> Result<Bytes, EngineError> {
-        Ok(Bytes::copy_from_slice(&mix("authenticator", &[&group.state.context])))
+        Ok(Bytes::copy_from_slice(&mix("authenticator", &[&group.state.keys])))
     }
 
     fn save(&self, group: &SymbolicGroup) -> Result<Bytes, EngineError> {

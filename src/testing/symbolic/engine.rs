@@ -14,8 +14,9 @@ use crate::engine::{
 use crate::secret::Secret;
 use crate::testing::sha256;
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
+use crate::testing::symbolic::leaf::{Leaf, Tree};
 use crate::testing::symbolic::members::{leaves_hash, members_at};
-use crate::testing::symbolic::message::{Apart, Commit, KeyPackage, Leaf, Tree, Welcome, invalid, public};
+use crate::testing::symbolic::message::{Apart, Commit, KeyPackage, Welcome, invalid, public};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::nonce::Nonce;
 use crate::time::Timestamp;
@@ -109,6 +110,18 @@ impl SymbolicEngine {
         Ok(self.commit(group, now, adds, removes, true, None, None))
     }
 
+    /// The same Welcome with keys of its author's own making: what a malicious committer can send, for the
+    /// GroupContext does not name the keys. Nothing that the joiner can check is wrong with it.
+    ///
+    /// # Errors
+    /// Rejected with [`Rejection::Malformed`] unless it is a Welcome.
+    pub fn forge_welcome(&self, welcome: &Bytes, keys: [u8; 32]) -> Judged<Bytes> {
+        Ok(Welcome::decode(welcome).map(|mut welcome| {
+            welcome.state.keys = keys;
+            welcome.encode()
+        }))
+    }
+
     pub(super) fn draw(&mut self, domain: &str) -> [u8; 32] {
         let words = [self.incarnation.to_be_bytes(), self.made.to_be_bytes()];
         self.made = self.made.wrapping_add(1);
@@ -169,7 +182,7 @@ impl SymbolicEngine {
         let state = &group.state;
         let commit = Commit {
             header: state.header(),
-            parent: state.context,
+            parent: state.seal(),
             author: group.own,
             nonce: (self.incarnation, self.nonce.next(&state.context)),
             faulty,
