@@ -12,7 +12,7 @@ use mls_rs_core::group::{EpochRecord, GroupState};
 
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::params;
-use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
+use crate::engine::{Attached, Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
 use crate::mls::error::{Stop, invalid};
 use crate::mls::message::mls_time;
 use crate::mls::settings::SMALL_WELCOME;
@@ -112,7 +112,9 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
     let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
     let track = GroupTracks::new(name(), CommitTrackPolicy::Shared).tree(a.sender_id());
-    let apart = a.build_with(&group, NOW, adds, &[], &apart).unwrap().unwrap();
+    let place = Location { group: 1, object: 0 };
+    let attached = Attached { tree: Some((track, place)), spent: None };
+    let apart = a.build_with(&group, NOW, adds, &[], &attached).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }
