@@ -12,6 +12,7 @@ use moq_mls::codec::{ControlMessage, Decode, DecodeError, Encode, ObjectStream, 
 use moq_mls::counter::Pin;
 use moq_mls::counter::http::{Decoded, HttpLimits, HttpRequest};
 use moq_mls::counter::service::{CounterService, ServiceConfig};
+use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::replay::replay;
 use moq_mls::testing::vectors;
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, TrackNamespace};
@@ -144,7 +145,7 @@ fn exchanges(_: &str, text: &str) -> u64 {
     let mut config = ServiceConfig::default();
     config.lease = std::time::Duration::from_millis(file["lease_ms"].as_u64().unwrap());
     config.kept_pins = file["kept_pins"].as_u64().unwrap() as usize;
-    let mut service = CounterService::new(config);
+    let mut service = CounterService::new(config, Receipts::default());
     for case in file["exchanges"].as_array().unwrap() {
         let request = case["request"].as_str().unwrap();
         let decoded = HttpRequest::decode(request.as_bytes(), &HttpLimits::default()).unwrap();

@@ -16,7 +16,8 @@ use mls_rs::{CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Fault, Notice};
 use moq_mls::counter::service::ServiceCrypto;
-use moq_mls::engine::Engine;
+use moq_mls::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
+use moq_mls::engine::{Engine, Next};
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::sha256;
 use moq_mls::testing::world::ByValue;
@@ -40,6 +41,19 @@ impl ServiceCrypto for Signer {
         let suite = RustCryptoProvider::default().cipher_suite_provider(engines::SUITE).unwrap();
         Some(suite.sign(&self.0, message).unwrap().into())
     }
+}
+
+/// The pin of a commit that makes `next`, which is `epoch`.
+pub fn pin_of<E: Engine>(
+    engine: &E,
+    group: &GroupName,
+    commit: &Bytes,
+    next: &Next<E::Group>,
+    epoch: u64,
+) -> Pin {
+    let key = engine.export_secret(&next.group, b"moq-mls slot key", b"", SLOT_KEY_LEN).unwrap();
+    let lock = engine.sha256(&slot_lock_message(group, epoch, key.as_bytes())).unwrap();
+    Pin::new(engine.sha256(commit).unwrap(), next.context_hash, lock)
 }
 
 pub fn group() -> GroupName {
