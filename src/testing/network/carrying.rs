@@ -150,6 +150,14 @@ impl<E: Engine> World<E, ByWire> {
                 None => service.respond(now, &request, token),
             })
         });
+        let mut reply = reply;
+        if let Some(reply) = &mut reply {
+            self.carriage.heard.push(reply);
+            if self.goes_wrong(|f| f.forged_answers) {
+                let ByWire { choices, heard, .. } = &mut self.carriage;
+                *reply = heard.forge(reply, |most| choices.below(most));
+            }
+        }
         let bytes = reply.as_ref().and_then(|r: &HttpResponse| r.to_bytes().ok());
         let wait = self.latency();
         match bytes.filter(|_| !self.goes_wrong(|f| f.lost_replies) && !self.is_cut(who)) {

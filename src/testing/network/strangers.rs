@@ -1,7 +1,10 @@
 //! Who is no participant and uses the relay all the same.
 
 use super::{ByWire, World};
+use bytes::Bytes;
+
 use crate::codec::{ControlMessage, Decode, Encode, ObjectStream};
+use crate::counter::http::HttpRequest;
 use crate::engine::Engine;
 use crate::event::Object;
 use crate::namespace::Output;
@@ -19,6 +22,12 @@ impl<E: Engine> World<E, ByWire> {
         }
         let out = self.carriage.stranger.get_or_insert_default().publish(object);
         self.carry_stranger(out);
+    }
+
+    /// Asks the counter service as anybody may who reaches it, and throws the answer away.
+    pub fn ask_as_stranger(&mut self, request: &HttpRequest) {
+        let token = Bytes::copy_from_slice(&self.tokens.next_u64().to_be_bytes());
+        self.counter.respond(self.now, request, token);
     }
 
     /// The stranger sits next to the relay: what it sends is there at once.
