@@ -34,6 +34,8 @@ pub struct Stats {
     pub bytes_published: u64,
     /// Times joined afresh.
     pub rejoins: u64,
+    /// KeyPackages dropped from the waiting room: expired, or held and the first to make room for others.
+    pub joiners_dropped: u64,
     /// Faults of peers, relays and services, by kind.
     pub faults: BTreeMap<Fault, u64>,
 }
