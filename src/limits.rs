@@ -19,13 +19,17 @@ pub struct Limits {
     pub adds_per_commit: usize,
     /// Most members added by one commit whose ratchet tree goes apart.
     pub adds_per_commit_apart: usize,
-    /// Most KeyPackages waiting to be committed, one per sender; beyond,
-    /// [`Refusal::Full`](crate::action::Refusal::Full). While it is open whether this participant creates the
-    /// group, as many are kept; beyond, [`Fault::TooMany`](crate::action::Fault::TooMany).
+    /// Most KeyPackages waiting to be committed, one per sender. Beyond, the expired go, then the oldest that
+    /// wait for the embedder, counted in [`Stats::joiners_dropped`](crate::Stats::joiners_dropped). Where
+    /// none can go, the new one is [`Refusal::Full`](crate::action::Refusal::Full). While it is open
+    /// whether this participant creates the group, as many are kept; beyond,
+    /// [`Fault::TooMany`](crate::action::Fault::TooMany).
     pub pending_joiners: usize,
     /// Most bytes of those KeyPackages, with the same end.
     pub pending_joiner_bytes: usize,
-    /// Most KeyPackage sequences remembered of senders that are gone, and most senders barred.
+    /// Most senders remembered of each kind: barred, refused, admitted, members gone, strangers seen.
+    /// Beyond, the oldest is forgotten. Once a barred or refused one was, every stranger waits for the
+    /// embedder by [`Hold::MaybeBarred`](crate::action::Hold::MaybeBarred); an admitted one is asked about again.
     pub remembered_senders: usize,
     /// Most tried commits held for one slot, one per author.
     pub candidates: usize,

@@ -27,7 +27,7 @@
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
 //! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
-//! | `carried`, `joiners`, `intents`, `future` | what goes along from phase to phase |
+//! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
 
@@ -55,6 +55,7 @@ mod phase;
 mod pins;
 mod places;
 mod presence;
+mod remembered;
 mod requests;
 mod roster;
 mod rules;

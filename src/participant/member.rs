@@ -286,7 +286,10 @@ impl<G> Member<G> {
             }
             Timer::Fetch => self.slot.fetch_missing(cx, &self.epoch),
             Timer::Rejoin => return Ok(Verdict::Rejoin(RejoinReason::Unreachable)),
-            Timer::Credentials => self.epoch.check_credentials(cx),
+            Timer::Credentials => {
+                admission::expire(cx, &mut self.carried.joiners);
+                self.epoch.check_credentials(cx);
+            }
             Timer::Audit => self.audit(cx),
             Timer::Hint => self.slot.on_hint(cx, &self.epoch),
             Timer::JoinRetry

@@ -143,7 +143,8 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn let_wait(&mut self, message: Bytes, info: KeyPackageInfo, object: u64) {
         let joiners = &mut self.state.carried_mut().joiners;
         if !joiners.barred.contains(&info.sender) {
-            let waiting = Waiting { message, info, object, place: 0, hold: None, replacing: None };
+            let waiting =
+                Waiting { message, info, object, place: 0, hold: None, wanted: false, replacing: None };
             joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
         }
     }
@@ -181,7 +182,9 @@ impl<E: Engine> Participant<E> {
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
-        state.carried_mut().joiners.close_window();
+        let joiners = &mut state.carried_mut().joiners;
+        joiners.close_window();
+        joiners.level();
         let renumbered = cx.requests.renumber();
         let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
         match state {

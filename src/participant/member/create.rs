@@ -83,7 +83,7 @@ fn build<E: Engine>(
         let place = Location { group: epoch.slot(), object: place };
         let attached = Attached {
             tree: apart.then(|| (cx.tracks.tree(&cx.me), place)),
-            spent: cx.rules.numbers_by_time.then_some(carried.joiners.spent),
+            spent: cx.rules.numbers_by_time.then_some(carried.joiners.gone),
         };
         let built = cx.engine.build_with(&epoch.group, cx.now, &messages, &removes, &attached);
         Ok::<_, EngineError>(built?.map(|built| (built, removes)))

@@ -48,7 +48,7 @@ pub(crate) fn on_request<E: Engine>(
     match cx.engine.open_leave(&epoch.group, cx.now, &message)? {
         Ok(leaf) if epoch.roster.at(leaf).is_some_and(|m| m.sender == sender) => {
             // Only an authenticated request may push later objects of its track aside.
-            joiners.is_news(&sender, object_id, &cx.config.limits);
+            joiners.spend(&sender, object_id, &cx.config.limits);
             intents.leaves.insert(leaf);
             intents.leavers.insert(sender);
         }

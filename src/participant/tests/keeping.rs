@@ -122,7 +122,7 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
     let mut a = alone(config);
     a.handle(NOW, Command::Refuse(id("x"))).unwrap();
     a.handle(NOW, Command::Refuse(id("y"))).unwrap();
-    assert_eq!(a.state.carried().joiners.refused.len(), 1);
+    assert_eq!(a.state.carried().joiners.refused.iter().len(), 1);
     let name = a.cx.config.group.clone();
     let spare = a.cx.engine.generate_key_package(NOW, &name, 9).unwrap();
     a.cx.keys.packages.push(spare.clone());
@@ -136,6 +136,37 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
         a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
     }
     assert_eq!((a.inside().early_welcomes, faults(&a, Fault::TooMany)), (1, 1));
+}
+
+#[test]
+fn who_is_forgotten_next_and_that_somebody_was_survives_a_restart() {
+    let mut config = config();
+    config.limits.remembered_senders = 2;
+    let mut a = alone(config.clone());
+    // In another order than that of the names.
+    for name in ["z", "y", "b"] {
+        a.handle(NOW, Command::Remove(id(name))).unwrap();
+        a.state.carried_mut().joiners.is_news(&id(name), 1, &config.limits);
+    }
+    for name in ["x", "w"] {
+        a.handle(NOW, Command::Refuse(id(name))).unwrap();
+        a.state.carried_mut().joiners.spend(&id(name), 1, &config.limits);
+    }
+    for name in ["v", "u", "c"] {
+        a.handle(NOW, Command::Admit { sender: id(name), replacing: Some(id("r")) }).unwrap();
+    }
+    let snapshot = a.snapshot().unwrap();
+    let mut restored = Participant::restore(engine("a"), config, &snapshot, NOW).unwrap();
+    let (before, after) = (&a.state.carried().joiners, &restored.state.carried().joiners);
+    assert_eq!(
+        (&after.barred, &after.admitted, &after.refused, &after.spent, &after.seen),
+        (&before.barred, &before.admitted, &before.refused, &before.spent, &before.seen)
+    );
+    let forgot = [after.barred.has_forgotten(), after.refused.has_forgotten(), after.seen.has_forgotten()];
+    assert_eq!((forgot, after.may_have_barred()), ([true, false, true], true));
+    restored.handle(NOW, Command::Remove(id("A"))).unwrap();
+    let barred = restored.state.carried().joiners.barred.iter().map(|(sender, ())| sender.clone());
+    assert_eq!(barred.collect::<Vec<_>>(), [id("b"), id("A")]);
 }
 
 #[test]
