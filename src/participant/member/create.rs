@@ -31,7 +31,9 @@ pub(crate) fn create<E: Engine>(
     carried: &mut Carried,
 ) -> Result<Created<E::Group>, Error> {
     let work = Agenda { cx, epoch, carried }.work();
-    if work.is_empty() {
+    // Made from the same state, a leave request of this epoch has taken the handshake key that a commit would use.
+    let asked_to_leave = carried.leaving.as_ref().is_some_and(|l| l.asked_in == Some(epoch.number));
+    if work.is_empty() || asked_to_leave {
         return Ok(Created::Nothing);
     }
     let (built, removed) = match build(cx, epoch, carried, &work)? {
