@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::engine::Kdf;
 use crate::keys::ring::{EpochKeyRing, Held};
 use crate::keys::ring_config::{RingConfig, RingNotice, SwitchReason};
@@ -64,7 +62,7 @@ impl EpochKeyRing {
         saved: &Secret,
         now: Timestamp,
     ) -> Result<Self, SnapshotError> {
-        let mut from = Reader::of(Bytes::from_owner(Owner(saved.clone())), MAGIC, VERSION)?;
+        let mut from = Reader::of(saved.clone().into_shared(), MAGIC, VERSION)?;
         if from.bytes()? != me.as_bytes() {
             return Err(SnapshotError::OtherParticipant);
         }
@@ -95,14 +93,5 @@ impl EpochKeyRing {
         }
         ring.settle(now);
         Ok(ring)
-    }
-}
-
-/// Lets a reader look at a secret without a copy that outlives it.
-struct Owner(Secret);
-
-impl AsRef<[u8]> for Owner {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
     }
 }

@@ -40,7 +40,7 @@ impl EpochSecret {
     /// Reads one that was [`write`](Self::write)n.
     pub(crate) fn read(from: &mut Reader, kdf: &Arc<dyn Kdf>) -> Result<Self, SnapshotError> {
         let epoch = from.u64()?;
-        let secret = Secret::new(from.bytes()?.to_vec());
+        let secret = from.secret()?;
         if secret.len() != kdf.hash_len() {
             return Err(SnapshotError::Malformed);
         }

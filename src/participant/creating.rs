@@ -321,7 +321,7 @@ impl<G> Creating<G> {
         carried: Carried,
         from: &mut Reader,
     ) -> Result<Self, Error> {
-        let genesis = match from.option(|from| Ok((from.bytes()?, read_pin(from)?)))? {
+        let genesis = match from.option(|from| Ok((from.secret()?.into_shared(), read_pin(from)?)))? {
             Some((saved, pin)) => {
                 let group = cx.engine.load(&saved)?;
                 Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })

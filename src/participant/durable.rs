@@ -11,7 +11,6 @@ use crate::keys::EpochSecret;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::passed::PassedEpochs;
-use crate::secret::Secret;
 use crate::snapshot::{Reader, Snapshot, SnapshotError, Writer};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
@@ -107,7 +106,7 @@ pub(crate) fn open<E: Engine>(
             sequence: from.u64()?,
             message: from.bytes()?,
             reference: from.bytes()?,
-            secret: Secret::new(from.bytes()?.to_vec()),
+            secret: from.secret()?,
             expires: Timestamp::from_millis(from.u64()?),
         })
     })?;

@@ -257,7 +257,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Reads what [`Epoch::write`] wrote.
     pub(crate) fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
-        let saved = from.bytes()?;
+        let saved = from.secret()?.into_shared();
         let pin = from.option(read_pin)?;
         let welcomes = from.list(read_welcome)?;
         let tree = from.option(Reader::bytes)?;

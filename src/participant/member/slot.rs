@@ -215,7 +215,7 @@ impl Stored {
             Ok(Self {
                 commit: from.bytes()?,
                 pin: read_pin(from)?,
-                saved: from.bytes()?,
+                saved: from.secret()?.into_shared(),
                 welcomes: from.list(read_welcome)?,
                 tree: from.option(Reader::bytes)?,
                 lock_id: from.option(Reader::bytes)?,

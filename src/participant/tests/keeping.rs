@@ -180,6 +180,22 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
 }
 
 #[test]
+fn a_restart_keeps_nothing_of_the_snapshot_it_came_from() {
+    let (mut a, _) = among(config(), &["b", "c"]);
+    a.handle(NOW, Command::Refuse(id("x"))).unwrap();
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    let id = lock(&mut a).unwrap();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    assert!(a.inside().outbox.is_some());
+    let whole = Bytes::from(a.snapshot().unwrap().to_bytes().to_vec());
+    let snapshot = Snapshot::from_bytes(whole.clone());
+    let restored = Participant::restore(engine("a"), config(), &snapshot, NOW).unwrap();
+    drop(snapshot);
+    assert!(restored.inside().outbox.is_some() && whole.is_unique());
+}
+
+#[test]
 fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
     let (mut a, _) = among(config(), &["b"]);
     let mut b = engine("b");
