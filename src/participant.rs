@@ -30,6 +30,7 @@
 //! | `carried`, `joiners`, `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
+//! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
 
 mod arrivals;
 mod asking;
@@ -40,6 +41,7 @@ pub(crate) mod deadlines;
 mod durable;
 mod exporting;
 mod flow;
+pub(crate) mod fresh;
 mod future;
 mod inbox;
 pub(crate) mod input;

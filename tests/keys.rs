@@ -69,7 +69,7 @@ fn vectors_made_without_this_code() {
 
 #[test]
 fn a_track_base_key_as_msf_catalogs_carry_it() {
-    let key = TrackBaseKey { key_id: 7, key: Secret::new(b"sixteen byte key".to_vec()) };
+    let key = TrackBaseKey::new(7, Secret::new(b"sixteen byte key".to_vec()));
     assert_eq!(key.to_base64().as_bytes(), b"c2l4dGVlbiBieXRlIGtleQ==");
     assert_eq!(format!("{key:?}"), "TrackBaseKey { key_id: 7, key: Secret(16 bytes) }");
 }

@@ -7,15 +7,16 @@ use bytes::Bytes;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::Secret;
+use moq_mls::Timestamp;
 use moq_mls::engine::EngineError;
-use moq_mls::keys::{EpochSecret, Kdf, TrackBaseKey};
+use moq_mls::keys::{EpochKeyRing, EpochKeys, EpochSecret, Kdf, RingConfig, TrackBaseKey};
 use moq_mls::mls::MlsCiphers;
 use moq_mls::secure_objects::aws_lc::AwsLc;
 use moq_mls::secure_objects::{
     Aead, AeadError, Ciphers, Digest, KeyError, KeyLimits, ObjectBuffer, ObjectHeader, ObjectKey, OpenError,
     SealError, SecureTrack, Suite, properties,
 };
-use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
+use moq_mls::tracks::{FullTrackName, Location, SenderId, TrackNamespace};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -50,7 +51,7 @@ fn suite(of: &Value) -> Suite {
 }
 
 fn base_key(key_id: u64, key: &[u8]) -> TrackBaseKey {
-    TrackBaseKey { key_id, key: Secret::new(key.to_vec()) }
+    TrackBaseKey::new(key_id, Secret::new(key.to_vec()))
 }
 
 fn header(group: u64, object: u64, immutable: &[u8]) -> ObjectHeader<'_> {
@@ -380,6 +381,154 @@ fn refusals_of_a_sealer_leave_the_payload() {
 }
 
 #[test]
+fn a_key_seals_upwards_only() {
+    for mut key in keys() {
+        let property = key.key_id_property().to_vec();
+        let mut buffer = ObjectBuffer::with_capacity(10);
+        let mut seal = |key: &mut ObjectKey, group, object| {
+            buffer.clear();
+            buffer.extend_from_slice(b"payload");
+            let (left, sealed) =
+                (key.blocks_left(), key.seal(&header(group, object, &property), b"", &mut buffer));
+            if sealed.is_err() {
+                assert_eq!((buffer.as_slice(), key.blocks_left()), (&b"payload"[..], left));
+            }
+            sealed
+        };
+        let last = u64::from(u32::MAX);
+        assert_eq!(seal(&mut key, 5, 6), Ok(()));
+        for (group, object) in [(5, 6), (5, 5), (5, 0), (4, 7), (4, last), (0, 0)] {
+            assert_eq!(seal(&mut key, group, object), Err(SealError::NotAbove), "{group}/{object}");
+        }
+        assert_eq!(seal(&mut key, 5, 7), Ok(()));
+        assert_eq!(seal(&mut key, 5, last), Ok(()));
+        assert_eq!(seal(&mut key, 6, last + 1), Err(SealError::ObjectId));
+        // What was refused for another reason was not sealed.
+        let refused = key.seal(&header(6, 0, b""), b"", &mut ObjectBuffer::with_capacity(0));
+        assert_eq!((refused, seal(&mut key, 6, 0)), (Err(SealError::KeyId), Ok(())));
+        key.sealing_from(Location { group: 8, object: 3 });
+        assert_eq!(seal(&mut key, 8, 2), Err(SealError::NotAbove));
+        key.sealing_from(Location { group: 0, object: 0 });
+        assert_eq!(seal(&mut key, 8, 2), Err(SealError::NotAbove), "no way back down");
+        assert_eq!(seal(&mut key, 8, 3), Ok(()));
+        assert_eq!(seal(&mut key, u64::MAX, last), Ok(()));
+        assert_eq!(seal(&mut key, u64::MAX, last), Err(SealError::NotAbove));
+    }
+}
+
+/// Gives keys that fail to seal, and may have used the nonce all the same.
+struct Failing;
+
+impl Ciphers for Failing {
+    fn hkdf_extract(&self, digest: Digest, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        AwsLc.hkdf_extract(digest, salt, ikm)
+    }
+    fn hkdf_expand(
+        &self,
+        digest: Digest,
+        prk: &[u8],
+        info: &[u8],
+        len: usize,
+    ) -> Result<Secret, EngineError> {
+        AwsLc.hkdf_expand(digest, prk, info, len)
+    }
+    fn aead(&self, _: Suite, _: &Secret) -> Result<Option<Box<dyn Aead>>, AeadError> {
+        Ok(Some(Box::new(Self)))
+    }
+}
+
+impl Aead for Failing {
+    fn seal(&self, _: &[u8; 12], _: &[u8], _: &mut [u8], _: &mut [u8]) -> Result<(), AeadError> {
+        Err(AeadError)
+    }
+    fn open(&self, _: &[u8; 12], _: &[u8], _: &mut [u8], _: &[u8]) -> Result<(), AeadError> {
+        Err(AeadError)
+    }
+}
+
+#[test]
+fn a_place_where_sealing_failed_is_used_up() {
+    let all = published();
+    let mut key = ObjectKey::new(&Failing, Suite::Aes128Gcm, &track(&all), &base_key(7, &[1; 32])).unwrap();
+    let property = key.key_id_property().to_vec();
+    for error in [SealError::Cipher, SealError::NotAbove] {
+        let mut buffer = ObjectBuffer::with_capacity(10);
+        buffer.extend_from_slice(b"payload");
+        assert_eq!(key.seal(&header(0, 0, &property), b"", &mut buffer), Err(error));
+    }
+}
+
+/// The secret of an epoch as a restart gives it.
+fn restored(number: u64) -> EpochSecret {
+    let mut ring = EpochKeyRing::new(RingConfig::default(), SenderId::new("me".as_bytes().to_vec()).unwrap());
+    ring.on_restore(Timestamp::from_secs(1), [EpochKeys { secret: epoch(number), members: Vec::new() }]);
+    ring.open_with(number).unwrap().clone()
+}
+
+#[test]
+fn a_key_of_before_a_restart_opens_and_seals_only_from_where_it_is_told() {
+    let all = published();
+    let seal = |track: &mut SecureTrack, group| {
+        let mut buffer = ObjectBuffer::with_capacity(10);
+        buffer.extend_from_slice(b"payload");
+        let property = track.key_id_property().unwrap().to_vec();
+        track
+            .seal(&header(group, 0, &property), b"", &mut buffer)
+            .map(|()| (property, buffer.as_slice().to_vec()))
+    };
+    let new = || SecureTrack::new(Arc::new(AwsLc), Suite::Aes128Gcm, track(&all));
+    let mut before = new();
+    before.add_epoch(&epoch(5)).unwrap();
+    before.send_with(5);
+    let (property, object) = seal(&mut before, 7).unwrap();
+
+    let mut after = new();
+    assert!(epoch(5).may_seal() && !restored(5).may_seal());
+    assert_eq!(restored(5), epoch(5));
+    after.add_epoch(&restored(5)).unwrap();
+    after.send_with(5);
+    assert_eq!(after.open(&header(7, 0, &property), &mut object.clone()).unwrap().payload, b"payload");
+    assert_eq!(seal(&mut after, 8), Err(SealError::Restored));
+    assert_eq!(seal(&mut after, u64::MAX), Err(SealError::Restored));
+    after.sealing_from(Location { group: 8, object: 0 });
+    assert_eq!(seal(&mut after, 7), Err(SealError::NotAbove));
+    assert!(seal(&mut after, 8).is_ok());
+    // What comes later from before the restart, too; what is new, from anywhere.
+    after.add_epoch(&restored(6)).unwrap();
+    after.add_epoch(&epoch(7)).unwrap();
+    after.send_with(6);
+    assert_eq!((seal(&mut after, 7), seal(&mut after, 8).is_ok()), (Err(SealError::NotAbove), true));
+    after.send_with(7);
+    assert!(seal(&mut after, 0).is_ok());
+    after.send_nothing();
+    assert!(after.key_id_property().is_none());
+}
+
+#[test]
+fn a_key_that_was_forgotten_and_is_back_seals_nothing_twice() {
+    let mut track = SecureTrack::new(Arc::new(AwsLc), Suite::Aes128Gcm, track(&published()));
+    let seal = |track: &mut SecureTrack, group| {
+        let property = track.key_id_property().unwrap().to_vec();
+        track.seal(&header(group, 0, &property), b"", &mut ObjectBuffer::with_capacity(0))
+    };
+    for (number, group) in [(5, 9), (6, 3)] {
+        track.add_epoch(&epoch(number)).unwrap();
+        track.send_with(number);
+        assert_eq!(seal(&mut track, group), Ok(()));
+        track.forget(number);
+    }
+    for number in [5, 6] {
+        track.add_epoch(&epoch(number)).unwrap();
+        track.send_with(number);
+        assert_eq!(seal(&mut track, 9), Err(SealError::NotAbove), "{number}");
+        assert_eq!(seal(&mut track, 10), Ok(()), "{number}");
+    }
+    track.add_epoch(&epoch(7)).unwrap();
+    track.send_with(7);
+    assert_eq!(seal(&mut track, 0), Ok(()), "nobody had it before");
+}
+
+#[test]
 fn limits_are_counted_and_refused_before_they_are_passed() {
     let all = published();
     for suite in Suite::ALL {
@@ -533,7 +682,7 @@ proptest! {
         let encrypted = encrypted.unwrap_or_default();
         let mut buffer = ObjectBuffer::with_capacity(room * 30_000);
         buffer.extend_from_slice(b"an object before");
-        key.seal(&header, b"", &mut buffer).unwrap();
+        keys().remove(suite).seal(&header, b"", &mut buffer).unwrap();
         let (front, back) = payload.split_at(payload.len() / 2);
         buffer.extend_from_slice(front);
         buffer.extend_from_slice(back);

@@ -251,6 +251,7 @@ impl<G> Creating<G> {
         let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
         let view = cx.engine.view(&group)?;
         let pin = Pin::genesis(view.context_hash);
+        cx.fresh.on_built(view.epoch);
         let saved = cx.engine.save(&group)?;
         self.genesis = Some(Genesis { group, view, saved, pin });
         self.persist(cx);

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::keys::EpochSecret;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
+use crate::participant::fresh::Fresh;
 use crate::participant::passed::PassedEpochs;
 use crate::snapshot::{Reader, Snapshot, SnapshotError, Writer};
 use crate::time::Timestamp;
@@ -101,6 +102,7 @@ pub(crate) fn open<E: Engine>(
         return Err(SnapshotError::OtherParticipant.into());
     }
     cx.keys.next_object_id = from.u64()?;
+    cx.fresh = Fresh::restored(cx.keys.next_object_id);
     cx.keys.packages = from.list(|from| {
         Ok(OwnKeyPackage {
             sequence: from.u64()?,

@@ -323,6 +323,7 @@ impl Joining {
                 return Ok(Flow::Stay);
             }
         };
+        cx.fresh.on_joined(info.epoch, key.sequence);
         // Erased together with the join becoming durable: the same Welcome never opens twice.
         cx.keys.packages.retain(|other| other.sequence > key.sequence);
         cx.keys.spare_until = Some(cx.now.after(cx.config.timers.join_deadline));

@@ -139,6 +139,7 @@ impl<G> Member<G> {
     fn enter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, new: NewEpoch<G>) -> Result<(), Error> {
         if new.own.is_some() {
             self.carried.intents.update = false;
+            cx.fresh.on_own(self.epoch.slot());
         }
         let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
         self.slot = Slot::new(self.slot.halted);

@@ -13,6 +13,7 @@ use crate::engine::{Engine, KeyPackageInfo, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
+use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Waiting;
@@ -162,6 +163,7 @@ impl<E: Engine> Participant<E> {
         cx.deadlines.level(late);
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
+        cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         state.carried_mut().joiners.close_window();
         let renumbered = cx.requests.renumber();

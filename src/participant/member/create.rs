@@ -48,6 +48,7 @@ pub(crate) fn create<E: Engine>(
     let hash = cx.engine.sha256(&built.commit)?;
     let saved = cx.engine.save(&built.next.group)?;
     let pin = Pin::new(hash, built.next.context_hash);
+    cx.fresh.on_built(epoch.slot());
     cx.stats.commits_built = cx.stats.commits_built.saturating_add(1);
     Ok(Created::Commit(Box::new(Outbox {
         base: epoch.context_hash,
