@@ -6,9 +6,16 @@
 //! track_base_key = HKDF-Expand(epoch secret, "SecureObject Track Base Key " | full track name, Nh)
 //! ```
 //!
+//! One key for all tracks of a namespace, which no text names, is made in the same manner, and is ours:
+//!
+//! ```text
+//! namespace_base_key = HKDF-Expand(epoch secret, "SecureObject Namespace Base Key " | namespace, Nh)
+//! ```
+//!
 //! The -00 text leaves four things open, fixed here: the master key is an exporter secret, the epoch is
 //! 8 bytes big-endian, the full track name is [`FullTrackName::to_serialized`], and every length is the
-//! hash length Nh of the group's cipher suite. The key id (KID) is the epoch.
+//! hash length Nh of the group's cipher suite. A namespace is what a full track name begins with. The key id (KID)
+//! is the epoch.
 //!
 //! # Wiring
 //!
@@ -97,6 +104,8 @@ mod wait_queue;
 
 pub use self::ring::EpochKeyRing;
 pub use self::ring_config::{ForgetReason, RingConfig, RingNotice, Silence, SwitchReason};
-pub use self::secret::{EPOCH_SALT, EXPORTER_LABEL, EpochKeys, EpochSecret, TRACK_INFO, TrackBaseKey};
+pub use self::secret::{
+    EPOCH_SALT, EXPORTER_LABEL, EpochKeys, EpochSecret, NAMESPACE_INFO, TRACK_INFO, TrackBaseKey,
+};
 pub use self::wait_queue::{WaitQueue, WaitQueueLimits, Waiting};
 pub use crate::engine::Kdf;

@@ -21,6 +21,9 @@
 //! is left to the embedder is that one key is made to seal with for each track and epoch, and that two publishers
 //! of one track do not share locations.
 //!
+//! In suites 0x0001 to 0x0003 the text and its published vectors have different tags ([`CtrTag`]): the text's unless
+//! the other is chosen by name.
+//!
 //! Members share each key: an object that opens comes from a member of that epoch, no more.
 
 mod buffer;
@@ -38,5 +41,5 @@ pub use self::buffer::ObjectBuffer;
 pub use self::cipher::{Aead, AeadError, Ciphers, NONCE_LEN};
 pub use self::key::{KeyLimits, ObjectKey};
 pub use self::object::{KeyError, ObjectHeader, OpenError, Opened, SealError};
-pub use self::suite::{Digest, Suite};
+pub use self::suite::{CtrTag, Digest, Suite};
 pub use self::track::SecureTrack;

@@ -61,6 +61,12 @@ fn vectors_made_without_this_code() {
                 (epoch, &bytes(&case["track_base_key"])[..]),
                 "{case}"
             );
+            let shared = secret.namespace_base_key(&track.namespace).unwrap();
+            assert_eq!(
+                (shared.key_id, shared.key.as_bytes()),
+                (epoch, &bytes(&case["namespace_base_key"])[..]),
+                "{case}"
+            );
             checked += 1;
         }
     }

@@ -9,7 +9,7 @@ use crate::keys::base64;
 use crate::keys::floor::Floor;
 use crate::secret::Secret;
 use crate::snapshot::{Reader, SnapshotError, Writer};
-use crate::tracks::{FullTrackName, SenderId};
+use crate::tracks::{FullTrackName, SenderId, TrackNamespace};
 
 /// The exporter label.
 pub const EXPORTER_LABEL: &[u8] = b"moq-mls secure objects";
@@ -17,6 +17,8 @@ pub const EXPORTER_LABEL: &[u8] = b"moq-mls secure objects";
 pub const EPOCH_SALT: &[u8] = b"SecureObject Epoch Master Key ";
 /// What goes before the full track name in the info of `track_base_key` (-00 text, section 8).
 pub const TRACK_INFO: &[u8] = b"SecureObject Track Base Key ";
+/// What goes before the namespace in the info of a namespace's base key: ours, in the manner of the other.
+pub const NAMESPACE_INFO: &[u8] = b"SecureObject Namespace Base Key ";
 
 /// The secret of one epoch that all track keys of it follow from. Nh bytes, redacted in `Debug`,
 /// overwritten when dropped.
@@ -90,8 +92,23 @@ impl EpochSecret {
     /// # Errors
     /// Any failure of the provider.
     pub fn track_base_key(&self, track: &FullTrackName) -> Result<TrackBaseKey, EngineError> {
-        let info = [TRACK_INFO, &track.to_serialized()].concat();
-        let key = self.kdf.expand(self.secret.as_bytes(), &info, self.kdf.hash_len())?;
+        self.base_key(TRACK_INFO, &track.to_serialized())
+    }
+
+    /// Derives one base key for all tracks of a namespace in this epoch, with [`NAMESPACE_INFO`] and
+    /// [`TrackNamespace::to_serialized`].
+    ///
+    /// A Key ID is scoped to its namespace, so that peers may expect its tracks to share what it names. The keys
+    /// of two tracks differ all the same, for the full track name goes into each.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    pub fn namespace_base_key(&self, namespace: &TrackNamespace) -> Result<TrackBaseKey, EngineError> {
+        self.base_key(NAMESPACE_INFO, &namespace.to_serialized())
+    }
+
+    fn base_key(&self, label: &[u8], name: &[u8]) -> Result<TrackBaseKey, EngineError> {
+        let key = self.kdf.expand(self.secret.as_bytes(), &[label, name].concat(), self.kdf.hash_len())?;
         Ok(TrackBaseKey { key_id: self.epoch, key, floor: self.floor })
     }
 }
@@ -126,7 +143,8 @@ pub struct EpochKeys {
     pub members: Vec<SenderId>,
 }
 
-/// The key that a media layer derives a track's object keys from, in one epoch.
+/// The key that a media layer derives a track's object keys from, in one epoch: of that track
+/// ([`EpochSecret::track_base_key`]) or of its namespace ([`EpochSecret::namespace_base_key`]).
 ///
 /// As its epoch's secret does, it knows from where on it may seal, which makes no difference to `==`.
 #[derive(Clone)]

@@ -24,6 +24,7 @@ pub struct SecureTrack {
     suite: Suite,
     track: FullTrackName,
     limits: KeyLimits,
+    by_namespace: bool,
     keys: BTreeMap<u64, ObjectKey>,
     sending: Option<u64>,
     /// Up to which epoch keys were forgotten, and from where on all of them would seal.
@@ -40,11 +41,20 @@ impl SecureTrack {
             suite,
             track,
             limits: KeyLimits::default(),
+            by_namespace: false,
             keys: BTreeMap::new(),
             sending: None,
             forgotten: None,
             resumes_at: None,
         }
+    }
+
+    /// Takes the keys to come from the base key of the namespace
+    /// ([`EpochSecret::namespace_base_key`]), not from the track's own.
+    #[must_use]
+    pub fn with_namespace_key(mut self) -> Self {
+        self.by_namespace = true;
+        self
     }
 
     /// With other limits for the keys to come.
@@ -66,7 +76,10 @@ impl SecureTrack {
     /// [`KeyError`].
     pub fn add_epoch(&mut self, secret: &EpochSecret) -> Result<(), KeyError> {
         if !self.keys.contains_key(&secret.epoch()) {
-            let base = secret.track_base_key(&self.track)?;
+            let base = match self.by_namespace {
+                true => secret.namespace_base_key(&self.track.namespace)?,
+                false => secret.track_base_key(&self.track)?,
+            };
             let mut key =
                 ObjectKey::with_limits(&*self.ciphers, self.suite, &self.track, &base, self.limits)?;
             if let Some(floor) = self.resumes_at.filter(|_| key.floor() == Floor::NOWHERE) {
