@@ -64,17 +64,17 @@
 //!
 //! **Nothing is sealed after it with a key that may have been sealed with before it**, for what was sealed where is
 //! forgotten. The rule is about runs, not about files, so it holds as well if the state was put back to an older
-//! copy: an [`EpochSecret`] seals ([`EpochSecret::may_seal`]) if no earlier run of this participant can have had it.
-//! That is so from the first epoch on which this run made by a commit that it built itself, or joined by a KeyPackage
-//! that it made itself. What others commit proves nothing, for it may be as old as the state. There are two ways on:
+//! copy. An [`EpochSecret`] seals ([`EpochSecret::may_seal`]) if no earlier run of this participant can have had it.
+//! That begins with an epoch that this run had a part in: it built the commit, or it made the KeyPackage that it
+//! joined by. What others commit proves nothing, for it may be as old as the state. There are two ways on:
 //!
-//! - Ask for a new epoch: [`Command::Update`], if it is a member, and again at each [`Notice::Epoch`] for as long as
-//!   [`EpochKeyRing::sealing`] says [`Silence::Restored`], for a commit that the state held may win first and take
-//!   the wish along. The ring is silent until then, about as long as a commit takes, and opens meanwhile.
+//! - Ask for a new epoch by [`Command::Update`], if it is a member. The ring is silent ([`Silence::Restored`]) until
+//!   that commit won, about as long as a commit takes, and opens meanwhile. A commit that the state held may win
+//!   first and take the wish along: ask again at each [`Notice::Epoch`] for as long as the ring is silent.
 //! - Say from where on nothing was sealed: [`EpochKeyRing::sealing_from`], or
-//!   [`SecureTrack::sealing_from`](crate::secure_objects::SecureTrack::sealing_from) for one track. There is no gap
-//!   then, but what says so must be newer than any state: group ids that are times do it, a file that is put back
-//!   along with the state does not.
+//!   [`SecureTrack::sealing_from`](crate::secure_objects::SecureTrack::sealing_from) for one track. Then there is no
+//!   gap, but what says so must be newer than any state. Group ids that are times are; a file that is put back along
+//!   with the state is not. A process that restores its participant and lived on itself knows it anyway.
 //!
 //! # Behind
 //!

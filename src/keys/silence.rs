@@ -27,8 +27,8 @@ impl EpochKeyRing {
     /// Lets the epochs of before a restart be sealed with, from `location` on, those that are still to come too.
     ///
     /// Every location that this participant sealed in any earlier run, on any of its tracks, must lie below. What
-    /// says so must not be put back along with the state: group ids that are times by a clock that does not go
-    /// back do; a number in the state folder does not, if that folder may be replaced by an older copy of itself.
+    /// says so must not be put back along with the state. Group ids that are times are not, as long as the clock does
+    /// not go back. A number in the state folder is, if that folder may be replaced by an older copy of itself.
     ///
     /// Call it before the notices after [`restore`](Self::restore) and [`on_restore`](Self::on_restore) are polled.
     /// Object keys that were made by then must be told themselves

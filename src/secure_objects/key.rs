@@ -116,8 +116,8 @@ impl ObjectKey {
         self.limits.blocks.saturating_sub(self.blocks)
     }
 
-    /// Seals nothing below `location` from now on, and from there on also if an earlier run may have sealed with
-    /// this key: all that it sealed on this track must lie below.
+    /// Seals nothing below `location` from now on, and from there on though an earlier run may have had this key.
+    /// All that such a run sealed on this track must lie below.
     /// [`EpochKeyRing::sealing_from`](crate::keys::EpochKeyRing::sealing_from) says who can know.
     pub fn sealing_from(&mut self, location: Location) {
         self.raise(Floor::at(location));

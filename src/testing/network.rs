@@ -87,7 +87,7 @@ impl<E: Engine> World<E, ByWire> {
         self.carriage.media.as_ref()
     }
 
-    /// The media, to put its state back.
+    /// Lends the media, to put its state back.
     pub fn media_mut(&mut self) -> Option<&mut MediaPlane> {
         self.carriage.media.as_mut()
     }

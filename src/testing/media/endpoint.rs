@@ -143,7 +143,7 @@ impl MediaEndpoint {
         self.due = None;
     }
 
-    /// What is stored.
+    /// Shows what is stored.
     pub fn stored(&self) -> Option<&Stored> {
         self.durable.as_ref()
     }
