@@ -324,6 +324,7 @@ impl Joining {
                 return Ok(Flow::Stay);
             }
         };
+        cx.fresh.on_joined(info.epoch, key.sequence);
         // Erased together with the join becoming durable: the same Welcome never opens twice.
         cx.keys.packages.retain(|other| other.sequence > key.sequence);
         cx.keys.unanswered = 0;

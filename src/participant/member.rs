@@ -156,6 +156,7 @@ impl<G> Member<G> {
     fn enter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, new: NewEpoch<G>) -> Result<(), Error> {
         if new.own.is_some() {
             self.carried.intents.update = false;
+            cx.fresh.on_own(self.epoch.slot());
         }
         let mut new = new;
         let receipt = new.receipt.take();

@@ -13,6 +13,7 @@ use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
+use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Waiting;
@@ -181,6 +182,7 @@ impl<E: Engine> Participant<E> {
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
+        cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         let joiners = &mut state.carried_mut().joiners;
         joiners.close_window();
@@ -199,7 +201,7 @@ impl<E: Engine> Participant<E> {
                 slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
                 // A bound far beyond any world that is checked.
                 (slot.trials, slot.verified) = (0, 0);
-                slot.conflict = None;
+                slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {
                     new(fetch);
                 }

@@ -212,6 +212,55 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
 }
 
 #[test]
+fn a_restart_keeps_nothing_of_the_snapshot_it_came_from() {
+    let (mut a, _) = among(config(), &["b", "c"]);
+    a.handle(NOW, Command::Refuse(id("x"))).unwrap();
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    let id = lock(&mut a).unwrap();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    assert!(a.inside().outbox.is_some());
+    let whole = Bytes::from(a.snapshot().unwrap().to_bytes().to_vec());
+    let snapshot = Snapshot::from_bytes(whole.clone());
+    let restored = Participant::restore(engine("a"), config(), &snapshot, NOW).unwrap();
+    drop(snapshot);
+    assert!(restored.inside().outbox.is_some() && whole.is_unique());
+}
+
+#[test]
+fn a_group_that_this_run_created_may_be_sealed_with_and_an_earlier_runs_may_not() {
+    let pinned = |a: &mut Machine| {
+        let mut asked = None;
+        while let Some(action) = a.poll_action() {
+            match action {
+                Action::Lock { id, .. } => {
+                    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+                }
+                Action::Fetch { id, .. } => {
+                    a.handle(NOW, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap();
+                }
+                Action::Increment { id, request } => asked = Some((id, request.pin)),
+                _ => {}
+            }
+        }
+        asked.unwrap()
+    };
+    let may_seal = |a: &mut Machine, (id, pin)| {
+        a.handle(NOW, Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(1, pin))) }).unwrap();
+        a.epoch_secret(0).unwrap().may_seal()
+    };
+    let new = Participant::new(engine("a"), config(), NOW).unwrap().snapshot().unwrap();
+    let mut a = Participant::restore(engine("a"), config(), &new, NOW).unwrap();
+    a.handle(NOW, Command::Join).unwrap();
+    let asked = pinned(&mut a);
+    let created = a.snapshot().unwrap();
+    assert!(may_seal(&mut a, asked));
+    let mut again = Participant::restore(engine("a"), config(), &created, NOW).unwrap();
+    let asked = pinned(&mut again);
+    assert!(!may_seal(&mut again, asked));
+}
+
+#[test]
 fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
     let (mut a, _) = among(config(), &["b"]);
     let mut b = engine("b");
