@@ -32,6 +32,8 @@ const RUNNERS: &[(&str, Result<Runner, &str>)] = &[
     ("keys/derivation.json", Err("tests/keys.rs")),
     ("keys/derivation.py", Err("people")),
     ("secure_objects/published.json", Err("tests/secure_objects.rs")),
+    ("secure_objects/sealed.json", Err("tests/secure_objects.rs")),
+    ("secure_objects/sealed.py", Err("people")),
     ("secure_objects/sframe_aead.json", Err("tests/secure_objects.rs")),
     ("manifest.json", Ok(manifest)),
     ("README.md", Err("people")),

@@ -102,6 +102,20 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
     assert!(b.join(NOW, &first, &keys[0], Some(&tree)).unwrap().is_err(), "what came with it counts");
     b.generate_key_package(NOW, &name(), 3).unwrap();
     assert!(b.welcomed().is_none(), "secrets of a group that nobody joined");
+    b.examine_welcome(&first, &keys).unwrap().unwrap();
+    let own = self::group(&mut b);
+    b.save(&own).unwrap();
+    assert!(b.welcomed().is_none(), "secrets of a group that nobody joins any more");
+}
+
+/// A buffer that nobody else holds and that does not erase itself is unique to [`Bytes`].
+#[test]
+fn a_saved_group_is_erased_in_the_end() {
+    let mut a = seeded_engine("a", 1);
+    let group = group(&mut a);
+    let saved = a.save(&group).unwrap();
+    drop(group);
+    assert!(!saved.is_unique() && Bytes::from(saved.to_vec()).is_unique());
 }
 
 /// To try to join by it would open it once more in vain, as the tree is not there yet.

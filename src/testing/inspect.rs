@@ -13,6 +13,7 @@ use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
+use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Waiting;
@@ -143,7 +144,8 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn let_wait(&mut self, message: Bytes, info: KeyPackageInfo, object: u64) {
         let joiners = &mut self.state.carried_mut().joiners;
         if !joiners.barred.contains(&info.sender) {
-            let waiting = Waiting { message, info, object, place: 0, hold: None, replacing: None };
+            let waiting =
+                Waiting { message, info, object, place: 0, hold: None, wanted: false, replacing: None };
             joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
         }
     }
@@ -180,8 +182,11 @@ impl<E: Engine> Participant<E> {
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
+        cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
-        state.carried_mut().joiners.close_window();
+        let joiners = &mut state.carried_mut().joiners;
+        joiners.close_window();
+        joiners.level();
         let renumbered = cx.requests.renumber();
         let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
         match state {
@@ -196,7 +201,7 @@ impl<E: Engine> Participant<E> {
                 slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
                 // A bound far beyond any world that is checked.
                 (slot.trials, slot.verified) = (0, 0);
-                slot.conflict = None;
+                slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {
                     new(fetch);
                 }

@@ -98,6 +98,36 @@ fn a_commit_that_removes_us_is_given_way_to_so_long() {
     }
 }
 
+/// A request to leave and a commit of the same epoch would be sealed with one handshake key, both made from the
+/// state as it was saved.
+#[test]
+fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
+    for leaves in [false, true] {
+        let (mut a, others) = among(config(), &["b", "c"]);
+        want_update(&mut a);
+        if leaves {
+            a.handle(NOW, Command::Leave).unwrap();
+            assert_eq!(a.state.carried().leaving.as_ref().unwrap().asked_in, Some(1));
+        }
+        let with_lock = |a: &mut Machine| {
+            a.run(Input::Timer(Timer::Confirm)).unwrap();
+            let id = lock(a).unwrap();
+            a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+        };
+        with_lock(&mut a);
+        assert_eq!(a.inside().outbox.is_none(), leaves);
+        if leaves {
+            let (b, of_b) = &others[0];
+            let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+            let object = commit_at(&a, 1, 0, commit);
+            a.handle(NOW, Event::Object(object)).unwrap();
+            with_lock(&mut a);
+            let pinned = a.actions().any(|action| matches!(action, Action::Increment { .. }));
+            assert!(pinned && a.inside().outbox.is_none());
+        }
+    }
+}
+
 #[test]
 fn the_counter_is_ahead_behind_or_just_where_it_should_be() {
     let answer = |current| {
