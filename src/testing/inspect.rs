@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::action::Timer;
+use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
@@ -121,9 +122,16 @@ impl<E: Engine> Participant<E> {
         Some(Bytes::copy_from_slice(key.as_bytes()))
     }
 
-    /// Lends the Welcomes of the own undecided commit.
-    pub(crate) fn outbox_welcomes(&self) -> &[(SenderId, Bytes)] {
-        self.member().and_then(|m| m.slot.outbox.as_ref()).map_or(&[], |o| &o.welcomes)
+    /// Makes the Welcome objects of the own undecided commit: for whom, their object ids and their payloads.
+    pub(crate) fn outbox_welcomes(&self) -> Vec<(SenderId, u64, Bytes)> {
+        let Some(outbox) = self.member().and_then(|m| m.slot.outbox.as_ref()) else { return Vec::new() };
+        let object = |(recipient, welcome): &(SenderId, Bytes)| {
+            let (pin, receipt, welcome) = (outbox.pin, None, welcome.clone());
+            let payload =
+                if self.cx.rules.pins { WelcomeObject { pin, receipt, welcome }.encode() } else { welcome };
+            Some((recipient.clone(), self.cx.welcome_place(&payload).ok()?, payload))
+        };
+        outbox.welcomes.iter().filter_map(object).collect()
     }
 
     /// Forgets the own undecided commit, and what was going on with it.

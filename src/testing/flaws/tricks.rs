@@ -13,7 +13,7 @@ use crate::participant::{Participant, SafetyMode};
 use crate::snapshot::Snapshot;
 use crate::testing::flaws::flaw::Flaw;
 use crate::time::Timestamp;
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, TrackKind, WELCOME_OBJECT};
+use crate::tracks::{KEY_PACKAGE_GROUP, Location, TrackKind};
 
 /// Requests from here on were never made by the participant. It counts its own from 1.
 const MADE_UP: u64 = 1 << 63;
@@ -151,7 +151,11 @@ impl Tricks {
             }
             Flaw::NoHelp if participant.inside().candidates > 0 => {
                 // It never hears of the lock, and asks again after a back-off.
-                if let Event::LockReply { reply: reply @ Ok(LockReply::Ok { .. }), .. } = event {
+                if let Event::LockReply {
+                    reply: reply @ Ok(LockReply::Ok { .. } | LockReply::Conflict { .. }),
+                    ..
+                } = event
+                {
                     *reply = Err(Failure::Unknown);
                 }
             }
@@ -306,10 +310,9 @@ impl Tricks {
 
     fn publish_welcomes<E: Engine>(&mut self, participant: &Participant<E>) {
         let group = participant.epoch().map_or(0, |epoch| epoch.saturating_add(1));
-        for (recipient, payload) in participant.outbox_welcomes() {
-            let track = participant.tracks().welcome(recipient);
-            let location = Location { group, object: WELCOME_OBJECT };
-            let object = Object { track, location, payload: payload.clone() };
+        for (recipient, object, payload) in participant.outbox_welcomes() {
+            let track = participant.tracks().welcome(&recipient);
+            let object = Object { track, location: Location { group, object }, payload };
             let id = PublishId(self.made_up());
             self.actions.push_back(Action::Publish { id, object });
         }
