@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::action::Timer;
+use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
@@ -22,7 +23,7 @@ use crate::participant::state::State;
 use crate::participant::stats::Stats;
 use crate::request::FetchId;
 use crate::time::Timestamp;
-use crate::tracks::SenderId;
+use crate::tracks::{Location, Object, SenderId};
 
 /// Parts of a participant's state that no embedder needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,9 +119,21 @@ impl<E: Engine> Participant<E> {
         Some(Bytes::copy_from_slice(key.as_bytes()))
     }
 
-    /// Lends the Welcomes of the own undecided commit.
-    pub(crate) fn outbox_welcomes(&self) -> &[(SenderId, Bytes)] {
-        self.member().and_then(|m| m.slot.outbox.as_ref()).map_or(&[], |o| &o.welcomes)
+    /// Makes the Welcomes of the own undecided commit, as they go out once it has won.
+    pub(crate) fn outbox_welcomes(&self) -> Vec<Object> {
+        let Some(member) = self.member() else { return Vec::new() };
+        let Some(outbox) = &member.slot.outbox else { return Vec::new() };
+        let object = |(recipient, welcome): &(SenderId, Bytes)| {
+            let payload = if self.cx.rules.pins {
+                WelcomeObject { pin: outbox.pin, receipt: None, welcome: welcome.clone() }.encode()
+            } else {
+                welcome.clone()
+            };
+            let location =
+                Location { group: member.epoch.slot(), object: self.cx.welcome_place(&payload).ok()? };
+            Some(Object { track: self.cx.tracks.welcome(recipient), location, payload })
+        };
+        outbox.welcomes.iter().filter_map(object).collect()
     }
 
     /// Forgets the own undecided commit, and what was going on with it.

@@ -22,7 +22,7 @@ const fn mutant(name: &'static str, flaw: Flaw, profiles: &'static [Profile]) ->
 }
 
 /// Every deliberate bug.
-pub const MUTANTS: [Mutant; 14] = [
+pub const MUTANTS: [Mutant; 13] = [
     mutant("apply on receipt", Flaw::ApplyOnReceipt, &[Profile::Counter, Profile::Storm]),
     mutant("apply before the pin", Flaw::ApplyBeforePin, &[Profile::Counter]),
     mutant("second commit for a slot", Flaw::SecondCommit, &[Profile::Counter, Profile::Storm]),
@@ -32,7 +32,6 @@ pub const MUTANTS: [Mutant; 14] = [
     mutant("Welcome before the pin", Flaw::WelcomeBeforePin, &[Profile::Calm]),
     mutant("help without a trial", Flaw::HelpUntried, &[Profile::Byzantine]),
     mutant("nobody helps", Flaw::NoHelp, &[Profile::Abandon, Profile::Storm]),
-    mutant("pin before read-back", Flaw::PinBeforeReadBack, &[Profile::Calm]),
     mutant("reused KeyPackage", Flaw::ReusedKeyPackage, &[Profile::Storm, Profile::Relay]),
     mutant("dropped intent", Flaw::DroppedIntent, &[Profile::Loss, Profile::Counter]),
     mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Loss, Profile::Relay]),
