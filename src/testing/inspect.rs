@@ -23,7 +23,7 @@ use crate::participant::state::State;
 use crate::participant::stats::Stats;
 use crate::request::FetchId;
 use crate::time::Timestamp;
-use crate::tracks::SenderId;
+use crate::tracks::{Location, Object, SenderId};
 
 /// Parts of a participant's state that no embedder needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,14 +122,19 @@ impl<E: Engine> Participant<E> {
         Some(Bytes::copy_from_slice(key.as_bytes()))
     }
 
-    /// Makes the Welcome objects of the own undecided commit: for whom, their object ids and their payloads.
-    pub(crate) fn outbox_welcomes(&self) -> Vec<(SenderId, u64, Bytes)> {
-        let Some(outbox) = self.member().and_then(|m| m.slot.outbox.as_ref()) else { return Vec::new() };
+    /// Makes the Welcomes of the own undecided commit, as they go out once it has won.
+    pub(crate) fn outbox_welcomes(&self) -> Vec<Object> {
+        let Some(member) = self.member() else { return Vec::new() };
+        let Some(outbox) = &member.slot.outbox else { return Vec::new() };
         let object = |(recipient, welcome): &(SenderId, Bytes)| {
-            let (pin, receipt, welcome) = (outbox.pin, None, welcome.clone());
-            let payload =
-                if self.cx.rules.pins { WelcomeObject { pin, receipt, welcome }.encode() } else { welcome };
-            Some((recipient.clone(), self.cx.welcome_place(&payload).ok()?, payload))
+            let payload = if self.cx.rules.pins {
+                WelcomeObject { pin: outbox.pin, receipt: None, welcome: welcome.clone() }.encode()
+            } else {
+                welcome.clone()
+            };
+            let location =
+                Location { group: member.epoch.slot(), object: self.cx.welcome_place(&payload).ok()? };
+            Some(Object { track: self.cx.tracks.welcome(recipient), location, payload })
         };
         outbox.welcomes.iter().filter_map(object).collect()
     }

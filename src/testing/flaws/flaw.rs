@@ -22,8 +22,6 @@ pub enum Flaw {
     HelpUntried,
     /// Nobody finishes the increment of another.
     NoHelp,
-    /// The slot is pinned before the commit was read back.
-    PinBeforeReadBack,
     /// The same KeyPackage is published again where a fresh one is due, and its key outlives the join.
     ReusedKeyPackage,
     /// Wishes are forgotten when one's own commit loses.

@@ -13,7 +13,7 @@ use crate::participant::{Participant, SafetyMode};
 use crate::snapshot::Snapshot;
 use crate::testing::flaws::flaw::Flaw;
 use crate::time::Timestamp;
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, TrackKind};
+use crate::tracks::{KEY_PACKAGE_GROUP, TrackKind};
 
 /// Requests from here on were never made by the participant. It counts its own from 1.
 const MADE_UP: u64 = 1 << 63;
@@ -199,9 +199,6 @@ impl Tricks {
             (Flaw::WelcomeBeforePin, Action::Publish { object, .. }) if is_own(participant, object) => {
                 self.publish_welcomes(participant);
             }
-            (Flaw::PinBeforeReadBack, Action::Publish { object, .. }) if is_own(participant, object) => {
-                self.forged.push_back(Event::Object(object.clone()));
-            }
             (Flaw::ReusedKeyPackage, Action::Publish { object, .. }) => self.reuse(participant, object),
             (Flaw::ApplyBeforePin, Action::Increment { id, request }) => {
                 let own = participant.inside().outbox.map(|(_, pin, _)| pin);
@@ -309,10 +306,7 @@ impl Tricks {
     }
 
     fn publish_welcomes<E: Engine>(&mut self, participant: &Participant<E>) {
-        let group = participant.epoch().map_or(0, |epoch| epoch.saturating_add(1));
-        for (recipient, object, payload) in participant.outbox_welcomes() {
-            let track = participant.tracks().welcome(&recipient);
-            let object = Object { track, location: Location { group, object }, payload };
+        for object in participant.outbox_welcomes() {
             let id = PublishId(self.made_up());
             self.actions.push_back(Action::Publish { id, object });
         }
