@@ -314,7 +314,7 @@ fn two_counters_over_etcd_serve_one_group() {
         std::fs::write(path.join(format!("{name}.token")), format!("token-of-{name}\n")).unwrap();
         format!("token-of-{name} hall {}", String::from_utf8(out.stdout).unwrap())
     };
-    let (carols, daves) = (line("carol"), line("dave"));
+    let (carols, daves) = (line("carol").replace('\n', " create\n"), line("dave"));
     std::fs::write(&tokens, format!("{carols}{daves}")).unwrap();
 
     let counter = |port: u16| {
