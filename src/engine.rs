@@ -13,12 +13,12 @@ use bytes::Bytes;
 
 pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
-    Built, Credential, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage,
-    TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Credential, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next,
+    OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 /// HKDF (RFC 5869) with the hash of a group's cipher suite.
 pub trait Kdf: Send + Sync {
@@ -162,21 +162,23 @@ pub trait Engine {
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Judged<Built<Self::Group>>;
+    ) -> Judged<Built<Self::Group>> {
+        self.build_with(group, now, adds, removes, &Attached::default())
+    }
 
-    /// As [`Engine::build`], but the Welcomes come without the ratchet tree: it is sealed under a key of its
-    /// own ([`Built::tree`]), and each GroupInfo says where it will lie and what opens it ([`TreeObject`]).
+    /// As [`Engine::build`], with what `attached` says in the GroupInfo of each Welcome. With a place for the ratchet
+    /// tree, the Welcomes come without it: it is sealed under a key of its own ([`Built::tree`]), and each
+    /// GroupInfo says where it will lie and what opens it ([`TreeObject`]).
     ///
     /// # Errors
     /// As [`Engine::build`].
-    fn build_apart(
+    fn build_with(
         &self,
         group: &Self::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-        track: &FullTrackName,
-        location: Location,
+        attached: &Attached,
     ) -> Judged<Built<Self::Group>>;
 
     /// Opens a tree object's payload; the tree, for [`Engine::join`].
@@ -191,7 +193,7 @@ pub trait Engine {
     /// Any failure of the provider.
     fn propose_leave(&self, group: &Self::Group, now: Timestamp) -> Result<Bytes, EngineError>;
 
-    /// Opens a leave request on a clone; the sender's leaf.
+    /// Opens a leave request as if on a clone; the sender's leaf.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Invalid`] unless it is a proposal by a member to

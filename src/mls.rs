@@ -36,6 +36,6 @@ pub use self::group::MlsGroup;
 pub use self::rules::{Broken, StrictRules};
 pub use self::settings::{
     CLOCK_SKEW, EngineConfig, LATE, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,
-    TREE_EXTENSION,
+    SPENT_EXTENSION, TREE_EXTENSION,
 };
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};

@@ -48,6 +48,7 @@ pub(crate) mod intents;
 pub(crate) mod joiners;
 pub(crate) mod joining;
 pub(crate) mod member;
+mod numbers;
 mod own_keys;
 mod passed;
 mod phase;

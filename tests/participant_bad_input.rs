@@ -15,7 +15,7 @@ use moq_mls::action::{
 use moq_mls::counter::{CounterState, IncrementReply, LockReply};
 use moq_mls::engine::Engine;
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
-use moq_mls::{Command, Config, Event, Failure, Object, Phase};
+use moq_mls::{Command, Config, Event, Failure, Object, Participant, Phase};
 use support::engines::{TestEngine, basic_client, engine};
 use support::{Steps, World, config};
 
@@ -208,19 +208,25 @@ fn a_key_package_of_another_group_is_not_taken() {
 #[test]
 fn a_key_package_of_another_group_is_not_kept_either() {
     let mut bad = Bad::new();
-    let mut engine = engine("x");
     let other = GroupName::try_from("room-2").unwrap();
-    let key = engine.generate_key_package(bad.world.now(), &other, 0).unwrap().message;
-    let track = bad.tracks().key_package(engine.sender_id());
+    let mut stranger = engine("x");
+    let payload = stranger.generate_key_package(bad.world.now(), &other, 0).unwrap().message;
+    let track = bad.tracks().key_package(stranger.sender_id());
+    let object = Object { track, location: Location { group: 0, object: 0 }, payload };
+
+    let now = bad.world.now();
+    let mut early = Participant::new(engine("y"), config(), now).unwrap();
+    early.handle(now, Command::Join).unwrap();
+    early.handle(now, Event::Object(object.clone())).unwrap();
+    assert_eq!(early.phase(), Phase::Bootstrapping);
+    assert_eq!(early.stats().faults.get(&Fault::WrongGroup), Some(&1));
+
+    // Nobody's Welcome reaches it.
     bad.world.carriage_mut().set_deaf(JOINER, true);
     bad.world.tell(JOINER, Command::Join);
-    assert_eq!(bad.world.machine(JOINER).phase(), Phase::Bootstrapping);
-    bad.give(JOINER, track.clone(), 0, 0, key.clone());
-    bad.counted(JOINER, Fault::WrongGroup);
-    bad.world.run(1000);
     assert_eq!(bad.world.machine(JOINER).phase(), Phase::Joining);
-    bad.give(JOINER, track, 0, 0, key);
-    assert_eq!(bad.world.faults(JOINER, Fault::WrongGroup), 2);
+    bad.event(JOINER, Event::Object(object));
+    bad.counted(JOINER, Fault::WrongGroup);
     bad.world.carriage_mut().set_deaf(JOINER, false);
     bad.goes_on();
 }

@@ -7,11 +7,12 @@ mod support;
 use mls_rs::CryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Hold, Notice};
-use moq_mls::engine::Engine;
+use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
 use moq_mls::{Admission, Command, Misuse, Object, Phase};
 use support::engines::{basic, basic_client, engine};
+use support::insider::{self, Insider};
 use support::{Steps, World, config};
 
 fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone>(crypto: P) {
@@ -358,4 +359,32 @@ fn a_forged_receipt_confirms_nothing() {
         if published { (1, Some(epoch + 1)) } else { (0, Some(epoch)) }
     );
     assert!(published, "the test means to stop the author between publish and increment");
+}
+
+/// A GroupContext does not name the keys: what a Welcome from an insider leads to cannot be told by it.
+#[test]
+fn an_insider_can_welcome_to_keys_of_its_own() {
+    let (mut a, mut b) = (engine("a"), engine("b"));
+    let (name, now) = (config().group, support::START);
+    let mut insider = Insider::new("insider");
+    let alone = a.create(now, &name, &GroupParams::default(), 0).unwrap();
+    let built = a.build(&alone, now, &[insider.key_package(now, &name, 0)], &[]).unwrap().unwrap();
+    insider.join(now, &built.welcomes[0].1);
+    let key = b.generate_key_package(now, &name, 0).unwrap();
+    let forgery = insider.add(now, &key.message, &[7; 32]);
+    let of_a = a.trial(&built.next.group, now, &forgery.commit).unwrap().unwrap().next.unwrap();
+    let mut seen = Vec::new();
+    for welcome in [&forgery.real, &forgery.forged] {
+        let info = b.examine_welcome(welcome, std::slice::from_ref(&key)).unwrap().unwrap();
+        assert_eq!((info.context_hash, info.has_tree), (of_a.context_hash, true));
+        let joined = b.join(now, welcome, &key, None).unwrap().unwrap();
+        assert_eq!(b.roster(&joined).unwrap(), a.roster(&of_a.group).unwrap());
+        let exported = b.export_secret(&joined, b"label", b"", 32).unwrap();
+        seen.push((exported, b.epoch_authenticator(&joined).unwrap()));
+    }
+    let exported = |epoch_secret: &[u8]| insider::exported(epoch_secret, "label", b"", 32);
+    assert_eq!(seen[0].0, a.export_secret(&of_a.group, b"label", b"", 32).unwrap());
+    assert_eq!(seen[0].1, a.epoch_authenticator(&of_a.group).unwrap());
+    assert_eq!(seen[1].0.as_bytes(), exported(&forgery.epoch_secret), "the insider has the joiner's keys");
+    assert!(seen[0].0 != seen[1].0 && seen[0].1 != seen[1].1);
 }

@@ -408,3 +408,47 @@ fn an_engine_can_go_anywhere() {
     anywhere::<SymbolicEngine>();
     anywhere::<SymbolicGroup>();
 }
+
+/// A GroupContext does not name the keys, so that a committer can welcome somebody to keys of its own making.
+#[test]
+fn one_context_can_have_two_sets_of_keys() {
+    let mut members = group(&["a", "c"]);
+    let mut b = engine("b");
+    let key = b.generate_key_package(NOW, &room(), 0).unwrap();
+    let (a, of_a) = members.swap_remove(0);
+    let (c, of_c) = members.swap_remove(0);
+    let built = a.build(&of_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let (of_a, welcome) = (built.next.group, &built.welcomes[0].1);
+    let of_c = c.trial(&of_c, NOW, &built.commit).unwrap().unwrap().next.unwrap().group;
+    let forged = a.forge_welcome(welcome, [7; 32]).unwrap().unwrap();
+    assert!(a.forge_welcome(&built.commit, [7; 32]).unwrap().is_err());
+    let keys = std::slice::from_ref(&key);
+    let (real, made_up) = (b.examine_welcome(welcome, keys), b.examine_welcome(&forged, keys));
+    assert_eq!(made_up.unwrap().unwrap(), real.unwrap().unwrap());
+    let fooled = b.join(NOW, &forged, &key, None).unwrap().unwrap();
+    let joined = b.join(NOW, welcome, &key, None).unwrap().unwrap();
+    assert_eq!(b.view(&fooled).unwrap(), b.view(&joined).unwrap());
+    assert_eq!(b.roster(&fooled).unwrap(), b.roster(&joined).unwrap());
+    let secrets = |group| {
+        let exported = b.export_secret(group, b"label", b"", 32).unwrap();
+        (exported, b.epoch_authenticator(group).unwrap())
+    };
+    assert_eq!(secrets(&joined), secrets(&of_c));
+    let (fooled_secrets, real_secrets) = (secrets(&fooled), secrets(&joined));
+    assert!(fooled_secrets.0 != real_secrets.0 && fooled_secrets.1 != real_secrets.1);
+    // Whatever is sent under the one keys does not open under the other, either way.
+    let (commit, leave) = (c.build(&of_c, NOW, &[], &[]), c.propose_leave(&of_c, NOW).unwrap());
+    let commit = commit.unwrap().unwrap().commit;
+    assert!(
+        b.trial(&joined, NOW, &commit).unwrap().is_ok()
+            && b.open_leave(&joined, NOW, &leave).unwrap().is_ok()
+    );
+    assert!(
+        b.trial(&fooled, NOW, &commit).unwrap().is_err()
+            && b.open_leave(&fooled, NOW, &leave).unwrap().is_err()
+    );
+    let commit = b.build(&fooled, NOW, &[], &[]).unwrap().unwrap().commit;
+    assert!(a.trial(&of_a, NOW, &commit).unwrap().is_err());
+    let saved = b.save(&fooled).unwrap();
+    assert!(b.load(&saved).unwrap() == fooled && fooled != joined);
+}

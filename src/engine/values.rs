@@ -143,6 +143,18 @@ pub struct WelcomeInfo {
     pub has_tree: bool,
     /// Where the ratchet tree lies, if the committer sent it apart.
     pub tree: Option<TreeObject>,
+    /// As [`Attached::spent`].
+    pub spent: Option<u64>,
+}
+
+/// What goes into the GroupInfo of each Welcome besides what MLS has there (ours).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attached {
+    /// Where the ratchet tree is to lie, if it goes apart: its track and its place.
+    pub tree: Option<(FullTrackName, Location)>,
+    /// The highest object id of the KeyPackages that members joined by who are out again. One from there down, of a
+    /// sender that is unknown to who joins, may be spent.
+    pub spent: Option<u64>,
 }
 
 /// Length of the key of a tree object, bytes: AES-128-GCM.

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::error::MlsError;
+use mls_rs::extension::ExtensionType;
+use mls_rs::{Extension, ExtensionList};
 
 use crate::codec::tree_object;
 use crate::engine::{Built, EngineError, Rejection, TreeObject};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider, unless_identity};
 use crate::mls::group::MlsGroup;
-use crate::mls::message::{extension, mls_time, parse};
-use crate::mls::settings::TREE_EXTENSION;
+use crate::mls::message::{mls_time, parse};
+use crate::mls::settings::{SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
 impl<C: MlsConfig> MlsEngine<C> {
@@ -24,6 +26,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         adds: &[Bytes],
         removes: &[u32],
         apart: Option<&TreeObject>,
+        spent: Option<u64>,
     ) -> Result<Built<MlsGroup<C>>, Stop> {
         let (mut next, mut kept) = self.take(group)?;
         removes.iter().for_each(|leaf| kept.remove(*leaf));
@@ -39,8 +42,15 @@ impl<C: MlsConfig> MlsEngine<C> {
             recipients.insert(self.primitives.key_package_ref(&message)?, sender);
             builder = builder.add_member(message).map_err(invalid)?;
         }
+        let mut attached = ExtensionList::new();
         if let Some(tree) = apart {
-            builder = builder.set_group_info_ext(extension(TREE_EXTENSION, tree_object::encode(tree)));
+            attached.set(Extension::new(ExtensionType::new(TREE_EXTENSION), tree_object::encode(tree)));
+        }
+        if let Some(spent) = spent {
+            attached.set(Extension::new(ExtensionType::new(SPENT_EXTENSION), spent.to_be_bytes().to_vec()));
+        }
+        if !attached.is_empty() {
+            builder = builder.set_group_info_ext(attached);
         }
         let (output, secrets) = {
             let _guard = self.slots();

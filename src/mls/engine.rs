@@ -10,8 +10,8 @@ use mls_rs::time::MlsTime;
 
 use crate::codec::params;
 use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
-    OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
+    MessageKind, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, judged, provider};
@@ -22,7 +22,7 @@ use crate::mls::message::{extension, group_params, mls_time};
 use crate::mls::settings::{CLOCK_SKEW, PARAMS_EXTENSION};
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 impl<C: MlsConfig> Engine for MlsEngine<C> {
     type Group = MlsGroup<C>;
@@ -149,28 +149,22 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         judged(self.judge_commit(group, now, commit))
     }
 
-    fn build(
+    fn build_with(
         &self,
         group: &MlsGroup<C>,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
+        attached: &Attached,
     ) -> Judged<Built<MlsGroup<C>>> {
-        judged(self.commit(group, now, adds, removes, None))
-    }
-
-    fn build_apart(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        adds: &[Bytes],
-        removes: &[u32],
-        track: &FullTrackName,
-        location: Location,
-    ) -> Judged<Built<MlsGroup<C>>> {
-        let key = self.primitives.tree_key()?;
-        let tree = TreeObject { track: track.clone(), location, key };
-        judged(self.commit(group, now, adds, removes, Some(&tree)))
+        let tree = match &attached.tree {
+            Some((track, location)) => {
+                let key = self.primitives.tree_key()?;
+                Some(TreeObject { track: track.clone(), location: *location, key })
+            }
+            None => None,
+        };
+        judged(self.commit(group, now, adds, removes, tree.as_ref(), attached.spent))
     }
 
     fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {

@@ -3,7 +3,8 @@
 //! MLS has no way back from a commit, and whether a commit wins is known only after it was processed. A clone
 //! of the group for each trial costs a third of what processing does in a group of 1,000, and the group it
 //! came from is seldom looked at again. So a saved group is itself what a trial works on, and
-//! [`Engine::load`](crate::engine::Engine::load) brings it back for whoever still asks for it.
+//! [`Engine::load`](crate::engine::Engine::load) brings it back for whoever still asks for it. What fails before
+//! it has changed the group gives it back, so that nobody but a member can make us read one.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -113,6 +114,14 @@ impl<C: MlsConfig> MlsEngine<C> {
         };
         let keys = keys.unwrap_or_else(|| LeafKeys::of::<C>(&inner));
         Ok((inner, keys))
+    }
+
+    /// Takes back what was [taken](Self::take): the group, if it is as it was, and its leaves' keys in any case.
+    pub(super) fn give_back(group: &MlsGroup<C>, inner: Option<Inner<C>>, keys: LeafKeys) {
+        let mut held = group.held();
+        // Another one, if somebody looked at it meanwhile or this one is a clone.
+        held.group = held.group.take().or(inner);
+        held.keys.get_or_insert(keys);
     }
 
     /// Saves the group, which from then on can be used up.

@@ -19,7 +19,7 @@ use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{
-    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, tree_place,
+    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, spent, tree_place,
 };
 use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
@@ -84,6 +84,7 @@ impl<C: MlsConfig> MlsEngine<C> {
                     params: group_params(&context.extensions)?,
                     has_tree,
                     tree: tree_place(extensions)?,
+                    spent: spent(extensions)?,
                 })
             };
             if SMALL_WELCOME.contains(&welcome.len())
@@ -134,13 +135,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         commit: &Bytes,
     ) -> Result<Trial<MlsGroup<C>>, Stop> {
-        let mut before = LeafKeys::default();
-        let take = |engine: &Self, group: &MlsGroup<C>| {
-            let (next, keys) = engine.take(group)?;
-            before = keys;
-            Ok(next)
-        };
-        let (next, received) = self.process(group, take, now, commit, ContentType::Commit)?;
+        let (next, before, received) = self.process(group, now, commit, ContentType::Commit)?;
         let ReceivedMessage::Commit(commit) = received else {
             return Err(Rejection::Malformed.into());
         };
@@ -176,15 +171,16 @@ impl<C: MlsConfig> MlsEngine<C> {
         Ok(Trial { author, removed, added, next: Some(next) })
     }
 
-    /// Opens a leave request on a clone.
+    /// Opens a leave request on a group taken.
     pub(super) fn judge_leave(
         &self,
         group: &MlsGroup<C>,
         now: Timestamp,
         message: &Bytes,
     ) -> Result<u32, Stop> {
-        // The epoch goes on with this very group.
-        let (_, received) = self.process(group, Self::cloned, now, message, ContentType::Proposal)?;
+        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal)?;
+        // The epoch goes on with the group as it was saved: this one has used up the sender's key.
+        Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {
             return Err(Rejection::Malformed.into());
         };

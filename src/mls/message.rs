@@ -15,7 +15,7 @@ use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::{params, tree_object};
 use crate::engine::{Credential, GroupParams, Rejection, TreeObject};
-use crate::mls::settings::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, TREE_EXTENSION};
+use crate::mls::settings::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
 pub(super) fn mls_time(t: Timestamp) -> MlsTime {
@@ -75,6 +75,13 @@ pub(super) fn origin(extensions: &ExtensionList) -> Result<Option<LeafOrigin>, R
 pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, Rejection> {
     let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
     found.map(|e| params::decode(&e.extension_data)).transpose().map_err(|e| Rejection::Invalid(Box::new(e)))
+}
+
+/// The highest spent object id that a Welcome tells.
+pub(super) fn spent(extensions: &ExtensionList) -> Result<Option<u64>, Rejection> {
+    let found = extensions.get(ExtensionType::new(SPENT_EXTENSION));
+    let number = |e: Extension| Some(u64::from_be_bytes(e.extension_data.try_into().ok()?));
+    found.map(|e| number(e).ok_or(Rejection::Malformed)).transpose()
 }
 
 /// Where the tree of a Welcome lies that comes without it.

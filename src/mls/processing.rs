@@ -7,6 +7,7 @@ use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{ContentType, NewEpoch, ReceivedMessage};
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
+use mls_rs::time::MlsTime;
 use mls_rs::{MlsMessage, MlsMessageDescription};
 
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage, Rejection};
@@ -17,6 +18,28 @@ use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{credential, gap, leaf_node, mls_time, origin, parse, private, sent_in};
 use crate::mls::settings::{CLOCK_SKEW, Inner, LATE};
 use crate::time::Timestamp;
+
+/// Whether a message that failed with `error` left the group as it was, judged by trying it again.
+///
+/// First the sender data of a PrivateMessage is opened, with keys of the epoch that never change. A stranger comes
+/// no further. Then the sender's key is taken out of the group, whether or not the content opens with it: the
+/// second try of such a message does not find it any more ([`MlsError::KeyMissing`]).
+fn changed_nothing<C: MlsConfig>(
+    group: &mut Inner<C>,
+    message: MlsMessage,
+    at: MlsTime,
+    error: &MlsError,
+) -> bool {
+    let early = |error: &MlsError| {
+        matches!(
+            error,
+            MlsError::CryptoProviderError(_)
+                | MlsError::CantProcessMessageFromSelf
+                | MlsError::ProtocolVersionMismatch
+        )
+    };
+    early(error) && group.process_incoming_message_with_time(message, at).is_err_and(|again| early(&again))
+}
 
 impl<C: MlsConfig> MlsEngine<C> {
     /// A group that `author` has just advanced, without what mls-rs may remember of the epoch before. `kept` are
@@ -44,17 +67,16 @@ impl<C: MlsConfig> MlsEngine<C> {
         })
     }
 
-    /// Processes a PrivateMessage with content of the type `wanted` on what `work_on` makes of `group`, and
-    /// returns the group after it. A KeyPackage that it adds may have expired since, or come from a clock ahead
+    /// Processes a PrivateMessage with content of the type `wanted` on the group taken, and returns the group after
+    /// it, and its leaves' keys before it. A message that changed nothing gives the group back. A KeyPackage that it adds may have expired since, or come from a clock ahead
     /// of ours: the message is then judged, on another one, at the nearest time at which it lived.
     pub(super) fn process(
         &self,
         group: &MlsGroup<C>,
-        mut work_on: impl FnMut(&Self, &MlsGroup<C>) -> Result<Inner<C>, EngineError>,
         now: Timestamp,
         bytes: &[u8],
         wanted: ContentType,
-    ) -> Result<(Inner<C>, ReceivedMessage), Stop> {
+    ) -> Result<(Inner<C>, LeafKeys, ReceivedMessage), Stop> {
         const ATTEMPTS: usize = 8;
         let now = mls_time(now);
         let mut at = now;
@@ -62,10 +84,11 @@ impl<C: MlsConfig> MlsEngine<C> {
             let message = private(bytes, wanted)?;
             // Before a group is used up for it.
             self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
-            let mut next = work_on(self, group)?;
+            let (mut next, keys) = self.take(group)?;
             match next.process_incoming_message_with_time(message, at) {
-                Ok(received) => return Ok((next, received)),
+                Ok(received) => return Ok((next, keys, received)),
                 Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
+                    Self::give_back(group, None, keys);
                     let begins = at < not_before;
                     at = if begins { not_before } else { not_after };
                     let (by, limit) = if begins { (gap(now, at), CLOCK_SKEW) } else { (gap(at, now), LATE) };
@@ -73,7 +96,12 @@ impl<C: MlsConfig> MlsEngine<C> {
                         break;
                     }
                 }
-                Err(e) => return Err(invalid(e)),
+                Err(e) => {
+                    let again = private(bytes, wanted)?;
+                    let as_it_was = changed_nothing::<C>(&mut next, again, at, &e).then_some(next);
+                    Self::give_back(group, as_it_was, keys);
+                    return Err(invalid(e));
+                }
             }
         }
         Err(Rejection::Expired.into())

@@ -21,6 +21,10 @@ pub const PARAMS_EXTENSION: u16 = 0xF0A1;
 /// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
 pub const TREE_EXTENSION: u16 = 0xF0A2;
 
+/// The GroupInfo extension with the highest spent object id, 8 bytes big-endian:
+/// [`Attached::spent`](crate::engine::Attached::spent) (ours; private use).
+pub const SPENT_EXTENSION: u16 = 0xF0A3;
+
 /// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.

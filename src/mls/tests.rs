@@ -112,8 +112,7 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
     let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
     let track = GroupTracks::new(name(), CommitTrackPolicy::Shared).tree(a.sender_id());
-    let apart =
-        a.build_apart(&group, NOW, adds, &[], &track, Location { group: 0, object: 0 }).unwrap().unwrap();
+    let apart = a.build_with(&group, NOW, adds, &[], &apart).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }
@@ -239,4 +238,65 @@ fn a_group_that_was_used_up_is_read_back() {
     let again = b.trial(&of_b.clone(), NOW, &commit).unwrap().unwrap().next.unwrap();
     assert_eq!(again.context_hash, first.context_hash);
     assert_eq!(b.epoch_authenticator(&again.group).unwrap(), b.epoch_authenticator(&first.group).unwrap());
+}
+
+/// The same message with one byte changed.
+fn changed(message: &Bytes, at: usize, by: u8) -> Bytes {
+    let mut changed = message.to_vec();
+    *changed.get_mut(at).unwrap() ^= by;
+    changed.into()
+}
+
+/// In a PrivateMessage to the group `g`: behind version, wire format, group, epoch, content type and no
+/// authenticated data, in the sender data of 28 bytes.
+const SENDER_DATA: usize = 20;
+
+/// What a stranger sends, or what one sent oneself, uses up nothing of the group, and nobody has to read it back.
+#[test]
+fn a_forgery_leaves_the_group_held() {
+    let (a, of_a, b, of_b) = two();
+    let built = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap();
+    let leave = a.propose_leave(&of_a, NOW).unwrap();
+    let own = b.propose_leave(&of_b, NOW).unwrap();
+    for saved in [false, true] {
+        if saved {
+            b.save(&of_b).unwrap();
+        }
+        for i in 1..=100 {
+            assert!(b.trial(&of_b, NOW, &changed(&built.commit, SENDER_DATA, i)).unwrap().is_err());
+            assert!(b.open_leave(&of_b, NOW, &changed(&leave, SENDER_DATA, i)).unwrap().is_err());
+            // Another version of MLS.
+            assert!(b.trial(&of_b, NOW, &changed(&built.commit, 1, i)).unwrap().is_err());
+            assert!(matches!(b.open_leave(&of_b, NOW, &own).unwrap(), Err(Rejection::Own)));
+            assert!(of_b.is_held(), "{i}: it was used up");
+        }
+        assert_eq!(b.open_leave(&of_b, NOW, &leave).unwrap().unwrap(), 0);
+        let next = b.trial(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
+        assert_eq!(of_b.is_held(), !saved);
+        assert_eq!(next.context_hash, built.next.context_hash);
+    }
+}
+
+/// Whoever knows a message can change its content behind the sender data, which opens then: the sender's key is gone.
+#[test]
+fn a_content_that_does_not_open_spoils_no_real_one() {
+    let (a, of_a, b, of_b) = two();
+    let built = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap();
+    let leave = a.propose_leave(&of_a, NOW).unwrap();
+    for saved in [false, true] {
+        if saved {
+            b.save(&of_b).unwrap();
+        }
+        for i in 1..=3 {
+            let (bad, bad_leave) =
+                (changed(&built.commit, built.commit.len() - 1, i), changed(&leave, leave.len() - 1, i));
+            assert!(b.open_leave(&of_b, NOW, &bad_leave).unwrap().is_err());
+            assert_eq!(of_b.is_held(), !saved, "a group without a key is no group");
+            assert_eq!(b.open_leave(&of_b, NOW, &leave).unwrap().unwrap(), 0);
+            assert!(b.trial(&of_b, NOW, &bad).unwrap().is_err());
+            assert_eq!(of_b.is_held(), !saved);
+            let next = b.trial(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
+            assert_eq!(next.context_hash, built.next.context_hash);
+        }
+    }
 }

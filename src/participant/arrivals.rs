@@ -50,6 +50,10 @@ impl<E: Engine> Context<E> {
                 if location.group != KEY_PACKAGE_GROUP {
                     return Err((Some(sender), Fault::BadLocation));
                 }
+                // The newest speaks: one from the far future would silence all that come after it.
+                if self.is_ahead(location.object) {
+                    return Err((Some(sender), Fault::BadLocation));
+                }
                 if len > limits.key_package_bytes {
                     return Err((Some(sender), Fault::TooLarge));
                 }

@@ -41,6 +41,7 @@ impl Carried {
             out.bytes(sender.as_bytes());
             out.u64(*object);
         });
+        out.u64(self.joiners.spent);
         out.list(self.intents.removals.iter(), |out, (sender, bar)| {
             out.bytes(sender.as_bytes());
             out.u8(u8::from(*bar));
@@ -57,6 +58,7 @@ impl Carried {
             from.list(|from| Ok((from.sender()?, from.option(Reader::sender)?)))?.into_iter().collect();
         this.joiners.refused = from.list(Reader::sender)?.into_iter().collect();
         this.joiners.newest = from.list(|from| Ok((from.sender()?, from.u64()?)))?.into_iter().collect();
+        this.joiners.spent = from.u64()?;
         this.intents.removals = from.list(|from| Ok((from.sender()?, from.bool()?)))?.into_iter().collect();
         this.intents.update = from.bool()?;
         this.leaving = from.bool()?.then(Leaving::default);

@@ -60,11 +60,6 @@ impl FutureCommits {
         self.objects.is_empty()
     }
 
-    /// The objects kept of an epoch.
-    pub(crate) fn of(&self, epoch: u64) -> impl Iterator<Item = &Object> {
-        self.objects.get(&epoch).into_iter().flatten().map(|(_, object)| object)
-    }
-
     /// Takes the objects kept of an epoch.
     pub(crate) fn take(&mut self, epoch: u64) -> Vec<(Option<SenderId>, Object)> {
         let objects = self.objects.remove(&epoch).unwrap_or_default();

@@ -32,11 +32,6 @@ impl Gate {
         self.waiting.iter().any(|(_, info)| info.epoch == epoch)
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// Keeps a Welcome; `false` if another had to go for it.
     pub(crate) fn keep(&mut self, welcome: Bytes, info: WelcomeInfo, limits: &Limits) -> bool {
         self.waiting.push((welcome, info));

@@ -46,6 +46,8 @@ pub(crate) struct Joiners {
     window: Option<(Timestamp, Timestamp)>,
     /// The newest object seen on each KeyPackage track: the newest one speaks.
     pub(crate) newest: BTreeMap<SenderId, u64>,
+    /// The highest number of the KeyPackages that members joined by who are out again.
+    pub(crate) spent: u64,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
     early_bytes: usize,
@@ -67,6 +69,16 @@ impl Joiners {
         }
         remember(&mut self.newest, sender.clone(), object, limits.remembered_senders);
         true
+    }
+
+    /// Whether a KeyPackage may be one that its sender joined by, and has been put out since.
+    pub(crate) fn may_be_spent(&self, sender: &SenderId, object: u64) -> bool {
+        object <= self.spent && !self.newest.contains_key(sender)
+    }
+
+    /// Notes what a member joined by that is out now.
+    pub(crate) fn spend(&mut self, object: u64) {
+        self.spent = self.spent.max(object);
     }
 
     /// Keeps an object until it is known whether this participant creates the group.

@@ -326,6 +326,8 @@ impl Joining {
         };
         // Erased together with the join becoming durable: the same Welcome never opens twice.
         cx.keys.packages.retain(|other| other.sequence > key.sequence);
+        cx.keys.unanswered = 0;
+        self.carried.joiners.spent = self.carried.joiners.spent.max(info.spent.unwrap_or(0));
         cx.keys.spare_until = Some(cx.now.after(cx.config.timers.join_deadline));
         let entry = Entry { group, view, saved, pin: waiting.pin };
         Ok(Flow::Enter(Box::new(entry), By::Welcome(counter)))
@@ -338,6 +340,7 @@ impl Joining {
         cx.set(Timer::JoinRetry, wait);
         // What was taken for signs of a group may have been made up.
         cx.ask_lock(LockPurpose::Genesis);
+        cx.keys.unanswered = cx.keys.unanswered.saturating_add(1);
         self.fresh_key_package(cx)
     }
 

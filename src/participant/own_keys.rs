@@ -18,6 +18,8 @@ pub(crate) struct OwnKeys {
     pub(crate) spare_until: Option<Timestamp>,
     /// Welcomes that came at a time when none was looked for, and may be needed yet.
     pub(crate) early_welcomes: Vec<Bytes>,
+    /// How many KeyPackages in a row nobody answered with a Welcome.
+    pub(crate) unanswered: u32,
     /// The next unused object id on the own KeyPackage track.
     pub(crate) next_object_id: u64,
 }

@@ -13,6 +13,8 @@ pub(crate) struct Rules {
     pub(crate) names_slot: bool,
     /// Objects lie where nobody can foresee. The draft's places are public.
     pub(crate) draws_places: bool,
+    /// KeyPackages are numbered by time, so that a spent one is known by its age. The draft's first has number 0.
+    pub(crate) numbers_by_time: bool,
     /// A KeyPackage says which group it was made for, and no other takes it. The draft's does not.
     pub(crate) binds_key_packages: bool,
     /// A counter that stands one behind the group is incremented on behalf of a committer that died.
@@ -27,6 +29,7 @@ impl Rules {
                 fills_first: false,
                 names_slot: true,
                 draws_places: true,
+                numbers_by_time: true,
                 binds_key_packages: true,
                 repairs_counter: false,
             },
@@ -35,6 +38,7 @@ impl Rules {
                 fills_first: true,
                 names_slot: true,
                 draws_places: true,
+                numbers_by_time: true,
                 binds_key_packages: true,
                 repairs_counter: false,
             },
@@ -43,6 +47,7 @@ impl Rules {
                 fills_first: false,
                 names_slot: false,
                 draws_places: false,
+                numbers_by_time: false,
                 binds_key_packages: false,
                 repairs_counter: true,
             },

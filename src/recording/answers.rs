@@ -1,12 +1,14 @@
 //! What an engine answered, written down, so that a life with real randomness can be lived again.
+//!
+//! Over 400 lines: one trait, whose every method is written down in its own way.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
-    Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
+    MessageKind, Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
 use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
@@ -15,7 +17,7 @@ use crate::recording::lines;
 use crate::recording::told::{self, about, failure, member, rejected};
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 /// An engine that does what another does, and writes down each answer: see [`recording`](crate::recording) for its use.
 ///
@@ -313,32 +315,23 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn build(
+    fn build_with(
         &self,
         group: &Self::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
+        attached: &Attached,
     ) -> Judged<Built<Self::Group>> {
-        let line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
-        let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
-        let built = self.inner.build(&group.inner, now, adds, removes);
-        self.judged(line, built, |built, line| self.built(built, line))
-    }
-
-    fn build_apart(
-        &self,
-        group: &Self::Group,
-        now: Timestamp,
-        adds: &[Bytes],
-        removes: &[u32],
-        track: &FullTrackName,
-        location: Location,
-    ) -> Judged<Built<Self::Group>> {
-        let line = self.asked(of("build_apart", group), adds.iter().map(|a| &a[..]));
-        let line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
-        let line = line.object("at", lines::place(Json::new(), track, location));
-        let built = self.inner.build_apart(&group.inner, now, adds, removes, track, location);
+        let mut line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
+        line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
+        if let Some((track, location)) = &attached.tree {
+            line = line.object("at", lines::place(Json::new(), track, *location));
+        }
+        if let Some(spent) = attached.spent {
+            line = line.number("spent", spent);
+        }
+        let built = self.inner.build_with(&group.inner, now, adds, removes, attached);
         self.judged(line, built, |built, line| self.built(built, line))
     }
 

@@ -92,7 +92,7 @@ pub(super) fn welcome(line: Json, info: &WelcomeInfo) -> Json {
         .hex("context_hash", &info.context_hash)
         .hex("reference", &info.reference)
         .flag("has_tree", info.has_tree);
-    params(line, info.params.as_ref())
+    params(maybe(line, "spent", info.spent), info.params.as_ref())
 }
 
 /// Describes a group state.

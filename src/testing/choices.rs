@@ -48,6 +48,12 @@ impl Choices {
         permille > 0 && self.draw(|rng| u64::from(rng.chance(permille)), 1) == 1
     }
 
+    /// Draws a number below `bound`, 0 for no bound.
+    pub fn below(&mut self, bound: u16) -> u16 {
+        let most = u64::from(bound.saturating_sub(1));
+        u16::try_from(self.draw(|rng| rng.below(most.saturating_add(1)), most)).unwrap_or(0)
+    }
+
     /// A time between two others, both possible.
     pub fn between(&mut self, (least, most): (Duration, Duration)) -> Duration {
         let spread = millis(most.saturating_sub(least));

@@ -30,6 +30,8 @@ pub struct Faults {
     pub lost_requests: u16,
     /// HTTP answers that are lost after the request had its effect, in permille.
     pub lost_replies: u16,
+    /// HTTP answers that somebody between changes, in permille.
+    pub forged_answers: u16,
     /// How often what a participant had sent when it was killed still arrives, in permille.
     pub last_words: u16,
     /// When a driver gives up waiting for an HTTP answer.
@@ -46,6 +48,7 @@ impl Default for Faults {
             refused_requests: 0,
             lost_requests: 0,
             lost_replies: 0,
+            forged_answers: 0,
             last_words: 500,
             http_timeout: Duration::from_secs(1),
         }
@@ -111,6 +114,21 @@ impl ServiceCrypto for Receipts {
 
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         self.0.as_ref()?.sign(message)
+    }
+}
+
+/// Receipts with real signatures.
+#[derive(Clone)]
+pub struct SignedReceipts(pub ed25519_dalek::SigningKey);
+
+impl ServiceCrypto for SignedReceipts {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Bytes> {
+        use ed25519_dalek::Signer;
+        Some(Bytes::copy_from_slice(&self.0.sign(message).to_bytes()))
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::Pin;
-use crate::engine::{Engine, KeyPackageInfo, Next, OwnKeyPackage};
+use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
@@ -98,6 +98,11 @@ impl<E: Engine> Participant<E> {
     /// Lends the group's state, while a member.
     pub(crate) fn group(&self) -> Option<&E::Group> {
         self.member().map(|m| &m.epoch.group)
+    }
+
+    /// Returns the parameters that this participant's group must have.
+    pub fn params(&self) -> GroupParams {
+        self.cx.params.clone()
     }
 
     /// Makes the pin of a commit of the present epoch that leads to `next`.

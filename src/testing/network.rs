@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use self::between::Between;
 use super::choices::Choices;
 pub use super::faults::{Faults, NetworkConfig, Receipts};
 use super::log::What;
@@ -22,6 +23,7 @@ use crate::namespace::Relay;
 use crate::participant::Participant;
 use crate::time::Timestamp;
 
+mod between;
 mod carrying;
 mod strangers;
 
@@ -48,6 +50,8 @@ pub struct ByWire {
     stranger: Option<Stranger>,
     media: Option<MediaPlane>,
     ignores_prev: bool,
+    /// Who sits between the participants and the counter.
+    heard: Between,
 }
 
 impl<E: Engine> World<E, ByWire> {
@@ -64,6 +68,7 @@ impl<E: Engine> World<E, ByWire> {
             stranger: None,
             media: None,
             ignores_prev: config.ignores_prev,
+            heard: Between::default(),
         };
         let tokens = Rng::new(config.seed ^ 0x746f_6b65_6e73);
         let mut this = Self::over(carriage, config.start, tokens, config.counter, config.receipts);

@@ -12,6 +12,7 @@
 //! - **RemovedCannotDerive**, once more: a copy of a removed member's state, kept from before, gets nowhere.
 
 mod acting;
+mod attacking;
 mod drawing;
 pub mod mutants;
 mod profiles;
@@ -24,8 +25,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::attacking::Adversary;
+pub use self::attacking::Attacks;
 pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
+use super::faults::SignedReceipts;
 use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Network, NetworkConfig, Receipts};
 use super::witness::Violation;
@@ -90,7 +94,12 @@ impl Kit<super::seeded_crypto::SeededEngine> {
     /// Over mls-rs, with draws that follow from `seed`.
     pub fn mls(seed: u64) -> Self {
         use super::seeded_crypto::seeded_engine_again;
-        Self { engine: Box::new(move |name, life| seeded_engine_again(name, seed, life)), receipts: None }
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let public = Bytes::copy_from_slice(key.verifying_key().as_bytes());
+        Self {
+            engine: Box::new(move |name, life| seeded_engine_again(name, seed, life)),
+            receipts: Some((Receipts::by(SignedReceipts(key)), public)),
+        }
     }
 }
 
@@ -145,6 +154,7 @@ struct Run<'a, E: Engine> {
     reset: bool,
     orphaned: bool,
     media: Option<MediaStats>,
+    adversary: Adversary,
 }
 
 type Judged = Result<(), Violation>;
@@ -169,6 +179,7 @@ impl<'a, E: Engine> Run<'a, E> {
         }
         let mut net = Network::new(setup);
         net.watch();
+        let adversary = Adversary::new(scenario.seed, net.now());
         if let Some(media) = media {
             net.enable_media(media.clone(), scenario.seed);
         }
@@ -190,6 +201,7 @@ impl<'a, E: Engine> Run<'a, E> {
             reset: false,
             orphaned: false,
             media: None,
+            adversary,
         };
         for who in 0..scenario.participants {
             run.add(format!("u{who}"));
@@ -221,8 +233,19 @@ impl<'a, E: Engine> Run<'a, E> {
 
     fn wait(&mut self, time: Duration) -> Judged {
         let end = self.net.now().after(time);
-        while self.net.next_at().is_some_and(|at| at <= end) {
-            self.net.step();
+        loop {
+            let step = self.net.next_at().filter(|at| *at <= end);
+            let attack = self.next_attack().filter(|at| *at <= end);
+            match (step, attack) {
+                (step, Some(attack)) if step.is_none_or(|step| attack <= step) => {
+                    self.net.run_for(attack.since(self.net.now()));
+                    self.attack();
+                }
+                (Some(_), _) => {
+                    self.net.step();
+                }
+                (None, _) => break,
+            }
             self.steps = self.steps.saturating_add(1);
             self.judge()?;
         }

@@ -24,6 +24,7 @@
 mod contract;
 mod engine;
 mod group;
+mod leaf;
 mod members;
 mod message;
 mod mix;

@@ -9,10 +9,12 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::config::SafetyMode;
+use crate::counter::CommitReply;
 use crate::counter::service::{Counter, Slot};
 use crate::engine::Engine;
 use crate::participant::Participant;
 use crate::snapshot::Snapshot;
+use crate::testing::sha256;
 use crate::time::Timestamp;
 use crate::tracks::{Object, SenderId, TrackKind};
 
@@ -45,7 +47,7 @@ pub const SAFETY: [&str; 16] = [
     "OneOutboxPerSlot",
     "EpochMonotonic",
     "OutboxDurableBeforePublish",
-    "PublishedBeforePinned",
+    "CommitKeptWithPin",
     "NoWelcomeBeforePin",
     "NoGhostJoin",
     "RemovedCannotDerive",
@@ -64,6 +66,8 @@ struct Seen {
     parent: Option<Context>,
     /// With the object id of the KeyPackage that each joined by.
     members: BTreeMap<SenderId, Option<u64>>,
+    /// The epoch authenticators of those who were in it: one GroupContext can go with different keys.
+    keys: BTreeSet<Bytes>,
 }
 
 /// A participant when it was last looked at.
@@ -86,8 +90,6 @@ pub(super) struct Witness {
     welcomed: BTreeSet<(usize, u64, SenderId)>,
     /// The members, by the KeyPackage that each came by, of every state that each participant was in.
     visited: BTreeMap<usize, BTreeSet<(SenderId, Option<u64>)>>,
-    /// Hashes of all that reached the relay.
-    relayed: BTreeSet<Context>,
     /// The service lost its state: who founded the group is no longer for it to say.
     reset: bool,
     /// Everything that participants published.
@@ -117,10 +119,6 @@ impl Witness {
 
     pub(super) fn service_lost_its_state(&mut self) {
         self.reset = true;
-    }
-
-    pub(super) fn at_relay(&mut self, hash: Context) {
-        self.relayed.insert(hash);
     }
 
     fn breaks(&mut self, invariant: &'static str, at: Timestamp, who: usize, detail: String) {
@@ -174,13 +172,16 @@ impl Witness {
     }
 
     /// The service filled a slot.
-    pub(super) fn on_slot(&mut self, at: Timestamp, who: usize, val: u64, slot: Slot) {
-        if let Slot::Pinned(pin) = slot
+    pub(super) fn on_slot(&mut self, at: Timestamp, who: usize, val: u64, counter: &Counter) {
+        if let Slot::Pinned(pin) = counter.slot(val)
             && val > 0
         {
-            let hash: Option<Context> = pin.commit_hash().try_into().ok();
-            if hash.is_none_or(|hash| !self.relayed.contains(&hash)) {
-                self.breaks("PublishedBeforePinned", at, who, format!("slot {val}"));
+            let kept = match counter.commit(val) {
+                CommitReply::Found { commit, .. } => sha256(&commit) == pin.commit_hash(),
+                CommitReply::CounterError(_) | CommitReply::Error(_) => false,
+            };
+            if !kept {
+                self.breaks("CommitKeptWithPin", at, who, format!("slot {val}"));
             }
         }
     }
@@ -198,7 +199,7 @@ impl Witness {
         let (Some(epoch), Some(context)) = (participant.epoch(), participant.context_hash()) else { return };
         let rejoins = participant.stats().rejoins;
         let last = self.last.insert(who, Last { life, epoch, context, rejoins });
-        if last.is_some_and(|l| l.life == life && l.context == context) {
+        if last.is_some_and(|l| (l.life, l.context, l.rejoins) == (life, context, rejoins)) {
             return;
         }
         if let Some(l) = last.filter(|l| epoch < l.epoch) {
@@ -214,6 +215,9 @@ impl Witness {
         let forgot = last.is_some_and(|l| l.life != life);
         self.check_added(at, who, participant, epoch, parent, &members, forgot);
         self.agree(at, who, epoch, context, parent, members);
+        if let Ok(authenticator) = participant.epoch_authenticator() {
+            self.agree_on_keys(at, who, epoch, context, authenticator);
+        }
         if participant.config().mode == SafetyMode::Pinned {
             self.check_pin(at, who, participant, counter, epoch, context, parent);
         }
@@ -288,7 +292,7 @@ impl Witness {
     ) {
         let reset = self.reset;
         let states = self.states.entry(epoch).or_default();
-        let seen = states.entry(context).or_insert_with(|| Seen { parent, members });
+        let seen = states.entry(context).or_insert_with(|| Seen { parent, members, ..Seen::default() });
         seen.parent = seen.parent.or(parent);
         let parent = seen.parent;
         // After the service lost its state two groups may stand side by side, but none may split.
@@ -306,6 +310,22 @@ impl Witness {
             if epoch > 0 {
                 self.breaks("NoTwoCommitsPerEpoch", at, who, detail);
             }
+        }
+    }
+
+    /// Whoever is in one state of an epoch has its keys.
+    fn agree_on_keys(
+        &mut self,
+        at: Timestamp,
+        who: usize,
+        epoch: u64,
+        context: Context,
+        authenticator: Bytes,
+    ) {
+        let seen = self.states.entry(epoch).or_default().entry(context).or_default();
+        seen.keys.insert(authenticator);
+        if seen.keys.len() > 1 {
+            self.breaks("AgreementOnEpoch", at, who, format!("other keys in one state of epoch {epoch}"));
         }
     }
 
@@ -368,3 +388,6 @@ fn contains(haystack: &Bytes, needle: &Bytes) -> bool {
     let whole = [&length[..], needle].concat();
     haystack.windows(whole.len()).any(|w| w == whole)
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,31 +171,19 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.trial(group, now, commit)
     }
 
-    fn build(
+    fn build_with(
         &self,
         group: &E::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
+        attached: &Attached,
     ) -> Judged<Built<E::Group>> {
-        self.plan.call("build")?;
-        if self.plan.refuses() {
+        self.plan.call(if attached.tree.is_some() { "build_apart" } else { "build" })?;
+        if attached.tree.is_none() && self.plan.refuses() {
             return Ok(Err(Rejection::Invalid("made to be refused".into())));
         }
-        self.inner.build(group, now, adds, removes)
-    }
-
-    fn build_apart(
-        &self,
-        group: &E::Group,
-        now: Timestamp,
-        adds: &[Bytes],
-        removes: &[u32],
-        track: &FullTrackName,
-        location: Location,
-    ) -> Judged<Built<E::Group>> {
-        self.plan.call("build_apart")?;
-        self.inner.build_apart(group, now, adds, removes, track, location)
+        self.inner.build_with(group, now, adds, removes, attached)
     }
 
     fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {

@@ -5,6 +5,7 @@
 
 pub mod engines;
 pub mod failing;
+pub mod insider;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -69,12 +69,17 @@ fn on_key_package<E: Engine>(
         cx.fault(Some(sender), Fault::BadLocation);
         return Ok(());
     }
+    let spent = cx.rules.numbers_by_time && joiners.may_be_spent(&sender, object_id);
     if !joiners.is_news(&sender, object_id, &cx.config.limits) {
         // Relays replay; this is no fault of the sender's.
         return Ok(());
     }
     if epoch.roster.of(&sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object_id)) {
         // What it joined by, or older.
+        return Ok(());
+    }
+    if spent && epoch.roster.of(&sender).is_none() {
+        // Its sender, if it still waits, soon publishes a fresh one.
         return Ok(());
     }
     if joiners.refused.contains(&sender) {

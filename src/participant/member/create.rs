@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::engine::{Built, Engine, EngineError, Judged};
+use crate::engine::{Attached, Built, Engine, EngineError, Judged};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, Refusal};
 use crate::participant::carried::Carried;
@@ -79,13 +79,13 @@ fn build<E: Engine>(
         let removes: Vec<u32> = removes.into_iter().collect();
         let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
         let members = (epoch.roster.len() + messages.len()).saturating_sub(removes.len());
-        let built = if cx.sends_tree_apart(members) && !messages.is_empty() {
-            let location = Location { group: epoch.slot(), object: place };
-            let track = cx.tracks.tree(&cx.me);
-            cx.engine.build_apart(&epoch.group, cx.now, &messages, &removes, &track, location)
-        } else {
-            cx.engine.build(&epoch.group, cx.now, &messages, &removes)
+        let apart = cx.sends_tree_apart(members) && !messages.is_empty();
+        let place = Location { group: epoch.slot(), object: place };
+        let attached = Attached {
+            tree: apart.then(|| (cx.tracks.tree(&cx.me), place)),
+            spent: cx.rules.numbers_by_time.then_some(carried.joiners.spent),
         };
+        let built = cx.engine.build_with(&epoch.group, cx.now, &messages, &removes, &attached);
         Ok::<_, EngineError>(built?.map(|built| (built, removes)))
     };
     if let Ok(built) = attempt(&work.adds)? {

@@ -83,8 +83,7 @@ pub(crate) fn ask<E: Engine>(
         return Ok(None);
     };
     let request = cx.engine.propose_leave(&epoch.group, cx.now)?;
-    let object_id = cx.keys.next_object_id;
-    cx.keys.next_object_id = object_id.saturating_add(1);
+    let object_id = cx.next_object_id()?;
     leaving.asked_in = Some(epoch.number);
     Ok(Some((object_id, request)))
 }

@@ -25,6 +25,7 @@ pub(crate) fn settle<E: Engine>(
         let replaced = added.iter().any(|m| m.identity == gone.identity);
         // What it joined by is spent, and must not be taken for a new intent to join.
         if let Some(sequence) = gone.sequence {
+            joiners.spend(sequence);
             joiners.is_news(&gone.sender, sequence, limits);
         }
         if !(back || left || replaced || bar == Some(false)) {

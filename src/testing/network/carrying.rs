@@ -132,7 +132,6 @@ impl<E: Engine> World<E, ByWire> {
             Outgoing::Control(bytes) => self.relay_control(who, &bytes),
             Outgoing::Object(mut bytes) => {
                 let Ok(stream) = ObjectStream::decode(&mut bytes) else { return };
-                self.look_at_relay(&stream.payload);
                 if let Ok(out) = self.carriage.relay.object(&who, stream) {
                     self.fan_out(out);
                 }
@@ -151,6 +150,14 @@ impl<E: Engine> World<E, ByWire> {
                 None => service.respond(now, &request, token),
             })
         });
+        let mut reply = reply;
+        if let Some(reply) = &mut reply {
+            self.carriage.heard.push(reply);
+            if self.goes_wrong(|f| f.forged_answers) {
+                let ByWire { choices, heard, .. } = &mut self.carriage;
+                *reply = heard.forge(reply, |most| choices.below(most));
+            }
+        }
         let bytes = reply.as_ref().and_then(|r: &HttpResponse| r.to_bytes().ok());
         let wait = self.latency();
         match bytes.filter(|_| !self.goes_wrong(|f| f.lost_replies) && !self.is_cut(who)) {

@@ -1,7 +1,10 @@
 //! Who is no participant and uses the relay all the same.
 
 use super::{ByWire, World};
+use bytes::Bytes;
+
 use crate::codec::{ControlMessage, Decode, Encode, ObjectStream};
+use crate::counter::http::HttpRequest;
 use crate::engine::Engine;
 use crate::event::Object;
 use crate::namespace::Output;
@@ -21,6 +24,12 @@ impl<E: Engine> World<E, ByWire> {
         self.carry_stranger(out);
     }
 
+    /// Asks the counter service as anybody may who reaches it, and throws the answer away.
+    pub fn ask_as_stranger(&mut self, request: &HttpRequest) {
+        let token = Bytes::copy_from_slice(&self.tokens.next_u64().to_be_bytes());
+        self.counter.respond(self.now, request, token);
+    }
+
     /// The stranger sits next to the relay: what it sends is there at once.
     fn carry_stranger(&mut self, out: Vec<Outgoing>) {
         for outgoing in out {
@@ -28,10 +37,8 @@ impl<E: Engine> World<E, ByWire> {
                 Outgoing::Control(mut bytes) => {
                     ControlMessage::decode(&mut bytes).map(|m| self.carriage.relay.control(&STRANGER, m))
                 }
-                Outgoing::Object(mut bytes) => ObjectStream::decode(&mut bytes).map(|stream| {
-                    self.look_at_relay(&stream.payload);
-                    self.carriage.relay.object(&STRANGER, stream)
-                }),
+                Outgoing::Object(mut bytes) => ObjectStream::decode(&mut bytes)
+                    .map(|stream| self.carriage.relay.object(&STRANGER, stream)),
                 Outgoing::Http(..) => continue,
             };
             if let Ok(Ok(outputs)) = answer {

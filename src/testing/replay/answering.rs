@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::failing::failed;
 use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
 use crate::engine::{
-    Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo,
+    Member, MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
 use crate::time::Timestamp;
-use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 /// Answers that wait to be asked for, in order. Clones are one queue.
 #[derive(Clone, Debug, Default)]
@@ -233,6 +233,7 @@ impl Engine for AnsweringEngine {
                 reference: hex(line, "reference")?,
                 params: params(line)?,
                 has_tree: flag(line, "has_tree")?,
+                spent: line.get("spent").map(|_| number(line, "spent")).transpose()?,
                 tree: line.get("tree").map(tree_object).transpose()?,
             })
         })
@@ -288,20 +289,8 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn build(&self, _: &(), _: Timestamp, _: &[Bytes], _: &[u32]) -> Judged<Built<()>> {
+    fn build_with(&self, _: &(), _: Timestamp, _: &[Bytes], _: &[u32], _: &Attached) -> Judged<Built<()>> {
         self.judged("build", built)
-    }
-
-    fn build_apart(
-        &self,
-        _: &(),
-        _: Timestamp,
-        _: &[Bytes],
-        _: &[u32],
-        _: &FullTrackName,
-        _: Location,
-    ) -> Judged<Built<()>> {
-        self.judged("build_apart", built)
     }
 
     fn open_tree(&self, _: &TreeObject, _: &Bytes) -> Judged<Bytes> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::SafetyMode;
 use crate::testing::network::Faults;
 use crate::testing::rng::Rng;
+use crate::testing::simulation::attacking::Attacks;
 use crate::testing::simulation::profiles::Profile;
 use crate::testing::simulation::scenario::{Op, Scenario};
 use crate::tracks::CommitTrackPolicy;
@@ -27,20 +28,23 @@ impl Draw {
     }
 
     fn has(&self, profile: Profile) -> bool {
-        self.profile == profile || (self.profile == Profile::Storm && profile != Profile::Reset)
+        self.profile == profile
+            || (self.profile == Profile::Storm && profile != Profile::Reset && !profile.is_hostile())
     }
 
     fn scenario(&mut self, seed: u64, most: usize) -> Scenario {
         let most = most.max(3);
         let participants = 3 + self.below(most - 2);
         // Where a death for good or a dishonest member may stop the group, Fenced promises nothing.
-        let pinned_only =
-            self.has(Profile::Abandon) || self.has(Profile::Byzantine) || self.has(Profile::Reset);
+        let pinned_only = self.has(Profile::Abandon)
+            || self.has(Profile::Byzantine)
+            || self.has(Profile::Reset)
+            || self.profile.is_hostile();
         let mode = if !pinned_only && self.below(4) == 0 { SafetyMode::Fenced } else { SafetyMode::Pinned };
         let commit_tracks =
             if self.below(2) == 0 { CommitTrackPolicy::Shared } else { CommitTrackPolicy::PerSender };
         let lease = if self.has(Profile::Counter) && self.below(2) == 0 { 30 } else { 2000 };
-        Scenario {
+        let mut scenario = Scenario {
             seed,
             profile: self.profile,
             participants,
@@ -52,8 +56,27 @@ impl Draw {
             faults: self.faults(),
             choices: None,
             flaw: None,
+            attacks: Attacks::NONE,
             ignores_prev: false,
             steps: self.steps(participants),
+        };
+        self.set_attacks(&mut scenario);
+        scenario
+    }
+
+    /// Last of all, so that a seed's scenario is the same with adversaries and without.
+    fn set_attacks(&mut self, scenario: &mut Scenario) {
+        let storm = self.profile == Profile::Storm && scenario.mode == SafetyMode::Pinned;
+        let mut draw = |profile| self.profile == profile || (storm && self.rng.below(4) == 0);
+        let (outsider, reachable) = (draw(Profile::Outsider), draw(Profile::Reachable));
+        if draw(Profile::Between) {
+            // Only the service's signature tells its word from another's.
+            scenario.receipts = true;
+            scenario.faults.forged_answers = 300;
+        }
+        if outsider || reachable {
+            let every_ms = [5, 20, 100, 400].get(self.below(4)).copied().unwrap_or(20);
+            scenario.attacks = Attacks { outsider, reachable, every_ms };
         }
     }
 

@@ -29,11 +29,17 @@ pub enum Profile {
     Reset,
     /// All of it but Reset.
     Storm,
+    /// Somebody with a session at the relay attacks all the while.
+    Outsider,
+    /// Somebody who reaches the counter attacks all the while.
+    Reachable,
+    /// Somebody between the members and the counter, whose key they have, changes its answers.
+    Between,
 }
 
 impl Profile {
     /// All, in the order in which seeds take turns.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Calm,
         Self::Loss,
         Self::Counter,
@@ -45,7 +51,15 @@ impl Profile {
         Self::Byzantine,
         Self::Reset,
         Self::Storm,
+        Self::Outsider,
+        Self::Reachable,
+        Self::Between,
     ];
+
+    /// Whether it has an adversary who is no member.
+    pub fn is_hostile(self) -> bool {
+        matches!(self, Self::Outsider | Self::Reachable | Self::Between)
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -60,6 +74,9 @@ impl Profile {
             Self::Byzantine => "byzantine",
             Self::Reset => "reset",
             Self::Storm => "storm",
+            Self::Outsider => "outsider",
+            Self::Reachable => "reachable",
+            Self::Between => "between",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::SafetyMode;
 use crate::testing::flaws::Flaw;
 use crate::testing::network::Faults;
+use crate::testing::simulation::attacking::Attacks;
 use crate::testing::simulation::profiles::Profile;
 use crate::tracks::CommitTrackPolicy;
 
@@ -77,6 +78,8 @@ pub struct Scenario {
     pub choices: Option<Vec<u16>>,
     /// A deliberate bug of all participants.
     pub flaw: Option<Flaw>,
+    /// Who attacks all the while.
+    pub attacks: Attacks,
     /// A deliberate bug of the service: it does not look at `prev`.
     pub ignores_prev: bool,
     /// What happens.
@@ -172,9 +175,14 @@ impl Scenario {
             f.lost_requests,
             f.lost_replies,
             f.last_words,
+            f.forged_answers,
         ];
         field("faults_permille", format!("{permille:?}"));
         field("http_timeout_ms", f.http_timeout.as_millis().to_string());
+        let Attacks { outsider, reachable, every_ms } = self.attacks;
+        if every_ms > 0 {
+            field("attacks", format!("[{outsider}, {reachable}, {every_ms}]"));
+        }
         if let Some(choices) = &self.choices {
             field("choices", format!("{choices:?}"));
         }

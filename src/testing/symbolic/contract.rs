@@ -6,21 +6,20 @@ use bytes::Bytes;
 
 use crate::codec::params;
 use crate::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member, MessageKind,
-    OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
+    MessageKind, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::sha256;
 use crate::testing::symbolic::engine::{SymbolicEngine, origin};
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
-use crate::testing::symbolic::message::{
-    Commit, Header, KeyPackage, Leave, State, Tree, Welcome, invalid, public,
-};
+use crate::testing::symbolic::leaf::Tree;
+use crate::testing::symbolic::message::{Commit, Header, KeyPackage, Leave, State, Welcome, invalid, public};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::outside::receipt;
 use crate::testing::symbolic::wire::{Kind, Reader};
 use crate::time::Timestamp;
-use crate::tracks::{FullTrackName, GroupName, Location, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 fn kind(message: &Bytes) -> Result<MessageKind, Rejection> {
     let (kind, mut from) = Reader::open(message)?;
@@ -101,6 +100,7 @@ impl Engine for SymbolicEngine {
             group_id: group.as_bytes().clone(),
             epoch: 0,
             context: mix("genesis", &[group.as_bytes(), params.as_deref().unwrap_or_default(), &fresh]),
+            keys: mix("genesis keys", &[&fresh]),
             params,
             leaves: vec![Some(leaf)],
         };
@@ -152,30 +152,21 @@ impl Engine for SymbolicEngine {
         Ok(self.judge_commit(group, commit))
     }
 
-    fn build(
+    fn build_with(
         &self,
         group: &SymbolicGroup,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
+        attached: &Attached,
     ) -> Judged<Built<SymbolicGroup>> {
-        Ok(self.commit(group, now, adds, removes, false, None))
-    }
-
-    fn build_apart(
-        &self,
-        group: &SymbolicGroup,
-        now: Timestamp,
-        adds: &[Bytes],
-        removes: &[u32],
-        track: &FullTrackName,
-        location: Location,
-    ) -> Judged<Built<SymbolicGroup>> {
-        // One key per state and author stands for a fresh one: a second commit has other leaves at most.
-        let key = mix("tree key", &[&group.state.context, self.sender.as_bytes()]);
-        let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
-        let tree = TreeObject { track: track.clone(), location, key };
-        Ok(self.commit(group, now, adds, removes, false, Some(&tree)))
+        let tree = attached.tree.as_ref().map(|(track, location)| {
+            // One key per state and author stands for a fresh one: a second commit has other leaves at most.
+            let key = mix("tree key", &[&group.state.keys, self.sender.as_bytes()]);
+            let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
+            TreeObject { track: track.clone(), location: *location, key }
+        });
+        Ok(self.commit(group, now, adds, removes, false, tree.as_ref(), attached.spent))
     }
 
     fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
@@ -184,7 +175,7 @@ impl Engine for SymbolicEngine {
 
     fn propose_leave(&self, group: &SymbolicGroup, _now: Timestamp) -> Result<Bytes, EngineError> {
         let state = &group.state;
-        Ok(Leave { header: state.header(), parent: state.context, leaf: group.own }.encode())
+        Ok(Leave { header: state.header(), parent: state.seal(), leaf: group.own }.encode())
     }
 
     fn open_leave(&self, group: &SymbolicGroup, _now: Timestamp, message: &Bytes) -> Judged<u32> {
@@ -198,7 +189,7 @@ impl Engine for SymbolicEngine {
         context: &[u8],
         len: usize,
     ) -> Result<Secret, EngineError> {
-        let root = mix("exporter", &[&group.state.context, label, context]);
+        let root = mix("exporter", &[&group.state.keys, label, context]);
         SymbolicKdf.expand(&root, b"exporter", len)
     }
 
@@ -207,7 +198,7 @@ impl Engine for SymbolicEngine {
     }
 
     fn epoch_authenticator(&self, group: &SymbolicGroup) -> Result<Bytes, EngineError> {
-        Ok(Bytes::copy_from_slice(&mix("authenticator", &[&group.state.context])))
+        Ok(Bytes::copy_from_slice(&mix("authenticator", &[&group.state.keys])))
     }
 
     fn save(&self, group: &SymbolicGroup) -> Result<Bytes, EngineError> {

@@ -14,8 +14,9 @@ use crate::engine::{
 use crate::secret::Secret;
 use crate::testing::sha256;
 use crate::testing::symbolic::group::{SymbolicGroup, group_params};
+use crate::testing::symbolic::leaf::{Leaf, Tree};
 use crate::testing::symbolic::members::{leaves_hash, members_at};
-use crate::testing::symbolic::message::{Apart, Commit, KeyPackage, Leaf, Tree, Welcome, invalid, public};
+use crate::testing::symbolic::message::{Apart, Commit, KeyPackage, Welcome, invalid, public};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::nonce::Nonce;
 use crate::time::Timestamp;
@@ -106,7 +107,19 @@ impl SymbolicEngine {
         adds: &[Bytes],
         removes: &[u32],
     ) -> Judged<Built<SymbolicGroup>> {
-        Ok(self.commit(group, now, adds, removes, true, None))
+        Ok(self.commit(group, now, adds, removes, true, None, None))
+    }
+
+    /// The same Welcome with keys of its author's own making: what a malicious committer can send, for the
+    /// GroupContext does not name the keys. Nothing that the joiner can check is wrong with it.
+    ///
+    /// # Errors
+    /// Rejected with [`Rejection::Malformed`] unless it is a Welcome.
+    pub fn forge_welcome(&self, welcome: &Bytes, keys: [u8; 32]) -> Judged<Bytes> {
+        Ok(Welcome::decode(welcome).map(|mut welcome| {
+            welcome.state.keys = keys;
+            welcome.encode()
+        }))
     }
 
     pub(super) fn draw(&mut self, domain: &str) -> [u8; 32] {
@@ -164,11 +177,12 @@ impl SymbolicEngine {
         removes: &[u32],
         faulty: bool,
         apart: Option<&TreeObject>,
+        spent: Option<u64>,
     ) -> Result<Built<SymbolicGroup>, Rejection> {
         let state = &group.state;
         let commit = Commit {
             header: state.header(),
-            parent: state.context,
+            parent: state.seal(),
             author: group.own,
             nonce: (self.incarnation, self.nonce.next(&state.context)),
             faulty,
@@ -196,7 +210,7 @@ impl SymbolicEngine {
         let welcomes = adds.iter().zip(&added).map(|(add, member)| {
             let init = next.at(member.leaf).map_or(0, |leaf| leaf.init);
             let (state, apart) = (state.clone(), place.clone());
-            let welcome = Welcome { reference: KeyPackage::reference(add), init, state, apart };
+            let welcome = Welcome { reference: KeyPackage::reference(add), init, state, apart, spent };
             (member.sender.clone(), welcome.encode())
         });
         let welcomes = welcomes.collect();
@@ -231,7 +245,7 @@ impl SymbolicEngine {
         welcome: &Bytes,
         keys: &[OwnKeyPackage],
     ) -> Result<WelcomeInfo, Rejection> {
-        let (Welcome { reference, state, apart, .. }, _) = self.welcomed(welcome, keys)?;
+        let (Welcome { reference, state, apart, spent, .. }, _) = self.welcomed(welcome, keys)?;
         let place = apart.as_ref().map(|apart| tree_object::decode(&apart.place)).transpose();
         Ok(WelcomeInfo {
             epoch: state.epoch,
@@ -239,6 +253,7 @@ impl SymbolicEngine {
             reference,
             params: group_params(&state)?,
             has_tree: apart.is_none(),
+            spent,
             tree: place.map_err(|error| Rejection::Invalid(Box::new(error)))?,
             group_id: state.group_id,
         })

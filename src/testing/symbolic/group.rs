@@ -43,7 +43,8 @@ impl SymbolicGroup {
         self.state.epoch
     }
 
-    /// Stands for the whole history: equal for two groups exactly if the same was committed in both.
+    /// Stands for the whole history: equal for two groups exactly if the same was committed in both. That they
+    /// have the same keys it does not say, as with MLS.
     pub fn context_hash(&self) -> &[u8; 32] {
         &self.state.context
     }

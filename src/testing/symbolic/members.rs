@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::engine::Member;
-use crate::testing::symbolic::message::{Leaf, State, Tree};
+use crate::testing::symbolic::leaf::{Leaf, Tree};
+use crate::testing::symbolic::message::State;
 use crate::testing::symbolic::mix::mix;
 
 pub(super) fn leaves_hash(leaves: &[Option<Leaf>]) -> [u8; 32] {

@@ -2,60 +2,14 @@
 
 use bytes::Bytes;
 
+use super::leaf::{Leaf, write_leaves};
 use super::mix::{mix, mix64};
 use super::wire::{Kind, Reader, Writer};
-use crate::codec::leaf_origin::LeafOrigin;
-use crate::engine::{Credential, Member, Rejection};
+use crate::engine::Rejection;
 use crate::time::Timestamp;
-use crate::tracks::SenderId;
 
 pub(super) fn invalid(why: &'static str) -> Rejection {
     Rejection::Invalid(why.into())
-}
-
-/// A member's place in the tree.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Leaf {
-    pub(super) sender: SenderId,
-    pub(super) identity: Bytes,
-    pub(super) origin: Option<LeafOrigin>,
-    /// The public init key of the KeyPackage it came by.
-    pub(super) init: u64,
-}
-
-impl Leaf {
-    fn write(&self, out: &mut Writer) {
-        out.bytes(self.sender.as_bytes());
-        out.bytes(&self.identity);
-        out.option(self.origin, |out, origin| {
-            out.u64(origin.sequence);
-            out.hash(&origin.group);
-        });
-        out.u64(self.init);
-    }
-
-    fn read(from: &mut Reader) -> Result<Self, Rejection> {
-        Ok(Self {
-            sender: SenderId::new(from.bytes()?).map_err(|_| Rejection::Malformed)?,
-            identity: from.bytes()?,
-            origin: from.option(|from| Ok(LeafOrigin { sequence: from.u64()?, group: from.hash()? }))?,
-            init: from.u64()?,
-        })
-    }
-
-    pub(super) fn credential(&self) -> Credential {
-        Credential { kind: 1, data: self.identity.clone() }
-    }
-
-    pub(super) fn member(&self, leaf: u32) -> Member {
-        Member {
-            leaf,
-            sender: self.sender.clone(),
-            identity: self.identity.clone(),
-            credential: self.credential(),
-            sequence: self.origin.map(|origin| origin.sequence),
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +73,7 @@ impl Header {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) header: Header,
-    /// The context of the very state it was built on: another one cannot open it.
+    /// The [seal](State::seal) of the very state it was built on: another one cannot open it.
     pub(super) parent: [u8; 32],
     pub(super) author: u32,
     /// What makes two commits of one content two commits: the author's incarnation and a count.
@@ -199,6 +153,7 @@ pub(super) struct Welcome {
     /// Without its leaves, if they are sent apart.
     pub(super) state: State,
     pub(super) apart: Option<Apart>,
+    pub(super) spent: Option<u64>,
 }
 
 /// Leaves sent apart: where they lie, and what they are.
@@ -207,37 +162,6 @@ pub(super) struct Apart {
     /// As in the GroupInfo extension.
     pub(super) place: Bytes,
     pub(super) leaves: [u8; 32],
-}
-
-/// The leaves of a state, sealed under a key; the empty key opens to all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tree {
-    pub(super) key: Bytes,
-    pub(super) leaves: Vec<Option<Leaf>>,
-}
-
-impl Tree {
-    pub(super) fn encode(&self) -> Bytes {
-        let mut out = Writer::new(Kind::Tree);
-        out.bytes(&self.key);
-        write_leaves(&mut out, &self.leaves);
-        out.finish()
-    }
-
-    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
-        Ok(Self { key: from.bytes()?, leaves: from.list(|from| from.option(Leaf::read))? })
-    }
-
-    pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
-        let mut from = Reader::open_as(message, Kind::Tree)?;
-        let this = Self::read(&mut from)?;
-        from.end()?;
-        Ok(this)
-    }
-}
-
-fn write_leaves(out: &mut Writer, leaves: &[Option<Leaf>]) {
-    out.list(leaves.iter(), |out, leaf| out.option(leaf.as_ref(), |out, leaf| leaf.write(out)));
 }
 
 impl Welcome {
@@ -250,6 +174,7 @@ impl Welcome {
             out.bytes(&apart.place);
             out.hash(&apart.leaves);
         });
+        out.option(self.spent, Writer::u64);
         out.finish()
     }
 
@@ -259,6 +184,7 @@ impl Welcome {
             init: from.u64()?,
             state: State::read(from)?,
             apart: from.option(|from| Ok(Apart { place: from.bytes()?, leaves: from.hash()? }))?,
+            spent: from.option(Reader::u64)?,
         })
     }
 
@@ -275,8 +201,11 @@ impl Welcome {
 pub(super) struct State {
     pub(super) group_id: Bytes,
     pub(super) epoch: u64,
-    /// Everything that happened so far, mixed: two states are one if their contexts are.
+    /// Everything that happened so far, mixed: what all can see of a state.
     pub(super) context: [u8; 32],
+    /// What all secrets follow from. It follows itself from the state before and the commit, so that members
+    /// agree, unless one that made up a Welcome has made up the keys.
+    pub(super) keys: [u8; 32],
     /// As in the GroupContext extension.
     pub(super) params: Option<Bytes>,
     /// The last one is never blank.
@@ -288,6 +217,7 @@ impl State {
         out.bytes(&self.group_id);
         out.u64(self.epoch);
         out.hash(&self.context);
+        out.hash(&self.keys);
         out.option(self.params.as_ref(), |out, params| out.bytes(params));
         write_leaves(out, &self.leaves);
     }
@@ -297,6 +227,7 @@ impl State {
             group_id: from.bytes()?,
             epoch: from.u64()?,
             context: from.hash()?,
+            keys: from.hash()?,
             params: from.option(Reader::bytes)?,
             leaves: from.list(|from| from.option(Leaf::read))?,
         })
@@ -328,13 +259,18 @@ impl State {
         (0_u32..).zip(&self.leaves).filter_map(|(leaf, member)| Some((leaf, member.as_ref()?)))
     }
 
-    /// That a handshake message was made in this very state.
+    /// What a handshake message is sealed with in this state: by its keys, and bound to its context.
+    pub(super) fn seal(&self) -> [u8; 32] {
+        mix("seal", &[&self.keys, &self.context])
+    }
+
+    /// That a handshake message was made in this very state, under its keys.
     pub(super) fn check(&self, header: &Header, parent: &[u8; 32]) -> Result<(), Rejection> {
         if header.group_id != self.group_id {
             Err(invalid("of another group"))
         } else if header.epoch != self.epoch {
             Err(invalid("of another epoch"))
-        } else if *parent != self.context {
+        } else if *parent != self.seal() {
             Err(invalid("of another state of this epoch"))
         } else {
             Ok(())
@@ -382,9 +318,14 @@ impl State {
         while leaves.last().is_some_and(Option::is_none) {
             leaves.pop();
         }
-        let context = mix("context", &[&self.context, message]);
-        let state =
-            Self { group_id: self.group_id.clone(), epoch, context, params: self.params.clone(), leaves };
+        let state = Self {
+            group_id: self.group_id.clone(),
+            epoch,
+            context: mix("context", &[&self.context, message]),
+            keys: mix("keys", &[&self.keys, message]),
+            params: self.params.clone(),
+            leaves,
+        };
         Ok((state, added))
     }
 }

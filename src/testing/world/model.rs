@@ -119,7 +119,7 @@ type Observer = Box<dyn FnMut(&Entry) + Send>;
 /// A simulated world, in which `C` carries things.
 pub struct World<E: Engine, C: Carriage<E>> {
     pub(in crate::testing) now: Timestamp,
-    pub(super) tokens: Rng,
+    pub(in crate::testing) tokens: Rng,
     pub(in crate::testing) queue: BTreeMap<(Timestamp, u64), Parcel<C::Port>>,
     pub(super) sequence: u64,
     pub(super) timers: Timers,

@@ -185,7 +185,6 @@ impl<E: Engine> World<E, ByValue> {
 
     /// Puts an object on the relay, from anyone and with anything in it: those who listen get it.
     pub fn publish(&mut self, object: &Object) {
-        self.look_at_relay(&object.payload);
         if !self.carriage.store.put(object) {
             return;
         }

@@ -58,25 +58,13 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         self.witness = Some(witness);
     }
 
-    /// Something is at the relay from now on.
-    pub(in crate::testing) fn look_at_relay(&mut self, payload: &[u8]) {
-        if self.witness.is_none() {
-            return;
-        }
-        let engine = self.peers.iter().find_map(|p| p.session.as_ref()).map(|s| s.participant().engine());
-        let hash = engine.and_then(|engine| engine.sha256(payload).ok());
-        if let (Some(hash), Some(witness)) = (hash, &mut self.witness) {
-            witness.at_relay(hash);
-        }
-    }
-
     /// The service handled a request of `who`; before, its counter stood at `before`.
     pub(super) fn look_at_counter(&mut self, who: usize, before: u64) {
         let Some(mut witness) = self.witness.take() else { return };
         if let Some(counter) = self.counter_of(who)
             && counter.next() > before
         {
-            witness.on_slot(self.now, who, before, counter.slot(before));
+            witness.on_slot(self.now, who, before, counter);
         }
         self.witness = Some(witness);
     }
