@@ -242,7 +242,7 @@ pub enum Reason {
     TooLarge,
     /// No token.
     Unauthenticated,
-    /// A token that does not allow this.
+    /// A token that does not allow this, or a web page that is not known.
     Forbidden,
     /// Too many requests.
     RateLimited,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use moq_mls::counter::Pin;
 use moq_mls::counter::http::{Headers, HttpRequest, MAX_BODY, MAX_COMMIT, Method};
@@ -21,7 +23,7 @@ use moq_mls_live::counter::http::Server;
 use moq_mls_live::counter::memory::Memory;
 use moq_mls_live::counter::rate::Rate;
 use moq_mls_live::counter::redb::Redb;
-use moq_mls_live::counter::store::{KEEP, Step, Store, StoreError};
+use moq_mls_live::counter::store::{IDLE, KEEP, Step, Store, StoreError};
 use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{LEASE, Service, generate_key, sha256};
 use moq_mls_live::counter_client::CounterClient;
@@ -366,6 +368,25 @@ fn several_services_over_one_etcd_are_one() {
     // A slot filled through one is used for the others, with the same receipt.
     let id = group("shared");
     let recorded = fill(&client(ports[0]), &id, 0, None);
+    // Slot 0 alone is there for as long as somebody asks about it; what is used stays.
+    let lease_of = |id: &GroupName| {
+        let key = BASE64.encode([b"moq-mls/cnt/", &id.as_bytes()[..]].concat());
+        let row = Etcd::new(&url).call("/v3/kv/range", &serde_json::json!({ "key": key })).unwrap();
+        assert!(row["kvs"][0].is_object(), "{row}");
+        row["kvs"][0]["lease"].as_str().filter(|lease| *lease != "0").map(str::to_owned)
+    };
+    let lease = lease_of(&id).expect("slot 0 under a lease");
+    let left = || {
+        let answer =
+            Etcd::new(&url).call("/v3/lease/timetolive", &serde_json::json!({ "ID": lease })).unwrap();
+        answer["TTL"].as_str().unwrap().parse::<u64>().unwrap()
+    };
+    std::thread::sleep(Duration::from_millis(2500));
+    let before = left();
+    assert!(before <= IDLE.as_secs() - 2, "{before}");
+    let read = client(ports[2]).lock(&LockRequest { counter: id.clone(), val: 0 });
+    assert!(matches!(read, Ok(LockReply::CounterError(_))));
+    assert!(left() > before, "asking about it does not renew it");
     let read = |port| match client(port).lock(&LockRequest { counter: id.clone(), val: 0 }).unwrap() {
         LockReply::CounterError(state) => (state.pin, state.receipt),
         other => panic!("{other:?}"),
@@ -373,6 +394,7 @@ fn several_services_over_one_etcd_are_one() {
     assert_eq!(read(ports[1]), read(ports[2]));
     assert_eq!(read(ports[1]).0, Some(recorded));
     keeps_commits(&client(ports[0]), &client(ports[1]), 1 << 20);
+    assert_eq!(lease_of(&group("archive")), None);
     // One that etcd would not take in a request is refused, and by name.
     let large = IncrementRequest {
         commit: Some(vec![0; (1 << 20) + 1].into()),
