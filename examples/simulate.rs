@@ -136,7 +136,8 @@ fn switch_bound_ms() -> u64 {
 }
 
 fn wrong_media(stats: &MediaStats) -> bool {
-    (stats.gaps, stats.leaks, stats.dark) != (0, 0, 0) || stats.worst_switch_ms > switch_bound_ms()
+    (stats.gaps, stats.leaks, stats.dark, stats.reused) != (0, 0, 0, 0)
+        || stats.worst_switch_ms > switch_bound_ms()
 }
 
 /// Prints what became of the media; whether it is as it must be, and there was any.
@@ -147,6 +148,8 @@ fn media(sums: &Sums) -> bool {
     println!("figure media_gaps {} objects", stats.gaps);
     println!("figure media_leaks {} objects", stats.leaks);
     println!("figure media_dark {} objects", stats.dark);
+    println!("figure media_reused {} objects", stats.reused);
+    println!("figure media_held_back {} objects", stats.held_back);
     println!("figure media_worst_removal_to_switch_ms {} ms", stats.worst_switch_ms);
     println!("figure media_switch_bound_ms {} ms", switch_bound_ms());
     println!("figure media_sealed {} objects", stats.sealed);

@@ -61,7 +61,8 @@ impl SafetyMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Admission {
-    /// Everyone with a valid credential, but for senders that this participant saw removed.
+    /// Everyone with a valid credential, but for senders that this participant saw removed. Once it had to
+    /// forget one of those ([`Limits::remembered_senders`]), this is as [`Ask`](Self::Ask).
     #[default]
     Open,
     /// Nobody: each waits for [`Command::Admit`](crate::Command::Admit) after [`Notice::JoinRequested`](crate::Notice::JoinRequested).

@@ -6,9 +6,16 @@
 //! track_base_key = HKDF-Expand(epoch secret, "SecureObject Track Base Key " | full track name, Nh)
 //! ```
 //!
+//! One key for all tracks of a namespace, which no text names, is made in the same manner, and is ours:
+//!
+//! ```text
+//! namespace_base_key = HKDF-Expand(epoch secret, "SecureObject Namespace Base Key " | namespace, Nh)
+//! ```
+//!
 //! The -00 text leaves four things open, fixed here: the master key is an exporter secret, the epoch is
 //! 8 bytes big-endian, the full track name is [`FullTrackName::to_serialized`], and every length is the
-//! hash length Nh of the group's cipher suite. The key id (KID) is the epoch.
+//! hash length Nh of the group's cipher suite. A namespace is what a full track name begins with. The key id (KID)
+//! is the epoch.
 //!
 //! # Wiring
 //!
@@ -31,6 +38,7 @@
 //!         match notice {
 //!             RingNotice::EpochReady { epoch } => { /* derive the keys of each track; open what waited */ }
 //!             RingNotice::SendWith { epoch, .. } => { /* seal with them from here on */ }
+//!             RingNotice::Silent { .. } => { /* seal nothing until the next SendWith */ }
 //!             RingNotice::Forgotten { epoch, .. } => { /* drop the keys of each track */ }
 //!             _ => {}
 //!         }
@@ -54,22 +62,50 @@
 //! seal with an older epoch, up to [`RingConfig::switch_after`] and [`RingConfig::coalesce`] after the newer
 //! one reached them, are lost. What waited in a [`WaitQueue`] is lost either way.
 //!
+//! **Nothing is sealed after it with a key that may have been sealed with before it**, for what was sealed where is
+//! forgotten. The rule is about runs, not about files, so it holds as well if the state was put back to an older
+//! copy. An [`EpochSecret`] seals ([`EpochSecret::may_seal`]) if no earlier run of this participant can have had it.
+//! That begins with an epoch that this run had a part in: it built the commit, or it made the KeyPackage that it
+//! joined by. What others commit proves nothing, for it may be as old as the state. There are two ways on:
+//!
+//! - Ask for a new epoch by [`Command::Update`], if it is a member. The ring is silent ([`Silence::Restored`]) until
+//!   that commit won, about as long as a commit takes, and opens meanwhile. A commit that the state held may win
+//!   first and take the wish along: ask again at each [`Notice::Epoch`] for as long as the ring is silent.
+//! - Say from where on nothing was sealed: [`EpochKeyRing::sealing_from`], or
+//!   [`SecureTrack::sealing_from`](crate::secure_objects::SecureTrack::sealing_from) for one track. Then there is no
+//!   gap, but what says so must be newer than any state. Group ids that are times are; a file that is put back along
+//!   with the state is not. A process that restores its participant and lived on itself knows it anyway.
+//!
+//! # Behind
+//!
+//! A member that is told that the group went on without it ([`Notice::Rejoining`], [`Notice::FaultyCommit`],
+//! [`Notice::JoinStalled`]) does not know who was removed since. It seals for [`RingConfig::stale_after`] more, as it
+//! may be back soon, and then falls silent ([`Silence::Behind`]) until the next epoch. It opens all the while.
+//!
 //! [`FullTrackName::to_serialized`]: crate::tracks::FullTrackName::to_serialized
 //! [`Notice::Epoch`]: crate::Notice::Epoch
+//! [`Notice::Rejoining`]: crate::Notice::Rejoining
+//! [`Notice::FaultyCommit`]: crate::Notice::FaultyCommit
+//! [`Notice::JoinStalled`]: crate::Notice::JoinStalled
+//! [`Command::Update`]: crate::Command::Update
 //! [`Participant::epoch_keys`]: crate::Participant::epoch_keys
 //! [`Participant::all_epoch_keys`]: crate::Participant::all_epoch_keys
 //! [`Participant::restore`]: crate::Participant::restore
 //! [`Participant::epoch_secrets`]: crate::Participant::epoch_secrets
 
 mod base64;
+pub(crate) mod floor;
 mod ring;
 mod ring_config;
 mod saved;
 mod secret;
+mod silence;
 mod wait_queue;
 
 pub use self::ring::EpochKeyRing;
-pub use self::ring_config::{ForgetReason, RingConfig, RingNotice, SwitchReason};
-pub use self::secret::{EPOCH_SALT, EXPORTER_LABEL, EpochKeys, EpochSecret, TRACK_INFO, TrackBaseKey};
+pub use self::ring_config::{ForgetReason, RingConfig, RingNotice, Silence, SwitchReason};
+pub use self::secret::{
+    EPOCH_SALT, EXPORTER_LABEL, EpochKeys, EpochSecret, NAMESPACE_INFO, TRACK_INFO, TrackBaseKey,
+};
 pub use self::wait_queue::{WaitQueue, WaitQueueLimits, Waiting};
 pub use crate::engine::Kdf;

@@ -19,13 +19,17 @@ pub struct Limits {
     pub adds_per_commit: usize,
     /// Most members added by one commit whose ratchet tree goes apart.
     pub adds_per_commit_apart: usize,
-    /// Most KeyPackages waiting to be committed, one per sender; beyond,
-    /// [`Refusal::Full`](crate::action::Refusal::Full). While it is open whether this participant creates the
-    /// group, as many are kept; beyond, [`Fault::TooMany`](crate::action::Fault::TooMany).
+    /// Most KeyPackages waiting to be committed, one per sender. Beyond, the expired go, then the oldest that
+    /// wait for the embedder, counted in [`Stats::joiners_dropped`](crate::Stats::joiners_dropped). Where
+    /// none can go, the new one is [`Refusal::Full`](crate::action::Refusal::Full). While it is open
+    /// whether this participant creates the group, as many are kept; beyond,
+    /// [`Fault::TooMany`](crate::action::Fault::TooMany).
     pub pending_joiners: usize,
     /// Most bytes of those KeyPackages, with the same end.
     pub pending_joiner_bytes: usize,
-    /// Most KeyPackage sequences remembered of senders that are gone, and most senders barred.
+    /// Most senders remembered of each kind: barred, refused, admitted, members gone, strangers seen.
+    /// Beyond, the oldest is forgotten. Once a barred or refused one was, every stranger waits for the
+    /// embedder by [`Hold::MaybeBarred`](crate::action::Hold::MaybeBarred); an admitted one is asked about again.
     pub remembered_senders: usize,
     /// Most tried commits held for one slot, one per author.
     pub candidates: usize,
@@ -35,6 +39,8 @@ pub struct Limits {
     pub future_epochs: u64,
     /// Most bytes of commits kept for later epochs.
     pub future_bytes: usize,
+    /// Most bytes of leave requests kept for later epochs, 256 for each counted in.
+    pub leave_bytes: usize,
     /// Most own KeyPackages that can still be welcomed.
     pub own_key_packages: usize,
     /// Most Welcomes held while their pin is not known.
@@ -65,6 +71,7 @@ impl Default for Limits {
             commits_per_epoch: 64,
             future_epochs: 64,
             future_bytes: 4 << 20,
+            leave_bytes: 1 << 20,
             own_key_packages: 8,
             welcomes: 32,
             welcome_bytes: 8 << 20,
@@ -109,8 +116,6 @@ pub struct Timers {
     pub audit: Duration,
     /// Signs that the group went on, which anybody can make up, are looked into this often at most.
     pub hint: Duration,
-    /// A lock that others hold for this long is done without, where it is only a hint.
-    pub conflict: Duration,
     /// Signs that the group exists, which anybody can make up, delay its creation by this much at most.
     pub lost_group: Duration,
     /// How often credentials are checked for expiry.
@@ -134,7 +139,6 @@ impl Default for Timers {
             leave: Duration::from_secs(30),
             audit: Duration::from_secs(20),
             hint: Duration::from_secs(20),
-            conflict: Duration::from_secs(6),
             lost_group: Duration::from_secs(60),
             credential_check: Duration::from_secs(60),
         }

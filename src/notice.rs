@@ -131,6 +131,9 @@ pub enum Hold {
     Policy,
     /// The sender was removed before.
     Barred,
+    /// So many senders were removed or refused that some are forgotten, and this may be one of them.
+    /// [`Limits::remembered_senders`](crate::Limits::remembered_senders) says how many are remembered.
+    MaybeBarred,
     /// Another member has the same identity under another key.
     SameIdentity {
         /// That member.

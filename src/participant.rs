@@ -27,9 +27,10 @@
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
 //! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
-//! | `carried`, `joiners`, `intents`, `future` | what goes along from phase to phase |
+//! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
+//! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
 
 mod arrivals;
 mod asking;
@@ -40,6 +41,7 @@ pub(crate) mod deadlines;
 mod durable;
 mod exporting;
 mod flow;
+pub(crate) mod fresh;
 mod future;
 pub(crate) mod gate;
 mod inbox;
@@ -55,6 +57,7 @@ mod phase;
 mod pins;
 mod places;
 mod presence;
+mod remembered;
 mod requests;
 mod roster;
 mod rules;
@@ -211,7 +214,9 @@ impl<E: Engine> Participant<E> {
             // What was to happen in a second still is, not in an hour and a second.
             let back = cx.now.since(now);
             cx.deadlines.bring_all_forward(back);
-            cx.keys.spare_until = cx.keys.spare_until.map(|until| until.before(back));
+            for instant in [&mut cx.keys.spare_until, &mut cx.hinted, &mut cx.signs_since] {
+                *instant = instant.map(|at| at.before(back));
+            }
             self.state.carried_mut().joiners.set_back(back);
         }
         cx.now = now;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 /// Secret bytes: redacted in `Debug`, overwritten when dropped.
@@ -18,6 +19,11 @@ impl Secret {
     /// The bytes, for the one who needs them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Shares the bytes without a copy; they are overwritten when the last who holds them is dropped.
+    pub(crate) fn into_shared(self) -> Bytes {
+        Bytes::from_owner(self.0)
     }
 
     /// Number of bytes.

@@ -15,9 +15,14 @@
 //! ```
 //!
 //! **A location must be sealed once only per epoch.** Two objects under one key and nonce give the key
-//! stream away, and with GCM the power to forge. A publisher that restarts within an epoch goes on above
-//! every location it may have used, or asks for a new epoch first ([`Command::Update`](crate::Command)).
-//! Two publishers of one track must not share locations either.
+//! stream away, and with GCM the power to forge. So an [`ObjectKey`] seals upwards only
+//! ([`SealError::NotAbove`]), and one that an earlier run may have sealed with not at all
+//! ([`SealError::Restored`]), unless it is told from where on; [`keys`](crate::keys) says how a restart goes. What
+//! is left to the embedder is that one key is made to seal with for each track and epoch, and that two publishers
+//! of one track do not share locations.
+//!
+//! In suites 0x0001 to 0x0003 the text and its published vectors have different tags ([`CtrTag`]): the text's unless
+//! the other is chosen by name.
 //!
 //! Members share each key: an object that opens comes from a member of that epoch, no more.
 
@@ -36,5 +41,5 @@ pub use self::buffer::ObjectBuffer;
 pub use self::cipher::{Aead, AeadError, Ciphers, NONCE_LEN};
 pub use self::key::{KeyLimits, ObjectKey};
 pub use self::object::{KeyError, ObjectHeader, OpenError, Opened, SealError};
-pub use self::suite::{Digest, Suite};
+pub use self::suite::{CtrTag, Digest, Suite};
 pub use self::track::SecureTrack;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use bytes::{Buf, Bytes};
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::tracks::SenderId;
@@ -15,7 +16,7 @@ use crate::tracks::SenderId;
 /// "MQLS", then the format's version.
 const MAGIC: &[u8; 4] = b"MQLS";
 /// The format this crate writes and the only one it reads.
-pub const SNAPSHOT_VERSION: u16 = 4;
+pub const SNAPSHOT_VERSION: u16 = 5;
 /// Length of the checksum at the end, bytes.
 pub(crate) const CHECKSUM_LEN: usize = 8;
 /// What the checksum takes at a time, bytes.
@@ -67,7 +68,8 @@ pub(crate) fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; CH
 }
 
 /// A participant's durable state, in parts to be written one behind the other: what is long is shared with
-/// the participant, not copied. Secret: `Debug` shows only its length.
+/// the participant, not copied. Secret: `Debug` shows only its length, and what a participant made is overwritten when
+/// the last who holds it is dropped. Of bytes given to [`from_bytes`](Self::from_bytes), that is up to their owner.
 #[derive(Clone)]
 pub struct Snapshot(Vec<Bytes>);
 
@@ -87,7 +89,7 @@ impl Snapshot {
     pub fn to_bytes(&self) -> Bytes {
         match &self.0[..] {
             [one] => one.clone(),
-            parts => parts.concat().into(),
+            parts => Secret::new(parts.concat()).into_shared(),
         }
     }
 
@@ -144,7 +146,7 @@ pub enum SnapshotError {
 /// Writes length-prefixed fields, integers big-endian.
 pub(crate) struct Writer {
     done: Vec<Bytes>,
-    last: Vec<u8>,
+    last: Zeroizing<Vec<u8>>,
 }
 
 impl Writer {
@@ -155,7 +157,7 @@ impl Writer {
 
     /// Of another format, with `room` bytes for what is behind magic and version.
     pub(crate) fn of(magic: &[u8; 4], version: u16, room: usize) -> Self {
-        let mut this = Self { done: Vec::new(), last: Vec::with_capacity(room.saturating_add(6)) };
+        let mut this = Self { done: Vec::new(), last: Vec::with_capacity(room.saturating_add(6)).into() };
         this.put(magic);
         this.put(&version.to_be_bytes());
         this
@@ -172,9 +174,9 @@ impl Writer {
 
     /// The next part has room for `next` bytes.
     fn end_part(&mut self, next: usize) {
-        let part = std::mem::replace(&mut self.last, Vec::with_capacity(next));
+        let part = std::mem::replace(&mut self.last, Vec::with_capacity(next).into());
         if !part.is_empty() {
-            self.done.push(part.into());
+            self.done.push(Bytes::from_owner(part));
         }
     }
 
@@ -230,12 +232,16 @@ impl Writer {
 
     /// Ends it without one.
     pub(crate) fn into_secret(self) -> Secret {
-        let parts = self.done.concat();
-        Secret::new(if parts.is_empty() { self.last } else { [&parts[..], &self.last].concat() })
+        let parts = || self.done.iter().map(Bytes::as_ref).chain([&self.last[..]]);
+        // Room for all: what grows would leave copies behind.
+        let mut all = Vec::with_capacity(parts().map(<[u8]>::len).sum());
+        parts().for_each(|part| all.extend_from_slice(part));
+        Secret::new(all)
     }
 }
 
-/// Reads what [`Writer`] wrote; every method fails on short or senseless bytes.
+/// Reads what [`Writer`] wrote; every method fails on short or senseless bytes. What it gives are copies: a name that
+/// is remembered must not hold on to a snapshot, and so to secrets of epochs that are over.
 pub(crate) struct Reader(Bytes);
 
 impl Reader {
@@ -282,12 +288,20 @@ impl Reader {
         }
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<Bytes, SnapshotError> {
+    fn field(&mut self) -> Result<Bytes, SnapshotError> {
         let len = usize::try_from(self.u64()?).map_err(|_| SnapshotError::Malformed)?;
         if len > self.0.len() {
             return Err(SnapshotError::Malformed);
         }
         Ok(self.0.split_to(len))
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, SnapshotError> {
+        self.field().map(|field| Bytes::copy_from_slice(&field))
+    }
+
+    pub(crate) fn secret(&mut self) -> Result<Secret, SnapshotError> {
+        self.field().map(|field| Secret::new(field.to_vec()))
     }
 
     pub(crate) fn list<T>(
@@ -320,73 +334,4 @@ impl Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_change_of_one_bit_or_length_goes_unseen() {
-        for len in (0..=70).chain([1000]) {
-            let mut writer = Writer::new();
-            (0..len).for_each(|i| writer.u8(i as u8));
-            let good = writer.finish();
-            assert!(Reader::open(&good).is_ok());
-            let bytes = good.to_bytes();
-            for bit in 0..bytes.len() * 8 {
-                let mut bad = bytes.to_vec();
-                if let Some(byte) = bad.get_mut(bit / 8) {
-                    *byte ^= 1 << (bit % 8);
-                }
-                assert!(Reader::open(&Snapshot::from_bytes(bad)).is_err(), "bit {bit} of {len}");
-            }
-            for cut in 0..bytes.len() {
-                assert!(Reader::open(&Snapshot::from_bytes(bytes.slice(..cut))).is_err(), "{cut} of {len}");
-            }
-            assert!(Reader::open(&Snapshot::from_bytes([&bytes[..], &[0]].concat())).is_err());
-        }
-    }
-
-    #[test]
-    fn short_fields_fill_parts_that_never_grow() {
-        let mut writer = Writer::new();
-        let fields = 100_000;
-        (0..fields).for_each(|i| writer.u64(i));
-        let snapshot = writer.finish();
-        // The first has magic and version too.
-        let (short, long) = snapshot.parts().split_at(SHORT_PARTS + 1);
-        assert!(short.iter().all(|part| (PART..=PART + 6).contains(&part.len())));
-        assert!(long.iter().all(|part| part.len() <= LONG_PART));
-        assert_eq!(long.len(), 12, "a list of names makes no part for each few");
-        let mut reader = Reader::open(&snapshot).unwrap_or_else(|_| unreachable!());
-        assert!((0..fields).all(|i| reader.u64() == Ok(i)));
-        assert_eq!(reader.end(), Ok(()));
-    }
-
-    #[test]
-    fn parts_make_no_difference() {
-        let long = Bytes::from((0..2000_u32).map(|i| i as u8).collect::<Vec<u8>>());
-        for (head, tail) in (0..70).flat_map(|head| [0, 1, 40].map(|tail| (head, tail))) {
-            let write = |shared: bool| {
-                let mut writer = Writer::new();
-                (0..head).for_each(|i| writer.u8(i));
-                for len in [long.len() - usize::from(tail), SHARED, SHARED - 1] {
-                    let field = long.slice(..len);
-                    if shared {
-                        writer.shared(&field)
-                    } else {
-                        writer.bytes(&field)
-                    }
-                    (0..tail).for_each(|i| writer.u8(i));
-                }
-                writer.finish()
-            };
-            let (parted, whole) = (write(true), write(false));
-            let shared = |s: &Snapshot| s.parts().iter().filter(|p| p.as_ptr() == long.as_ptr()).count();
-            assert_eq!((shared(&parted), shared(&whole)), (2, 0), "the third is too short to be worth it");
-            assert!(whole.parts().len() > 1, "the first part has no room for all");
-            assert!(parted.parts().iter().chain(whole.parts()).all(|part| !part.is_empty()));
-            assert_eq!(parted, whole);
-            assert_eq!((parted.len(), parted.to_bytes()), (whole.len(), whole.to_bytes()));
-            assert!(Reader::open(&parted).is_ok());
-        }
-    }
-}
+mod tests;

@@ -61,6 +61,12 @@ fn vectors_made_without_this_code() {
                 (epoch, &bytes(&case["track_base_key"])[..]),
                 "{case}"
             );
+            let shared = secret.namespace_base_key(&track.namespace).unwrap();
+            assert_eq!(
+                (shared.key_id, shared.key.as_bytes()),
+                (epoch, &bytes(&case["namespace_base_key"])[..]),
+                "{case}"
+            );
             checked += 1;
         }
     }
@@ -69,7 +75,7 @@ fn vectors_made_without_this_code() {
 
 #[test]
 fn a_track_base_key_as_msf_catalogs_carry_it() {
-    let key = TrackBaseKey { key_id: 7, key: Secret::new(b"sixteen byte key".to_vec()) };
+    let key = TrackBaseKey::new(7, Secret::new(b"sixteen byte key".to_vec()));
     assert_eq!(key.to_base64().as_bytes(), b"c2l4dGVlbiBieXRlIGtleQ==");
     assert_eq!(format!("{key:?}"), "TrackBaseKey { key_id: 7, key: Secret(16 bytes) }");
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moq_mls::action::{Fault, Notice, RejoinReason};
 use moq_mls::engine::EngineError;
 use moq_mls::keys::{
-    EpochKeyRing, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, SwitchReason, WaitQueue,
-    WaitQueueLimits,
+    EpochKeyRing, EpochKeys, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, Silence, SwitchReason,
+    WaitQueue, WaitQueueLimits,
 };
 use moq_mls::testing::symbolic::SymbolicEngine;
-use moq_mls::tracks::SenderId;
+use moq_mls::tracks::{Location, SenderId};
 use moq_mls::{Command, Config, Participant, Secret, Timestamp};
 use proptest::prelude::*;
 use support::{Steps, World};
@@ -61,6 +62,7 @@ fn ring() -> EpochKeyRing {
     config.coalesce = Duration::from_millis(200);
     config.keep = Duration::from_millis(10_000);
     config.keep_epochs = 4;
+    config.stale_after = Duration::from_millis(3000);
     EpochKeyRing::new(config, id("a"))
 }
 
@@ -374,6 +376,8 @@ fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
     let restored = Participant::restore(engine(), config, &world.durable(0).unwrap(), now).unwrap();
     let mut afresh = self::ring();
     afresh.on_restore(now, restored.all_epoch_keys().unwrap());
+    assert_eq!((afresh.open_with(0), afresh.sealing()), (ring.seal_with(), Err(Silence::Restored)));
+    afresh.sealing_from(Location { group: 1, object: 0 });
     assert_eq!(afresh.seal_with(), ring.seal_with());
 
     world.tell(0, Command::Leave);
@@ -454,6 +458,139 @@ fn the_wait_queue_is_bounded_in_number_bytes_and_time() {
     assert_eq!(gone(none.push(at(0), 1, 9, 0)), [9]);
 }
 
+/// Takes in a notice that brings no epoch.
+fn tell(ring: &mut EpochKeyRing, ms: u64, notice: Notice) {
+    ring.on_notice(at(ms), &notice, |_| Err(())).unwrap();
+}
+
+fn rejoining() -> Notice {
+    Notice::Rejoining(RejoinReason::Unreachable)
+}
+
+#[test]
+fn who_is_behind_seals_up_to_the_bound_and_opens_on() {
+    for notice in [
+        rejoining(),
+        Notice::FaultyCommit { epoch: 5, commit_hash: [0; 32] },
+        Notice::JoinStalled { counter: Some(9) },
+    ] {
+        let mut ring = at_five("abc");
+        tell(&mut ring, 100, notice);
+        assert_eq!(ring.poll_timeout(), Some(at(3100)));
+        tell(&mut ring, 2000, rejoining());
+        ring.handle_timeout(at(3099));
+        assert_eq!((drain(&mut ring), ring.sealing()), (vec![], Ok(&secret(5))));
+        ring.handle_timeout(at(3100));
+        assert_eq!(drain(&mut ring), [RingNotice::Silent { why: Silence::Behind }]);
+        assert_eq!((ring.sealing(), ring.seal_with()), (Err(Silence::Behind), None));
+        assert_eq!((ring.open_with(5), ring.poll_timeout()), (Some(&secret(5)), None));
+        // Back with the next epoch, at once: there is nothing to go on with meanwhile.
+        ring.new_epoch(at(9000), secret(7), ids("ab"));
+        assert_eq!(drain(&mut ring), [ready(7), send(7, SwitchReason::Resumed)]);
+        assert_eq!(ring.sealing(), Ok(&secret(7)));
+    }
+}
+
+#[test]
+fn who_catches_up_in_time_was_not_behind() {
+    let mut ring = at_five("abc");
+    tell(&mut ring, 100, rejoining());
+    ring.new_epoch(at(3000), secret(6), ids("abc"));
+    assert_eq!((drain(&mut ring), ring.poll_timeout()), (vec![ready(6)], Some(at(5000))));
+    ring.handle_timeout(at(4999));
+    assert_eq!((drain(&mut ring), ring.sealing()), (vec![], Ok(&secret(5))));
+    // An epoch that is no news proves nothing.
+    tell(&mut ring, 5000, rejoining());
+    drain(&mut ring);
+    ring.new_epoch(at(5001), secret(6), ids("abc"));
+    ring.handle_timeout(at(8000));
+    assert_eq!(drain(&mut ring), [RingNotice::Silent { why: Silence::Behind }]);
+}
+
+#[test]
+fn not_every_trouble_is_behind() {
+    let mut ring = at_five("abc");
+    let fault = Notice::PeerFault { from: None, fault: Fault::NotMls };
+    for notice in [Notice::ForkDetected { epoch: 5, peer: id("b") }, fault] {
+        tell(&mut ring, 100, notice);
+        assert_eq!(ring.poll_timeout(), None);
+    }
+    let mut empty = self::ring();
+    tell(&mut empty, 100, Notice::JoinStalled { counter: None });
+    assert_eq!((empty.poll_timeout(), empty.sealing()), (None, Err(Silence::NoEpoch)));
+    empty.new_epoch(at(9000), secret(5), ids("a"));
+    assert_eq!(drain(&mut empty), [ready(5), send(5, SwitchReason::First)]);
+    // Closed while behind, it begins anew.
+    let mut ring = at_five("abc");
+    tell(&mut ring, 100, rejoining());
+    ring.close();
+    assert_eq!((ring.poll_timeout(), ring.sealing()), (None, Err(Silence::NoEpoch)));
+}
+
+#[test]
+fn being_behind_outlives_a_restart_and_a_clock_set_back() {
+    let mut ring = at_five("abc");
+    tell(&mut ring, 3_600_000, rejoining());
+    ring.handle_timeout(at(0));
+    assert_eq!(ring.poll_timeout(), Some(at(3000)));
+
+    let mut before = self::ring();
+    before.new_epoch(at(0), full(5), ids("abc"));
+    tell(&mut before, 100, rejoining());
+    let mut after =
+        EpochKeyRing::restore(before.config().clone(), id("a"), Arc::new(Plain), &before.save(), at(200))
+            .unwrap();
+    after.sealing_from(Location { group: 1, object: 0 });
+    assert_eq!((after.sealing(), after.poll_timeout()), (Ok(&full(5)), Some(at(3100))));
+    after.handle_timeout(at(3100));
+    assert_eq!(after.sealing(), Err(Silence::Behind));
+
+    // Whose participant is no member at the time is behind from then on.
+    let mut before = self::ring();
+    before.new_epoch(at(0), full(5), ids("abc"));
+    let saved = before.save();
+    let mut after =
+        EpochKeyRing::restore(before.config().clone(), id("a"), Arc::new(Plain), &saved, at(200)).unwrap();
+    after.sealing_from(Location { group: 1, object: 0 });
+    after.on_restore(at(200), []);
+    assert_eq!((after.sealing(), after.poll_timeout()), (Ok(&full(5)), Some(at(3200))));
+}
+
+/// A secret as a restored participant gives it.
+fn old(epoch: u64) -> EpochSecret {
+    let mut ring = ring();
+    ring.on_restore(at(0), [EpochKeys { secret: full(epoch), members: ids("ab") }]);
+    ring.open_with(epoch).unwrap().clone()
+}
+
+#[test]
+fn after_a_restart_nothing_is_sealed_with_what_may_have_been_sealed_with() {
+    let mut before = ring();
+    before.new_epoch(at(0), full(5), ids("ab"));
+    let saved = before.save();
+    let mut after =
+        EpochKeyRing::restore(before.config().clone(), id("a"), Arc::new(Plain), &saved, at(10)).unwrap();
+    after.on_restore(at(10), [EpochKeys { secret: full(5), members: ids("ab") }]);
+    let silent = RingNotice::Silent { why: Silence::Restored };
+    assert_eq!(drain(&mut after), [ready(5), silent]);
+    assert_eq!((after.sealing(), after.open_with(5)), (Err(Silence::Restored), Some(&full(5))));
+    // Caught up on: the state was an old one, and the member may have been there before.
+    after.new_epoch(at(20), old(6), ids("ab"));
+    after.seen(at(30), &id("b"), 6);
+    assert_eq!((drain(&mut after), after.sealing()), (vec![ready(6)], Err(Silence::Restored)));
+    // Nobody who was restored can have been in this one.
+    after.new_epoch(at(40), full(7), ids("ab"));
+    assert_eq!(drain(&mut after), [ready(7), send(7, SwitchReason::Resumed)]);
+
+    let mut told = ring();
+    told.on_restore(at(10), [EpochKeys { secret: full(5), members: ids("ab") }]);
+    told.sealing_from(Location { group: 3, object: 0 });
+    assert_eq!(drain(&mut told), [ready(5), send(5, SwitchReason::Restored)]);
+    told.new_epoch(at(20), old(6), ids("ab"));
+    told.seen(at(30), &id("b"), 6);
+    assert_eq!(drain(&mut told), [ready(6), send(6, SwitchReason::Quorum)]);
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Wait(u64),
@@ -461,6 +598,7 @@ enum Op {
     Fork,
     Seen(u8, u64),
     Ask,
+    Behind,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -470,6 +608,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Fork),
         4 => (0..8_u8, 0..3_u64).prop_map(|(who, back)| Op::Seen(who, back)),
         1 => Just(Op::Ask),
+        1 => Just(Op::Behind),
     ]
 }
 
@@ -489,6 +628,7 @@ proptest! {
         let (mut open, mut sending) = (BTreeSet::new(), None);
         // Since when one must move past an epoch: by a removal, and by the deadline.
         let mut past: Vec<(u64, u64)> = Vec::new();
+        let (mut behind, mut silent) = (None, false);
         for op in ops {
             match op {
                 Op::Wait(ms) => {
@@ -503,6 +643,7 @@ proptest! {
                 }
                 Op::Epoch { skip, members: bits } => {
                     newest += 1 + skip;
+                    behind = None;
                     let new: BTreeSet<SenderId> = members(bits).into_iter().collect();
                     let bound = if list.iter().any(|m| !new.contains(m)) { 500 } else { 2200 };
                     past.push((newest, now + bound));
@@ -511,12 +652,17 @@ proptest! {
                 }
                 Op::Fork => {
                     branch += 1;
+                    behind = None;
                     ring.new_epoch(at(now), secret_on(&format!("main{branch}"), newest), list.clone());
                 }
                 Op::Seen(who, back) => {
                     ring.seen(at(now), &id(&"abcdefgh"[usize::from(who)..=usize::from(who)]), newest.saturating_sub(back));
                 }
                 Op::Ask => ring.switch_now(at(now)),
+                Op::Behind => {
+                    behind.get_or_insert(now);
+                    tell(&mut ring, now, rejoining());
+                }
             }
             for notice in drain(&mut ring) {
                 match notice {
@@ -525,18 +671,24 @@ proptest! {
                     RingNotice::SendWith { epoch, .. } => {
                         prop_assert!(open.contains(&epoch));
                         prop_assert!(sending.is_none_or(|before| before <= epoch), "back to {epoch}");
-                        sending = Some(epoch);
+                        (sending, silent) = (Some(epoch), false);
+                    }
+                    RingNotice::Silent { why } => {
+                        prop_assert_eq!(why, Silence::Behind);
+                        silent = true;
                     }
                     _ => {}
                 }
             }
             prop_assert_eq!(ring.epochs().collect::<BTreeSet<_>>(), open.clone());
-            prop_assert_eq!(ring.seal_with().map(EpochSecret::epoch), sending);
-            prop_assert!(sending.is_some_and(|epoch| open.contains(&epoch)), "dark");
+            prop_assert_eq!(silent, behind.is_some_and(|since| since + 3000 <= now));
+            prop_assert_eq!(ring.seal_with().map(EpochSecret::epoch), sending.filter(|_| !silent));
+            prop_assert!(silent || sending.is_some_and(|epoch| open.contains(&epoch)), "dark");
             prop_assert!(open.len() <= 4);
             prop_assert!(ring.poll_timeout().is_none_or(|due| due >= at(now)), "it is overdue");
             for (epoch, by) in &past {
-                prop_assert!(now <= *by || sending >= Some(*epoch), "still {:?}, {} was due", sending, epoch);
+                let late = !silent && now > *by && sending < Some(*epoch);
+                prop_assert!(!late, "still {:?}, {} was due", sending, epoch);
             }
         }
     }
@@ -568,7 +720,10 @@ fn a_stored_ring_goes_on_where_it_was() {
     drain(&mut before);
     let saved = before.save();
     let restore = |saved: &Secret, me: &str, now| {
-        EpochKeyRing::restore(before.config().clone(), id(me), Arc::new(Plain), saved, now)
+        EpochKeyRing::restore(before.config().clone(), id(me), Arc::new(Plain), saved, now).map(|mut ring| {
+            ring.sealing_from(Location { group: 7, object: 0 });
+            ring
+        })
     };
     // In time: the deadline that ran goes on.
     let mut after = restore(&saved, "a", at(300)).unwrap();

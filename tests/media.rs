@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moq_mls::action::Notice;
 use moq_mls::engine::EngineError;
-use moq_mls::keys::{EpochSecret, Kdf};
-use moq_mls::testing::media::{MediaConfig, MediaEndpoint, MediaStats, Received};
+use moq_mls::keys::{EpochSecret, Kdf, Silence};
+use moq_mls::testing::media::{MediaConfig, MediaEndpoint, MediaStats, Places, Received};
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::rng::Rng;
 use moq_mls::testing::simulation::{Kit, Profile, Scenario, run_with_media};
@@ -100,7 +101,7 @@ fn an_endpoint_measures_the_switch_and_finds_a_leak() {
     assert_eq!(c.stats().leaks, 1);
 }
 
-fn run(seed: u64, members: usize, steps: usize) -> (MediaStats, String) {
+fn run(seed: u64, members: usize, steps: usize, places: Places) -> (MediaStats, String) {
     let mut config = NetworkConfig::new(seed);
     config.faults.lost_objects = 20;
     config.faults.repeated_objects = 20;
@@ -109,7 +110,9 @@ fn run(seed: u64, members: usize, steps: usize) -> (MediaStats, String) {
     config.faults.lost_requests = 20;
     let mut rng = Rng::new(seed ^ 0x006d_6564_6961);
     let mut net = Network::new(config);
-    net.enable_media(MediaConfig::default(), seed);
+    let mut media = MediaConfig::default();
+    media.places = places;
+    net.enable_media(media, seed);
     let engine = |who: usize, life: u64| SymbolicEngine::new(&format!("p{who}")).unwrap().incarnation(life);
     let peer_config = || Config::new(GroupName::try_from("room").unwrap());
     for who in 0..members {
@@ -125,6 +128,9 @@ fn run(seed: u64, members: usize, steps: usize) -> (MediaStats, String) {
                 net.crash(who);
                 net.run_for(Duration::from_millis(rng.below(3000)));
                 net.restart(who, engine(who, life)).unwrap();
+                if places == Places::FromStart {
+                    drop(net.command(who, Command::Update));
+                }
             }
             2 => net.partition(who, Duration::from_millis(rng.below(8000))),
             3 => drop(net.command(who, Command::Leave)),
@@ -150,18 +156,21 @@ fn run(seed: u64, members: usize, steps: usize) -> (MediaStats, String) {
     (stats, format!("seed {seed}: {inside} of {} inside, {stats:?}", net.len()))
 }
 
-fn check(seeds: std::ops::Range<u64>, steps: usize) {
+fn check(seeds: std::ops::Range<u64>, steps: usize, places: Places) {
     let mut all = MediaStats::default();
     for seed in seeds {
-        let (stats, text) = run(seed, 2 + (seed % 5) as usize, steps);
-        assert_eq!((stats.gaps, stats.leaks, stats.dark), (0, 0, 0), "{text}");
-        assert!(stats.worst_switch_ms <= 500, "{text}");
+        let (stats, text) = run(seed, 2 + (seed % 5) as usize, steps, places);
+        assert_eq!((stats.gaps, stats.leaks, stats.dark, stats.reused), (0, 0, 0, 0), "{text}");
+        // Who is silent after a restart does not switch to anything.
+        assert!(stats.worst_switch_ms <= 500 || places == Places::FromStart, "{text}");
         all = all.and(stats);
     }
     println!("figure media_gaps {} objects", all.gaps);
     println!("figure media_leaks {} objects", all.leaks);
     println!("figure media_dark {} objects", all.dark);
     println!("figure media_worst_removal_to_switch {} ms", all.worst_switch_ms);
+    println!("figure media_reused {} objects", all.reused);
+    println!("figure media_held_back {} of {} objects", all.held_back, all.held_back + all.sealed);
     println!("figure media_opened {} objects", all.opened);
     println!("figure media_before_join {} objects", all.before);
     println!("figure media_overdue {} objects", all.overdue);
@@ -172,13 +181,19 @@ fn check(seeds: std::ops::Range<u64>, steps: usize) {
 
 #[test]
 fn media_goes_on_through_storms() {
-    check(0..if cfg!(debug_assertions) { 10 } else { 100 }, 12);
+    check(0..if cfg!(debug_assertions) { 10 } else { 100 }, 12, Places::ByTime);
+}
+
+#[test]
+fn who_forgets_where_it_was_seals_nothing_twice_in_storms() {
+    check(0..if cfg!(debug_assertions) { 10 } else { 100 }, 12, Places::FromStart);
 }
 
 #[test]
 #[ignore = "thousands of seeds: with --release"]
 fn media_goes_on_through_thousands_of_storms() {
-    check(0..2000, 12);
+    check(0..2000, 12, Places::ByTime);
+    check(0..2000, 12, Places::FromStart);
 }
 
 #[test]
@@ -248,4 +263,158 @@ fn a_restart_loses_no_epoch() {
     assert_eq!((after.gaps, after.late, after.before), (0, 0, before.before), "{after:?}");
     net.run_for(Duration::from_secs(40));
     assert_eq!(sealed_with(&net, 2), epoch, "the deadline ran on");
+}
+
+fn numbered(who: usize, life: u64) -> SymbolicEngine {
+    SymbolicEngine::new(&format!("p{who}")).unwrap().incarnation(life)
+}
+
+/// Three members that send media.
+fn three(seed: u64, media: MediaConfig) -> Network<SymbolicEngine> {
+    let mut net = Network::new(NetworkConfig::new(seed));
+    net.enable_media(media, seed);
+    for who in 0..3 {
+        net.add(numbered(who, 0), Config::new(GroupName::try_from("room").unwrap())).unwrap();
+        net.command(who, Command::Join).unwrap();
+    }
+    net.run_for(Duration::from_secs(30));
+    net
+}
+
+fn media_of(net: &Network<SymbolicEngine>, who: usize) -> &MediaEndpoint {
+    &net.media().unwrap().endpoints()[who]
+}
+
+/// An older copy of the state is put in place of the newer one: the member catches up on epochs that it was in
+/// before, and sealed in.
+#[test]
+fn a_state_that_was_put_back_seals_nothing_twice() {
+    for places in [Places::FromStart, Places::ByTime] {
+        let mut media = MediaConfig::default();
+        media.places = places;
+        let mut net = three(7, media);
+        let (state, ring) = (net.durable(2).unwrap(), media_of(&net, 2).stored().cloned());
+        for who in [0, 1, 0] {
+            net.command(who, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(5));
+        }
+        let newest = net.peer(2).unwrap().epoch().unwrap();
+        assert_eq!(media_of(&net, 2).ring().seal_with().unwrap().epoch(), newest);
+        net.crash(2);
+        net.put_back(2, state);
+        net.media_mut().unwrap().endpoint_mut(2).unwrap().put_back(ring);
+        let before = media_of(&net, 2).stats();
+        net.restart(2, numbered(2, 1)).unwrap();
+        assert!(net.peer(2).unwrap().epoch().unwrap() < newest);
+        net.run_for(Duration::from_secs(40));
+        assert_eq!(net.peer(2).unwrap().epoch().unwrap(), newest);
+        let after = media_of(&net, 2).stats();
+        assert!(after.opened > before.opened + 100, "{after:?}");
+        if places == Places::FromStart {
+            assert_eq!(media_of(&net, 2).ring().sealing(), Err(Silence::Restored));
+            assert_eq!(after.sealed, before.sealed, "in none of the epochs on the way");
+            // What others commit may be as old as the state, for all that it can know.
+            net.command(0, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(5));
+            assert_eq!(media_of(&net, 2).ring().sealing(), Err(Silence::Restored));
+            net.command(2, Command::Update).unwrap();
+            net.run_for(Duration::from_secs(5));
+            assert_eq!(net.peer(2).unwrap().epoch().unwrap(), newest + 2);
+        }
+        let sealing = media_of(&net, 2).ring().seal_with().unwrap().epoch();
+        assert_eq!(sealing, net.peer(2).unwrap().epoch().unwrap());
+        assert!(media_of(&net, 2).stats().sealed > before.sealed);
+        let stats = net.media().unwrap().stats();
+        assert_eq!((stats.reused, stats.gaps, stats.dark), (0, 0, 0), "{stats:?}");
+        assert_eq!(net.failures(), []);
+    }
+}
+
+/// The own commit that a state holds may have won before the state was put back.
+#[test]
+fn an_own_commit_of_an_earlier_run_makes_no_epoch_new() {
+    let mut media = MediaConfig::default();
+    media.places = Places::FromStart;
+    let mut net = three(9, media);
+    let base = net.peer(2).unwrap().epoch().unwrap();
+    net.command(2, Command::Update).unwrap();
+    let built = net.run_until(Duration::from_secs(20), |net| net.peer(2).unwrap().inside().outbox.is_some());
+    assert!(built);
+    let (state, ring) = (net.durable(2).unwrap(), media_of(&net, 2).stored().cloned());
+    net.run_for(Duration::from_secs(10));
+    assert_eq!(media_of(&net, 2).ring().seal_with().unwrap().epoch(), base + 1);
+    net.crash(2);
+    net.put_back(2, state);
+    net.media_mut().unwrap().endpoint_mut(2).unwrap().put_back(ring);
+    net.restart(2, numbered(2, 1)).unwrap();
+    assert_eq!(net.peer(2).unwrap().epoch(), Some(base));
+    net.run_for(Duration::from_secs(40));
+    assert_eq!(net.peer(2).unwrap().epoch(), Some(base + 1));
+    assert_eq!(media_of(&net, 2).ring().sealing(), Err(Silence::Restored));
+    net.command(2, Command::Update).unwrap();
+    net.run_for(Duration::from_secs(10));
+    assert_eq!(media_of(&net, 2).ring().seal_with().unwrap().epoch(), base + 2);
+    assert_eq!(net.media().unwrap().stats().reused, 0);
+}
+
+/// The removal is on no relay any more, and who could let the member in again is gone.
+#[test]
+fn who_did_not_see_a_removal_seals_nothing_ten_minutes_later() {
+    let mut net = three(11, MediaConfig::default());
+    let removed = net.peer(2).unwrap().sender_id().clone();
+    let shared = media_of(&net, 1).ring().seal_with().unwrap().clone();
+    assert_eq!(media_of(&net, 2).ring().open_with(shared.epoch()), Some(&shared), "the removed one has it");
+    net.partition(1, Duration::from_secs(20));
+    net.command(0, Command::Remove(removed)).unwrap();
+    net.run_for(Duration::from_secs(10));
+    assert_eq!(net.peer(2).unwrap().phase(), Phase::Ended);
+    net.crash(0);
+    net.evict_relay();
+    let told = |net: &Network<SymbolicEngine>| {
+        net.notices(1).iter().any(|(_, notice)| matches!(notice, Notice::Rejoining(_)))
+    };
+    assert!(net.run_until(Duration::from_secs(300), told));
+    net.run_for(Duration::from_secs(29));
+    assert_eq!(media_of(&net, 1).ring().sealing(), Ok(&shared), "it may yet be let in");
+    net.run_for(Duration::from_secs(2));
+    let bound = media_of(&net, 1).stats();
+    net.run_for(Duration::from_secs(600));
+    let later = media_of(&net, 1).stats();
+    assert_eq!((later.sealed, media_of(&net, 1).ring().sealing()), (bound.sealed, Err(Silence::Behind)));
+    assert!(later.held_back > bound.held_back + 5000, "{later:?}");
+    assert_eq!(media_of(&net, 1).ring().open_with(shared.epoch()), Some(&shared), "it opens on");
+    // Let in again, it goes on.
+    net.restart(0, numbered(0, 1)).unwrap();
+    net.run_for(Duration::from_secs(120));
+    assert_eq!(net.peer(1).unwrap().phase(), Phase::Member);
+    let epoch = net.peer(1).unwrap().epoch().unwrap();
+    assert_eq!(media_of(&net, 1).ring().seal_with().unwrap().epoch(), epoch);
+    assert_eq!(net.failures(), []);
+}
+
+/// Let in once more by a Welcome that an earlier run has joined by, it is where it was before.
+#[test]
+fn a_key_package_of_an_earlier_run_makes_no_epoch_new() {
+    let mut media = MediaConfig::default();
+    media.places = Places::FromStart;
+    let mut net = three(13, media);
+    let new = net.add(numbered(3, 0), Config::new(GroupName::try_from("room").unwrap())).unwrap();
+    net.command(new, Command::Join).unwrap();
+    let asks = |net: &Network<SymbolicEngine>| net.peer(3).unwrap().phase() == Phase::Joining;
+    assert!(net.run_until(Duration::from_secs(20), asks));
+    let state = net.durable(new).unwrap();
+    net.run_for(Duration::from_secs(5));
+    let joined = net.peer(new).unwrap().epoch().unwrap();
+    assert!(media_of(&net, new).ring().sealing().is_ok());
+    net.crash(new);
+    net.put_back(new, state);
+    net.media_mut().unwrap().endpoint_mut(new).unwrap().put_back(None);
+    net.restart(new, numbered(3, 1)).unwrap();
+    net.run_for(Duration::from_secs(5));
+    assert_eq!(net.peer(new).unwrap().epoch(), Some(joined));
+    assert_eq!(media_of(&net, new).ring().sealing(), Err(Silence::Restored));
+    net.command(new, Command::Update).unwrap();
+    net.run_for(Duration::from_secs(5));
+    assert_eq!(media_of(&net, new).ring().seal_with().unwrap().epoch(), joined + 1);
+    assert_eq!(net.media().unwrap().stats().reused, 0);
 }

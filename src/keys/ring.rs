@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::keys::ring_config::{ForgetReason, RingConfig, RingNotice, SwitchReason};
+use crate::keys::floor::Floor;
+use crate::keys::ring_config::{ForgetReason, RingConfig, RingNotice, Silence, SwitchReason};
 use crate::keys::secret::{EpochKeys, EpochSecret};
 use crate::notice::Notice;
 use crate::time::Timestamp;
@@ -34,8 +35,9 @@ impl Held {
 /// The epochs of one group, as one member's media uses them: a state machine without IO or clock.
 ///
 /// Receive first: a new epoch opens at once. Sending switches to it when enough members were seen on it, or
-/// at a deadline, sooner after a removal. There is always an epoch to seal with from the first one on until
-/// [`close`](Self::close), so that media never stops and never goes out in the clear.
+/// at a deadline, sooner after a removal. There is an epoch to seal with from the first one on until
+/// [`close`](Self::close), so that media does not stop and never goes out in the clear. Two things alone interrupt
+/// it, each a [`Silence`]: a restart, and that the group went on without this member.
 ///
 /// Feed it [`new_epoch`](Self::new_epoch), [`seen`](Self::seen), [`switch_now`](Self::switch_now) and, at
 /// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); drain
@@ -43,7 +45,7 @@ impl Held {
 /// back moves every deadline back with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EpochKeyRing {
-    config: RingConfig,
+    pub(super) config: RingConfig,
     pub(super) me: SenderId,
     pub(super) held: BTreeMap<u64, Held>,
     pub(super) sending: Option<u64>,
@@ -53,6 +55,12 @@ pub struct EpochKeyRing {
     pub(super) seen: BTreeMap<SenderId, u64>,
     /// The time of the last call.
     pub(super) latest: Timestamp,
+    /// Since when it is known that the group goes on without this member.
+    pub(super) behind: Option<Timestamp>,
+    /// From where on epochs may be sealed with that an earlier run may have had.
+    pub(super) resumes_at: Option<Floor>,
+    /// Why nothing is sealed, as last told.
+    pub(super) silent: Option<Silence>,
     pub(super) notices: VecDeque<RingNotice>,
 }
 
@@ -67,6 +75,9 @@ impl EpochKeyRing {
             members: BTreeSet::new(),
             seen: BTreeMap::new(),
             latest: Timestamp::default(),
+            behind: None,
+            resumes_at: None,
+            silent: None,
             notices: VecDeque::new(),
         }
     }
@@ -96,6 +107,10 @@ impl EpochKeyRing {
                 }
             }
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.close(),
+            // The next epoch was decided, and is out of reach for now.
+            Notice::Rejoining(_) | Notice::FaultyCommit { .. } | Notice::JoinStalled { .. } => {
+                self.fall_behind(now);
+            }
             _ => {}
         }
         Ok(())
@@ -103,9 +118,16 @@ impl EpochKeyRing {
 
     /// Takes in every epoch of a participant that was just restored, which gives no notice of them:
     /// [`Participant::all_epoch_keys`](crate::Participant::all_epoch_keys).
+    ///
+    /// They open, and nothing is sealed with them ([`Silence::Restored`]) unless
+    /// [`sealing_from`](Self::sealing_from) says from where on. None at all: it is no member, or not yet again.
     pub fn on_restore(&mut self, now: Timestamp, keys: impl IntoIterator<Item = EpochKeys>) {
+        let mut keys = keys.into_iter().peekable();
+        if keys.peek().is_none() {
+            self.fall_behind(now);
+        }
         for EpochKeys { secret, members } in keys {
-            self.new_epoch(now, secret, members);
+            self.new_epoch(now, secret.resumed(), members);
         }
     }
 
@@ -117,7 +139,7 @@ impl EpochKeyRing {
     pub fn new_epoch(
         &mut self,
         now: Timestamp,
-        secret: EpochSecret,
+        mut secret: EpochSecret,
         members: impl IntoIterator<Item = SenderId>,
     ) {
         self.follow_clock(now);
@@ -129,6 +151,10 @@ impl EpochKeyRing {
             Some(_) => (ready, removal) = self.drop_fork(epoch, now),
             None if self.newest().is_some_and(|newest| epoch < newest) => return,
             None => {}
+        }
+        self.behind = None;
+        if let Some(floor) = self.resumes_at.filter(|_| !secret.may_seal()) {
+            secret.set_floor(floor);
         }
         let members: BTreeSet<SenderId> = members.into_iter().collect();
         if !members.is_empty() {
@@ -184,7 +210,7 @@ impl EpochKeyRing {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let switch = self.next_switch().map(|(at, ..)| at);
         let forget = self.held.iter().filter_map(|(epoch, held)| self.forget_at(*epoch, held)).min();
-        switch.into_iter().chain(forget).min()
+        switch.into_iter().chain(forget).chain(self.next_silence()).min()
     }
 
     /// The next notice.
@@ -192,9 +218,9 @@ impl EpochKeyRing {
         self.notices.pop_front()
     }
 
-    /// The secret to seal with; `None` before the first epoch and after [`close`](Self::close).
+    /// The secret to seal with; `None` where [`sealing`](Self::sealing) says why not.
     pub fn seal_with(&self) -> Option<&EpochSecret> {
-        self.open_with(self.sending?)
+        self.sealing().ok()
     }
 
     /// The secret of objects under this key id, if they can be opened.
@@ -218,6 +244,8 @@ impl EpochKeyRing {
             self.notices.push_back(RingNotice::Forgotten { epoch, why: ForgetReason::Closed });
         }
         self.sending = None;
+        self.behind = None;
+        self.silent = None;
         self.members.clear();
         self.seen.clear();
     }
@@ -226,6 +254,7 @@ impl EpochKeyRing {
         let back = self.latest.since(now);
         if !back.is_zero() {
             self.held.values_mut().for_each(|held| held.set_back(back));
+            self.behind = self.behind.map(|since| since.before(back));
         }
         self.latest = now;
     }
@@ -273,10 +302,12 @@ impl EpochKeyRing {
 
     pub(super) fn settle(&mut self, now: Timestamp) {
         self.note_quorums(now);
-        if self.sending.is_none()
-            && let Some(newest) = self.newest()
-        {
-            self.switch(newest, SwitchReason::First);
+        if let Some(newest) = self.newest() {
+            if self.sending.is_none() {
+                self.switch(newest, SwitchReason::First);
+            } else if self.is_silent_for_want_of(newest) {
+                self.switch(newest, SwitchReason::Resumed);
+            }
         }
         while let Some((at, epoch, why)) = self.next_switch() {
             if at > now {
@@ -284,6 +315,7 @@ impl EpochKeyRing {
             }
             self.switch(epoch, why);
         }
+        self.tell_silence();
         self.forget_old(now);
     }
 
@@ -326,16 +358,6 @@ impl EpochKeyRing {
         let at = at.min(last);
         let (epoch, held) = pending().find(|(_, held)| self.due(held).0 <= at)?;
         Some((at, *epoch, self.due(held).1))
-    }
-
-    pub(super) fn switch(&mut self, epoch: u64, why: SwitchReason) {
-        if self.sending == Some(epoch) {
-            return;
-        }
-        self.sending = Some(epoch);
-        // Nobody acted on a switch that was not polled.
-        self.notices.retain(|notice| !matches!(notice, RingNotice::SendWith { .. }));
-        self.notices.push_back(RingNotice::SendWith { epoch, why });
     }
 
     fn forget_at(&self, epoch: u64, held: &Held) -> Option<Timestamp> {

@@ -21,6 +21,9 @@ pub struct RingConfig {
     pub keep: Duration,
     /// Most epochs kept, at least 2.
     pub keep_epochs: usize,
+    /// Who is told that the group goes on without it seals for this much longer, if no epoch comes. By then
+    /// others may have removed somebody who reads on.
+    pub stale_after: Duration,
 }
 
 impl Default for RingConfig {
@@ -32,6 +35,7 @@ impl Default for RingConfig {
             coalesce: Duration::from_millis(200),
             keep: Duration::from_secs(60),
             keep_epochs: 64,
+            stale_after: Duration::from_secs(30),
         }
     }
 }
@@ -52,6 +56,11 @@ pub enum RingNotice {
         /// Why now.
         why: SwitchReason,
     },
+    /// Seal nothing from now on, until the next [`SendWith`](Self::SendWith). What can be opened stays so.
+    Silent {
+        /// Why.
+        why: Silence,
+    },
     /// This epoch's secret is erased: drop what was derived from it.
     Forgotten {
         /// The epoch.
@@ -59,6 +68,22 @@ pub enum RingNotice {
         /// Why.
         why: ForgetReason,
     },
+}
+
+/// Why there is nothing to seal with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Silence {
+    /// No epoch came yet, or the ring is closed.
+    #[error("no epoch to seal with")]
+    NoEpoch,
+    /// The group went on without this member, longer than [`RingConfig::stale_after`] ago.
+    #[error("the group went on without this member")]
+    Behind,
+    /// An earlier run may have sealed with this epoch, and nobody said from where on it did not:
+    /// [`EpochKeyRing::sealing_from`](crate::keys::EpochKeyRing::sealing_from).
+    #[error("this epoch may have been sealed with before a restart")]
+    Restored,
 }
 
 /// Why an epoch is sent with now.
@@ -77,6 +102,8 @@ pub enum SwitchReason {
     Asked,
     /// It was sent with before the restart.
     Restored,
+    /// It ends a [`Silence`], and waits for nobody.
+    Resumed,
 }
 
 /// Why an epoch's secret is erased.

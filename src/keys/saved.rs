@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::engine::Kdf;
 use crate::keys::ring::{EpochKeyRing, Held};
 use crate::keys::ring_config::{RingConfig, RingNotice, SwitchReason};
@@ -16,7 +14,7 @@ use crate::tracks::SenderId;
 /// "MQKR", then the format's version.
 const MAGIC: &[u8; 4] = b"MQKR";
 /// The format this crate writes and the only one it reads.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 impl EpochKeyRing {
     /// What [`restore`](Self::restore) takes: the secrets of all epochs held and the deadlines that run.
@@ -33,6 +31,7 @@ impl EpochKeyRing {
         let mut out = Writer::of(MAGIC, VERSION, room);
         out.bytes(self.me.as_bytes());
         out.u64(self.latest.as_millis());
+        out.option(self.behind.map(Timestamp::as_millis), Writer::u64);
         out.option(self.sending, Writer::u64);
         out.list(self.members.iter(), |out, member| out.bytes(member.as_bytes()));
         out.list(self.seen.iter(), |out, (sender, epoch)| {
@@ -53,7 +52,9 @@ impl EpochKeyRing {
     /// the group's cipher suite ([`Engine::kdf`](crate::engine::Engine::kdf)). What came due in the meantime
     /// is done: a switch after a removal is not put off by a restart.
     ///
-    /// Then call [`on_restore`](Self::on_restore), for what was passed after the ring was stored.
+    /// Then call [`on_restore`](Self::on_restore), for what was passed after the ring was stored. Nothing is sealed
+    /// with what is held now ([`Silence::Restored`](crate::keys::Silence)) unless
+    /// [`sealing_from`](Self::sealing_from) says from where on.
     ///
     /// # Errors
     /// [`SnapshotError`] for bytes that are no saved ring, of another version, or of another participant.
@@ -64,12 +65,13 @@ impl EpochKeyRing {
         saved: &Secret,
         now: Timestamp,
     ) -> Result<Self, SnapshotError> {
-        let mut from = Reader::of(Bytes::from_owner(Owner(saved.clone())), MAGIC, VERSION)?;
+        let mut from = Reader::of(saved.clone().into_shared(), MAGIC, VERSION)?;
         if from.bytes()? != me.as_bytes() {
             return Err(SnapshotError::OtherParticipant);
         }
         let mut ring = Self::new(config, me);
         ring.latest = Timestamp::from_millis(from.u64()?);
+        ring.behind = from.option(|from| from.u64().map(Timestamp::from_millis))?;
         ring.sending = from.option(Reader::u64)?;
         ring.members = from.list(Reader::sender)?.into_iter().collect();
         ring.seen = from.list(|from| Ok((from.sender()?, from.u64()?)))?.into_iter().collect();
@@ -95,14 +97,5 @@ impl EpochKeyRing {
         }
         ring.settle(now);
         Ok(ring)
-    }
-}
-
-/// Lets a reader look at a secret without a copy that outlives it.
-struct Owner(Secret);
-
-impl AsRef<[u8]> for Owner {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
     }
 }

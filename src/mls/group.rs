@@ -132,6 +132,8 @@ impl<C: MlsConfig> MlsEngine<C> {
         }
         let Some(inner) = &mut held.group else { return Err(EngineError::State) };
         let saved = self.write(inner)?;
+        // A Welcome that was only looked into is joined by now, or never: what it opened is a whole group.
+        *self.welcomed() = None;
         held.saved = Some(saved.clone());
         Ok(saved)
     }
@@ -144,9 +146,9 @@ impl<C: MlsConfig> MlsEngine<C> {
     fn write(&self, group: &mut Inner<C>) -> Result<Bytes, EngineError> {
         let _guard = self.slots();
         group.write_to_storage().map_err(provider)?;
-        let mut state = self.states.take().ok_or(EngineError::Unsupported("a group of another engine"))?;
-        // In its own memory, and nothing behind it: to make room would copy all of it.
-        Ok(std::mem::take(&mut *state).into())
+        let state = self.states.take().ok_or(EngineError::Unsupported("a group of another engine"))?;
+        // In its own memory, which is overwritten in the end, and nothing behind it: to make room would copy all of it.
+        Ok(Bytes::from_owner(state))
     }
 
     fn read(&self, saved: &Bytes) -> Result<Inner<C>, EngineError> {

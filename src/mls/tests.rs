@@ -12,7 +12,7 @@ use mls_rs_core::group::{EpochRecord, GroupState};
 
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::params;
-use crate::engine::{Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
+use crate::engine::{Attached, Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
 use crate::mls::error::{Stop, invalid};
 use crate::mls::message::mls_time;
 use crate::mls::settings::SMALL_WELCOME;
@@ -102,6 +102,20 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
     assert!(b.join(NOW, &first, &keys[0], Some(&tree)).unwrap().is_err(), "what came with it counts");
     b.generate_key_package(NOW, &name(), 3).unwrap();
     assert!(b.welcomed().is_none(), "secrets of a group that nobody joined");
+    b.examine_welcome(&first, &keys).unwrap().unwrap();
+    let own = self::group(&mut b);
+    b.save(&own).unwrap();
+    assert!(b.welcomed().is_none(), "secrets of a group that nobody joins any more");
+}
+
+/// A buffer that nobody else holds and that does not erase itself is unique to [`Bytes`].
+#[test]
+fn a_saved_group_is_erased_in_the_end() {
+    let mut a = seeded_engine("a", 1);
+    let group = group(&mut a);
+    let saved = a.save(&group).unwrap();
+    drop(group);
+    assert!(!saved.is_unique() && Bytes::from(saved.to_vec()).is_unique());
 }
 
 /// To try to join by it would open it once more in vain, as the tree is not there yet.
@@ -112,7 +126,9 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
     let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
     let track = GroupTracks::new(name(), CommitTrackPolicy::Shared).tree(a.sender_id());
-    let apart = a.build_with(&group, NOW, adds, &[], &apart).unwrap().unwrap();
+    let place = Location { group: 1, object: 0 };
+    let attached = Attached { tree: Some((track, place)), spent: None };
+    let apart = a.build_with(&group, NOW, adds, &[], &attached).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }

@@ -1,19 +1,22 @@
 //! What a relay does between publishers and subscribers.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod session;
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use self::session::{Down, Session};
 use crate::codec::{
     AnnounceOk, ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeDone,
-    SubscribeNamespace, SubscribeNamespaceResponse, SubscribeOk,
+    SubscribeNamespace, SubscribeNamespaceResponse, SubscribeOk, Unsubscribe,
 };
-use crate::namespace::kept::Kept;
-use crate::namespace::rules::{MAX_SUBSCRIPTIONS, NamespaceError};
+use crate::namespace::bounds::{Dropped, RelayConfig};
+use crate::namespace::kept::{Kept, Room};
+use crate::namespace::name::{Name, own, own_name};
+use crate::namespace::rules::NamespaceError;
+use crate::namespace::table::{Many, Table};
 use crate::tracks::Location;
-
-/// Flat namespace and track name.
-type Name = (Bytes, Bytes);
 
 /// What goes out on a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,74 +27,81 @@ pub enum Output {
     Object(ObjectStream),
 }
 
-/// A relay's bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct RelayConfig {
-    /// Objects kept for each track, the newest.
-    pub cache: usize,
-}
-
-impl Default for RelayConfig {
-    fn default() -> Self {
-        Self { cache: 256 }
-    }
-}
-
 /// A relay between sessions that `S` names.
 ///
 /// Several sessions may announce one namespace, and several may publish on one track. The first payload
 /// at a location stands: the same again is dropped, and so is another one, which is counted. An object
 /// goes back to the session it came from only if that session asked for its track by SUBSCRIBE.
+///
+/// What a message costs depends on what it brings about, not on how many tracks there are. Everything that
+/// is kept has a bound ([`RelayConfig`]); what had to go is counted in [`dropped`](Self::dropped).
 #[derive(Clone, Debug)]
 pub struct Relay<S> {
     config: RelayConfig,
-    sessions: BTreeMap<S, Session>,
-    cache: BTreeMap<Name, Kept>,
+    sessions: Table<S, Session>,
+    cache: Kept,
     conflicts: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Session {
-    announced: BTreeSet<Bytes>,
-    /// Upstream: namespace requests and subscriptions of the relay's, and the tracks they stand for.
-    asked: BTreeMap<u64, Bytes>,
-    upstream: BTreeMap<u64, (u64, Name)>,
-    next_request: u64,
-    next_subscribe: u64,
-    /// Downstream: what the session asked of the relay.
-    requests: BTreeMap<u64, Bytes>,
-    downstream: BTreeMap<u64, Down>,
-    next_info: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Down {
-    name: Name,
-    alias: u64,
-    from: u64,
-    request: Option<u64>,
+    dropped: Dropped,
+    /// Who announced a namespace, and who asked for all of it.
+    announcers: Many<Bytes, S>,
+    wanting: Many<Bytes, S>,
+    /// Who said that it publishes a track.
+    publishers: Many<Name, S>,
+    /// Where a track's objects go; and those of them that were asked for by SUBSCRIBE.
+    listeners: Many<Name, (S, u64)>,
+    subscribers: Many<Name, (S, u64)>,
 }
 
 impl<S: Ord + Clone> Relay<S> {
     /// A relay without sessions.
     pub fn new(config: RelayConfig) -> Self {
-        Self { config, sessions: BTreeMap::new(), cache: BTreeMap::new(), conflicts: 0 }
+        let room = Room { each: config.cache, tracks: config.cache_tracks, bytes: config.cache_bytes };
+        Self {
+            config,
+            sessions: Table::default(),
+            cache: Kept::new(room),
+            conflicts: 0,
+            dropped: Dropped::default(),
+            announcers: Many::default(),
+            wanting: Many::default(),
+            publishers: Many::default(),
+            listeners: Many::default(),
+            subscribers: Many::default(),
+        }
     }
 
     /// A session opens.
     pub fn open(&mut self, session: S) {
-        self.sessions.insert(session, Session { next_info: 1, ..Session::default() });
+        self.close(&session);
+        self.sessions.insert(session, Session::new());
     }
 
     /// A session is gone, with all it announced and asked for. What it published stays in the cache.
     pub fn close(&mut self, session: &S) {
-        self.sessions.remove(session);
+        let Some(gone) = self.sessions.remove(session) else { return };
+        for (namespace, ()) in gone.announced.iter() {
+            self.announcers.remove(namespace, session);
+        }
+        for (_, namespace) in gone.requests.iter() {
+            self.wanting.remove(namespace, session);
+        }
+        for (_, up) in gone.upstream.iter() {
+            self.publishers.remove(&up.name, session);
+        }
+        for (id, down) in gone.told.iter().chain(gone.subscribed.iter()) {
+            self.listeners.remove(&down.name, &(session.clone(), *id));
+            self.subscribers.remove(&down.name, &(session.clone(), *id));
+        }
     }
 
     /// Objects that came for a location that already holds another payload.
     pub fn conflicts(&self) -> u64 {
         self.conflicts
+    }
+
+    /// What had to go for want of room.
+    pub fn dropped(&self) -> Dropped {
+        Dropped { objects: self.cache.dropped(), ..self.dropped }
     }
 
     /// Forgets every object, as a restart does.
@@ -108,11 +118,13 @@ impl<S: Ord + Clone> Relay<S> {
         let mut out = Vec::new();
         match message {
             ControlMessage::Announce(announce) => {
-                let namespace = announce.namespace;
-                if session.announced.len() >= MAX_SUBSCRIPTIONS {
-                    return Err(NamespaceError::TooMany);
+                let namespace = own(&announce.namespace);
+                if session.announced.contains(&namespace) {
+                    return Ok(vec![(from.clone(), AnnounceOk { namespace }.into())]);
                 }
-                session.announced.insert(namespace.clone());
+                session.claim(&(namespace.clone(), Bytes::new()), &self.config)?;
+                session.announced.insert(namespace.clone(), ());
+                self.announcers.add(namespace.clone(), from.clone());
                 out.push((from.clone(), AnnounceOk { namespace: namespace.clone() }.into()));
                 self.pull(from, &namespace, &mut out);
             }
@@ -121,28 +133,31 @@ impl<S: Ord + Clone> Relay<S> {
             }
             ControlMessage::NamespaceInfo(info) => self.on_info(from, info, &mut out)?,
             ControlMessage::Subscribe(subscribe) => self.on_subscribe(from, subscribe, &mut out)?,
-            ControlMessage::Unsubscribe(unsubscribe) => {
-                let down = session.downstream.get_mut(&unsubscribe.subscribe_id);
-                let down = down.ok_or(NamespaceError::UnknownSubscription)?;
-                if down.request.is_some() {
+            ControlMessage::Unsubscribe(Unsubscribe { subscribe_id: id }) => {
+                if let Some(down) = session.told.get_mut(&id) {
                     // Told once, and not again.
                     down.from = u64::MAX;
                 } else {
-                    session.downstream.remove(&unsubscribe.subscribe_id);
+                    let name = session.unsubscribe(id).ok_or(NamespaceError::UnknownSubscription)?;
+                    self.listeners.remove(&name, &(from.clone(), id));
+                    self.subscribers.remove(&name, &(from.clone(), id));
                 }
             }
             ControlMessage::SubscribeNamespaceResponse(response) => {
-                if !session.asked.contains_key(&response.id) {
+                if !session.asked.contains(&response.id) {
                     return Err(NamespaceError::UnknownRequest);
                 }
                 if response.result.is_err() {
-                    session.asked.remove(&response.id);
+                    session.refused(response.id);
                 }
             }
-            ControlMessage::SubscribeOk(ok) if session.upstream.contains_key(&ok.subscribe_id) => {}
+            ControlMessage::SubscribeOk(ok) if session.upstream.contains(&ok.subscribe_id) => {}
             ControlMessage::SubscribeDone(done) => {
-                let ended = session.upstream.remove(&done.subscribe_id);
-                ended.ok_or(NamespaceError::UnknownSubscription)?;
+                let ended = session.end_upstream(done.subscribe_id);
+                let name = ended.ok_or(NamespaceError::UnknownSubscription)?;
+                if !session.publishes(&name) {
+                    self.publishers.remove(&name, from);
+                }
             }
             ControlMessage::SubscribeOk(_) => return Err(NamespaceError::UnknownSubscription),
             ControlMessage::AnnounceOk(_) => return Err(NamespaceError::Unexpected),
@@ -152,23 +167,24 @@ impl<S: Ord + Clone> Relay<S> {
 
     /// A session announced `namespace`: ask it for what others want of it.
     fn pull(&mut self, announcer: &S, namespace: &Bytes, out: &mut Vec<(S, Output)>) {
-        let others = self.sessions.iter().filter(|(s, _)| *s != announcer);
-        let wanted = others.flat_map(|(_, s)| s.requests.values()).any(|n| n == namespace);
-        let tracks: BTreeSet<Name> = self
-            .sessions
-            .values()
-            .flat_map(|s| s.downstream.values())
-            .filter(|d| d.request.is_none() && d.name.0 == *namespace)
-            .map(|d| d.name.clone())
-            .collect();
-        if let Some(session) = self.sessions.get_mut(announcer) {
-            if wanted {
-                out.extend(session.ask_namespace(namespace).map(|m| (announcer.clone(), m)));
-            }
-            for name in tracks {
-                out.extend(session.ask_track(&name).map(|m| (announcer.clone(), m)));
-            }
+        if self.wanting.of(namespace).any(|s| s != announcer)
+            && let Some(session) = self.sessions.get_mut(announcer)
+        {
+            out.extend(session.ask_namespace(namespace).map(|m| (announcer.clone(), m.into())));
         }
+        for name in self.subscribers.under(namespace).cloned().collect::<Vec<_>>() {
+            self.ask_track(announcer, &name, out);
+        }
+    }
+
+    fn ask_track(&mut self, announcer: &S, name: &Name, out: &mut Vec<(S, Output)>) {
+        let Some(session) = self.sessions.get_mut(announcer) else { return };
+        let Some((ended, subscribe)) = session.ask_track(name, &self.config) else { return };
+        if let Some(subscribe_id) = ended {
+            self.dropped.asked = self.dropped.asked.saturating_add(1);
+            out.push((announcer.clone(), Unsubscribe { subscribe_id }.into()));
+        }
+        out.push((announcer.clone(), subscribe.into()));
     }
 
     fn on_subscribe_namespace(
@@ -179,29 +195,27 @@ impl<S: Ord + Clone> Relay<S> {
     ) -> Result<(), NamespaceError> {
         let SubscribeNamespace { namespace, id } = request;
         let session = self.sessions.get_mut(from).ok_or(NamespaceError::UnknownSubscription)?;
-        if session.requests.contains_key(&id) {
+        if session.requests.contains(&id) {
             return Err(NamespaceError::BadId);
         }
-        if session.requests.len() >= MAX_SUBSCRIPTIONS {
-            return Err(NamespaceError::TooMany);
-        }
-        session.requests.insert(id, namespace.clone());
+        let namespace = own(&namespace);
+        session.claim(&(namespace.clone(), Bytes::new()), &self.config)?;
+        let is_first = session.request_for(&namespace).is_none();
+        session.request(id, namespace.clone());
         out.push((from.clone(), SubscribeNamespaceResponse { id, result: Ok(()) }.into()));
-        for (announcer, session) in self.sessions.iter_mut().filter(|(s, _)| *s != from) {
-            if session.announced.contains(&namespace) {
-                out.extend(session.ask_namespace(&namespace).map(|m| (announcer.clone(), m)));
+        if !is_first {
+            // It has been told all there is, and is told the rest as it comes.
+            return Ok(());
+        }
+        self.wanting.add(namespace.clone(), from.clone());
+        for announcer in self.announcers.of(&namespace).filter(|s| *s != from) {
+            if let Some(session) = self.sessions.get_mut(announcer) {
+                out.extend(session.ask_namespace(&namespace).map(|m| (announcer.clone(), m.into())));
             }
         }
-        // Tracks that are known already, but for the subscriber's own.
-        let known: BTreeSet<Name> = self
-            .sessions
-            .iter()
-            .filter(|(s, _)| *s != from)
-            .flat_map(|(_, s)| s.told())
-            .filter(|name| name.0 == namespace)
-            .cloned()
-            .chain(self.cache.keys().filter(|name| name.0 == namespace).cloned())
-            .collect();
+        // Tracks that are known already; `tell` leaves out the subscriber's own.
+        let known: BTreeSet<Name> =
+            self.publishers.under(&namespace).chain(self.cache.under(&namespace)).cloned().collect();
         for name in known {
             self.tell(from, &name, out);
         }
@@ -211,22 +225,26 @@ impl<S: Ord + Clone> Relay<S> {
     /// Tells a session of a track under a namespace that it asked for, and sends what there is of it.
     fn tell(&mut self, to: &S, name: &Name, out: &mut Vec<(S, Output)>) {
         let Some(session) = self.sessions.get_mut(to) else { return };
-        let asked = session.requests.iter().find(|(_, namespace)| **namespace == name.0);
-        let Some(request) = asked.map(|(id, _)| *id) else { return };
-        let own = session.told().any(|told| told == name);
-        let told = session.downstream.values().any(|d| d.request.is_some() && d.name == *name);
-        if own || told || session.downstream.len() >= MAX_SUBSCRIPTIONS {
+        let Some(request) = session.request_for(&name.0) else { return };
+        if session.publishes(name) || session.is_told_of(name) {
             return;
         }
-        let id = session.next_info;
-        session.next_info = id.wrapping_add(2);
-        let down = Down { name: name.clone(), alias: id, from: 0, request: Some(request) };
-        session.downstream.insert(id, down);
+        while !session.can_be_told(name, &self.config) {
+            let Some((id, old)) = session.end_oldest() else { return };
+            self.listeners.remove(&old, &(to.clone(), id));
+            self.dropped.told = self.dropped.told.saturating_add(1);
+            let reason = Bytes::from_static(b"too many tracks");
+            let done = SubscribeDone { subscribe_id: id, status: 0, reason, last: None };
+            out.push((to.clone(), done.into()));
+        }
+        let id = session.tell(name);
+        self.listeners.add(name.clone(), (to.clone(), id));
         let (namespace, track) = name.clone();
         let info =
             NamespaceInfo { track_alias: id, subscribe_id: id, namespace, name: track, request_id: request };
         out.push((to.clone(), Output::Control(info.into())));
-        for (at, payload) in self.cache.get(name).into_iter().flat_map(Kept::iter) {
+        self.cache.touch(name);
+        for (at, payload) in self.cache.of(name) {
             out.push((to.clone(), object(id, id, at, payload)));
         }
     }
@@ -242,15 +260,14 @@ impl<S: Ord + Clone> Relay<S> {
         if *asked != info.namespace {
             return Err(NamespaceError::WrongNamespace);
         }
-        if info.subscribe_id.is_multiple_of(2) || session.upstream.contains_key(&info.subscribe_id) {
+        if info.subscribe_id.is_multiple_of(2) || session.upstream.contains(&info.subscribe_id) {
             return Err(NamespaceError::BadId);
         }
-        if session.upstream.len() >= MAX_SUBSCRIPTIONS {
-            return Err(NamespaceError::TooMany);
-        }
-        let name = (info.namespace, info.name);
-        session.upstream.insert(info.subscribe_id, (info.track_alias, name.clone()));
-        let others: Vec<S> = self.sessions.keys().filter(|s| *s != from).cloned().collect();
+        let name = own_name(&info.namespace, &info.name);
+        session.claim(&name, &self.config)?;
+        session.publish(info.subscribe_id, info.track_alias, name.clone());
+        self.publishers.add(name.clone(), from.clone());
+        let others: Vec<S> = self.wanting.of(&name.0).filter(|s| *s != from).cloned().collect();
         for to in others {
             self.tell(&to, &name, out);
         }
@@ -264,13 +281,10 @@ impl<S: Ord + Clone> Relay<S> {
         out: &mut Vec<(S, Output)>,
     ) -> Result<(), NamespaceError> {
         let id = subscribe.subscribe_id;
-        let name = (subscribe.namespace, subscribe.name);
+        let name = own_name(&subscribe.namespace, &subscribe.name);
         let session = self.sessions.get_mut(from).ok_or(NamespaceError::UnknownSubscription)?;
-        if id % 2 == 1 || session.downstream.contains_key(&id) {
+        if id % 2 == 1 || session.subscribed.contains(&id) {
             return Err(NamespaceError::BadId);
-        }
-        if session.downstream.len() >= MAX_SUBSCRIPTIONS {
-            return Err(NamespaceError::TooMany);
         }
         let (first, last) = match subscribe.filter {
             Filter::From { group } => (group, None),
@@ -278,15 +292,17 @@ impl<S: Ord + Clone> Relay<S> {
         };
         let alias = subscribe.track_alias;
         if last.is_none() {
-            let down = Down { name: name.clone(), alias, from: first, request: None };
-            session.downstream.insert(id, down);
+            session.claim(&name, &self.config)?;
+            session.subscribe(id, Down { name: name.clone(), alias, from: first });
+            self.listeners.add(name.clone(), (from.clone(), id));
+            self.subscribers.add(name.clone(), (from.clone(), id));
         }
-        let kept = self.cache.get(&name);
-        let largest = kept.and_then(Kept::last);
+        self.cache.touch(&name);
+        let largest = self.cache.last(&name);
         let ok = SubscribeOk { subscribe_id: id, expires: 0, largest };
         out.push((from.clone(), Output::Control(ok.into())));
         let mut sent = None;
-        for (at, payload) in kept.into_iter().flat_map(Kept::iter) {
+        for (at, payload) in self.cache.of(&name) {
             if (first..=last.unwrap_or(u64::MAX)).contains(&at.group) {
                 out.push((from.clone(), object(id, alias, at, payload)));
                 sent = Some(at);
@@ -300,10 +316,8 @@ impl<S: Ord + Clone> Relay<S> {
             }
             // Not here: it may be where it is published, for whoever asks again.
         }
-        for (announcer, session) in &mut self.sessions {
-            if session.announced.contains(&name.0) {
-                out.extend(session.ask_track(&name).map(|m| (announcer.clone(), m)));
-            }
+        for announcer in self.announcers.of(&name.0).cloned().collect::<Vec<_>>() {
+            self.ask_track(&announcer, &name, out);
         }
         Ok(())
     }
@@ -313,60 +327,32 @@ impl<S: Ord + Clone> Relay<S> {
     /// # Errors
     /// [`NamespaceError::UnknownSubscription`] or [`NamespaceError::WrongAlias`].
     pub fn object(&mut self, from: &S, stream: ObjectStream) -> Result<Vec<(S, Output)>, NamespaceError> {
-        let session = self.sessions.get(from).ok_or(NamespaceError::UnknownSubscription)?;
-        let (alias, name) =
-            session.upstream.get(&stream.subscribe_id).ok_or(NamespaceError::UnknownSubscription)?;
-        if *alias != stream.track_alias {
+        let session = self.sessions.get_mut(from).ok_or(NamespaceError::UnknownSubscription)?;
+        let up = session.upstream.get(&stream.subscribe_id).ok_or(NamespaceError::UnknownSubscription)?;
+        if up.alias != stream.track_alias {
             return Err(NamespaceError::WrongAlias);
         }
-        let name = name.clone();
+        let name = up.name.clone();
+        session.touch(stream.subscribe_id);
         let at = Location { group: stream.group, object: stream.object };
-        let kept = self.cache.entry(name.clone()).or_default();
-        if let Some(there) = kept.get(&at) {
+        if let Some(there) = self.cache.get(&name, &at) {
             self.conflicts = self.conflicts.saturating_add(u64::from(*there != stream.payload));
             return Ok(Vec::new());
         }
-        kept.put(at, stream.payload.clone(), self.config.cache);
+        self.cache.put(&name, at, &stream.payload);
         let mut out = Vec::new();
-        for (to, session) in &self.sessions {
-            for (id, down) in &session.downstream {
-                let echo = to == from && down.request.is_some();
-                if down.name == name && down.from <= at.group && !echo {
-                    out.push((to.clone(), object(*id, down.alias, at, stream.payload.clone())));
-                }
+        for (to, id) in self.listeners.of(&name) {
+            let Some(down) = self.sessions.get(to).and_then(|session| session.down(*id)) else { continue };
+            let echo = to == from && id % 2 == 1;
+            if down.from <= at.group && !echo {
+                out.push((to.clone(), object(*id, down.alias, at, stream.payload.clone())));
             }
         }
+        let again = |to: &&S| *to != from && self.sessions.get(*to).is_some_and(|s| s.must_be_told_again);
+        for to in self.wanting.of(&name.0).filter(again).cloned().collect::<Vec<_>>() {
+            self.tell(&to, &name, &mut out);
+        }
         Ok(out)
-    }
-}
-
-impl Session {
-    /// The tracks that this session said it publishes. What the relay asked for by itself proves nothing.
-    fn told(&self) -> impl Iterator<Item = &Name> {
-        self.upstream.iter().filter(|(id, _)| *id % 2 == 1).map(|(_, (_, name))| name)
-    }
-
-    fn ask_namespace(&mut self, namespace: &Bytes) -> Option<Output> {
-        if self.asked.values().any(|asked| asked == namespace) {
-            return None;
-        }
-        let id = self.next_request;
-        self.next_request = id.wrapping_add(1);
-        self.asked.insert(id, namespace.clone());
-        Some(Output::Control(SubscribeNamespace { namespace: namespace.clone(), id }.into()))
-    }
-
-    fn ask_track(&mut self, name: &Name) -> Option<Output> {
-        if self.upstream.iter().any(|(id, (_, asked))| id % 2 == 0 && asked == name) {
-            return None;
-        }
-        let id = self.next_subscribe;
-        self.next_subscribe = id.wrapping_add(2);
-        self.upstream.insert(id, (id, name.clone()));
-        let (namespace, track) = name.clone();
-        let filter = Filter::From { group: 0 };
-        let subscribe = Subscribe { subscribe_id: id, track_alias: id, namespace, name: track, filter };
-        Some(Output::Control(subscribe.into()))
     }
 }
 

@@ -30,6 +30,10 @@ pub enum NamespaceError {
 /// Most subscriptions of one session, in one direction.
 pub const MAX_SUBSCRIPTIONS: usize = 16_384;
 
+/// Most bytes of the names of one session's subscriptions, in one direction: 24 MiB, with 1 KiB for each beside
+/// its name.
+pub const MAX_SUBSCRIPTION_BYTES: usize = 24 << 20;
+
 /// Status code of a SUBSCRIBE_NAMESPACE for a namespace that is not announced here.
 pub const STATUS_NOT_ANNOUNCED: std::num::NonZeroU64 = match std::num::NonZeroU64::new(0x4) {
     Some(code) => code,

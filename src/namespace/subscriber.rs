@@ -9,7 +9,8 @@ use crate::codec::{
     ControlMessage, Filter, NamespaceInfo, ObjectStream, Subscribe, SubscribeDone, SubscribeNamespace,
     SubscribeNamespaceResponse, Unsubscribe,
 };
-use crate::namespace::rules::{MAX_SUBSCRIPTIONS, NamespaceError};
+use crate::namespace::name::{Budget, cost, own};
+use crate::namespace::rules::{MAX_SUBSCRIPTION_BYTES, MAX_SUBSCRIPTIONS, NamespaceError};
 use crate::tracks::{FullTrackName, TrackNamespace};
 
 /// What a peer was asked for, and which track each of its Subscribe IDs stands for.
@@ -19,6 +20,8 @@ pub struct Subscriber {
     next_subscribe: u64,
     namespaces: BTreeMap<u64, TrackNamespace>,
     tracks: BTreeMap<u64, Followed>,
+    /// What the peer told; one's own wishes are one's own affair.
+    told: Budget,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,16 +79,21 @@ impl Subscriber {
         if namespace.to_flat() != info.namespace {
             return Err(NamespaceError::WrongNamespace);
         }
-        let track = FullTrackName { namespace: namespace.clone(), name: info.name };
+        let track = FullTrackName { namespace: namespace.clone(), name: own(&info.name) };
         let followed =
             Followed { alias: info.track_alias, track: track.clone(), request: Some(info.request_id) };
-        let taken = self.tracks.get(&info.subscribe_id).is_some_and(|known| *known != followed);
-        if info.subscribe_id.is_multiple_of(2) || taken {
+        let known = self.tracks.get(&info.subscribe_id);
+        if info.subscribe_id.is_multiple_of(2) || known.is_some_and(|known| *known != followed) {
             return Err(NamespaceError::BadId);
         }
-        if self.tracks.len() >= MAX_SUBSCRIPTIONS {
+        if known.is_some() {
+            return Ok(track);
+        }
+        let cost = cost(&(info.namespace, info.name));
+        if !self.told.fits(cost, MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTION_BYTES) {
             return Err(NamespaceError::TooMany);
         }
+        self.told.add(cost);
         self.tracks.insert(info.subscribe_id, followed);
         Ok(track)
     }
@@ -110,13 +118,21 @@ impl Subscriber {
     /// # Errors
     /// [`NamespaceError::UnknownSubscription`].
     pub fn on_done(&mut self, done: &SubscribeDone) -> Result<FullTrackName, NamespaceError> {
-        let followed = self.tracks.remove(&done.subscribe_id).ok_or(NamespaceError::UnknownSubscription)?;
+        let followed = self.remove(done.subscribe_id).ok_or(NamespaceError::UnknownSubscription)?;
         Ok(followed.track)
     }
 
     /// Ends one subscription, explicit or implicit; `None` if there is none of that id.
     pub fn unsubscribe(&mut self, subscribe_id: u64) -> Option<ControlMessage> {
-        self.tracks.remove(&subscribe_id).map(|_| Unsubscribe { subscribe_id }.into())
+        self.remove(subscribe_id).map(|_| Unsubscribe { subscribe_id }.into())
+    }
+
+    fn remove(&mut self, subscribe_id: u64) -> Option<Followed> {
+        let followed = self.tracks.remove(&subscribe_id)?;
+        if followed.request.is_some() {
+            self.told.sub(cost(&(followed.track.namespace.to_flat(), followed.track.name.clone())));
+        }
+        Some(followed)
     }
 
     /// Ends a namespace request: one UNSUBSCRIBE for each track it brought. The draft has no message to

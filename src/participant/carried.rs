@@ -1,12 +1,10 @@
 //! What goes along from phase to phase: whom to let in, what to commit, what came early.
 
-use std::collections::BTreeSet;
-
 use crate::participant::future::FutureCommits;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Joiners;
+use crate::participant::remembered::Remembered;
 use crate::snapshot::{Reader, SnapshotError, Writer};
-use crate::tracks::SenderId;
 
 /// Moved, never copied, into the phase that follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,21 +25,16 @@ pub(crate) struct Leaving {
 impl Carried {
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
-        let senders = |out: &mut Writer, set: &BTreeSet<SenderId>| {
-            out.list(set.iter(), |out, sender| out.bytes(sender.as_bytes()));
-        };
-        senders(out, &self.joiners.barred);
-        out.list(self.joiners.admitted.iter(), |out, (sender, replacing)| {
-            out.bytes(sender.as_bytes());
+        let Joiners { barred, admitted, refused, spent, seen, .. } = &self.joiners;
+        remembered(out, barred, |_, ()| {});
+        remembered(out, admitted, |out, replacing| {
             out.option(replacing.as_ref(), |out, other| out.bytes(other.as_bytes()));
         });
-        senders(out, &self.joiners.refused);
-        // Without it, every KeyPackage that the relay replays after a restart would look fresh.
-        out.list(self.joiners.newest.iter(), |out, (sender, object)| {
-            out.bytes(sender.as_bytes());
-            out.u64(*object);
-        });
-        out.u64(self.joiners.spent);
+        remembered(out, refused, |_, ()| {});
+        // Without them, every KeyPackage that the relay replays after a restart would look fresh.
+        remembered(out, spent, |out, object| out.u64(*object));
+        remembered(out, seen, |out, object| out.u64(*object));
+        out.u64(self.joiners.gone);
         out.list(self.intents.removals.iter(), |out, (sender, bar)| {
             out.bytes(sender.as_bytes());
             out.u8(u8::from(*bar));
@@ -53,15 +46,33 @@ impl Carried {
     /// Reads what [`write`](Self::write) wrote.
     pub(crate) fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
         let mut this = Self::default();
-        this.joiners.barred = from.list(Reader::sender)?.into_iter().collect();
-        this.joiners.admitted =
-            from.list(|from| Ok((from.sender()?, from.option(Reader::sender)?)))?.into_iter().collect();
-        this.joiners.refused = from.list(Reader::sender)?.into_iter().collect();
-        this.joiners.newest = from.list(|from| Ok((from.sender()?, from.u64()?)))?.into_iter().collect();
-        this.joiners.spent = from.u64()?;
+        this.joiners.barred = remember(from, |_| Ok(()))?;
+        this.joiners.admitted = remember(from, |from| from.option(Reader::sender))?;
+        this.joiners.refused = remember(from, |_| Ok(()))?;
+        this.joiners.spent = remember(from, Reader::u64)?;
+        this.joiners.seen = remember(from, Reader::u64)?;
+        this.joiners.gone = from.u64()?;
         this.intents.removals = from.list(|from| Ok((from.sender()?, from.bool()?)))?.into_iter().collect();
         this.intents.update = from.bool()?;
         this.leaving = from.bool()?.then(Leaving::default);
         Ok(this)
     }
+}
+
+/// Writes the oldest first, so that the order in which they are forgotten survives.
+fn remembered<T>(out: &mut Writer, all: &Remembered<T>, mut each: impl FnMut(&mut Writer, &T)) {
+    out.u8(u8::from(all.has_forgotten()));
+    out.list(all.iter(), |out, (sender, of)| {
+        out.bytes(sender.as_bytes());
+        each(out, of);
+    });
+}
+
+fn remember<T>(
+    from: &mut Reader,
+    mut each: impl FnMut(&mut Reader) -> Result<T, SnapshotError>,
+) -> Result<Remembered<T>, SnapshotError> {
+    let forgot = from.bool()?;
+    let oldest_first = from.list(|from| Ok((from.sender()?, each(from)?)))?;
+    Ok(Remembered::again(oldest_first, forgot))
 }

@@ -9,6 +9,7 @@ use crate::engine::{Engine, GroupParams, KeyPackageInfo};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::deadlines::{Deadlines, Jitter};
+use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::own_keys::OwnKeys;
 use crate::participant::passed::PassedEpochs;
@@ -39,6 +40,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) jitter: Jitter,
     pub(crate) keys: OwnKeys,
     pub(crate) passed: PassedEpochs,
+    pub(crate) fresh: Fresh,
     pub(crate) stats: Stats,
     /// Since when objects on the relay say that the group exists.
     pub(crate) signs_since: Option<Timestamp>,
@@ -72,6 +74,7 @@ impl<E: Engine> Context<E> {
             deadlines: Deadlines::default(),
             keys: OwnKeys::default(),
             passed: PassedEpochs::default(),
+            fresh: Fresh::FIRST_RUN,
             stats: Stats::default(),
             signs_since: None,
             hinted: None,

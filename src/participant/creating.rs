@@ -21,8 +21,10 @@ use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
 use crate::snapshot::{Reader, Writer};
-use crate::time::Timestamp;
 use crate::tracks::{Object, SenderId};
+
+/// How often another's lock is waited for, where it is only a hint.
+const MOST_CONFLICTS: u32 = 2;
 
 /// The largest MOQT group id: a varint.
 const LAST_GROUP: u64 = (1 << 62) - 1;
@@ -39,8 +41,8 @@ pub(crate) struct Creating<G> {
     pub(crate) looking: Option<FetchId>,
     pub(crate) lock_id: Option<Bytes>,
     pub(crate) attempts: u32,
-    /// Since when another holds the lock, in a row.
-    conflict: Option<Timestamp>,
+    /// How often in a row another held the lock.
+    pub(crate) conflicts: u32,
     /// The service's fault was reported.
     reported: bool,
 }
@@ -63,7 +65,7 @@ impl<G> Creating<G> {
             looking: None,
             lock_id: None,
             attempts: 0,
-            conflict: None,
+            conflicts: 0,
             reported: false,
         }
     }
@@ -220,8 +222,8 @@ impl<G> Creating<G> {
             }
             Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(cx, lock_id),
             Ok(LockReply::Conflict { retry_later }) => {
-                let since = *self.conflict.get_or_insert(cx.now);
-                if cx.rules.pins && cx.now.since(since) >= cx.config.timers.conflict {
+                self.conflicts = self.conflicts.saturating_add(1);
+                if cx.rules.pins && self.conflicts > MOST_CONFLICTS {
                     // Anybody may hold a lock for ever, and it is only a hint.
                     self.on_locked(cx, None);
                     return Ok(Flow::Stay);
@@ -239,7 +241,7 @@ impl<G> Creating<G> {
     }
 
     fn on_locked<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, lock_id: Option<Bytes>) {
-        self.conflict = None;
+        self.conflicts = 0;
         self.lock_id = lock_id;
         if let Some(pin) = self.genesis.as_ref().map(|g| g.pin) {
             if cx.rules.fills_first {
@@ -274,6 +276,7 @@ impl<G> Creating<G> {
         let view = cx.engine.view(&group)?;
         let lock = if cx.rules.pins { cx.slot_lock(&group, 0)? } else { [0; 32] };
         let pin = Pin::genesis(view.context_hash, lock);
+        cx.fresh.on_built(view.epoch);
         let saved = cx.engine.save(&group)?;
         self.genesis = Some(Genesis { group, view, saved, pin });
         self.persist(cx);
@@ -344,7 +347,7 @@ impl<G> Creating<G> {
         carried: Carried,
         from: &mut Reader,
     ) -> Result<Self, Error> {
-        let genesis = match from.option(|from| Ok((from.bytes()?, read_pin(from)?)))? {
+        let genesis = match from.option(|from| Ok((from.secret()?.into_shared(), read_pin(from)?)))? {
             Some((saved, pin)) => {
                 let group = cx.engine.load(&saved)?;
                 Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::keys::EpochSecret;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
+use crate::participant::fresh::Fresh;
 use crate::participant::passed::PassedEpochs;
-use crate::secret::Secret;
 use crate::snapshot::{Reader, Snapshot, SnapshotError, Writer};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
@@ -102,12 +102,13 @@ pub(crate) fn open<E: Engine>(
         return Err(SnapshotError::OtherParticipant.into());
     }
     cx.keys.next_object_id = from.u64()?;
+    cx.fresh = Fresh::restored(cx.keys.next_object_id);
     cx.keys.packages = from.list(|from| {
         Ok(OwnKeyPackage {
             sequence: from.u64()?,
             message: from.bytes()?,
             reference: from.bytes()?,
-            secret: Secret::new(from.bytes()?.to_vec()),
+            secret: from.secret()?,
             expires: Timestamp::from_millis(from.u64()?),
         })
     })?;

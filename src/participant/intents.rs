@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::tracks::SenderId;
 
+/// What a leave request counts for besides its bytes.
+const LEAVE_COST: usize = 256;
+
 /// Intents of the embedder and of leavers. They are kept through lost races until done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Intents {
@@ -22,6 +25,18 @@ pub(crate) struct Intents {
 }
 
 impl Intents {
+    /// Keeps a leave request of a later epoch in place of the sender's last one; `false` if all of them together
+    /// would take more than `most` bytes.
+    pub(crate) fn keep_leave(&mut self, sender: SenderId, request: (u64, u64, Bytes), most: usize) -> bool {
+        let others = self.future_leaves.iter().filter(|(of, _)| **of != sender);
+        let bytes: usize = others.map(|(_, (.., message))| message.len().saturating_add(LEAVE_COST)).sum();
+        let fits = bytes.saturating_add(request.2.len()).saturating_add(LEAVE_COST) <= most;
+        if fits {
+            self.future_leaves.insert(sender, request);
+        }
+        fits
+    }
+
     /// Whether there is anything to commit that waits for nobody.
     pub(crate) fn are_urgent(&self) -> bool {
         self.update || !self.removals.is_empty() || !self.leaves.is_empty()

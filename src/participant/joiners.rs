@@ -4,6 +4,17 @@
 //! as stale when its object id (which its leaf carries) is not above the one its sender already
 //! joined by, and one that came before this participant joined is left to those who were there: its
 //! sender, if it still waits, soon publishes a fresh one.
+//!
+//! Anybody can make KeyPackages, as many as it likes, so everything here is bounded, and full is the usual
+//! case under attack. What is full must then err on the safe side:
+//!
+//! | full | what goes | why nobody comes in by it, or stays out |
+//! |---|---|---|
+//! | the room | the expired, then the oldest held | a word of the embedder is for the sender, and outlives its KeyPackage |
+//! | `barred`, `refused` | the oldest | from then on all strangers are held: each may be the forgotten one |
+//! | `admitted` | the oldest | it is asked about again |
+//! | `spent` | the oldest | it had left by its own wish, or is a member, and could come back anyhow |
+//! | `seen` | the oldest | it never was a member; no flood of strangers touches `spent` |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +24,7 @@ use bytes::Bytes;
 use crate::engine::{KeyPackageInfo, Member};
 use crate::limits::Limits;
 use crate::notice::Hold;
+use crate::participant::remembered::Remembered;
 use crate::participant::roster::Roster;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
@@ -26,6 +38,8 @@ pub(crate) struct Waiting {
     /// Its place in the line, given by [`Joiners::admit`]. A fresh KeyPackage takes the place of the old one.
     pub(crate) place: u64,
     pub(crate) hold: Option<Hold>,
+    /// The embedder asked for it by name: it goes before all others.
+    pub(crate) wanted: bool,
     /// A member to remove in the same commit.
     pub(crate) replacing: Option<SenderId>,
 }
@@ -38,47 +52,82 @@ pub(crate) struct Joiners {
     line: BTreeMap<u64, SenderId>,
     /// Those of the line who are not held, and who of them has which identity: what every KeyPackage is
     /// asked about must not cost a walk through the room.
-    due: BTreeMap<u64, SenderId>,
+    due: BTreeMap<Turn, SenderId>,
+    due_bytes: usize,
     named: BTreeMap<(Bytes, u64), SenderId>,
+    /// Those of the line who are held: the first of them makes room for others.
+    held: BTreeMap<u64, SenderId>,
+    /// Everybody, by when the KeyPackage expires.
+    expiring: BTreeSet<(Timestamp, SenderId)>,
     /// Those who are held because somebody has their identity.
     namesakes: BTreeSet<SenderId>,
     /// When the first and the latest of those came whom the next commit is to add.
     window: Option<(Timestamp, Timestamp)>,
-    /// The newest object seen on each KeyPackage track: the newest one speaks.
-    pub(crate) newest: BTreeMap<SenderId, u64>,
+    /// The newest object on each KeyPackage track of those who were members: the newest one speaks.
+    pub(crate) spent: Remembered<u64>,
+    /// The same of strangers.
+    pub(crate) seen: Remembered<u64>,
     /// The highest number of the KeyPackages that members joined by who are out again.
-    pub(crate) spent: u64,
+    pub(crate) gone: u64,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
     early_bytes: usize,
     /// Removed on purpose; only the embedder lets them back.
-    pub(crate) barred: BTreeSet<SenderId>,
+    pub(crate) barred: Remembered<()>,
     /// Admitted by name, and whom each takes the place of.
-    pub(crate) admitted: BTreeMap<SenderId, Option<SenderId>>,
+    pub(crate) admitted: Remembered<Option<SenderId>>,
     /// Refused by name.
-    pub(crate) refused: BTreeSet<SenderId>,
+    pub(crate) refused: Remembered<()>,
+}
+
+/// Its turn among those who may be committed: those first whom the embedder wants, then by place.
+type Turn = (bool, u64);
+
+/// What [`Joiners::admit`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// Whether the KeyPackage is in the room.
+    pub(crate) is_in: bool,
+    /// How many others had to go.
+    pub(crate) dropped: usize,
+}
+
+impl Waiting {
+    fn turn(&self) -> Turn {
+        (!self.wanted, self.place)
+    }
 }
 
 impl Joiners {
     /// Notes an object of a KeyPackage track; `false` if a newer one was seen already.
     pub(crate) fn is_news(&mut self, sender: &SenderId, object: u64, limits: &Limits) -> bool {
-        if let Some(newest) = self.newest.get_mut(sender) {
-            let news = object > *newest;
-            *newest = object.max(*newest);
-            return news;
-        }
-        remember(&mut self.newest, sender.clone(), object, limits.remembered_senders);
-        true
+        let most = limits.remembered_senders;
+        let list = if self.spent.contains(sender) { &mut self.spent } else { &mut self.seen };
+        let newest = list.get(sender).copied();
+        list.put(sender.clone(), newest.map_or(object, |newest| newest.max(object)), most);
+        newest.is_none_or(|newest| object > newest)
+    }
+
+    /// Notes an object by which a member made itself heard: no flood of strangers' pushes it out.
+    pub(crate) fn spend(&mut self, sender: &SenderId, object: u64, limits: &Limits) {
+        let seen = self.seen.remove(sender).max(self.spent.get(sender).copied());
+        let newest = seen.map_or(object, |newest| newest.max(object));
+        self.spent.put(sender.clone(), newest, limits.remembered_senders);
+    }
+
+    /// Whether somebody of whom nothing is known may have been put out or refused.
+    pub(crate) fn may_have_barred(&self) -> bool {
+        self.barred.has_forgotten() || self.refused.has_forgotten()
     }
 
     /// Whether a KeyPackage may be one that its sender joined by, and has been put out since.
     pub(crate) fn may_be_spent(&self, sender: &SenderId, object: u64) -> bool {
-        object <= self.spent && !self.newest.contains_key(sender)
+        object <= self.gone && !self.spent.contains(sender) && !self.seen.contains(sender)
     }
 
     /// Notes what a member joined by that is out now.
-    pub(crate) fn spend(&mut self, object: u64) {
-        self.spent = self.spent.max(object);
+    pub(crate) fn note_gone(&mut self, object: u64) {
+        self.gone = self.gone.max(object);
     }
 
     /// Keeps an object until it is known whether this participant creates the group.
@@ -116,22 +165,40 @@ impl Joiners {
         }
     }
 
-    /// Puts a KeyPackage in the room, in place of an older one of the same sender.
-    pub(crate) fn admit(&mut self, mut waiting: Waiting, now: Timestamp, limits: &Limits) -> bool {
-        let sender = waiting.info.sender.clone();
-        let old = self.take(&sender);
-        let bytes = self.waiting_bytes.saturating_add(waiting.message.len());
-        if self.waiting.len() >= limits.pending_joiners || bytes > limits.pending_joiner_bytes {
+    /// Puts a KeyPackage in the room, in place of an older one of the same sender. If need be, those make
+    /// room that are held, the first of the line first: their embedder's word will find them all the same.
+    pub(crate) fn admit(&mut self, mut waiting: Waiting, now: Timestamp, limits: &Limits) -> Admitted {
+        let mut dropped = self.expire(now);
+        let old = self.take(&waiting.info.sender);
+        // Whether there is room when everybody has gone that can.
+        let bytes = self.due_bytes.saturating_add(waiting.message.len());
+        if self.due.len() >= limits.pending_joiners || bytes > limits.pending_joiner_bytes {
             if let Some(old) = old {
                 self.put(old);
             }
-            return false;
+            return Admitted { is_in: false, dropped };
+        }
+        while self.waiting.len() >= limits.pending_joiners
+            || self.waiting_bytes.saturating_add(waiting.message.len()) > limits.pending_joiner_bytes
+        {
+            let Some((_, first)) = self.held.pop_first() else { break };
+            dropped = dropped.saturating_add(usize::from(self.take(&first).is_some()));
         }
         let next = self.line.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
         waiting.place = old.map_or(next, |old| old.place);
         self.put(waiting);
         self.window = Some((self.window.map_or(now, |(first, _)| first), now));
-        true
+        Admitted { is_in: true, dropped }
+    }
+
+    /// Drops whoever's KeyPackage has expired; how many that were.
+    pub(crate) fn expire(&mut self, now: Timestamp) -> usize {
+        let mut dropped = 0_usize;
+        while let Some((_, sender)) = self.expiring.first().filter(|(expires, _)| *expires < now).cloned() {
+            self.take(&sender);
+            dropped = dropped.saturating_add(1);
+        }
+        dropped
     }
 
     /// Until when more of a crowd is waited for: `pause` after the latest, `most` after the first.
@@ -150,25 +217,35 @@ impl Joiners {
     }
 
     fn put(&mut self, waiting: Waiting) {
-        self.waiting_bytes = self.waiting_bytes.saturating_add(waiting.message.len());
-        self.line.insert(waiting.place, waiting.info.sender.clone());
+        let (sender, bytes) = (&waiting.info.sender, waiting.message.len());
+        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes);
+        self.line.insert(waiting.place, sender.clone());
+        self.expiring.insert((waiting.info.expires, sender.clone()));
         if matches!(waiting.hold, Some(Hold::SameIdentity { .. })) {
-            self.namesakes.insert(waiting.info.sender.clone());
+            self.namesakes.insert(sender.clone());
         }
-        if waiting.hold.is_none() {
-            self.due.insert(waiting.place, waiting.info.sender.clone());
-            self.named.insert((waiting.info.identity.clone(), waiting.place), waiting.info.sender.clone());
+        if waiting.hold.is_some() {
+            self.held.insert(waiting.place, sender.clone());
+        } else {
+            self.due.insert(waiting.turn(), sender.clone());
+            self.due_bytes = self.due_bytes.saturating_add(bytes);
+            self.named.insert((waiting.info.identity.clone(), waiting.place), sender.clone());
         }
-        self.waiting.insert(waiting.info.sender.clone(), waiting);
+        self.waiting.insert(sender.clone(), waiting);
     }
 
     pub(crate) fn take(&mut self, sender: &SenderId) -> Option<Waiting> {
         let waiting = self.waiting.remove(sender)?;
+        let bytes = waiting.message.len();
         self.line.remove(&waiting.place);
-        self.due.remove(&waiting.place);
+        self.held.remove(&waiting.place);
+        self.expiring.remove(&(waiting.info.expires, sender.clone()));
         self.namesakes.remove(sender);
+        if self.due.remove(&waiting.turn()).is_some() {
+            self.due_bytes = self.due_bytes.saturating_sub(bytes);
+        }
         self.named.remove(&(waiting.info.identity.clone(), waiting.place));
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.message.len());
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
         Some(waiting)
     }
 
@@ -177,7 +254,10 @@ impl Joiners {
         self.waiting_bytes = 0;
         self.line.clear();
         self.due.clear();
+        self.due_bytes = 0;
         self.named.clear();
+        self.held.clear();
+        self.expiring.clear();
         self.namesakes.clear();
         self.window = None;
     }
@@ -194,12 +274,22 @@ impl Joiners {
         }
     }
 
+    /// Forgets who came first of those who are remembered.
+    #[cfg(feature = "testing")]
+    pub(crate) fn level(&mut self) {
+        self.barred.level();
+        self.admitted.level();
+        self.refused.level();
+        self.spent.level();
+        self.seen.level();
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) fn waiting_len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Those who may be committed now, in the order in which they came.
+    /// Those who may be committed now: first those whom the embedder wants, each in the order in which they came.
     pub(crate) fn due(&self) -> impl Iterator<Item = &Waiting> {
         self.due.values().filter_map(|sender| self.waiting.get(sender))
     }
@@ -220,10 +310,25 @@ impl Joiners {
     /// Bars a sender that was removed on purpose.
     pub(crate) fn bar(&mut self, sender: &SenderId, limits: &Limits) {
         self.admitted.remove(sender);
-        if self.barred.len() < limits.remembered_senders {
-            self.barred.insert(sender.clone());
-        }
-        self.change(sender, |waiting| waiting.hold = Some(Hold::Barred));
+        self.barred.put(sender.clone(), (), limits.remembered_senders);
+        self.change(sender, |waiting| (waiting.hold, waiting.wanted) = (Some(Hold::Barred), false));
+    }
+
+    /// Lets a sender in on the embedder's word: the one that waits, and any KeyPackage it publishes later.
+    pub(crate) fn let_in(&mut self, sender: &SenderId, replacing: Option<SenderId>, limits: &Limits) {
+        self.barred.remove(sender);
+        self.refused.remove(sender);
+        self.admitted.put(sender.clone(), replacing.clone(), limits.remembered_senders);
+        self.change(sender, |waiting| {
+            (waiting.hold, waiting.wanted, waiting.replacing) = (None, true, replacing);
+        });
+    }
+
+    /// Turns a sender away on the embedder's word; whether it was waiting.
+    pub(crate) fn turn_away(&mut self, sender: &SenderId, limits: &Limits) -> bool {
+        self.admitted.remove(sender);
+        self.refused.put(sender.clone(), (), limits.remembered_senders);
+        self.take(sender).is_some()
     }
 
     /// Whether so many may be committed now.
@@ -231,8 +336,9 @@ impl Joiners {
         self.due.len() >= many
     }
 
-    /// After an epoch: who came in waits no longer, and who shares a name with nobody any more is let go on.
-    pub(crate) fn settle(&mut self, roster: &Roster, added: &[Member]) {
+    /// After an epoch: who came in waits no longer. Who shares a name with nobody any more goes on as a
+    /// stranger does, who is held by `strangers`.
+    pub(crate) fn settle(&mut self, roster: &Roster, added: &[Member], strangers: Option<&Hold>) {
         self.close_window();
         for new in added {
             if self.get(&new.sender).is_some_and(|w| new.sequence.is_none_or(|s| s >= w.object)) {
@@ -243,102 +349,10 @@ impl Joiners {
         let namesakes = self.namesakes.iter();
         let alone = namesakes.filter(|sender| self.get(sender).is_some_and(nobody));
         for sender in alone.cloned().collect::<Vec<_>>() {
-            self.change(&sender, |waiting| waiting.hold = None);
+            self.change(&sender, |waiting| waiting.hold = strangers.cloned());
         }
     }
-}
-
-/// Inserts, making room by forgetting the first entry when `most` is reached.
-fn remember(map: &mut BTreeMap<SenderId, u64>, sender: SenderId, object: u64, most: usize) {
-    if map.len() >= most {
-        map.pop_first();
-    }
-    map.insert(sender, object);
 }
 
 #[cfg(all(test, feature = "testing"))]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-    use crate::engine::Credential;
-    use crate::testing::rng::Rng;
-
-    fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
-        let name = |n: u64| Bytes::from(format!("n{n}"));
-        let info = KeyPackageInfo {
-            sender: SenderId::new(name(who)).unwrap(),
-            identity: name(identity),
-            credential: Credential { kind: 1, data: name(identity) },
-            reference: name(who),
-            sequence: None,
-            group: None,
-            expires: Timestamp::from_secs(9),
-        };
-        Waiting { message: name(who), info, object: 1, place: 0, hold, replacing: None }
-    }
-
-    /// What is kept for quick answers says what a look at everybody says, after whatever came and went.
-    #[test]
-    fn quick_answers_are_right_answers() {
-        let (mut rng, limits) = (Rng::new(1), Limits::default());
-        let mut room = Joiners::default();
-        let mut seen = [0_u32; 4];
-        for _ in 0..20_000 {
-            let who = rng.below(8);
-            let sender = SenderId::new(Bytes::from(format!("n{who}"))).unwrap();
-            match rng.below(7) {
-                0..=2 => {
-                    let hold = match rng.below(4) {
-                        0 => Some(Hold::Policy),
-                        1 => Some(Hold::SameIdentity { member: sender.clone() }),
-                        _ => None,
-                    };
-                    room.admit(waiting(who, rng.below(3), hold), Timestamp::from_secs(1), &limits);
-                }
-                3 => drop(room.take(&sender)),
-                4 => room.bar(&sender, &limits),
-                5 => room.change(&sender, |waiting| waiting.hold = None),
-                _ if rng.below(20) == 0 => room.empty_room(),
-                _ => room.settle(&Roster::default(), &[]),
-            }
-            let line: Vec<&Waiting> = room.line.values().filter_map(|s| room.waiting.get(s)).collect();
-            assert_eq!(line.len(), room.waiting.len());
-            let due: Vec<&Waiting> = line.iter().filter(|w| w.hold.is_none()).copied().collect();
-            assert_eq!(room.due().collect::<Vec<_>>(), due);
-            assert_eq!(room.any_due(), !due.is_empty());
-            assert!(room.are_due(due.len()) && !room.are_due(due.len() + 1));
-            assert_eq!(room.waiting_bytes, line.iter().map(|w| w.message.len()).sum::<usize>());
-            let probe = waiting(who, rng.below(3), None).info;
-            let other =
-                due.iter().find(|w| w.info.identity == probe.identity && w.info.sender != probe.sender);
-            assert_eq!(room.same_identity(&probe), other.map(|w| &w.info.sender));
-            let held = |w: &&&Waiting| matches!(w.hold, Some(Hold::SameIdentity { .. }));
-            assert_eq!(room.namesakes.len(), line.iter().filter(held).count());
-            seen[due.len().min(3)] += 1;
-        }
-        assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
-    }
-
-    #[test]
-    fn limits_are_met_exactly() {
-        let id = |n: u64| SenderId::new(Bytes::from(format!("n{n}"))).unwrap();
-        let limits = Limits { pending_joiner_bytes: 4, remembered_senders: 1, ..Limits::default() };
-        let mut room = Joiners::default();
-        let now = Timestamp::from_secs(1);
-        // Two bytes each.
-        assert!(
-            room.admit(waiting(1, 1, None), now, &limits) && room.admit(waiting(2, 2, None), now, &limits)
-        );
-        assert!(!room.admit(waiting(3, 3, None), now, &limits));
-        room.bar(&id(1), &limits);
-        room.bar(&id(2), &limits);
-        assert_eq!(room.barred.len(), 1);
-        assert!(room.keep_early(id(1), 5, Bytes::from_static(b"new"), &limits));
-        assert!(room.keep_early(id(1), 4, Bytes::from_static(b"older"), &limits), "known already");
-        assert!(room.keep_early(id(1), 5, Bytes::from_static(b"again"), &limits));
-        assert!(room.keep_early(id(1), 6, Bytes::from_static(b"last"), &limits));
-        let kept: Vec<(u64, Bytes)> = room.take_early().into_values().collect();
-        assert_eq!(kept, [(6, Bytes::from_static(b"last"))]);
-    }
-}
+mod tests;

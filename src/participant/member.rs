@@ -156,6 +156,7 @@ impl<G> Member<G> {
     fn enter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, new: NewEpoch<G>) -> Result<(), Error> {
         if new.own.is_some() {
             self.carried.intents.update = false;
+            cx.fresh.on_own(self.epoch.slot());
         }
         let mut new = new;
         let receipt = new.receipt.take();
@@ -286,7 +287,10 @@ impl<G> Member<G> {
             }
             Timer::Fetch => self.slot.fetch_missing(cx, &self.epoch),
             Timer::Rejoin => return Ok(Verdict::Rejoin(RejoinReason::Unreachable)),
-            Timer::Credentials => self.epoch.check_credentials(cx),
+            Timer::Credentials => {
+                admission::expire(cx, &mut self.carried.joiners);
+                self.epoch.check_credentials(cx);
+            }
             Timer::Audit => self.audit(cx),
             Timer::Hint => self.slot.on_hint(cx, &self.epoch),
             Timer::JoinRetry

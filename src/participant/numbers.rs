@@ -14,15 +14,16 @@ const RANDOM_BITS: u32 = 16;
 const MOST_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// How far ahead of the own clock a number is, by how often nobody answered the ones before: perhaps the own clock is
 /// behind, and they looked spent.
-const AHEAD: [Duration; 7] = [
+const AHEAD: [Duration; 6] = [
     Duration::ZERO,
     Duration::ZERO,
     Duration::from_secs(60),
     Duration::from_secs(600),
     Duration::from_secs(2 * 3600),
-    Duration::from_secs(12 * 3600),
-    Duration::from_secs(24 * 3600 - 600),
+    Duration::from_secs(20 * 3600),
 ];
+/// A spent number further ahead was drawn by no honest clock: it keeps out nobody else.
+const MOST_SPENT: Duration = Duration::from_secs(12 * 3600);
 
 impl<E: Engine> Context<E> {
     /// Draws the number of the next object on the own KeyPackage track. No number is ever drawn twice, once it is
@@ -38,6 +39,11 @@ impl<E: Engine> Context<E> {
         };
         self.keys.next_object_id = number.saturating_add(1);
         Ok(number)
+    }
+
+    /// Returns the highest number that an honest clock may have drawn.
+    pub(crate) fn honest_number(&self) -> u64 {
+        first_of(self.now.after(MOST_SPENT))
     }
 
     /// Says whether a number lies further ahead than any honest clock's.

@@ -226,27 +226,13 @@ impl<G> State<G> {
     }
 }
 
-/// The embedder admits a sender: the one that waits, and any KeyPackage it publishes later.
+/// The embedder admits a sender.
 fn admit<E: Engine>(cx: &Context<E>, carried: &mut Carried, sender: SenderId, replacing: Option<SenderId>) {
-    let joiners = &mut carried.joiners;
-    joiners.barred.remove(&sender);
-    joiners.refused.remove(&sender);
-    if joiners.admitted.len() < cx.config.limits.remembered_senders {
-        joiners.admitted.insert(sender.clone(), replacing.clone());
-    }
-    joiners.change(&sender, |waiting| {
-        waiting.hold = None;
-        waiting.replacing = replacing;
-    });
+    carried.joiners.let_in(&sender, replacing, &cx.config.limits);
 }
 
 fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId) {
-    let joiners = &mut carried.joiners;
-    joiners.admitted.remove(&sender);
-    if joiners.refused.len() < cx.config.limits.remembered_senders {
-        joiners.refused.insert(sender.clone());
-    }
-    if joiners.take(&sender).is_some() {
+    if carried.joiners.turn_away(&sender, &cx.config.limits) {
         cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
     }
 }

@@ -38,6 +38,8 @@ pub struct Stats {
     pub rejoins: u64,
     /// Answers of the service that told a pin without a good receipt, and were not believed.
     pub bad_receipts: u64,
+    /// KeyPackages dropped from the waiting room: expired, or held and the first to make room for others.
+    pub joiners_dropped: u64,
     /// Faults of peers, relays and services, by kind.
     pub faults: BTreeMap<Fault, u64>,
 }

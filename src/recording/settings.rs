@@ -36,6 +36,7 @@ limits!(
     commits_per_epoch,
     future_epochs,
     future_bytes,
+    leave_bytes,
     own_key_packages,
     welcomes,
     welcome_bytes,
@@ -70,7 +71,7 @@ macro_rules! timers {
 }
 
 timers!(
-    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, hint, conflict, lost_group,
+    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, hint, lost_group,
     credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );

@@ -8,11 +8,15 @@ use aws_lc_rs::{hkdf, hmac, iv};
 use crate::engine::EngineError;
 use crate::secret::Secret;
 use crate::secure_objects::cipher::{Aead, AeadError, Ciphers, NONCE_LEN};
-use crate::secure_objects::suite::{Digest, Suite};
+use crate::secure_objects::suite::{CtrTag, Digest, Suite};
 
-/// [`Ciphers`] over AWS-LC.
+/// [`Ciphers`] over AWS-LC, with [`CtrTag::Rfc9605`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AwsLc;
+
+/// [`Ciphers`] over AWS-LC, with the tag that is named: for peers made from the published vectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AwsLcWith(pub CtrTag);
 
 fn algorithm(digest: Digest) -> hmac::Algorithm {
     match digest {
@@ -30,6 +34,26 @@ impl hkdf::KeyType for Len {
 }
 
 impl Ciphers for AwsLc {
+    fn hkdf_extract(&self, digest: Digest, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
+        AwsLcWith::default().hkdf_extract(digest, salt, ikm)
+    }
+
+    fn hkdf_expand(
+        &self,
+        digest: Digest,
+        prk: &[u8],
+        info: &[u8],
+        len: usize,
+    ) -> Result<Secret, EngineError> {
+        AwsLcWith::default().hkdf_expand(digest, prk, info, len)
+    }
+
+    fn aead(&self, suite: Suite, key: &Secret) -> Result<Option<Box<dyn Aead>>, AeadError> {
+        AwsLcWith::default().aead(suite, key)
+    }
+}
+
+impl Ciphers for AwsLcWith {
     fn hkdf_extract(&self, digest: Digest, salt: &[u8], ikm: &[u8]) -> Result<Secret, EngineError> {
         // `hkdf::Prk` keeps its bytes to itself; extraction is one HMAC (RFC 5869 section 2.2).
         let prk = hmac::sign(&hmac::Key::new(algorithm(digest), salt), ikm);
@@ -59,7 +83,7 @@ impl Ciphers for AwsLc {
         Ok(Some(match suite {
             Suite::Aes128Gcm => Box::new(Gcm::new(&AES_128_GCM, key)?),
             Suite::Aes256Gcm => Box::new(Gcm::new(&AES_256_GCM, key)?),
-            _ => Box::new(CtrHmac::new(suite, key)?),
+            _ => Box::new(CtrHmac::new(suite, self.0, key)?),
         }))
     }
 }
@@ -100,15 +124,16 @@ impl Aead for Gcm {
     }
 }
 
-/// AES-CTR with HMAC-SHA256 over lengths, nonce, AAD and ciphertext (RFC 9605 section 4.5.1).
+/// AES-CTR with HMAC-SHA256 over what the [`CtrTag`] says.
 struct CtrHmac {
     cipher: EncryptingKey,
     mac: hmac::Key,
+    kind: CtrTag,
     tag_len: usize,
 }
 
 impl CtrHmac {
-    fn new(suite: Suite, key: &Secret) -> Result<Self, AeadError> {
+    fn new(suite: Suite, kind: CtrTag, key: &Secret) -> Result<Self, AeadError> {
         let (enc, auth) = key.as_bytes().split_at_checked(16).ok_or(AeadError)?;
         if key.len() != suite.key_len() {
             return Err(AeadError);
@@ -117,6 +142,7 @@ impl CtrHmac {
         Ok(Self {
             cipher: EncryptingKey::ctr(key).map_err(|_| AeadError)?,
             mac: hmac::Key::new(hmac::HMAC_SHA256, auth),
+            kind,
             tag_len: suite.tag_len(),
         })
     }
@@ -130,11 +156,19 @@ impl CtrHmac {
 
     fn tag(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], ciphertext: &[u8]) -> hmac::Tag {
         let mut mac = hmac::Context::with_key(&self.mac);
-        for len in [aad.len(), ciphertext.len(), self.tag_len] {
-            mac.update(&(len as u64).to_be_bytes());
+        match self.kind {
+            CtrTag::Rfc9605 => {
+                for len in [aad.len(), ciphertext.len(), self.tag_len] {
+                    mac.update(&(len as u64).to_be_bytes());
+                }
+                mac.update(nonce);
+                mac.update(aad);
+            }
+            CtrTag::PublishedVectors => {
+                mac.update(aad);
+                mac.update(nonce);
+            }
         }
-        mac.update(nonce);
-        mac.update(aad);
         mac.update(ciphertext);
         mac.sign()
     }

@@ -4,12 +4,13 @@ use std::fmt;
 
 use crate::codec::varint;
 use crate::keys::TrackBaseKey;
+use crate::keys::floor::Floor;
 use crate::secure_objects::buffer::ObjectBuffer;
 use crate::secure_objects::cipher::{Aead, AeadError, Ciphers, NONCE_LEN};
 use crate::secure_objects::object::{KeyError, ObjectHeader, OpenError, Opened, SealError};
 use crate::secure_objects::properties;
 use crate::secure_objects::suite::Suite;
-use crate::tracks::FullTrackName;
+use crate::tracks::{FullTrackName, Location};
 
 /// How much one key may protect. Settable downwards for tests and for more caution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,9 @@ impl Default for KeyLimits {
 }
 
 /// The key of one (track, epoch): salt, cipher state, and the count of what it has protected.
+///
+/// It seals upwards only: a location that is not above every one that it sealed before is refused. Of one track and
+/// epoch make one key to seal with, for a second one does not know what the first has sealed.
 pub struct ObjectKey {
     suite: Suite,
     key_id: u64,
@@ -41,6 +45,7 @@ pub struct ObjectKey {
     property: Vec<u8>,
     limits: KeyLimits,
     blocks: u64,
+    floor: Floor,
     aad: AadSpace,
 }
 
@@ -87,6 +92,7 @@ impl ObjectKey {
             property,
             limits,
             blocks: 0,
+            floor: base.floor,
         })
     }
 
@@ -110,6 +116,21 @@ impl ObjectKey {
         self.limits.blocks.saturating_sub(self.blocks)
     }
 
+    /// Seals nothing below `location` from now on, and from there on though an earlier run may have had this key.
+    /// All that such a run sealed on this track must lie below.
+    /// [`EpochKeyRing::sealing_from`](crate::keys::EpochKeyRing::sealing_from) says who can know.
+    pub fn sealing_from(&mut self, location: Location) {
+        self.raise(Floor::at(location));
+    }
+
+    pub(super) fn raise(&mut self, floor: Floor) {
+        self.floor.set(floor);
+    }
+
+    pub(super) fn floor(&self) -> Floor {
+        self.floor
+    }
+
     /// Seals the payload in `buffer`, with encrypted properties (serialized; none: empty) behind it.
     ///
     /// # Errors
@@ -125,6 +146,10 @@ impl ObjectKey {
         if !self.aad.set(header, self.key_id) {
             return Err(SealError::KeyId);
         }
+        let place = Floor::at(header.location);
+        if place < self.floor {
+            return Err(self.below());
+        }
         if buffer.is_sealed() {
             buffer.clear();
         }
@@ -132,6 +157,8 @@ impl ObjectKey {
         let (plaintext, tag) = buffer.frame(encrypted)?;
         let Some(tag) = tag.get_mut(..self.suite.tag_len()) else { return Err(SealError::Cipher) };
         self.blocks = blocks;
+        // Whatever comes of it, the nonce is used up.
+        self.floor = place.above();
         let sealed = self.aead.seal(&nonce, self.aad.as_slice(), plaintext, tag);
         buffer.cut(self.suite.tag_len());
         sealed.map_err(|_| SealError::Cipher)
@@ -170,6 +197,11 @@ impl ObjectKey {
             return Err(OpenError::Rejected);
         }
         parse(object.get(..split).unwrap_or_default()).ok_or(OpenError::Rejected)
+    }
+
+    #[cold]
+    fn below(&self) -> SealError {
+        if self.floor == Floor::NOWHERE { SealError::Restored } else { SealError::NotAbove }
     }
 
     /// CTR xor salt; `None` for an object id that does not fit.

@@ -42,6 +42,13 @@ pub enum SealError {
     /// An object id over 2^32 - 1, which the nonce has no room for.
     #[error("the object id does not fit the nonce")]
     ObjectId,
+    /// A location that is not above every one sealed with this key before: its nonce may be used up.
+    #[error("the location is not above those sealed before")]
+    NotAbove,
+    /// An earlier run may have sealed with this key, and nobody said from where on it did not
+    /// ([`ObjectKey::sealing_from`](crate::secure_objects::ObjectKey::sealing_from)).
+    #[error("the key may have been sealed with before a restart")]
+    Restored,
     /// The immutable properties are malformed, or do not hold the Key ID of the key in use.
     #[error("the immutable properties lack the Key ID")]
     KeyId,

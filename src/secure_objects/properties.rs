@@ -8,9 +8,10 @@ use crate::codec::varint;
 pub const KEY_ID: u16 = 0x0002;
 /// The list of encrypted properties, behind the payload in the plaintext.
 pub const ENCRYPTED_LIST: u16 = 0x000a;
-/// Padding, last in the encrypted list. It is let pass and not made: the text is inconsistent about its
-/// length.
+/// Padding, last in the encrypted list: [`push_padding`] makes it, and [`iter`] ends before it.
 pub const PADDING: u16 = 0x0032;
+/// What padding takes beside its zero bytes: type, and a length of 4 bytes.
+pub const PADDING_OVERHEAD: usize = 2 + 4;
 
 /// Appends a property.
 pub fn push(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
@@ -18,6 +19,17 @@ pub fn push(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
     // No slice is near 2^62 bytes long.
     let _ = varint::encode(value.len() as u64, "property length", out);
     out.extend_from_slice(value);
+}
+
+/// Appends padding of `len` zero bytes, and [`PADDING_OVERHEAD`] more, so that the object's size says less of what is
+/// in it. It goes last in the encrypted list.
+///
+/// Its length is always 4 bytes big-endian, unlike that of other properties, as the spec's steps of processing have
+/// it. (Their figure has 2.) Receivers skip it and all behind it, whichever length it has.
+pub fn push_padding(out: &mut Vec<u8>, len: u32) {
+    out.extend_from_slice(&PADDING.to_be_bytes());
+    out.extend_from_slice(&len.to_be_bytes());
+    out.resize(out.len().saturating_add(usize::try_from(len).unwrap_or(usize::MAX)), 0);
 }
 
 /// The Key ID property; `None` for one of 2^62 or more, which no varint holds.

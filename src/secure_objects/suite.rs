@@ -10,11 +10,26 @@ pub enum Digest {
     Sha512,
 }
 
+/// Which tag the suites of AES-CTR with HMAC (0x0001 to 0x0003) have.
+///
+/// The spec's text and its own published vectors differ, so peers made from one do not open the objects of peers
+/// made from the other. Nothing on the wire tells them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CtrTag {
+    /// As the text has it, by RFC 9605 section 4.5.1: HMAC-SHA256 over the lengths of AAD, ciphertext and tag, 8
+    /// bytes each, then nonce, AAD and ciphertext.
+    #[default]
+    Rfc9605,
+    /// As the published vectors have it: HMAC-SHA256 over AAD, nonce and ciphertext.
+    PublishedVectors,
+}
+
 /// A Secure Objects cipher suite (the spec's registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Suite {
-    /// AES_128_CTR_HMAC_SHA256_80, 0x0001: a tag of 10 bytes (RFC 9605 section 4.5.1).
+    /// AES_128_CTR_HMAC_SHA256_80, 0x0001: a tag of 10 bytes ([`CtrTag`] says which).
     Aes128CtrHmacSha256Tag80,
     /// AES_128_CTR_HMAC_SHA256_64, 0x0002: a tag of 8 bytes.
     Aes128CtrHmacSha256Tag64,

@@ -13,6 +13,7 @@ use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
+use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Waiting;
@@ -35,6 +36,8 @@ pub struct Inside {
     pub candidates: usize,
     /// The slot is decided for a commit that is still missing.
     pub catching_up: bool,
+    /// The slot went to a lock that nobody's keys open.
+    pub dead: bool,
     /// The service cannot be worked with.
     pub halted: bool,
     /// Own KeyPackages whose private keys are held.
@@ -61,6 +64,7 @@ impl<E: Engine> Participant<E> {
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
+            dead: slot.is_some_and(|s| s.dead),
             catching_up: slot.is_some_and(|s| s.decided.is_some()),
             halted: slot.is_some_and(|s| s.halted.is_some()),
             keys: self.cx.keys.packages.len(),
@@ -143,8 +147,54 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn let_wait(&mut self, message: Bytes, info: KeyPackageInfo, object: u64) {
         let joiners = &mut self.state.carried_mut().joiners;
         if !joiners.barred.contains(&info.sender) {
-            let waiting = Waiting { message, info, object, place: 0, hold: None, replacing: None };
+            let waiting =
+                Waiting { message, info, object, place: 0, hold: None, wanted: false, replacing: None };
             joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
+        }
+    }
+
+    /// Returns a pin with the lock that the keys at hand make: of a commit or of a Welcome that it names.
+    pub(crate) fn fit_lock(&mut self, now: Timestamp, pin: &Pin) -> Pin {
+        let own = |o: &Pin| o.commit_hash() == pin.commit_hash();
+        let lock = match &self.state {
+            State::Member(member) => {
+                let slot = &member.slot;
+                let outbox = slot.outbox.as_ref().map(|o| o.pin).filter(own);
+                let pins = outbox.into_iter().chain(slot.candidates.iter().filter_map(|c| c.pin).filter(own));
+                pins.map(|own| own.slot_lock().to_vec()).next()
+            }
+            State::Joining(joining) => {
+                let held = joining.gate.of_context(pin.context_hash());
+                held.and_then(|(welcome, info)| {
+                    let key =
+                        self.cx.keys.packages.iter().find(|key| key.reference == info.reference)?.clone();
+                    let group = self.cx.engine.join(now, &welcome, &key, None).ok()?.ok()?;
+                    Some(self.cx.slot_lock(&group, info.epoch).ok()?.to_vec())
+                })
+            }
+            _ => None,
+        };
+        let part = |bytes: &[u8]| bytes.try_into().unwrap_or([0; 32]);
+        let lock = lock.unwrap_or_else(|| pin.slot_lock().to_vec());
+        Pin::new(part(pin.commit_hash()), part(pin.context_hash()), part(&lock))
+    }
+
+    /// Forgets the service's key: whatever it says is believed.
+    pub(crate) fn forget_service_key(&mut self) {
+        self.cx.config.service_key = None;
+    }
+
+    /// Puts objects at the draft's places.
+    pub(crate) fn use_foreseeable_places(&mut self) {
+        self.cx.rules.draws_places = false;
+    }
+
+    /// Forgets that another held the lock.
+    pub(crate) fn forget_conflicts(&mut self) {
+        match &mut self.state {
+            State::Member(member) => member.slot.conflicts = 0,
+            State::Creating(creating) => creating.conflicts = 0,
+            _ => {}
         }
     }
 
@@ -180,8 +230,11 @@ impl<E: Engine> Participant<E> {
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
+        cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
-        state.carried_mut().joiners.close_window();
+        let joiners = &mut state.carried_mut().joiners;
+        joiners.close_window();
+        joiners.level();
         let renumbered = cx.requests.renumber();
         let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
         match state {
@@ -196,7 +249,7 @@ impl<E: Engine> Participant<E> {
                 slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
                 // A bound far beyond any world that is checked.
                 (slot.trials, slot.verified) = (0, 0);
-                slot.conflict = None;
+                slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {
                     new(fetch);
                 }

@@ -8,6 +8,6 @@ mod endpoint;
 mod objects;
 mod plane;
 
-pub use self::endpoint::MediaEndpoint;
-pub use self::objects::{MediaConfig, MediaObject, MediaStats, Received};
+pub use self::endpoint::{MediaEndpoint, Stored};
+pub use self::objects::{MediaConfig, MediaObject, MediaStats, Places, Received};
 pub use self::plane::{Links, MediaPlane};

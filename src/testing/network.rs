@@ -92,6 +92,11 @@ impl<E: Engine> World<E, ByWire> {
         self.carriage.media.as_ref()
     }
 
+    /// Lends the media, to put its state back.
+    pub fn media_mut(&mut self) -> Option<&mut MediaPlane> {
+        self.carriage.media.as_mut()
+    }
+
     /// The relay, as it is.
     pub fn relay(&self) -> &Relay<usize> {
         &self.carriage.relay

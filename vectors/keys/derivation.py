@@ -19,12 +19,13 @@ def expand(hash_name, prk, info, length):
     return out[:length]
 
 
-def full_track_name(fields, name):
-    def string(text):
-        assert len(text) < 64  # a varint of one byte
-        return bytes([len(text)]) + text.encode()
+def string(text):
+    assert len(text) < 64  # a varint of one byte
+    return bytes([len(text)]) + text.encode()
 
-    return bytes([len(fields)]) + b"".join(map(string, fields)) + string(name)
+
+def namespace(fields):
+    return bytes([len(fields)]) + b"".join(map(string, fields))
 
 
 def cases():
@@ -35,7 +36,8 @@ def cases():
                 master = hashlib.shake_128(f"{hash_name} {epoch}".encode()).digest(hash_len)
                 salt = b"SecureObject Epoch Master Key " + epoch.to_bytes(8, "big")
                 epoch_secret = extract(hash_name, salt, master)
-                info = b"SecureObject Track Base Key " + full_track_name(fields, name)
+                of_track = b"SecureObject Track Base Key " + namespace(fields) + string(name)
+                of_namespace = b"SecureObject Namespace Base Key " + namespace(fields)
                 yield {
                     "hash": hash_name,
                     "epoch": epoch,
@@ -43,7 +45,8 @@ def cases():
                     "namespace": fields,
                     "name": name,
                     "epoch_secret": epoch_secret.hex(),
-                    "track_base_key": expand(hash_name, epoch_secret, info, hash_len).hex(),
+                    "track_base_key": expand(hash_name, epoch_secret, of_track, hash_len).hex(),
+                    "namespace_base_key": expand(hash_name, epoch_secret, of_namespace, hash_len).hex(),
                 }
 
 

@@ -5,8 +5,11 @@
 //! [`WaitQueue`]. The Key ID travels as an object property ([`crate::mapping`]); the payload is
 //! `u64 time of sealing, ms | text`.
 //!
-//! A location must never be sealed twice under one key: with a [`StateDir`], locations are reserved there,
-//! durably, before they are used; without one the participant's key, and so its track, dies with it.
+//! A location must never be sealed twice under one key, and after a restart the ring seals nothing unless it is told
+//! from where on. Each run begins at the time in milliseconds, and none seals more than an object each millisecond, so
+//! that it lies above all runs before it, also if the state was put back. In case the clock was, locations are
+//! reserved in the [`StateDir`] too, durably, before they are used; without one the participant's key, and so its
+//! track, dies with it.
 
 mod received;
 
@@ -37,8 +40,8 @@ const SUITE: Suite = Suite::Aes128Gcm;
 const SWITCH_AFTER: Duration = Duration::from_millis(500);
 /// Objects to one MOQT group.
 const PER_GROUP: u64 = 64;
-/// Locations that are reserved at once.
-const RESERVED: u64 = 4096;
+/// Locations that are reserved at once: skipped by a restart, and fewer than the milliseconds that it takes.
+const RESERVED: u64 = 64;
 
 /// The namespace of a group's media tracks.
 pub fn namespace(group: &GroupName) -> Result<TrackNamespace> {
@@ -77,9 +80,15 @@ struct Sequences {
 }
 
 impl Sequences {
-    fn new(state: Option<Arc<StateDir>>) -> Result<Self> {
-        let next = state.as_ref().map(|dir| dir.reserved()).transpose()?.unwrap_or(0);
+    fn new(state: Option<Arc<StateDir>>, now: Timestamp) -> Result<Self> {
+        let reserved = state.as_ref().map(|dir| dir.reserved()).transpose()?.unwrap_or(0);
+        let next = reserved.max(now.as_millis());
         Ok(Self { next, reserved: next, state })
+    }
+
+    /// Where this one lies.
+    fn location(sequence: u64) -> Location {
+        Location { group: sequence / PER_GROUP, object: sequence % PER_GROUP }
     }
 
     /// The next one, which was never used before, by this process or another.
@@ -122,6 +131,7 @@ impl Media {
         group: GroupName,
         me: SenderId,
         state: Option<Arc<StateDir>>,
+        now: Timestamp,
     ) -> Result<Self> {
         Ok(Self {
             ring: EpochKeyRing::new(config.ring.clone(), me.clone()),
@@ -130,7 +140,7 @@ impl Media {
             me,
             tracks: BTreeMap::new(),
             waiting: WaitQueue::new(WaitQueueLimits::default()),
-            sequences: Sequences::new(state)?,
+            sequences: Sequences::new(state, now)?,
             last_sent: None,
             member: false,
             hoard: Vec::new(),
@@ -144,6 +154,7 @@ impl Media {
     /// Takes the epochs of a restored participant: no notice tells them.
     pub fn restored<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
         self.ring.on_restore(now, participant.all_epoch_keys()?);
+        self.ring.sealing_from(Sequences::location(self.sequences.next));
         if participant.epoch().is_some() {
             self.take_members(now, participant)?;
         }
@@ -229,6 +240,10 @@ impl Media {
                         track.send_with(epoch);
                     }
                 }
+                RingNotice::Silent { why } => {
+                    tracing::warn!(%why, "media: sealing nothing");
+                    self.tracks.values_mut().for_each(SecureTrack::send_nothing);
+                }
                 RingNotice::Forgotten { epoch, .. } if !self.config.hoards_keys => {
                     self.tracks.values_mut().for_each(|track| track.forget(epoch));
                 }
@@ -252,15 +267,15 @@ impl Media {
         self.ring.poll_timeout().into_iter().chain(self.waiting.poll_timeout()).min()
     }
 
-    /// Seals the next object; `None` when this participant is no member.
+    /// Seals the next object; `None` when this participant is no member, or its ring is silent.
     pub fn seal(&mut self, now: Timestamp, text: &str) -> Result<Option<WireObject>> {
         self.handle_timeout(now)?;
-        if !self.member {
+        if !self.member || self.ring.sealing().is_err() {
             return Ok(None);
         }
         let name = track(&self.group, &self.me)?;
         let sequence = self.sequences.take()?;
-        let location = Location { group: sequence / PER_GROUP, object: sequence % PER_GROUP };
+        let location = Sequences::location(sequence);
         let mut buffer = std::mem::replace(&mut self.buffer, ObjectBuffer::with_capacity(0));
         buffer.clear();
         buffer.extend_from_slice(&now.as_millis().to_be_bytes());
@@ -355,12 +370,16 @@ mod tests {
     #[test]
     fn a_restart_uses_no_sequence_again() {
         let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_secs(1_700_000_000);
         let take = |many: u64| {
             let dir = Arc::new(StateDir::open(folder.path()).unwrap());
-            let mut sequences = Sequences::new(Some(dir)).unwrap();
+            let mut sequences = Sequences::new(Some(dir), now).unwrap();
             (0..many).map(|_| sequences.take().unwrap()).collect::<Vec<_>>()
         };
         let all = [take(3), take(RESERVED + 1), take(0), take(2)].concat();
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
+        // The folder is empty again, and more time has passed than there were objects.
+        let mut back = Sequences::new(None, now.after(Duration::from_secs(1))).unwrap();
+        assert!(back.take().unwrap() > all[all.len() - 1]);
     }
 }

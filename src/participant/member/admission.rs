@@ -87,8 +87,9 @@ fn on_key_package<E: Engine>(
         return Ok(());
     }
     let hold = hold(cx, epoch, joiners, &info);
-    let replacing = joiners.admitted.get(&sender).cloned().flatten();
-    put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, replacing });
+    let admitted = joiners.admitted.get(&sender).cloned();
+    let (wanted, replacing) = (admitted.is_some(), admitted.flatten());
+    put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, wanted, replacing });
     Ok(())
 }
 
@@ -103,7 +104,7 @@ fn hold<E: Engine>(
         // A member that comes back: remove and add in one commit.
         return None;
     }
-    if joiners.admitted.contains_key(&info.sender) {
+    if joiners.admitted.contains(&info.sender) {
         // The embedder's word holds for every KeyPackage of this sender, not only for the one it saw.
         return None;
     }
@@ -115,18 +116,35 @@ fn hold<E: Engine>(
         // A second device must not evict the first.
         return Some(Hold::SameIdentity { member: namesake.clone() });
     }
-    (cx.config.admission == Admission::Ask).then_some(Hold::Policy)
+    strangers_hold(cx, joiners)
+}
+
+/// What holds somebody of whom nothing is known.
+pub(crate) fn strangers_hold<E: Engine>(cx: &Context<E>, joiners: &Joiners) -> Option<Hold> {
+    match cx.config.admission {
+        Admission::Ask => Some(Hold::Policy),
+        Admission::Open => joiners.may_have_barred().then_some(Hold::MaybeBarred),
+    }
 }
 
 fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: Waiting) {
     let sender = waiting.info.sender.clone();
     let credential = waiting.info.credential.clone();
     let hold = waiting.hold.clone();
-    if !joiners.admit(waiting, cx.now, &cx.config.limits) {
+    let admitted = joiners.admit(waiting, cx.now, &cx.config.limits);
+    // Only counted: a notice each would let a flood through to the embedder twice.
+    cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(admitted.dropped as u64);
+    if !admitted.is_in {
         cx.notify(Notice::Refused { sender, why: Refusal::Full });
     } else if let Some(hold) = hold {
         cx.notify(Notice::JoinRequested { sender, credential, hold });
     }
+}
+
+/// Drops those whose KeyPackages have expired: they hold a place, and a commit of them would be refused.
+pub(crate) fn expire<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners) {
+    let dropped = joiners.expire(cx.now) as u64;
+    cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(dropped);
 }
 
 /// Adds a sender by a KeyPackage from elsewhere.
@@ -142,7 +160,8 @@ pub(crate) fn add<E: Engine>(
         cx.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
         return;
     }
-    put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold: None, replacing: None });
+    let (hold, replacing) = (None, None);
+    put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold, wanted: true, replacing });
 }
 
 /// Notes that a member is to be removed; with `bar`, let back in only by the embedder.

@@ -21,6 +21,7 @@ pub(crate) fn arrive<E: Engine>(
     by: By,
 ) -> Result<Member<E::Group>, Error> {
     if matches!(by, By::Creation) {
+        cx.fresh.on_own(entry.view.epoch);
         cx.keys.packages.clear();
     }
     let mut member = place(cx, carried, entry)?;

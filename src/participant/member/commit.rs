@@ -14,6 +14,7 @@ use crate::participant::context::Context;
 use crate::participant::member::create::Created;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{PATIENCE, Slot, Step, Verdict};
+use crate::participant::member::turn;
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::request::{Failure, FetchId};
@@ -91,18 +92,22 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         match reply {
             Ok(LockReply::Ok { lock_id, .. }) => {
-                self.conflict = None;
+                self.conflicts = 0;
                 return Ok(self.on_locked(cx, epoch, lock_id));
             }
             Ok(LockReply::Conflict { retry_later }) => {
-                let since = *self.conflict.get_or_insert(cx.now);
-                if cx.rules.pins && cx.now.since(since) >= cx.config.timers.conflict {
-                    // Anybody may hold a lock for ever, and it is only a hint.
-                    self.conflict = None;
-                    return Ok(self.on_locked(cx, epoch, None));
+                if cx.rules.pins {
+                    // Anybody may hold a lock for ever, and it is only a hint: who is first in turn does without it, the
+                    // others once they have given way.
+                    if self.conflicts > 0 || turn::is_first(epoch) {
+                        return Ok(self.on_locked(cx, epoch, None));
+                    }
+                    self.conflicts = 1;
                 }
                 self.step = Step::Idle;
-                let wait = cx.retry_after(retry_later);
+                let turn = cx.config.timers.turn;
+                let wait =
+                    if cx.rules.pins { turn + cx.jitter.up_to(turn) } else { cx.retry_after(retry_later) };
                 cx.set(Timer::Request, wait);
             }
             Ok(LockReply::CounterError(state)) => {

@@ -30,7 +30,9 @@ pub(crate) fn create<E: Engine>(
     carried: &mut Carried,
 ) -> Result<Created<E::Group>, Error> {
     let work = Agenda { cx, epoch, carried }.work();
-    if work.is_empty() {
+    // Made from the same state, a leave request of this epoch has taken the handshake key that a commit would use.
+    let asked_to_leave = carried.leaving.as_ref().is_some_and(|l| l.asked_in == Some(epoch.number));
+    if work.is_empty() || asked_to_leave {
         return Ok(Created::Nothing);
     }
     let place = cx.random_object()?;
@@ -46,6 +48,7 @@ pub(crate) fn create<E: Engine>(
     let hash = cx.engine.sha256(&built.commit)?;
     let saved = cx.engine.save(&built.next.group)?;
     let pin = cx.pin_of(hash, &built.next, epoch.slot())?;
+    cx.fresh.on_built(epoch.slot());
     cx.stats.commits_built = cx.stats.commits_built.saturating_add(1);
     Ok(Created::Commit(Box::new(Outbox {
         base: epoch.context_hash,
@@ -83,7 +86,7 @@ fn build<E: Engine>(
         let place = Location { group: epoch.slot(), object: place };
         let attached = Attached {
             tree: apart.then(|| (cx.tracks.tree(&cx.me), place)),
-            spent: cx.rules.numbers_by_time.then_some(carried.joiners.spent),
+            spent: cx.rules.numbers_by_time.then_some(carried.joiners.gone),
         };
         let built = cx.engine.build_with(&epoch.group, cx.now, &messages, &removes, &attached);
         Ok::<_, EngineError>(built?.map(|built| (built, removes)))

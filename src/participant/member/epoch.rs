@@ -153,7 +153,8 @@ impl<G> Epoch<G> {
         let kdf = cx.engine.kdf();
         let group = cx.config.group.as_bytes();
         let master = cx.engine.export_secret(&self.group, EXPORTER_LABEL, group, kdf.hash_len())?;
-        Ok(EpochSecret::from_master(kdf, self.number, &master)?)
+        let secret = EpochSecret::from_master(kdf, self.number, &master)?;
+        Ok(if cx.fresh.is(self.number) { secret } else { secret.resumed() })
     }
 
     /// Before this epoch is left: the embedder could not pull the secret of one whose notice it has not
@@ -287,7 +288,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Reads what [`Epoch::write`] wrote.
     pub(crate) fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
-        let saved = from.bytes()?;
+        let saved = from.secret()?.into_shared();
         let pin = from.option(read_pin)?;
         let welcomes = from.list(read_welcome)?;
         let tree = from.option(read_tree)?;

@@ -29,26 +29,27 @@ pub(crate) fn on_request<E: Engine>(
 ) -> Result<(), Error> {
     let Request { epoch: of, object_id, message } = request;
     let Carried { joiners, intents, .. } = carried;
+    // The cheapest checks come first: anybody may have made it. A leaver asks again in each epoch.
+    let Some(leaf) = epoch.roster.of(&sender).map(|m| m.leaf) else { return Ok(()) };
+    if of < epoch.number || intents.leaves.contains(&leaf) {
+        return Ok(());
+    }
     if of > epoch.number {
         if of - epoch.number <= cx.config.limits.future_epochs
-            && (epoch.roster.of(&sender).is_some() || intents.future_leaves.len() < cx.config.limits.roster)
+            && !intents.keep_leave(sender.clone(), (of, object_id, message), cx.config.limits.leave_bytes)
         {
-            intents.future_leaves.insert(sender, (of, object_id, message));
+            cx.fault(Some(sender), Fault::TooMany);
         }
         return Ok(());
     }
-    // The newest object on the track speaks: a KeyPackage that came before it is withdrawn.
-    if joiners.get(&sender).is_some_and(|waiting| waiting.object < object_id) {
-        joiners.take(&sender);
-    }
-    if of < epoch.number {
-        // The leaver asks again in each epoch.
-        return Ok(());
-    }
     match cx.engine.open_leave(&epoch.group, cx.now, &message)? {
-        Ok(leaf) if epoch.roster.at(leaf).is_some_and(|m| m.sender == sender) => {
-            // Only an authenticated request may push later objects of its track aside.
-            joiners.is_news(&sender, object_id, &cx.config.limits);
+        Ok(opened) if opened == leaf => {
+            // Only an authenticated request may push other objects of its track aside. The newest of them speaks: a
+            // KeyPackage that came before it is withdrawn.
+            joiners.spend(&sender, object_id, &cx.config.limits);
+            if joiners.get(&sender).is_some_and(|waiting| waiting.object < object_id) {
+                joiners.take(&sender);
+            }
             intents.leaves.insert(leaf);
             intents.leavers.insert(sender);
         }

@@ -48,7 +48,10 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         match reply {
             Ok(CommitReply::Found { state, commit }) => {
-                let Some(pin) = state.pin else { return Ok(Verdict::Open) };
+                let Some(pin) = state.pin else {
+                    self.read_later(cx);
+                    return Ok(Verdict::Open);
+                };
                 let verdict = self.decide(cx, epoch, pin, state.receipt)?;
                 let named =
                     matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash();
@@ -59,13 +62,17 @@ impl<G> Slot<G> {
             }
             Ok(CommitReply::CounterError(state)) => self.on_news(cx, epoch, &state),
             Ok(CommitReply::Error(_)) | Err(_) => {
-                // What is being looked for has a timer of its own.
-                if self.decided.is_none() {
-                    let wait = cx.backoff(3);
-                    cx.bring_forward(Timer::Confirm, wait);
-                }
+                self.read_later(cx);
                 Ok(Verdict::Open)
             }
+        }
+    }
+
+    /// Nothing was learnt: reads again. What is being looked for has a timer of its own.
+    fn read_later<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        if self.decided.is_none() {
+            let wait = cx.backoff(3);
+            cx.bring_forward(Timer::Confirm, wait);
         }
     }
 
@@ -87,7 +94,7 @@ impl<G> Slot<G> {
     /// The service says that it has forgotten the slot's pin. With a key of the service, only a receipt for a later
     /// slot shows that the group went on.
     pub(crate) fn on_forgotten<E: Engine<Group = G>>(
-        &self,
+        &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
         state: &CounterState,
@@ -99,6 +106,7 @@ impl<G> Slot<G> {
         if newest > epoch.slot() {
             cx.ask_lock(LockPurpose::Progress(newest));
         }
+        self.back_off(cx);
         Verdict::Open
     }
 }

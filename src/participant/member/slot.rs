@@ -14,7 +14,6 @@ use crate::participant::member::epoch::{Epoch, NewEpoch};
 use crate::participant::roster::Roster;
 use crate::request::FetchId;
 use crate::snapshot::{Reader, SnapshotError, Writer};
-use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.
@@ -64,8 +63,8 @@ pub(crate) struct Slot<G> {
     pub(crate) dead: bool,
     /// This participant's increment decided the slot: it tells the others.
     pub(crate) tells: bool,
-    /// Since when another holds the lock, in a row.
-    pub(crate) conflict: Option<Timestamp>,
+    /// How often in a row another held the lock.
+    pub(crate) conflicts: u32,
     /// The service cannot be worked with, and this was told; decided commits still apply.
     pub(crate) halted: Option<ServiceFault>,
     /// Failed tries, for the back-off.
@@ -162,7 +161,7 @@ impl<G> Slot<G> {
             decided: None,
             dead: false,
             tells: false,
-            conflict: None,
+            conflicts: 0,
             halted,
             attempts: 0,
         }
@@ -230,7 +229,7 @@ impl Stored {
             Ok(Self {
                 commit: from.bytes()?,
                 pin: read_pin(from)?,
-                saved: from.bytes()?,
+                saved: from.secret()?.into_shared(),
                 welcomes: from.list(read_welcome)?,
                 tree: from.option(read_tree)?,
                 lock_id: from.option(Reader::bytes)?,

@@ -100,12 +100,22 @@ impl<E: Engine> Context<E> {
     }
 }
 
-/// How much later than the first in turn this member goes.
-fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
+/// How many members go before this one.
+fn turns<G>(epoch: &Epoch<G>) -> usize {
     let members = epoch.roster.len().max(1);
     let first = usize::try_from(epoch.number % members as u64).unwrap_or(0);
     let rank = epoch.roster.rank(epoch.leaf);
-    let turns = ((rank + members - first) % members).min(MOST_TURNS);
+    ((rank + members - first) % members).min(MOST_TURNS)
+}
+
+/// Whether this member is the first in turn.
+pub(crate) fn is_first<G>(epoch: &Epoch<G>) -> bool {
+    turns(epoch) == 0
+}
+
+/// How much later than the first in turn this member goes.
+fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
+    let turns = turns(epoch);
     let turn = cx.config.timers.turn;
     let wait = turn.saturating_mul(u32::try_from(turns).unwrap_or(0));
     // The first in turn has nobody to keep clear of.

@@ -4,6 +4,7 @@ use crate::engine::{Engine, Member as GroupMember};
 use crate::notice::Notice;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
+use crate::participant::member::admission::strangers_hold;
 use crate::participant::member::epoch::Epoch;
 
 /// Settles the intents that a commit fulfilled, whoever made it.
@@ -25,8 +26,8 @@ pub(crate) fn settle<E: Engine>(
         let replaced = added.iter().any(|m| m.identity == gone.identity);
         // What it joined by is spent, and must not be taken for a new intent to join.
         if let Some(sequence) = gone.sequence {
-            joiners.spend(sequence);
-            joiners.is_news(&gone.sender, sequence, limits);
+            joiners.spend(&gone.sender, sequence, limits);
+            joiners.note_gone(sequence.min(cx.honest_number()));
         }
         if !(back || left || replaced || bar == Some(false)) {
             joiners.bar(&gone.sender, limits);
@@ -34,10 +35,11 @@ pub(crate) fn settle<E: Engine>(
     }
     for new in added {
         if let Some(sequence) = new.sequence {
-            joiners.is_news(&new.sender, sequence, limits);
+            joiners.spend(&new.sender, sequence, limits);
         }
     }
-    joiners.settle(&epoch.roster, added);
+    let strangers = strangers_hold(cx, joiners);
+    joiners.settle(&epoch.roster, added, strangers.as_ref());
     intents.removals.retain(|sender, _| epoch.roster.of(sender).is_some());
 }
 

@@ -82,19 +82,19 @@ fn commits_to_come_are_kept_up_to_their_bytes_and_their_epoch() {
 fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
     for decided in [false, true] {
         let mut a = alone(config());
-        a.cx.deadlines.clear(Timer::Confirm);
-        slot(&mut a).decided = decided.then_some(Pin::new([7; 32], [8; 32]));
+        slot(&mut a).decided = decided.then(unknown);
         let object = commit_at(&a, 2, 0, "later");
         a.handle(NOW, Event::Object(object)).unwrap();
-        assert_eq!(a.cx.deadlines.is_set(Timer::Confirm), !decided);
+        assert_eq!(a.cx.deadlines.is_set(Timer::Hint), !decided);
     }
 }
 
 #[test]
 fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
-    let mut a = alone(config());
+    let mut a = alone(Config { service_key: Some("key".into()), ..config() });
     for (len, too_long) in [(MAX_RECEIPT, 0), (MAX_RECEIPT + 1, 1)] {
-        let object = commit_at(&a, 0, 1, vec![0; len]);
+        let receipt = ReceiptObject { pin: unknown(), receipt: vec![0; len].into() };
+        let object = commit_at(&a, 0, 1, receipt.encode());
         arrive(&mut a, None, object);
         assert_eq!(faults(&a, Fault::BadReceipt), too_long);
     }
@@ -122,7 +122,7 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
     let mut a = alone(config);
     a.handle(NOW, Command::Refuse(id("x"))).unwrap();
     a.handle(NOW, Command::Refuse(id("y"))).unwrap();
-    assert_eq!(a.state.carried().joiners.refused.len(), 1);
+    assert_eq!(a.state.carried().joiners.refused.iter().len(), 1);
     let name = a.cx.config.group.clone();
     let spare = a.cx.engine.generate_key_package(NOW, &name, 9).unwrap();
     a.cx.keys.packages.push(spare.clone());
@@ -131,11 +131,42 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
         let mut founder = engine(name);
         let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
         let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap().unwrap();
-        let payload = built.welcomes[0].1.clone();
+        let payload = with_pin(&built.welcomes[0].1, unknown());
         let location = Location { group: 1, object: 0 };
         a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
     }
     assert_eq!((a.inside().early_welcomes, faults(&a, Fault::TooMany)), (1, 1));
+}
+
+#[test]
+fn who_is_forgotten_next_and_that_somebody_was_survives_a_restart() {
+    let mut config = config();
+    config.limits.remembered_senders = 2;
+    let mut a = alone(config.clone());
+    // In another order than that of the names.
+    for name in ["z", "y", "b"] {
+        a.handle(NOW, Command::Remove(id(name))).unwrap();
+        a.state.carried_mut().joiners.is_news(&id(name), 1, &config.limits);
+    }
+    for name in ["x", "w"] {
+        a.handle(NOW, Command::Refuse(id(name))).unwrap();
+        a.state.carried_mut().joiners.spend(&id(name), 1, &config.limits);
+    }
+    for name in ["v", "u", "c"] {
+        a.handle(NOW, Command::Admit { sender: id(name), replacing: Some(id("r")) }).unwrap();
+    }
+    let snapshot = a.snapshot().unwrap();
+    let mut restored = Participant::restore(engine("a"), config, &snapshot, NOW).unwrap();
+    let (before, after) = (&a.state.carried().joiners, &restored.state.carried().joiners);
+    assert_eq!(
+        (&after.barred, &after.admitted, &after.refused, &after.spent, &after.seen),
+        (&before.barred, &before.admitted, &before.refused, &before.spent, &before.seen)
+    );
+    let forgot = [after.barred.has_forgotten(), after.refused.has_forgotten(), after.seen.has_forgotten()];
+    assert_eq!((forgot, after.may_have_barred()), ([true, false, true], true));
+    restored.handle(NOW, Command::Remove(id("A"))).unwrap();
+    let barred = restored.state.carried().joiners.barred.iter().map(|(sender, ())| sender.clone());
+    assert_eq!(barred.collect::<Vec<_>>(), [id("b"), id("A")]);
 }
 
 #[test]
@@ -178,6 +209,55 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
         let restored = Participant::restore(engine("a"), config, &a.snapshot().unwrap(), NOW).unwrap();
         assert_eq!(restored.member().unwrap().slot.outbox.as_ref().unwrap().sent, sent, "{mode:?}");
     }
+}
+
+#[test]
+fn a_restart_keeps_nothing_of_the_snapshot_it_came_from() {
+    let (mut a, _) = among(config(), &["b", "c"]);
+    a.handle(NOW, Command::Refuse(id("x"))).unwrap();
+    want_update(&mut a);
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    let id = lock(&mut a).unwrap();
+    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    assert!(a.inside().outbox.is_some());
+    let whole = Bytes::from(a.snapshot().unwrap().to_bytes().to_vec());
+    let snapshot = Snapshot::from_bytes(whole.clone());
+    let restored = Participant::restore(engine("a"), config(), &snapshot, NOW).unwrap();
+    drop(snapshot);
+    assert!(restored.inside().outbox.is_some() && whole.is_unique());
+}
+
+#[test]
+fn a_group_that_this_run_created_may_be_sealed_with_and_an_earlier_runs_may_not() {
+    let pinned = |a: &mut Machine| {
+        let mut asked = None;
+        while let Some(action) = a.poll_action() {
+            match action {
+                Action::Lock { id, .. } => {
+                    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+                }
+                Action::Fetch { id, .. } => {
+                    a.handle(NOW, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap();
+                }
+                Action::Increment { id, request } => asked = Some((id, request.pin)),
+                _ => {}
+            }
+        }
+        asked.unwrap()
+    };
+    let may_seal = |a: &mut Machine, (id, pin)| {
+        a.handle(NOW, Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(1, pin))) }).unwrap();
+        a.epoch_secret(0).unwrap().may_seal()
+    };
+    let new = Participant::new(engine("a"), config(), NOW).unwrap().snapshot().unwrap();
+    let mut a = Participant::restore(engine("a"), config(), &new, NOW).unwrap();
+    a.handle(NOW, Command::Join).unwrap();
+    let asked = pinned(&mut a);
+    let created = a.snapshot().unwrap();
+    assert!(may_seal(&mut a, asked));
+    let mut again = Participant::restore(engine("a"), config(), &created, NOW).unwrap();
+    let asked = pinned(&mut again);
+    assert!(!may_seal(&mut again, asked));
 }
 
 #[test]

@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::keys::{EpochKeyRing, EpochKeys, EpochSecret, RingNotice, WaitQueue, Waiting};
+use crate::keys::{EpochKeyRing, EpochKeys, EpochSecret, RingNotice, Silence, WaitQueue, Waiting};
 use crate::notice::Notice;
 use crate::participant::Participant;
 use crate::secret::Secret;
-use crate::testing::media::objects::{MediaConfig, MediaObject, MediaStats, Received};
+use crate::testing::media::objects::{MediaConfig, MediaObject, MediaStats, Places, Received};
 use crate::time::{Timestamp, millis};
-use crate::tracks::SenderId;
+use crate::tracks::{Location, SenderId};
+
+/// What a driver has stored: the ring as it last was, and since which epoch it is a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored(Secret, u64);
+
+const START: Location = Location { group: 0, object: 0 };
 
 #[derive(Clone, Copy, Debug)]
 struct Removal {
@@ -35,8 +41,11 @@ pub struct MediaEndpoint {
     members: BTreeSet<SenderId>,
     /// Every secret it ever had, by epoch: erasing is up to the honest.
     ever: BTreeMap<u64, Vec<EpochSecret>>,
-    /// What a driver has stored: the ring as it last was, and `member_since`.
-    durable: Option<(Secret, u64)>,
+    durable: Option<Stored>,
+    /// Where the next object lies, at the lowest.
+    next: Location,
+    /// The highest place sealed under each secret, by epoch, in any run: what only an onlooker remembers.
+    sealed: BTreeMap<u64, Vec<(EpochSecret, Location)>>,
     /// When something is due next.
     due: Option<Timestamp>,
     removed: BTreeMap<SenderId, Removal>,
@@ -58,6 +67,8 @@ impl MediaEndpoint {
             members: BTreeSet::new(),
             ever: BTreeMap::new(),
             durable: None,
+            next: START,
+            sealed: BTreeMap::new(),
             due: None,
             removed: BTreeMap::new(),
             owed: BTreeMap::new(),
@@ -123,13 +134,23 @@ impl MediaEndpoint {
 
     /// The process died, with every key that was in its memory.
     pub fn crash(&mut self) {
-        self.ring.close();
-        while self.ring.poll_notice().is_some() {}
+        self.ring = EpochKeyRing::new(self.config.ring.clone(), self.me.clone());
+        self.next = START;
         self.waiting = WaitQueue::new(self.config.waiting);
         self.member_since = None;
         self.rejoining = false;
         self.owed.clear();
         self.due = None;
+    }
+
+    /// Shows what is stored.
+    pub fn stored(&self) -> Option<&Stored> {
+        self.durable.as_ref()
+    }
+
+    /// Puts back what was stored earlier, for the next restart.
+    pub fn put_back(&mut self, stored: Option<Stored>) {
+        self.durable = stored;
     }
 
     /// It is back, as `participant` was restored, with the ring that was stored.
@@ -143,9 +164,10 @@ impl MediaEndpoint {
             return Ok(());
         };
         self.member_since = Some(first);
-        if let Some((saved, since)) = self.durable.take() {
+        if let Some(Stored(saved, since)) = self.durable.take() {
             let kdf = participant.engine().kdf();
             self.ring = EpochKeyRing::restore(self.config.ring.clone(), self.me.clone(), kdf, &saved, now)?;
+            self.resume(now);
             // With a hole between, it was out in the meantime and came back just before it died.
             if self.ring.epochs().last().is_some_and(|newest| first <= newest.saturating_add(1)) {
                 self.member_since = Some(since);
@@ -156,6 +178,7 @@ impl MediaEndpoint {
                 removal.to_pass.take_if(|without| sending.is_some_and(|s| *without <= s));
             }
         }
+        self.resume(now);
         for keys in &keys {
             self.note_epoch(now, keys);
         }
@@ -163,6 +186,14 @@ impl MediaEndpoint {
         self.follow_ring(now);
         self.plan();
         Ok(())
+    }
+
+    /// Says from where on nothing was sealed, if it can.
+    fn resume(&mut self, now: Timestamp) {
+        if self.config.places == Places::ByTime {
+            self.next = Location { group: now.as_millis().saturating_add(1), object: 0 };
+            self.ring.sealing_from(self.next);
+        }
     }
 
     /// A new epoch without a participant, with its members as far as known and who committed it.
@@ -227,15 +258,39 @@ impl MediaEndpoint {
     /// The next object; `None` while it is no member.
     pub fn seal(&mut self, now: Timestamp) -> Option<MediaObject> {
         self.handle_timeout(now);
-        let Some(secret) = self.ring.seal_with() else {
-            self.stats.dark = self.stats.dark.saturating_add(u64::from(self.member_since.is_some()));
-            return None;
+        let secret = match self.ring.sealing() {
+            Ok(secret) => secret.clone(),
+            Err(why) => {
+                let missed = u64::from(self.member_since.is_some());
+                let dark = matches!(why, Silence::NoEpoch);
+                let count = if dark { &mut self.stats.dark } else { &mut self.stats.held_back };
+                *count = count.saturating_add(missed);
+                return None;
+            }
         };
         self.stats.sealed = self.stats.sealed.saturating_add(1);
+        self.place(now, &secret);
         let bound = self.config.ring.switch_after_removal;
         let known = self.removed.iter().filter(|(_, removal)| removal.since.after(bound) <= now);
         let shut_out = known.map(|(sender, _)| sender.clone()).collect();
-        Some(MediaObject { sender: self.me.clone(), secret: secret.clone(), sealed: now, shut_out })
+        Some(MediaObject { sender: self.me.clone(), secret, sealed: now, shut_out })
+    }
+
+    /// Takes the next place for an object under this secret.
+    fn place(&mut self, now: Timestamp, secret: &EpochSecret) {
+        let mut at = self.next;
+        if self.config.places == Places::ByTime {
+            at = at.max(Location { group: now.as_millis(), object: 0 });
+        }
+        self.next = Location { object: at.object.saturating_add(1), ..at };
+        let all = self.sealed.entry(secret.epoch()).or_default();
+        match all.iter_mut().find(|(other, _)| other == secret) {
+            Some((_, highest)) => {
+                self.stats.reused = self.stats.reused.saturating_add(u64::from(at <= *highest));
+                *highest = at.max(*highest);
+            }
+            None => all.push((secret.clone(), at)),
+        }
     }
 
     /// Takes in an object.
@@ -323,7 +378,7 @@ impl MediaEndpoint {
             }
         }
         if let (true, Some(since)) = (changed, self.member_since) {
-            self.durable = Some((self.ring.save(), since));
+            self.durable = Some(Stored(self.ring.save(), since));
         }
     }
 }

@@ -7,6 +7,17 @@ use crate::keys::{EpochSecret, RingConfig, WaitQueueLimits};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
+/// Where a member's objects lie, and what it can say of that after a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Places {
+    /// Group ids are times: what was sealed before lies below the present one.
+    #[default]
+    ByTime,
+    /// Each run counts from the start again, and tells its ring nothing: there are no keys for what went before.
+    FromStart,
+}
+
 /// How media is sent and kept.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -17,6 +28,8 @@ pub struct MediaConfig {
     pub ring: RingConfig,
     /// Each member's queue of objects under epochs not known yet.
     pub waiting: WaitQueueLimits,
+    /// Where objects lie.
+    pub places: Places,
 }
 
 impl Default for MediaConfig {
@@ -25,6 +38,7 @@ impl Default for MediaConfig {
             interval: Duration::from_millis(100),
             ring: RingConfig::default(),
             waiting: WaitQueueLimits::default(),
+            places: Places::default(),
         }
     }
 }
@@ -67,6 +81,11 @@ pub struct MediaStats {
     pub sealed: u64,
     /// Objects that a member could have sealed while it had no epoch to seal with.
     pub dark: u64,
+    /// Objects that a member could have sealed while its ring was silent: behind, or just restarted.
+    pub held_back: u64,
+    /// Objects sealed at a place that was not above all that the member, in any of its runs, sealed under the
+    /// same secret before.
+    pub reused: u64,
     /// Objects opened, those that waited included.
     pub opened: u64,
     /// Objects of epochs before the receiver joined, or that it was not in before it came back.
@@ -90,6 +109,8 @@ impl MediaStats {
         Self {
             sealed: self.sealed.saturating_add(other.sealed),
             dark: self.dark.saturating_add(other.dark),
+            held_back: self.held_back.saturating_add(other.held_back),
+            reused: self.reused.saturating_add(other.reused),
             opened: self.opened.saturating_add(other.opened),
             before: self.before.saturating_add(other.before),
             overdue: self.overdue.saturating_add(other.overdue),

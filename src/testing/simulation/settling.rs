@@ -17,7 +17,9 @@ use crate::tracks::SenderId;
 impl<E: Engine> Run<'_, E> {
     /// No more faults, and everyone who can come back does.
     pub(super) fn calm(&mut self) -> Judged {
-        *self.net.faults_mut() = Faults::default();
+        // Faults pass; adversaries stay.
+        let forged_answers = self.net.faults_mut().forged_answers;
+        *self.net.faults_mut() = Faults { forged_answers, ..Faults::default() };
         self.wait(Duration::from_secs(5))?;
         for who in self.down.clone() {
             self.restart(who);
@@ -171,6 +173,10 @@ impl<E: Engine> Run<'_, E> {
             }
             self.wait(Duration::from_millis(100))?;
             round = round.saturating_add(1);
+        }
+        // Where anybody may take it, it is nobody's to free.
+        if self.scenario.attacks.reachable {
+            return Ok(());
         }
         for _ in 0..60 {
             self.wait(Duration::from_millis(100) + self.scenario.lease / 4)?;

@@ -70,6 +70,13 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         Ok(())
     }
 
+    /// Replaces what is durable of a participant that is down, as if its state had been put back to an older one.
+    pub fn put_back(&mut self, who: usize, durable: Snapshot) {
+        if let Some(peer) = self.peers.get_mut(who) {
+            peer.durable = Some(durable);
+        }
+    }
+
     /// What a participant would restart from if it crashed now.
     pub fn durable(&self, who: usize) -> Option<Snapshot> {
         let peer = self.peers.get(who)?;

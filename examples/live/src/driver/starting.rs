@@ -79,7 +79,7 @@ fn run<E: LiveEngine>(
     let (sessions, _) = watch::channel(None);
     let group = participant.config().group.clone();
     let mut media =
-        Media::new(surroundings.media.clone(), group, sender.clone(), surroundings.state.clone())?;
+        Media::new(surroundings.media.clone(), group, sender.clone(), surroundings.state.clone(), now)?;
     media.restored(now, &participant)?;
     let driver = Driver {
         participant,

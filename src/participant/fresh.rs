@@ -1,0 +1,53 @@
+//! Which epochs no earlier run of this participant can have sealed media in.
+
+/// What this run knows to be new.
+///
+/// A state may be older than what was done with it: a folder can be put back. So an epoch that others made and that
+/// is caught up on after a restart may be one that an earlier run was in, sealed in, and knew others after. New for
+/// certain is what this run had a part in: an epoch by a commit that was built in it, one joined by a KeyPackage
+/// that was made in it, and all that follow on either.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fresh {
+    /// From this epoch on all are new.
+    from: Option<u64>,
+    /// KeyPackages from this sequence on were made in this run.
+    made_from: u64,
+    /// The epoch that the last commit built in this run makes if it wins.
+    built: Option<u64>,
+}
+
+impl Fresh {
+    /// Of a participant that has no earlier run.
+    pub(crate) const FIRST_RUN: Self = Self { from: Some(0), made_from: 0, built: None };
+
+    /// Of one that goes on from a snapshot, and makes its next KeyPackage with this sequence.
+    pub(crate) fn restored(next_sequence: u64) -> Self {
+        Self { from: None, made_from: next_sequence, built: None }
+    }
+
+    /// Whether no earlier run can have been in this epoch.
+    pub(crate) fn is(&self, epoch: u64) -> bool {
+        self.from.is_some_and(|from| from <= epoch)
+    }
+
+    /// A commit was built that makes this epoch if it wins, or the group was created.
+    pub(crate) fn on_built(&mut self, epoch: u64) {
+        self.built = Some(epoch);
+    }
+
+    /// The own commit made this epoch: one of this run, or one that a snapshot held.
+    pub(crate) fn on_own(&mut self, epoch: u64) {
+        if self.built == Some(epoch) {
+            self.from.get_or_insert(epoch);
+        }
+    }
+
+    /// Joined at this epoch by the KeyPackage of this sequence.
+    pub(crate) fn on_joined(&mut self, epoch: u64, sequence: u64) {
+        if sequence < self.made_from {
+            self.from = None;
+        } else {
+            self.from.get_or_insert(epoch);
+        }
+    }
+}
