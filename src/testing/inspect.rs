@@ -243,6 +243,7 @@ impl<E: Engine> Participant<E> {
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
+        cx.alarms = Default::default();
         cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         let joiners = &mut state.carried_mut().joiners;

@@ -207,7 +207,7 @@ pub(super) fn respond_wrongly(
         }
         (ServiceFlaw::IgnoresKeys, Ok(Call::Increment(increment))) => {
             if let IncrementReply::WrongKey(_) = service.increment(now, &increment) {
-                fill(service, &increment);
+                fill(service, now, &increment);
             }
             encode_increment_reply(&service.increment(now, &increment))
         }
@@ -223,7 +223,7 @@ pub(super) fn respond_wrongly(
 }
 
 /// Fills the next slot as an increment asks for it, whatever its key.
-fn fill(service: &mut CounterService<Receipts>, increment: &IncrementRequest) {
+fn fill(service: &mut CounterService<Receipts>, now: Timestamp, increment: &IncrementRequest) {
     let id = &increment.counter;
     let (Some(counter), Some(pin)) = (service.get(id), increment.pin) else { return };
     let Slots::Pinned { mut kept, mut commits } = counter.slots().clone() else { return };
@@ -231,6 +231,6 @@ fn fill(service: &mut CounterService<Receipts>, increment: &IncrementRequest) {
     commits.push_back(increment.commit.clone().unwrap_or_default());
     let next = counter.next().saturating_add(1);
     if let Some(counter) = Counter::restore(next, Slots::Pinned { kept, commits }, None) {
-        service.insert(id.clone(), counter);
+        service.insert(now, id, counter);
     }
 }
