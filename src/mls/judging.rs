@@ -192,16 +192,27 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         message: &Bytes,
     ) -> Result<u32, Stop> {
+        let mark = group.tried(|tried| self.mark_known(tried, message))?;
+        if let Some(answer) = mark.and_then(|mark| group.tried(|tried| tried.leave(&mark))) {
+            return Ok(answer?);
+        }
         let (_, keys, received) = self.process(group, now, message, ContentType::Proposal)?;
         // The epoch goes on with the group as it was saved: this one has used up the sender's key.
         Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {
             return Err(Rejection::Malformed.into());
         };
-        match (received.sender, &received.proposal) {
-            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),
-            _ => Err(Rejection::Invalid("not a wish of a member to leave".into()).into()),
+        let leaf = match (received.sender, &received.proposal) {
+            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Some(leaf),
+            _ => None,
+        };
+        if let Some(mark) = self.mark(message)? {
+            group.tried(|tried| match leaf {
+                Some(leaf) => tried.open(mark, leaf),
+                None => tried.fail(mark),
+            });
         }
+        leaf.ok_or(Rejection::Invalid("not a wish of a member to leave".into()).into())
     }
 }
 
