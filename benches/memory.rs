@@ -27,50 +27,34 @@ mod support;
 use std::hint::black_box;
 
 use self::hand::{NOW, client, create, key_package, time};
-use self::support::{BenchEngine, SUITE, Seat, engine, group, pin};
+use self::support::{BenchEngine, Seat, ServiceKey, engine, group};
 use allocation_counter::{measure, opt_out};
 use bytes::{Buf, Bytes, BytesMut};
 use mls_rs::client_builder::MlsConfig;
-use mls_rs::crypto::SignatureSecretKey;
-use mls_rs::{CipherSuiteProvider, CryptoProvider, Group, MlsMessage};
+use mls_rs::{Group, MlsMessage};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::codec::{ControlDecoder, ControlMessage, Decode, Encode};
-use moq_mls::counter::{Pin, receipt_message};
+use moq_mls::testing::faults::Receipts;
 use moq_mls::tracks::TrackKind;
 use moq_mls::{Action, Command, Config, Event, Object, Participant, Phase};
 
 type Provider = AwsLcCryptoProvider;
 type Member = Participant<BenchEngine<Provider>>;
 
-/// The counter service's keys: it signs receipts.
-struct Service(SignatureSecretKey, Bytes);
+/// The counter service: it signs receipts.
+struct Service(ServiceKey<Provider>);
 
 impl Service {
-    fn new() -> Self {
-        let suite = Provider::default().cipher_suite_provider(SUITE).unwrap();
-        let (secret, public) = suite.signature_key_generate().unwrap();
-        Self(secret, Bytes::copy_from_slice(&public))
-    }
-
-    /// The receipt of a commit, behind it.
-    fn receipt(&self, commit: &Object, pin: &Pin) -> Object {
-        let suite = Provider::default().cipher_suite_provider(SUITE).unwrap();
-        let message = receipt_message(&group(), commit.location.group + 1, pin);
-        let mut receipt = commit.clone();
-        receipt.location.object += 1;
-        receipt.payload = suite.sign(&self.0, &message).unwrap().into();
-        receipt
-    }
-
-    fn config(&self) -> Config {
+    /// One in whose world the counter service has this key.
+    fn seat(&self, name: &str) -> Seat<BenchEngine<Provider>> {
         let mut config = Config::new(group());
-        config.service_key = Some(self.1.clone());
-        config
+        config.service_key = Some(self.0.public.clone());
+        Seat::new(engine::<Provider>(name), config, NOW).signed(Receipts::by(self.0.clone()))
     }
 
     /// One who was told that the group is there, and its KeyPackage.
     fn joiner(&self, name: &str, epoch: u64) -> (Seat<BenchEngine<Provider>>, Object) {
-        let mut seat = Seat::outside(engine::<Provider>(name), self.config(), NOW, epoch);
+        let mut seat = self.seat(name).outside(epoch);
         seat.handle(Command::Join);
         let key_package = seat.take(|k| matches!(k, TrackKind::KeyPackage(_)));
         (seat, key_package)
@@ -160,8 +144,8 @@ fn handling(member: &mut Member, object: &Object) -> u64 {
 }
 
 fn bench(members: usize) {
-    let service = Service::new();
-    let mut committer = Seat::new(engine::<Provider>("committer"), service.config(), NOW);
+    let service = Service(ServiceKey::generate());
+    let mut committer = service.seat("committer");
     committer.handle(Command::Join);
     let mut member = None;
     let live = measure(|| {
@@ -179,8 +163,6 @@ fn bench(members: usize) {
                 let tracks = committer.machine().tracks();
                 objects.iter().find(|o| tracks.classify(&o.track).is_some_and(|k| wanted(&k))).cloned()
             };
-            let commit = find(&|k| matches!(k, TrackKind::Commit(_))).unwrap();
-            seat.decided(1, pin(committer.machine(), &commit.payload));
             (
                 find(&|k| *k == TrackKind::Welcome(me.clone())).unwrap(),
                 find(&|k| matches!(k, TrackKind::Tree(_))),
@@ -209,8 +191,8 @@ fn bench(members: usize) {
     committer.handle(Event::Object(key.clone()));
     committer.run_to(2);
     let commit = committer.take(|k| matches!(k, TrackKind::Commit(_)));
-    let receipt = service.receipt(&commit, &pin(committer.machine(), &commit.payload));
     let welcome = committer.take(|k| matches!(k, TrackKind::Welcome(_)));
+    let receipt = committer.take(|k| matches!(k, TrackKind::Commit(_)));
     assert_ne!(welcome.track, me.tracks().welcome(me.sender_id()));
     allocs("other_welcome", members, handling(&mut me, &welcome));
     let mut junk = copy(&key);

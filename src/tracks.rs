@@ -12,9 +12,7 @@ pub use self::name::{
     COMMITS, FullTrackName, GroupName, KEY_PACKAGES, MAX_FULL_TRACK_NAME, MAX_GROUP_NAME,
     MAX_NAMESPACE_FIELDS, MAX_SENDER_ID, NameError, SenderId, TREES, TrackNamespace, WELCOME,
 };
-pub use self::place::{
-    COMMIT_OBJECT, KEY_PACKAGE_GROUP, Location, Object, TREE_OBJECT, WELCOME_OBJECT, commit_fallback_object,
-};
+pub use self::place::{COMMIT_OBJECT, KEY_PACKAGE_GROUP, Location, Object, WELCOME_OBJECT};
 
 /// The shared ratchet-tree track.
 const TREE: &str = "tree";

@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod support;
+
 use bytes::Bytes;
-use moq_mls::action::{Action, LockRequestId, Notice};
-use moq_mls::counter::service::ReceiptSigner;
-use moq_mls::counter::{CounterState, LockReply, Pin, receipt_message};
-use moq_mls::engine::{Engine, GroupParams};
+use moq_mls::action::{Action, Notice};
+use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
+use moq_mls::counter::service::ServiceCrypto;
+use moq_mls::counter::{CounterState, LockReply, receipt_message};
+use moq_mls::engine::{Engine, GroupParams, Next};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
 use moq_mls::tracks::{CommitTrackPolicy, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, SafetyMode, Timestamp};
+use support::pin_of;
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 const EPOCHS: u64 = 10_000;
@@ -17,22 +21,8 @@ const KEY: &[u8] = b"service key";
 
 type Machine = Participant<SymbolicEngine>;
 
-fn lock(machine: &mut Machine) -> LockRequestId {
-    let asked = machine.actions().filter_map(|action| match action {
-        Action::Lock { id, .. } => Some(id),
-        _ => None,
-    });
-    asked.last().unwrap()
-}
-
-fn used(id: LockRequestId, current: u64, pin: Option<Pin>) -> Event {
-    let state = CounterState { current, pin, receipt: None, pin_forgotten: false };
-    Event::LockReply { id, reply: Ok(LockReply::CounterError(state)) }
-}
-
-/// Joining the founder's group, its Welcome to epoch 1, the pin of that, and commits from there on, each
-/// with its receipt behind it.
-fn joining() -> (Machine, Object, Pin, Vec<Object>) {
+/// Joining the founder's group, its Welcome to epoch 1, and commits from there on, all with their receipts.
+fn joining() -> (Machine, Object, Vec<Object>) {
     let mut config = Config::new("g".try_into().unwrap());
     config.service_key = Some(Bytes::from_static(KEY));
     config.limits.future_epochs = EPOCHS;
@@ -48,7 +38,9 @@ fn joining() -> (Machine, Object, Pin, Vec<Object>) {
             _ => {}
         }
     }
-    machine.handle(NOW, used(id.unwrap(), EPOCHS, None)).unwrap();
+    let there = CounterState { current: EPOCHS, pin: None, receipt: None, pin_forgotten: false };
+    let reply = Ok(LockReply::CounterError(there));
+    machine.handle(NOW, Event::LockReply { id: id.unwrap(), reply }).unwrap();
 
     let mut founder = SymbolicEngine::new("founder").unwrap();
     let params = GroupParams {
@@ -59,26 +51,29 @@ fn joining() -> (Machine, Object, Pin, Vec<Object>) {
     };
     let alone = founder.create(NOW, &group_name, &params, 0).unwrap();
     let built = founder.build(&alone, NOW, &[key_package.unwrap()], &[]).unwrap().unwrap();
-    let pin_of = |commit: &Bytes, context| Pin::new(founder.sha256(commit).unwrap(), context);
-    let pin = pin_of(&built.commit, built.next.context_hash);
+    let signer = SymbolicReceipts(Bytes::from_static(KEY));
+    let won = |commit: &Bytes, next: &Next<SymbolicGroup>, epoch| {
+        let pin = pin_of(&founder, &group_name, commit, next, epoch);
+        (pin, signer.sign(&receipt_message(&group_name, epoch, &pin)).unwrap())
+    };
+    let (pin, receipt) = won(&built.commit, &built.next, 1);
     let welcome = Object {
         track: machine.tracks().welcome(machine.sender_id()),
         location: Location { group: 1, object: 0 },
-        payload: built.welcomes[0].1.clone(),
+        payload: WelcomeObject { pin, receipt: Some(receipt), welcome: built.welcomes[0].1.clone() }.encode(),
     };
-    let signer = SymbolicReceipts(Bytes::from_static(KEY));
     let track = machine.tracks().commit(founder.sender_id());
     let mut objects = Vec::new();
     let mut group: SymbolicGroup = built.next.group;
     for at in 1..=EPOCHS {
         let built = founder.build(&group, NOW, &[], &[]).unwrap().unwrap();
-        let message = receipt_message(&group_name, at + 1, &pin_of(&built.commit, built.next.context_hash));
-        for (object, payload) in [(0, built.commit), (1, signer.sign(&message).unwrap())] {
+        let (pin, receipt) = won(&built.commit, &built.next, at + 1);
+        for (object, payload) in [(0, built.commit), (1, ReceiptObject { pin, receipt }.encode())] {
             objects.push(Object { track: track.clone(), location: Location { group: at, object }, payload });
         }
         group = built.next.group;
     }
-    (machine, welcome, pin, objects)
+    (machine, welcome, objects)
 }
 
 /// What calls itself from epoch to epoch does not fit on this stack a thousand times.
@@ -93,12 +88,10 @@ fn epochs_told(machine: &mut Machine) -> u64 {
 
 #[test]
 fn a_member_that_was_away_for_ten_thousand_epochs_needs_no_stack() {
-    let (mut machine, welcome, pin, mut objects) = joining();
+    let (mut machine, welcome, mut objects) = joining();
     let first = objects.remove(0);
     on_a_small_stack(move || {
         machine.handle(NOW, Event::Object(welcome)).unwrap();
-        let id = lock(&mut machine);
-        machine.handle(NOW, used(id, 2, Some(pin))).unwrap();
         assert_eq!((machine.epoch(), epochs_told(&mut machine)), (Some(1), 1));
         for object in objects {
             machine.handle(NOW, Event::Object(object)).unwrap();
@@ -111,13 +104,11 @@ fn a_member_that_was_away_for_ten_thousand_epochs_needs_no_stack() {
 
 #[test]
 fn a_joiner_that_was_welcomed_ten_thousand_epochs_ago_needs_no_stack() {
-    let (mut machine, welcome, pin, objects) = joining();
+    let (mut machine, welcome, objects) = joining();
     on_a_small_stack(move || {
         for object in objects.into_iter().chain([welcome]) {
             machine.handle(NOW, Event::Object(object)).unwrap();
         }
-        let id = lock(&mut machine);
-        machine.handle(NOW, used(id, EPOCHS + 2, Some(pin))).unwrap();
         assert_eq!((machine.epoch(), epochs_told(&mut machine)), (Some(1 + EPOCHS), EPOCHS + 1));
     });
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moq_mls::action::{Action, Fault, Notice, Refusal, Timer};
-use moq_mls::counter::LockReply;
+use moq_mls::codec::pinned::ReceiptObject;
+use moq_mls::counter::service::ServiceCrypto;
+use moq_mls::counter::{LockReply, Pin, receipt_message};
 use moq_mls::engine::{Engine, GroupParams};
-use moq_mls::testing::symbolic::SymbolicEngine;
+use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Admission, Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 use support::engines::engine;
@@ -127,8 +129,8 @@ const FLOOD: usize = 500;
 fn flood(tracks: &GroupTracks, now: Timestamp) -> Vec<Object> {
     let object = |i: usize| {
         let mut engine = SymbolicEngine::new(&format!("flood-{i:03}")).unwrap();
-        let key = engine.generate_key_package(now, tracks.group(), 0).unwrap();
-        let location = Location { group: KEY_PACKAGE_GROUP, object: 0 };
+        let key = engine.generate_key_package(now, tracks.group(), 1).unwrap();
+        let location = Location { group: KEY_PACKAGE_GROUP, object: 1 };
         Object { track: tracks.key_package(engine.sender_id()), location, payload: key.message }
     };
     (0..FLOOD).map(object).collect()
@@ -265,12 +267,15 @@ fn namesakes_are_found_whoever_of_them_comes_and_goes() {
     assert_eq!(members.len(), 2, "one of the two others is in: {members:?}");
 }
 
+const KEY: &str = "a key";
+
 /// A newcomer that finds another holding the lock of slot 0, and may see `sign` on the Commit track, at an
 /// object id, before it is told or after: where it is then, and how often it asks again when its wait is over.
-fn after_a_conflict(sign: Option<(u64, Bytes)>, before: bool) -> (Phase, usize) {
+/// `signed` says whether it has a key of the service.
+fn after_a_conflict(sign: Option<(u64, Bytes)>, before: bool, signed: bool) -> (Phase, usize) {
     let now = Timestamp::from_secs(1_700_000_000);
     let mut config = config();
-    config.service_key = Some("a key".into());
+    config.service_key = signed.then(|| KEY.into());
     let mut machine = Participant::new(SymbolicEngine::new("newcomer").unwrap(), config, now).unwrap();
     machine.handle(now, Command::Join).unwrap();
     let lock = |action| match action {
@@ -306,15 +311,28 @@ fn who_has_seen_a_commit_does_not_ask_whether_the_group_is_there() {
         engine.build(&group, now, &[], &[]).unwrap().unwrap().commit
     };
     let ours = commit_to(config().group);
+    let (pin, group) = (Pin::new([1; 32], [2; 32], [3; 32]), config().group);
+    let receipt_of = |slot, key: &str| {
+        let receipt = SymbolicReceipts(key.to_owned().into()).sign(&receipt_message(&group, slot, &pin));
+        ReceiptObject { pin, receipt: receipt.unwrap() }.encode()
+    };
     let (asks, joins) = ((Phase::Bootstrapping, 1), (Phase::Joining, 0));
     for before in [true, false] {
-        let after = |id, payload: Bytes| after_a_conflict(Some((id, payload)), before);
+        let after = |id, payload: Bytes| after_a_conflict(Some((id, payload)), before, false);
         assert_eq!(after(0, ours.clone()), joins);
-        assert_eq!(after(1, vec![1; 64].into()), joins, "a receipt");
-        // What anybody can put there must not keep a group from being created.
+        assert_eq!(after(1 << 40, ours.clone()), joins, "wherever it lies");
+        // What is no commit of this group, or lies where none does, must not keep it from being created.
         assert_eq!(after(0, "junk".into()), asks);
         assert_eq!(after(0, commit_to("another".try_into().unwrap())), asks);
-        assert_eq!(after(1, vec![1; 4096].into()), asks);
+        assert_eq!(after(1, ours.clone()), asks);
+        assert_eq!(after(1, receipt_of(1, KEY)), asks, "nobody can verify it");
+        // Where the service signs, only its word counts: anybody can make up a commit.
+        let after = |id, payload: Bytes| after_a_conflict(Some((id, payload)), before, true);
+        assert_eq!(after(1, receipt_of(1, KEY)), joins);
+        assert_eq!(after(1, receipt_of(2, KEY)), asks, "of another slot");
+        assert_eq!(after(1, receipt_of(1, "another key")), asks);
+        assert_eq!(after(0, receipt_of(1, KEY)), asks);
+        assert_eq!(after(0, ours.clone()), asks);
     }
-    assert_eq!(after_a_conflict(None, true), asks);
+    assert_eq!(after_a_conflict(None, true, true), asks);
 }

@@ -177,6 +177,7 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
         "classify",
         "create",
         "examine_welcome",
+        "export_secret",
         "generate_key_package",
         "inspect_key_package",
         "join",
@@ -184,6 +185,7 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
         "open_tree",
         "peek_key_package",
         "propose_leave",
+        "random",
         "roster",
         "save",
         "trial",
@@ -473,8 +475,8 @@ fn a_failing_build_drops_nobody() {
         world.enter(alone, config());
         world.tell(0, Command::Join);
         let tracks = world.machine(0).tracks().clone();
-        let good = peer("x").generate_key_package(world.now(), &config().group, 0).unwrap();
-        let poisoned = peer("y").poisoned_key_package(world.now(), &config().group, 0);
+        let good = peer("x").generate_key_package(world.now(), &config().group, 1).unwrap();
+        let poisoned = peer("y").poisoned_key_package(world.now(), &config().group, 1);
         for (name, key) in [("x", good), ("y", poisoned)] {
             let track = tracks.key_package(peer(name).sender_id());
             let location = Location { group: KEY_PACKAGE_GROUP, object: key.sequence };

@@ -12,12 +12,13 @@ use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{
     Fault, FetchId, IncrementRequestId, LockRequestId, Notice, PublishId, Refusal, SubscribeId,
 };
-use moq_mls::counter::{CounterState, IncrementReply, LockReply};
+use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
+use moq_mls::counter::{CounterState, IncrementReply, LockReply, Pin};
 use moq_mls::engine::Engine;
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
 use moq_mls::{Command, Config, Event, Failure, Object, Participant, Phase};
 use support::engines::{TestEngine, basic_client, engine};
-use support::{Steps, World, config};
+use support::{Steps, World, config, pin_of};
 
 /// Two members, and a third who is given something bad on its way in; then all must agree.
 struct Bad {
@@ -29,9 +30,20 @@ const JOINER: usize = 2;
 
 impl Bad {
     fn new() -> Self {
+        Self::with(World::new(), &config())
+    }
+
+    /// The counter service signs receipts.
+    fn signed() -> Self {
         let mut world = World::new();
+        let mut config = config();
+        config.service_key = Some(world.sign_receipts());
+        Self::with(world, &config)
+    }
+
+    fn with(mut world: World<TestEngine>, config: &Config) -> Self {
         for name in ["a", "b", "c"] {
-            world.enter(engine(name), config());
+            world.enter(engine(name), config.clone());
         }
         world.tell(0, Command::Join);
         world.tell(1, Command::Join);
@@ -189,9 +201,9 @@ fn a_key_package_of_another_group_is_not_taken() {
         world.tell(0, Command::Join);
         world.run(1000);
         let mut newcomer = SymbolicEngine::new("x").unwrap();
-        let key = newcomer.generate_key_package(world.now(), &room(there), 0).unwrap();
+        let key = newcomer.generate_key_package(world.now(), &room(there), 1).unwrap();
         let track = world.machine(0).tracks().key_package(newcomer.sender_id());
-        let (location, payload) = (Location { group: 0, object: 0 }, key.message.clone());
+        let (location, payload) = (Location { group: 0, object: 1 }, key.message.clone());
         world.put(Object { track, location, payload });
         world.run(5000);
         let members = world.machine(0).members().count();
@@ -261,10 +273,10 @@ fn one_poisoned_key_package_does_not_sink_the_batch() {
     world.run(3000);
     let epoch = world.agree(&[0, 1]);
     let mut bad = SymbolicEngine::new("x").unwrap();
-    let message = bad.poisoned_key_package(world.now(), &config().group, 0).message;
+    let message = bad.poisoned_key_package(world.now(), &config().group, 1).message;
     let track = world.machine(0).tracks().key_package(bad.sender_id());
     world.tell(2, Command::Join);
-    world.put(Object { track, location: Location { group: 0, object: 0 }, payload: message });
+    world.put(Object { track, location: Location { group: 0, object: 1 }, payload: message });
     world.run(5000);
     assert_eq!(world.agree(&[0, 1, 2]), epoch + 1, "the good one came in with the first commit");
     let refused = Notice::Refused { sender: bad.sender_id().clone(), why: Refusal::BadKeyPackage };
@@ -300,15 +312,16 @@ fn a_welcome_to_another_group() {
     let name = GroupName::try_from("room-2").unwrap();
     let group = stranger.create(bad.world.now(), &name, &Default::default(), 0).unwrap();
     let built = stranger.build(&group, bad.world.now(), &[key], &[]).unwrap().unwrap();
-    let welcome = built.welcomes[0].1.clone();
+    let pin = pin_of(&stranger, &name, &built.commit, &built.next, 1);
+    let welcome = WelcomeObject { pin, receipt: None, welcome: built.welcomes[0].1.clone() };
     let mine = tracks.welcome(&id);
-    bad.give(JOINER, mine, 1, 0, welcome);
+    bad.give(JOINER, mine, 1, 0, welcome.encode());
     bad.counted(JOINER, Fault::WrongGroup);
     bad.goes_on();
 }
 
 #[test]
-fn junk_on_the_welcome_track_and_at_a_wrong_place() {
+fn junk_on_the_welcome_track() {
     let mut bad = Bad::new();
     bad.world.carriage_mut().set_deaf(JOINER, true);
     bad.world.tell(JOINER, Command::Join);
@@ -316,13 +329,16 @@ fn junk_on_the_welcome_track_and_at_a_wrong_place() {
     let mine = bad.tracks().welcome(&bad.world.id(JOINER));
     bad.give(JOINER, mine.clone(), 1, 0, &b"junk"[..]);
     bad.counted(JOINER, Fault::NotMls);
-    bad.give(JOINER, mine, 1, 3, &b"junk"[..]);
-    bad.counted(JOINER, Fault::BadLocation);
+    // A pin, and junk behind it.
+    let pin = Pin::new([1; 32], [2; 32], [3; 32]);
+    let junk = WelcomeObject { pin, receipt: None, welcome: "junk".into() };
+    bad.give(JOINER, mine, 1, 3, junk.encode());
+    assert_eq!(bad.world.faults(JOINER, Fault::NotMls), 2);
     bad.goes_on();
 }
 
 #[test]
-fn junk_on_the_commit_track_holds_the_place_and_is_stepped_around() {
+fn junk_on_the_commit_track_takes_no_place_of_a_commits() {
     let mut bad = Bad::new();
     let commits = bad.tracks().commit(&somebody());
     let epoch = bad.world.agree(&[0, 1]);
@@ -363,11 +379,12 @@ fn commits_of_other_groups_and_epochs() {
     // The same one in a place of the present epoch.
     bad.give(1, commits.clone(), epoch, 4, old);
     bad.counted(1, Fault::WrongEpoch);
-    // Far ahead, and at an object id no member can have.
+    // Far ahead.
     bad.give(1, commits.clone(), epoch + 1000, 0, early.clone());
     assert_eq!(bad.world.faults(1, Fault::WrongEpoch), 2);
+    // And wherever it lies.
     bad.give(1, commits, epoch, 1 << 40, early);
-    bad.counted(1, Fault::BadLocation);
+    assert_eq!(bad.world.faults(1, Fault::WrongEpoch), 3);
     bad.goes_on();
 }
 
@@ -383,13 +400,15 @@ fn a_damaged_commit_does_not_burn_the_real_one() {
     bad.world.carriage_mut().set_deaf(1, true);
     bad.world.tell(0, Command::Update);
     bad.world.run(1000);
-    let real = bad.world.lying(&commits)[&Location { group: epoch, object: 0 }].clone();
+    let of_this_epoch = |place: &Location| place.group == epoch;
+    let lying = bad.world.lying(&commits).iter().find(|(place, _)| of_this_epoch(place));
+    let (place, real) = lying.map(|(place, payload)| (place.object, payload.clone())).unwrap();
     let mut damaged = real.to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    bad.give(1, commits.clone(), epoch, 0, damaged);
+    bad.give(1, commits.clone(), epoch, place, damaged);
     bad.counted(1, Fault::Invalid);
     bad.world.carriage_mut().set_deaf(1, false);
-    bad.give(1, commits, epoch, 0, real);
+    bad.give(1, commits, epoch, place, real);
     bad.world.run(5000);
     bad.world.agree(&[0, 1]);
     bad.goes_on();
@@ -424,12 +443,16 @@ fn replies_to_requests_never_made() {
 
 #[test]
 fn junk_as_a_receipt() {
-    let mut bad = Bad::new();
+    let mut bad = Bad::signed();
     let commits = bad.tracks().commit(&somebody());
     let epoch = bad.world.agree(&[0, 1]);
     bad.give(MEMBER, commits.clone(), epoch, 1, vec![0; 300]);
     bad.counted(MEMBER, Fault::BadReceipt);
-    bad.give(MEMBER, commits, epoch, 1, vec![0; 64]);
+    // One of a commit that nobody has: it waits for it.
+    let pin = Pin::new([1; 32], [2; 32], [3; 32]);
+    let receipt = ReceiptObject { pin, receipt: vec![0; 64].into() };
+    bad.give(MEMBER, commits, epoch, 1, receipt.encode());
+    bad.counted(MEMBER, Fault::BadReceipt);
     bad.goes_on();
 }
 
@@ -498,9 +521,11 @@ fn a_member_whose_fresh_key_package_cannot_be_committed_stays_in() {
     }
     let epoch = world.agree(&[0, 1, 2]);
     let mut engine = SymbolicEngine::new("c").unwrap();
-    let poisoned = engine.poisoned_key_package(world.now(), &config().group, 9);
+    // A later number than that of any KeyPackage so far.
+    let number = world.now().as_millis() << 16;
+    let poisoned = engine.poisoned_key_package(world.now(), &config().group, number);
     let track = world.machine(0).tracks().key_package(&world.id(2));
-    world.put(Object { track, location: Location { group: 0, object: 9 }, payload: poisoned.message });
+    world.put(Object { track, location: Location { group: 0, object: number }, payload: poisoned.message });
     world.run(5000);
     assert_eq!(world.agree(&[0, 1, 2]), epoch);
     let refused = Notice::Refused { sender: world.id(2), why: Refusal::BadKeyPackage };

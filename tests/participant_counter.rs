@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault, Timer};
 use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason};
+use moq_mls::testing::sha256;
 use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode};
 use support::engines::{TestEngine, engine};
 use support::{Steps, World, config};
@@ -142,7 +143,10 @@ fn ok_leads_to_one_pinned_increment_and_the_next_epoch() {
     let (id, request) = s.increment();
     assert_eq!(request.val, Some(1));
     assert_eq!(request.lock_id, Some(Bytes::from_static(b"t")));
-    assert!(request.prev.is_some() && request.pin.is_some());
+    assert_eq!(request.prev.as_ref(), s.machine().pin());
+    assert_eq!(request.key, s.machine().slot_key());
+    let sent = sha256(&request.commit.unwrap());
+    assert_eq!(request.pin.unwrap().commit_hash(), sent);
     assert!(s.world.notices(0).is_empty());
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, request.pin))) });
     assert_eq!(s.machine().epoch(), Some(1));
@@ -164,7 +168,7 @@ fn locked_waits_as_long_as_it_was_told_within_reason() {
 #[test]
 fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
     let mut s = Scripted::new();
-    let pin = Pin::new([1; 32], [2; 32]);
+    let pin = Pin::new([1; 32], [2; 32], [3; 32]);
     s.lock_reply(Ok(LockReply::CounterError(state(2, Some(pin)))));
     assert_eq!(s.machine().epoch(), Some(0));
     let start = s.world.now();
@@ -176,8 +180,8 @@ fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
     assert_eq!(s.machine().phase(), Phase::Joining);
 }
 
-#[test]
-fn a_commit_that_makes_another_epoch_than_its_pin_says_is_not_applied() {
+/// A member that holds another's commit and asks which one won; its pin, and the question.
+fn holding_a_commit() -> (Scripted, Pin, LockRequestId) {
     let mut world = World::new();
     for name in ["a", "b"] {
         let who = world.enter(engine(name), config());
@@ -205,13 +209,36 @@ fn a_commit_that_makes_another_epoch_than_its_pin_says_is_not_applied() {
     let mut a = Scripted { world: b.world, who: 0 };
     a.event(Event::Object(commit));
     let (_, Asked::Lock(id, 2)) = a.next() else { panic!("a does not ask which commit won") };
-    let commit_hash: [u8; 32] = pin.commit_hash().try_into().unwrap();
-    let lie = Pin::new(commit_hash, [9; 32]);
+    (a, pin, id)
+}
+
+/// The three parts of a pin.
+fn parts(pin: &Pin) -> [[u8; 32]; 3] {
+    [pin.commit_hash(), pin.context_hash(), pin.slot_lock()].map(|part| part.try_into().unwrap())
+}
+
+/// Whoever made that lock up alone could fill the next slot, so nobody may take the epoch for the group's.
+#[test]
+fn a_slot_whose_lock_the_commit_does_not_make_is_dead() {
+    let (mut a, pin, id) = holding_a_commit();
+    let [commit, context, _] = parts(&pin);
+    let lie = Pin::new(commit, context, [9; 32]);
     a.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(3, Some(lie)))) });
     let notices = a.world.notices(0);
-    assert_eq!(a.told(&Notice::FaultyCommit { epoch: 1, commit_hash }), 1, "{notices:?}");
-    assert_eq!(a.told(&Notice::Rejoining(RejoinReason::FaultyCommit)), 1);
-    assert_eq!(a.machine().phase(), Phase::Joining);
+    assert_eq!(a.told(&Notice::DeadSlot { epoch: 2 }), 1, "{notices:?}");
+    a.world.run(120_000);
+    assert_eq!((a.machine().phase(), a.machine().epoch()), (Phase::Member, Some(1)), "nobody can follow");
+    assert_eq!(a.told(&Notice::DeadSlot { epoch: 2 }), 1, "told once");
+}
+
+/// All who process a commit make the same GroupContext of it: a wrong hash keeps out joiners, and nobody else.
+#[test]
+fn a_member_follows_a_pin_that_only_joiners_can_find_wrong() {
+    let (mut a, pin, id) = holding_a_commit();
+    let [commit, _, lock] = parts(&pin);
+    let lie = Pin::new(commit, [9; 32], lock);
+    a.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(3, Some(lie)))) });
+    assert_eq!((a.machine().epoch(), a.machine().pin()), (Some(2), Some(&lie)));
 }
 
 #[test]
@@ -319,11 +346,43 @@ fn an_increment_without_an_answer_is_repeated_with_the_same_pin_for_ever() {
 }
 
 #[test]
+fn a_key_that_does_not_open_the_slot_is_named_and_so_is_another_lineage() {
+    for (same, fault) in [(true, ServiceFault::WrongKey), (false, ServiceFault::LineageMismatch)] {
+        let mut s = Scripted::new();
+        let (id, _) = s.increment();
+        let own = *s.machine().pin().unwrap();
+        let said = if same { own } else { Pin::genesis([9; 32], [8; 32]) };
+        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::WrongKey(state(1, Some(said)))) });
+        s.faulted(fault);
+        assert_eq!(s.machine().stats().commits_lost, 0, "it may win yet");
+    }
+}
+
+/// Anybody may hold a lock for ever, and where increments are pinned it is only a hint.
+#[test]
+fn a_lock_that_others_hold_on_to_is_done_without_where_slots_are_pinned() {
+    for (mode, goes_on) in [(SafetyMode::Pinned, true), (SafetyMode::Fenced, false)] {
+        let mut s = Scripted::with(mode);
+        let mut first = None;
+        let went_on = (0..20).any(|_| {
+            let retry_later = Duration::from_millis(500);
+            let asked = s.lock_reply(Ok(LockReply::Conflict { retry_later }));
+            first = first.or(Some(s.world.now()));
+            matches!(asked[..], [Asked::Increment(..)])
+        });
+        assert_eq!(went_on, goes_on, "{mode:?}");
+        let waited = s.world.now().since(first.unwrap());
+        assert!(waited >= Duration::from_secs(6), "{mode:?} {waited:?}");
+        assert!(!went_on || waited < Duration::from_secs(7), "{mode:?} {waited:?}");
+    }
+}
+
+#[test]
 fn a_lost_race_keeps_the_wish() {
     let mut s = Scripted::new();
     let (id, request) = s.increment();
     // Another commit took the slot: ours is dropped, the update still wanted, and the winner looked for.
-    let other = Pin::new([1; 32], [2; 32]);
+    let other = Pin::new([1; 32], [2; 32], [3; 32]);
     assert_ne!(request.pin, Some(other));
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, Some(other)))) });
     assert_eq!(s.machine().epoch(), Some(0));
@@ -363,7 +422,7 @@ fn creators_that_meet_another_genesis_become_joiners() {
     let [Asked::Increment(id, _)] = s.event(Event::LockReply { id, reply: Ok(ok) })[..] else {
         panic!("no increment")
     };
-    let other = state(1, Some(Pin::genesis([9; 32])));
+    let other = state(1, Some(Pin::genesis([9; 32], [8; 32])));
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(other)) });
     assert_eq!(s.machine().phase(), Phase::Joining);
     assert_eq!(s.machine().members().count(), 0);

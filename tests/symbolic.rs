@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::counter::service::ReceiptSigner;
+use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::engine::{Engine, EngineError, GroupParams, MessageKind, OwnKeyPackage, Rejection};
 use moq_mls::testing::symbolic::{
     SymbolicEngine, SymbolicGroup, SymbolicReceipts, forged_commit, junk, mix, other_message,

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use moq_mls::tracks::{
     CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, NameError, SenderId, TrackKind, TrackNamespace,
-    commit_fallback_object,
 };
 use proptest::prelude::*;
 
@@ -97,13 +96,6 @@ fn names_that_are_refused() {
     for (name, root) in [("room", "room"), ("room~2", "room"), ("room~2~3", "room"), ("~2", "")] {
         assert_eq!(group(name).unwrap().root(), root.as_bytes(), "{name}");
     }
-}
-
-#[test]
-fn where_commits_go_when_their_place_is_taken() {
-    assert_eq!(commit_fallback_object(0), Some(2));
-    assert_eq!(commit_fallback_object(7), Some(16));
-    assert!(commit_fallback_object(u32::MAX).is_some_and(|o| o < 1 << 62));
 }
 
 proptest! {

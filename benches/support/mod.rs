@@ -5,17 +5,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mls_rs::client_builder::{BaseConfig, WithCryptoProvider, WithIdentityProvider};
+use mls_rs::crypto::SignatureSecretKey;
 use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
 use moq_mls::counter::Pin;
-use moq_mls::counter::service::{Counter, Slot, Slots};
+use moq_mls::counter::service::{Counter, ServiceCrypto, Slot, Slots};
 use moq_mls::engine::Engine;
 use moq_mls::mls::MlsEngine;
+use moq_mls::testing::faults::Receipts;
+use moq_mls::testing::sha256;
 use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{GroupName, TrackKind};
 use moq_mls::{Config, Event, Object, Participant, Timestamp};
@@ -29,7 +33,7 @@ pub type BenchEngine<P> = MlsEngine<BasicConfig<P>>;
 pub trait Provider: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default {}
 impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default> Provider for P {}
 
-pub fn identity<P: Provider>(name: &str) -> (SigningIdentity, mls_rs::crypto::SignatureSecretKey) {
+pub fn identity<P: Provider>(name: &str) -> (SigningIdentity, SignatureSecretKey) {
     let suite = P::default().cipher_suite_provider(SUITE).unwrap();
     let (secret, public) = suite.signature_key_generate().unwrap();
     (SigningIdentity::new(BasicCredential::new(name.as_bytes().to_vec()).into_credential(), public), secret)
@@ -49,6 +53,33 @@ pub fn group() -> GroupName {
     GroupName::try_from("bench").unwrap()
 }
 
+/// The counter service's receipt key.
+#[derive(Clone)]
+pub struct ServiceKey<P> {
+    secret: SignatureSecretKey,
+    pub public: Bytes,
+    provider: PhantomData<P>,
+}
+
+impl<P: Provider> ServiceKey<P> {
+    pub fn generate() -> Self {
+        let suite = P::default().cipher_suite_provider(SUITE).unwrap();
+        let (secret, public) = suite.signature_key_generate().unwrap();
+        Self { secret, public: Bytes::copy_from_slice(&public), provider: PhantomData }
+    }
+}
+
+impl<P: Provider> ServiceCrypto for ServiceKey<P> {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Bytes> {
+        let suite = P::default().cipher_suite_provider(SUITE).unwrap();
+        Some(suite.sign(&self.secret, message).unwrap().into())
+    }
+}
+
 /// A participant in a world of its own, where the relay and the counter answer at once.
 pub struct Seat<E: Engine> {
     pub world: World<E, ByValue>,
@@ -63,17 +94,25 @@ impl<E: Engine> Seat<E> {
         Self { world, published: VecDeque::new() }
     }
 
-    /// One to which the counter says that the group is at `epoch`.
-    pub fn outside(engine: E, config: Config, now: Timestamp, epoch: u64) -> Self {
-        let mut this = Self::new(engine, config, now);
-        this.decided(epoch, Pin::genesis([0; 32]));
-        this
+    /// Lets the counter, which has nothing in it yet, sign receipts.
+    #[must_use]
+    pub fn signed(mut self, receipts: Receipts) -> Self {
+        self.world.set_receipts(receipts);
+        self
+    }
+
+    /// Lets the counter say that the group is at `epoch`.
+    #[must_use]
+    pub fn outside(mut self, epoch: u64) -> Self {
+        self.decided(epoch, Pin::genesis([0; 32], [0; 32]));
+        self
     }
 
     /// Lets the counter say that this pin decided the newest epoch.
     pub fn decided(&mut self, epoch: u64, pin: Pin) {
         let kept = VecDeque::from([pin]);
-        let counter = Counter::restore(epoch + 1, Slots::Pinned { kept }, None).unwrap();
+        let counter =
+            Counter::restore(epoch + 1, Slots::Pinned { kept, commits: VecDeque::new() }, None).unwrap();
         let group = self.machine().config().group.clone();
         self.world.counter_mut().insert(group, counter);
     }
@@ -133,11 +172,6 @@ impl<E: Engine> Seat<E> {
             |o: &&Object| matches!(self.machine().tracks().classify(&o.track), Some(TrackKind::Tree(_)));
         self.published.iter().filter(is_tree).cloned().collect()
     }
-}
-
-/// The pin of a commit and the epoch it makes, as the service would say it.
-pub fn pin<E: Engine>(committer: &Participant<E>, commit: &Bytes) -> Pin {
-    Pin::new(committer.engine().sha256(commit).unwrap(), committer.context_hash().unwrap())
 }
 
 #[allow(clippy::disallowed_methods, reason = "a bench measures time")]

@@ -21,7 +21,7 @@ use moq_mls::{Command, Config, Event, Object};
 
 use crate::bare::{Seat, state};
 use crate::hand::{NOW, client, create, key_package, time};
-use crate::support::{BenchEngine, Provider, engine, group, median, pin, timed};
+use crate::support::{BenchEngine, Provider, engine, group, median, timed};
 
 /// Groups created in each round: it takes so little that once is noise.
 const CREATES: usize = 20;
@@ -157,8 +157,7 @@ fn pair<P: Provider>(members: usize) -> Pair<P, impl MlsConfig + use<P>> {
         committer.handle(Event::Object(object));
     }
     committer.run_to(1);
-    let commit = committer.take(|k| matches!(k, TrackKind::Commit(_))).payload;
-    let first = pin(&committer.machine, &commit);
+    let first = *committer.machine.pin().unwrap();
     decided::<P>(&mut follower, first, 1);
     let welcome = welcome_of::<P>(&mut committer, &mut follower);
     follower.handle(Event::Object(welcome));
@@ -187,7 +186,7 @@ struct Commit {
 /// The commit that the committer has just published, which makes `epoch`.
 fn published<P: Provider>(committer: &mut Seat<BenchEngine<P>>, epoch: u64, hand: Vec<u8>) -> Commit {
     let ours = committer.take(|k| matches!(k, TrackKind::Commit(_)));
-    let winner = pin(&committer.machine, &ours.payload);
+    let winner = *committer.machine.pin().unwrap();
     Commit { epoch, ours, winner, hand }
 }
 

@@ -19,18 +19,15 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mls_rs::crypto::SignatureSecretKey;
-use mls_rs::{CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::counter::{Pin, receipt_message};
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{SenderId, TrackKind};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, Timestamp};
 
-use self::support::{BenchEngine, Provider, SUITE, Seat, engine, group, median, timed};
+use self::support::{BenchEngine, Provider, Seat, ServiceKey, engine, group, median, timed};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 const ROUNDS: usize = 5;
@@ -45,9 +42,8 @@ struct Plan {
     spread: Duration,
     /// As the draft says.
     literal: bool,
-    /// The counter service's keys, if it signs receipts, and the joiners got the commit and its receipt
-    /// before their Welcome.
-    receipts: Option<(SignatureSecretKey, Bytes)>,
+    /// The counter service's key, if it signs receipts: Welcomes carry them then.
+    receipts: Option<ServiceKey<AwsLcCryptoProvider>>,
 }
 
 impl Plan {
@@ -58,7 +54,7 @@ impl Plan {
 
 fn config(plan: &Plan) -> Config {
     let mut config = Config::new(group());
-    config.service_key = plan.receipts.as_ref().map(|(_, public)| public.clone());
+    config.service_key = plan.receipts.as_ref().map(|key| key.public.clone());
     // Beyond the default of 4,096, for the largest row of the table.
     config.limits.pending_joiners = 8192;
     if plan.literal {
@@ -68,6 +64,14 @@ fn config(plan: &Plan) -> Config {
     config
 }
 
+fn seat<P: Provider>(name: &str, plan: &Plan) -> Seat<BenchEngine<P>> {
+    let seat = Seat::new(engine::<P>(name), config(plan), NOW);
+    match &plan.receipts {
+        Some(key) => seat.signed(Receipts::by(key.clone())),
+        None => seat,
+    }
+}
+
 struct Joiner<P: Provider> {
     seat: Option<Seat<BenchEngine<P>>>,
     sender: SenderId,
@@ -75,7 +79,7 @@ struct Joiner<P: Provider> {
 }
 
 fn joiner<P: Provider>(at: usize, sampled: bool, plan: &Plan) -> Joiner<P> {
-    let mut seat = Seat::outside(engine::<P>(&format!("joiner-{at}")), config(plan), NOW, 0);
+    let mut seat = seat::<P>(&format!("joiner-{at}"), plan).outside(0);
     seat.handle(Command::Join);
     let key_package = seat.take(|kind| matches!(kind, TrackKind::KeyPackage(_)));
     let sender = seat.machine().sender_id().clone();
@@ -101,7 +105,7 @@ struct Round {
 /// All ask to join a group of one.
 fn round<P: Provider>(plan: &Plan) -> Round {
     let joiners = plan.joiners;
-    let mut founder = Seat::new(engine::<P>("founder"), config(plan), NOW);
+    let mut founder = seat::<P>("founder", plan);
     founder.handle(Command::Join);
     founder.published().clear();
     let (before, asked) = (founder.machine().stats().commits_won, founder.asked());
@@ -143,11 +147,6 @@ fn round<P: Provider>(plan: &Plan) -> Round {
         objects.iter().filter(is_tree).for_each(|tree| seat.world.publish(tree));
         let before = seat.asked();
         probes += before.genesis;
-        if let Some((secret, _)) = &plan.receipts {
-            for object in with_receipt::<P>(&seat, &objects, epoch, &founder.pin_of(epoch), secret) {
-                seat.handle(Event::Object(object));
-            }
-        }
         let (time, ()) = timed(|| seat.handle(Event::Object(welcome)));
         assert_eq!((seat.machine().phase(), seat.machine().epoch()), (Phase::Member, Some(epoch)));
         pin_reads += seat.asked().since(&before).all();
@@ -158,27 +157,6 @@ fn round<P: Provider>(plan: &Plan) -> Round {
     round.pin_reads = pin_reads as f64 / times.len() as f64;
     round.join = (Duration::from_secs_f64(median(&mut times)), Duration::from_secs_f64(most));
     round
-}
-
-/// The commit that made `epoch`, and its receipt behind it.
-fn with_receipt<P: Provider>(
-    seat: &Seat<BenchEngine<P>>,
-    objects: &[Object],
-    epoch: u64,
-    pin: &Pin,
-    secret: &SignatureSecretKey,
-) -> [Object; 2] {
-    let tracks = seat.machine().tracks();
-    let is_commit = |o: &&Object| {
-        o.location.group == epoch - 1 && matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
-    };
-    let commit = objects.iter().find(is_commit).expect("a commit made it").clone();
-    let message = receipt_message(&group(), epoch, pin);
-    let suite = P::default().cipher_suite_provider(SUITE).unwrap();
-    let mut receipt = commit.clone();
-    receipt.location.object += 1;
-    receipt.payload = suite.sign(secret, &message).unwrap().into();
-    [commit, receipt]
 }
 
 fn millis(time: Duration) -> f64 {
@@ -209,11 +187,9 @@ fn figures() {
     println!("figure crowd_1000_increments_per_commit {:.2} requests", per_commit(once.increments as f64));
     println!("figure crowd_1000_join_probes {:.2} requests_per_joiner", once.probes);
     println!("figure crowd_1000_pin_reads {:.2} requests_per_joiner", once.pin_reads);
-    let suite = P::default().cipher_suite_provider(SUITE).unwrap();
-    let (secret, public) = suite.signature_key_generate().unwrap();
-    let receipts = Some((secret, Bytes::copy_from_slice(&public)));
+    let receipts = Some(ServiceKey::generate());
     let reads = round::<P>(&Plan { receipts, ..Plan::of(1000) }).pin_reads;
-    println!("figure crowd_1000_pin_reads_after_a_receipt {reads:.2} requests_per_joiner");
+    println!("figure crowd_1000_pin_reads_by_receipt {reads:.2} requests_per_joiner");
     let spread = round::<P>(&Plan { spread: Duration::from_secs(10), ..Plan::of(1000) });
     println!("figure crowd_1000_spread_bytes {} bytes", spread.bytes);
     println!("figure crowd_1000_spread_commits {} commits", spread.commits);

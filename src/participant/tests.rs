@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::codec::pinned::{ReceiptObject, WelcomeObject};
 use crate::counter::Pin;
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::engine::OwnKeyPackage;
@@ -26,7 +27,7 @@ use crate::participant::member::slot::{PATIENCE, Slot, Step};
 use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::{Failure, IncrementRequestId, LockRequestId};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, Object, SenderId, commit_fallback_object};
+use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, Object, SenderId};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -40,6 +41,16 @@ fn config() -> Config {
     Config::new(GroupName::try_from("g").unwrap())
 }
 
+/// A pin of no commit that anybody has.
+fn unknown() -> Pin {
+    Pin::new([7; 32], [8; 32], [9; 32])
+}
+
+/// A Welcome as it lies on a track of a pinned group.
+fn with_pin(welcome: &Bytes, pin: Pin) -> Bytes {
+    WelcomeObject { pin, receipt: None, welcome: welcome.clone() }.encode()
+}
+
 fn state(current: u64, pin: Option<Pin>) -> CounterState {
     CounterState { current, pin, receipt: None, pin_forgotten: false }
 }
@@ -51,7 +62,7 @@ fn engine(name: &str) -> SymbolicEngine {
 fn put(a: &mut Machine, group: SymbolicGroup) {
     let view = a.cx.engine.view(&group).unwrap();
     let saved = a.cx.engine.save(&group).unwrap();
-    let pin = Some(Pin::new([1; 32], [2; 32]));
+    let pin = Some(Pin::new([1; 32], [2; 32], [3; 32]));
     let entry = Entry { group, view, saved, pin };
     let member = arrival::place(&mut a.cx, Carried::default(), entry).unwrap();
     a.state = State::Member(Box::new(member));

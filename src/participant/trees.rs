@@ -182,12 +182,12 @@ mod tests {
     use super::*;
     use crate::engine::TREE_KEY_LEN;
     use crate::secret::Secret;
-    use crate::tracks::{CommitTrackPolicy, GroupTracks, SenderId};
+    use crate::tracks::{CommitTrackPolicy, GroupTracks, Location, SenderId};
 
     fn object(author: u8, epoch: u64, len: usize) -> Object {
         let tracks = GroupTracks::new("g".try_into().unwrap(), CommitTrackPolicy::PerSender);
         let track = tracks.tree(&SenderId::new(vec![author]).unwrap());
-        let location = Location { group: epoch, object: TREE_OBJECT };
+        let location = Location { group: epoch, object: 0 };
         Object { track, location, payload: vec![0; len].into() }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Over 400 lines: one trait, whose every method is written down in its own way.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -23,7 +24,8 @@ use crate::tracks::{GroupName, SenderId};
 ///
 /// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are
 /// written as their lengths, and the key of a tree object as a hash. That is enough to live a life again,
-/// because the machine hands secrets on and never looks into them.
+/// because the machine hands secrets on and never looks into them; it only hashes some, and what comes of that is
+/// written down.
 ///
 /// The cost is one line per question and a hash of what was asked; a roster is written whole, once per
 /// epoch. Nothing is written twice, and what is asked outside a recorded step is thrown away.
@@ -31,7 +33,13 @@ pub struct RecordedEngine<E> {
     inner: E,
     answers: AnswerLog,
     groups: Mutex<u64>,
+    exported: Mutex<VecDeque<Secret>>,
 }
+
+/// Of how many exported secrets it is known that they are secret, the newest.
+const EXPORTED: usize = 256;
+/// What is longer is no message about a secret.
+const HASHED: usize = 1024;
 
 /// The clone, for trying out, has a log of its own that nobody reads.
 impl<E: Clone> Clone for RecordedEngine<E> {
@@ -41,6 +49,7 @@ impl<E: Clone> Clone for RecordedEngine<E> {
             inner: self.inner.clone(),
             answers: AnswerLog::new(self.answers.secrets),
             groups: Mutex::new(groups),
+            exported: Mutex::default(),
         }
     }
 }
@@ -60,7 +69,7 @@ impl<E: Engine> RecordedEngine<E> {
     pub fn new(inner: E, answers: &AnswerLog) -> Self {
         // What was left over belongs to a life that is over.
         answers.take();
-        Self { inner, answers: answers.clone(), groups: Mutex::default() }
+        Self { inner, answers: answers.clone(), groups: Mutex::default(), exported: Mutex::default() }
     }
 
     /// The engine that answers.
@@ -105,6 +114,27 @@ impl<E: Engine> RecordedEngine<E> {
             Secrets::Included => line.hex(name, secret),
             Secrets::Withheld => line.number(name, secret.len() as u64),
         }
+    }
+
+    /// Notes a secret that the log withholds.
+    fn remember(&self, secret: &Secret) {
+        if self.answers.secrets == Secrets::Withheld && !secret.as_bytes().is_empty() {
+            let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+            exported.push_back(secret.clone());
+            if exported.len() > EXPORTED {
+                exported.pop_front();
+            }
+        }
+    }
+
+    /// Whether a withheld secret is in some bytes.
+    fn hides(&self, data: &[u8]) -> bool {
+        let exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+        let within = |secret: &Secret| {
+            let secret = secret.as_bytes();
+            data.windows(secret.len().max(1)).any(|part| part == secret)
+        };
+        data.len() <= HASHED && exported.iter().any(within)
     }
 
     fn answer<T, U>(
@@ -174,9 +204,13 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         self.inner.sender_id()
     }
 
-    /// Not written down: whoever replays can compute it.
+    /// Not written down, unless it is of a secret that is withheld: else, whoever replays can compute it.
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
-        self.inner.sha256(data)
+        let hash = self.inner.sha256(data);
+        if !self.hides(data) {
+            return hash;
+        }
+        self.answer(about("sha256"), hash, |hash, line| (hash, line.hex("hash", &hash)))
     }
 
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
@@ -375,6 +409,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     ) -> Result<Secret, EngineError> {
         let line = self.asked(of("export_secret", group), [label, context, &(len as u64).to_be_bytes()]);
         self.answer(line, self.inner.export_secret(&group.inner, label, context, len), |secret, line| {
+            self.remember(&secret);
             let line = self.secret(line, "secret", secret.as_bytes());
             (secret, line)
         })

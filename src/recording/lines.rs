@@ -262,10 +262,10 @@ pub(super) fn action(action: &Action, secrets: Secrets, token: impl Fn(&[u8]) ->
                 line = line.hex("lock_id", &token(lock_id));
             }
             let line = pin(pin(line, "prev", request.prev.as_ref()), "pin", request.pin.as_ref());
-            // The key opens the next slot once, and is spent then.
-            let line = match &request.key {
-                Some(key) => line.hex("key", &token(key)),
-                None => line,
+            let line = match (&request.key, secrets) {
+                (Some(key), Secrets::Included) => line.hex("key", key),
+                (Some(key), Secrets::Withheld) => line.number("key_bytes", key.len() as u64),
+                (None, _) => line,
             };
             match &request.commit {
                 Some(commit) => line.number("commit_bytes", commit.len() as u64),

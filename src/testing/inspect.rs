@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::action::Timer;
+use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
@@ -22,7 +23,7 @@ use crate::participant::state::State;
 use crate::participant::stats::Stats;
 use crate::request::FetchId;
 use crate::time::Timestamp;
-use crate::tracks::SenderId;
+use crate::tracks::{Location, Object, SenderId};
 
 /// Parts of a participant's state that no embedder needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Inside {
     pub candidates: usize,
     /// The slot is decided for a commit that is still missing.
     pub catching_up: bool,
+    /// The slot went to a lock that nobody's keys open.
+    pub dead: bool,
     /// The service cannot be worked with.
     pub halted: bool,
     /// Own KeyPackages whose private keys are held.
@@ -62,6 +65,7 @@ impl<E: Engine> Participant<E> {
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
+            dead: slot.is_some_and(|s| s.dead),
             catching_up: slot.is_some_and(|s| s.decided.is_some()),
             halted: slot.is_some_and(|s| s.halted.is_some()),
             keys: self.cx.keys.packages.len(),
@@ -118,9 +122,21 @@ impl<E: Engine> Participant<E> {
         Some(Bytes::copy_from_slice(key.as_bytes()))
     }
 
-    /// Lends the Welcomes of the own undecided commit.
-    pub(crate) fn outbox_welcomes(&self) -> &[(SenderId, Bytes)] {
-        self.member().and_then(|m| m.slot.outbox.as_ref()).map_or(&[], |o| &o.welcomes)
+    /// Makes the Welcomes of the own undecided commit, as they go out once it has won.
+    pub(crate) fn outbox_welcomes(&self) -> Vec<Object> {
+        let Some(member) = self.member() else { return Vec::new() };
+        let Some(outbox) = &member.slot.outbox else { return Vec::new() };
+        let object = |(recipient, welcome): &(SenderId, Bytes)| {
+            let payload = if self.cx.rules.pins {
+                WelcomeObject { pin: outbox.pin, receipt: None, welcome: welcome.clone() }.encode()
+            } else {
+                welcome.clone()
+            };
+            let location =
+                Location { group: member.epoch.slot(), object: self.cx.welcome_place(&payload).ok()? };
+            Some(Object { track: self.cx.tracks.welcome(recipient), location, payload })
+        };
+        outbox.welcomes.iter().filter_map(object).collect()
     }
 
     /// Forgets the own undecided commit, and what was going on with it.
@@ -147,6 +163,51 @@ impl<E: Engine> Participant<E> {
             let waiting =
                 Waiting { message, info, object, place: 0, hold: None, wanted: false, replacing: None };
             joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
+        }
+    }
+
+    /// Returns a pin with the lock that the keys at hand make: of a commit or of a Welcome that it names.
+    pub(crate) fn fit_lock(&mut self, now: Timestamp, pin: &Pin) -> Pin {
+        let own = |o: &Pin| o.commit_hash() == pin.commit_hash();
+        let lock = match &self.state {
+            State::Member(member) => {
+                let slot = &member.slot;
+                let outbox = slot.outbox.as_ref().map(|o| o.pin).filter(own);
+                let pins = outbox.into_iter().chain(slot.candidates.iter().filter_map(|c| c.pin).filter(own));
+                pins.map(|own| own.slot_lock().to_vec()).next()
+            }
+            State::Joining(joining) => {
+                let held = joining.gate.of_context(pin.context_hash());
+                held.and_then(|(welcome, info)| {
+                    let key =
+                        self.cx.keys.packages.iter().find(|key| key.reference == info.reference)?.clone();
+                    let group = self.cx.engine.join(now, &welcome, &key, None).ok()?.ok()?;
+                    Some(self.cx.slot_lock(&group, info.epoch).ok()?.to_vec())
+                })
+            }
+            _ => None,
+        };
+        let part = |bytes: &[u8]| bytes.try_into().unwrap_or([0; 32]);
+        let lock = lock.unwrap_or_else(|| pin.slot_lock().to_vec());
+        Pin::new(part(pin.commit_hash()), part(pin.context_hash()), part(&lock))
+    }
+
+    /// Forgets the service's key: whatever it says is believed.
+    pub(crate) fn forget_service_key(&mut self) {
+        self.cx.config.service_key = None;
+    }
+
+    /// Puts objects at the draft's places.
+    pub(crate) fn use_foreseeable_places(&mut self) {
+        self.cx.rules.draws_places = false;
+    }
+
+    /// Forgets that another held the lock.
+    pub(crate) fn forget_conflicts(&mut self) {
+        match &mut self.state {
+            State::Member(member) => member.slot.conflicts = 0,
+            State::Creating(creating) => creating.conflicts = 0,
+            _ => {}
         }
     }
 
@@ -182,6 +243,7 @@ impl<E: Engine> Participant<E> {
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
+        cx.alarms = Default::default();
         cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         let joiners = &mut state.carried_mut().joiners;

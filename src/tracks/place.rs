@@ -27,17 +27,7 @@ pub struct Object {
 
 /// The MOQT group that all objects of a KeyPackage track lie in: there is one (draft section 6.1).
 pub const KEY_PACKAGE_GROUP: u64 = 0;
-/// The object id of a Welcome in its MOQT group, which is the epoch it admits to (draft section 6.3.1).
+/// The draft's object id of a Welcome in its MOQT group, which is the epoch it admits to (draft section 6.3.1).
 pub const WELCOME_OBJECT: u64 = 0;
-/// The object id of a ratchet tree in its MOQT group, which is the epoch it belongs to (ours).
-pub const TREE_OBJECT: u64 = 0;
-/// The object id of a Commit in its MOQT group, which is the epoch it is sent in (draft section 6.3.2).
+/// The draft's object id of a Commit in its MOQT group, which is the epoch it is sent in (draft section 6.3.2).
 pub const COMMIT_OBJECT: u64 = 0;
-
-/// Where a commit goes on the shared track when object 0 holds something else: `2 x (1 + leaf)`.
-/// Odd ids hold the receipt of the commit before them.
-///
-/// `None` when the id would pass 2^62 - 1, the largest MOQT varint.
-pub fn commit_fallback_object(leaf: u32) -> Option<u64> {
-    u64::from(leaf).checked_add(1)?.checked_mul(2)
-}

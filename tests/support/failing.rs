@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use moq_mls::engine::{
-    Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim, KeyPackageInfo, Member,
-    MessageKind, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
 };
-use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
+use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Secret, Timestamp};
 
 /// What a failure of [`Failing`] says.

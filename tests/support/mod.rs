@@ -15,9 +15,11 @@ use mls_rs::crypto::SignatureSecretKey;
 use mls_rs::{CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Fault, Notice};
-use moq_mls::counter::service::ReceiptSigner;
-use moq_mls::engine::Engine;
+use moq_mls::counter::service::ServiceCrypto;
+use moq_mls::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
+use moq_mls::engine::{Engine, Next};
 use moq_mls::testing::faults::Receipts;
+use moq_mls::testing::sha256;
 use moq_mls::testing::world::ByValue;
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
 use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
@@ -30,11 +32,28 @@ pub const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 /// Signs receipts.
 struct Signer(SignatureSecretKey);
 
-impl ReceiptSigner for Signer {
+impl ServiceCrypto for Signer {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         let suite = RustCryptoProvider::default().cipher_suite_provider(engines::SUITE).unwrap();
         Some(suite.sign(&self.0, message).unwrap().into())
     }
+}
+
+/// The pin of a commit that makes `next`, which is `epoch`.
+pub fn pin_of<E: Engine>(
+    engine: &E,
+    group: &GroupName,
+    commit: &Bytes,
+    next: &Next<E::Group>,
+    epoch: u64,
+) -> Pin {
+    let key = engine.export_secret(&next.group, b"moq-mls slot key", b"", SLOT_KEY_LEN).unwrap();
+    let lock = engine.sha256(&slot_lock_message(group, epoch, key.as_bytes())).unwrap();
+    Pin::new(engine.sha256(commit).unwrap(), next.context_hash, lock)
 }
 
 pub fn group() -> GroupName {

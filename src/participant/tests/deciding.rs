@@ -1,6 +1,9 @@
 //! Deciding a slot.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::testing::symbolic::{forged_commit, junk};
 
 /// Alone, wanting an update, with the lock: the relay has nothing yet and takes everything.
 pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
@@ -58,7 +61,7 @@ fn an_outbox_of_another_base_is_never_applied() {
 }
 
 #[test]
-fn one_commit_of_each_author_is_held_with_all_its_places() {
+fn one_commit_of_each_author_is_held_wherever_it_lies() {
     let (mut a, others) = among(config(), &["b", "c"]);
     let commit = |e: &SymbolicEngine, group| e.build(group, NOW, &[], &[]).unwrap().unwrap().commit;
     let [of_b, of_c] = [0, 1].map(|i| commit(&others[i].0, &others[i].1));
@@ -73,8 +76,7 @@ fn one_commit_of_each_author_is_held_with_all_its_places() {
         a.handle(NOW, Event::Object(object)).unwrap();
     }
     let held = &a.member().unwrap().slot.candidates;
-    let places: Vec<Vec<u64>> = held.iter().map(|c| c.objects.iter().copied().collect()).collect();
-    assert_eq!(places, [[0, 6], [2, 4]]);
+    assert_eq!(held.iter().map(|c| &c.bytes).collect::<Vec<_>>(), [&of_b, &of_c]);
     assert_eq!(faults(&a, Fault::TooMany), 1, "a second one of the same author");
 }
 
@@ -135,7 +137,7 @@ fn the_counter_is_ahead_behind_or_just_where_it_should_be() {
         want_update(&mut a);
         a.run(Input::Timer(Timer::Turn)).unwrap();
         let id = lock(&mut a).unwrap();
-        let pin = Some(Pin::new([3; 32], [4; 32]));
+        let pin = Some(unknown());
         let reply = Ok(LockReply::CounterError(state(current, pin)));
         a.handle(NOW, Event::LockReply { id, reply }).unwrap();
         (a.inside().catching_up, notices(&mut a))
@@ -157,7 +159,7 @@ fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
     for (payload, named) in [(elsewhere, true), (Bytes::from_static(b"junk"), false)] {
         let (mut a, _) = among(config(), &["b"]);
         let hash = a.cx.engine.sha256(&payload).unwrap();
-        slot(&mut a).decided = Some(Pin::new(hash, [9; 32]));
+        slot(&mut a).decided = Some(Pin::new(hash, [9; 32], [9; 32]));
         let object = commit_at(&a, 1, 0, payload);
         a.handle(NOW, Event::Object(object)).unwrap();
         let told = notices(&mut a).contains(&Notice::FaultyCommit { epoch: 1, commit_hash: hash });
@@ -174,7 +176,7 @@ fn answers_to_other_questions_change_nothing() {
 
     let (mut a, ..) = committing(SafetyMode::Pinned);
     let refused = || Ok(IncrementReply::Error(Reason::RateLimited));
-    a.run(Input::Incremented(IncrementPurpose::Slot(1, Pin::new([5; 32], [6; 32])), refused())).unwrap();
+    a.run(Input::Incremented(IncrementPurpose::Slot(1, unknown()), refused())).unwrap();
     assert_eq!(notices(&mut a), []);
     let pin = a.inside().outbox.unwrap().1;
     a.run(Input::Incremented(IncrementPurpose::Slot(1, pin), refused())).unwrap();
@@ -195,73 +197,80 @@ fn an_increment_that_was_refused_is_no_epoch() {
 }
 
 #[test]
-fn the_places_left_are_drawn_from_the_commit() {
-    let mut a = alone(config());
-    let place = |a: &Machine, commit: &'static str| {
-        let member = a.member().unwrap();
-        member.slot.commit_place(&a.cx, &member.epoch, &Bytes::from_static(commit.as_bytes())).unwrap()
-    };
-    assert_eq!(place(&a, "commit"), 0);
-    slot(&mut a).taken.extend([0, commit_fallback_object(0).unwrap()]);
-    assert_eq!(place(&a, "commit"), 8168);
+fn a_commit_lies_at_an_even_place_that_follows_from_its_bytes_and_its_tries() {
+    for mode in SafetyMode::ALL {
+        let a = alone(Config { mode, ..config() });
+        let place = |hash: u8, tries| a.cx.commit_place(&[hash; 32], tries).unwrap();
+        let places = [place(1, 0), place(1, 1), place(1, 2), place(2, 0), place(2, 1)];
+        assert!(places.iter().all(|place| place % 2 == 0 && *place < 1 << 62), "{places:?}");
+        let apart: BTreeSet<u64> = places.into_iter().collect();
+        match mode {
+            SafetyMode::Advisory => assert_eq!((places[0], places[3], apart.len()), (0, 0, 4)),
+            SafetyMode::Pinned | SafetyMode::Fenced => assert_eq!(apart.len(), 5),
+        }
+    }
 }
 
 #[test]
-fn a_place_that_can_be_drawn_is_a_place_and_the_next_is_none() {
-    let mut config = config();
-    config.limits.roster = 4;
-    let mut a = alone(config);
-    for (object, bad) in [(11, 0), (12, 1)] {
-        let object = commit_at(&a, 0, object, "junk");
+fn commits_lie_at_even_places_and_nowhere_else() {
+    let (mut a, others) = among(config(), &["b"]);
+    let (b, of_b) = &others[0];
+    let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+    for (place, held) in [(1, 0), ((1 << 62) - 1, 0), ((1 << 62) - 2, 1)] {
+        let object = commit_at(&a, 1, place, commit.clone());
         a.handle(NOW, Event::Object(object)).unwrap();
-        assert_eq!(faults(&a, Fault::BadLocation), bad);
+        assert_eq!(a.inside().candidates, held, "{place}");
     }
 }
 
 #[test]
-fn what_lies_in_ones_own_place_is_remembered_within_bounds() {
+fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
     let mut config = config();
-    config.limits.commits_per_epoch = 1;
-    let mut a = alone(config);
-    let object = commit_at(&a, 0, 4, "on another's track");
-    arrive(&mut a, Some(id("other")), object);
-    assert!(a.member().unwrap().slot.taken.is_empty());
-    let own = a.cx.me.clone();
-    for object in [0, 2] {
-        let object = commit_at(&a, 0, object, format!("junk {object}"));
-        arrive(&mut a, Some(own.clone()), object);
-    }
-    assert_eq!(a.member().unwrap().slot.taken.iter().copied().collect::<Vec<_>>(), [0]);
-    assert_eq!((faults(&a, Fault::NotMls), faults(&a, Fault::TooMany)), (1, 2), "one is looked at");
+    config.limits.commits_per_epoch = 2;
+    let name = config.group.clone();
+    let (mut a, _) = among(config, &["b"]);
+    let elsewhere = GroupName::try_from("other").unwrap();
+    let mut give = |place, payload: Bytes| {
+        let object = commit_at(&a, 1, place, payload);
+        arrive(&mut a, Some(id("x")), object);
+        let kinds = [Fault::NotMls, Fault::WrongGroup, Fault::WrongEpoch, Fault::Invalid, Fault::TooMany];
+        (slot(&mut a).trials, kinds.map(|fault| faults(&a, fault)), a.cx.deadlines.is_set(Timer::Hint))
+    };
+    give(0, junk(100));
+    give(2, forged_commit(&elsewhere, 1));
+    assert_eq!(give(4, forged_commit(&name, 2)), (0, [1, 1, 1, 0, 0], false));
+    give(6, forged_commit(&name, 1));
+    assert_eq!(give(8, forged_commit(&name, 1)), (2, [1, 1, 1, 2, 0], false));
+    // What won may be among those that are not tried any more: the service is asked, in time.
+    assert_eq!(give(10, forged_commit(&name, 1)), (2, [1, 1, 1, 2, 1], true));
 }
 
 #[test]
-fn a_commit_is_shown_again_where_it_lies_or_where_there_is_room() {
-    for (taken, place) in [(false, 0), (true, commit_fallback_object(0).unwrap())] {
-        let (mut a, published, _) = committing(SafetyMode::Pinned);
-        let [first] = &published[..] else { panic!("{published:?}") };
-        assert_eq!(first.location.object, 0);
+fn a_commit_is_shown_again_where_it_lies_and_elsewhere_once_that_was_in_vain() {
+    let (mut a, published, _) = committing(SafetyMode::Pinned);
+    let [first] = &published[..] else { panic!("{published:?}") };
+    let mut again = |tries| {
         let Machine { cx, state: State::Member(member) } = &mut a else { panic!("no member") };
-        member.slot.taken = if taken { [0].into() } else { Default::default() };
-        member.slot.step = Step::Publishing { lock_id: None };
+        member.slot.outbox.as_mut().unwrap().tries = tries;
         member.slot.publish(cx, &member.epoch).unwrap();
-        let again = a.actions().find_map(|action| match action {
+        let published = |action| match action {
             Action::Publish { object, .. } => Some(object),
             _ => None,
-        });
-        assert_eq!(
-            again.unwrap(),
-            Object { location: Location { group: 0, object: place }, ..first.clone() }
-        );
-    }
+        };
+        a.actions().find_map(published).unwrap()
+    };
+    assert_eq!(again(0), *first);
+    let elsewhere = again(1);
+    assert_ne!(elsewhere.location, first.location);
+    assert_eq!(Object { location: first.location, ..elsewhere }, *first);
 }
 
 #[test]
-fn only_ones_own_commit_in_its_place_was_read_back() {
+fn only_ones_own_commit_of_its_epoch_was_read_back() {
     let mut a = alone(Config { mode: SafetyMode::Fenced, ..config() });
-    let (own, place) = (Bytes::from_static(b"own"), Location { group: 0, object: 0 });
     epoch(&mut a).number = 2;
-    epoch(&mut a).afterwards.unheard = Some(Unheard { location: place, commit: own.clone() });
+    let commit = Bytes::from_static(b"own");
+    epoch(&mut a).afterwards.unheard = Some(Unheard { epoch: 0, commit, tries: 0 });
     for (group, payload, back) in [(0, "other", false), (1, "own", false), (0, "own", true)] {
         let object = commit_at(&a, group, 0, payload);
         arrive(&mut a, None, object);

@@ -3,11 +3,6 @@
 use super::deciding::committing;
 use super::*;
 
-/// A pin of no commit that anybody has.
-fn unknown() -> Pin {
-    Pin::new([7; 32], [8; 32])
-}
-
 fn published(a: &mut Machine) -> Vec<Object> {
     let object = |action| match action {
         Action::Publish { object, .. } => Some(object),
@@ -21,8 +16,8 @@ fn a_timer_that_another_cleared_does_not_fire() {
     // Fenced: filling the slot ends the wait for the read-back of the commit before.
     let (mut a, ..) = committing(SafetyMode::Fenced);
     slot(&mut a).step = Step::Idle;
-    let location = Location { group: 0, object: 0 };
-    epoch(&mut a).afterwards.unheard = Some(Unheard { location, commit: Bytes::from_static(b"own") });
+    let commit = Bytes::from_static(b"own");
+    epoch(&mut a).afterwards.unheard = Some(Unheard { epoch: 0, commit, tries: 0 });
     a.cx.deadlines.clear_all();
     for timer in [Timer::Turn, Timer::ReadBack] {
         a.cx.deadlines.set(timer, NOW);

@@ -82,19 +82,19 @@ fn commits_to_come_are_kept_up_to_their_bytes_and_their_epoch() {
 fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
     for decided in [false, true] {
         let mut a = alone(config());
-        a.cx.deadlines.clear(Timer::Confirm);
-        slot(&mut a).decided = decided.then_some(Pin::new([7; 32], [8; 32]));
+        slot(&mut a).decided = decided.then(unknown);
         let object = commit_at(&a, 2, 0, "later");
         a.handle(NOW, Event::Object(object)).unwrap();
-        assert_eq!(a.cx.deadlines.is_set(Timer::Confirm), !decided);
+        assert_eq!(a.cx.deadlines.is_set(Timer::Hint), !decided);
     }
 }
 
 #[test]
 fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
-    let mut a = alone(config());
+    let mut a = alone(Config { service_key: Some("key".into()), ..config() });
     for (len, too_long) in [(MAX_RECEIPT, 0), (MAX_RECEIPT + 1, 1)] {
-        let object = commit_at(&a, 0, 1, vec![0; len]);
+        let receipt = ReceiptObject { pin: unknown(), receipt: vec![0; len].into() };
+        let object = commit_at(&a, 0, 1, receipt.encode());
         arrive(&mut a, None, object);
         assert_eq!(faults(&a, Fault::BadReceipt), too_long);
     }
@@ -131,7 +131,7 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
         let mut founder = engine(name);
         let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
         let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap().unwrap();
-        let payload = built.welcomes[0].1.clone();
+        let payload = with_pin(&built.welcomes[0].1, unknown());
         let location = Location { group: 1, object: 0 };
         a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
     }

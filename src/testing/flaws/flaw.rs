@@ -22,12 +22,18 @@ pub enum Flaw {
     HelpUntried,
     /// Nobody finishes the increment of another.
     NoHelp,
-    /// The slot is pinned before the commit was read back.
-    PinBeforeReadBack,
     /// The same KeyPackage is published again where a fresh one is due, and its key outlives the join.
     ReusedKeyPackage,
     /// Wishes are forgotten when one's own commit loses.
     DroppedIntent,
     /// Any KeyPackage is taken for a fresh one, whatever its object id.
     StaleKeyPackage,
+    /// Nobody compares the slot lock of a pin with the keys it is to confirm.
+    LockUnchecked,
+    /// What the service says counts without its receipt.
+    ReceiptUnchecked,
+    /// Objects go to the draft's places, which anybody can foresee.
+    ForeseeablePlaces,
+    /// A lock that another holds is waited for, however long.
+    WaitsForLock,
 }

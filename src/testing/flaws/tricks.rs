@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use crate::action::{Action, IncrementRequestId, PublishId, Timer};
-use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
+use crate::counter::{CommitReply, CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
 use crate::engine::{Engine, MessageKind, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::{Event, Failure, Object};
@@ -13,7 +13,7 @@ use crate::participant::{Participant, SafetyMode};
 use crate::snapshot::Snapshot;
 use crate::testing::flaws::flaw::Flaw;
 use crate::time::Timestamp;
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, TrackKind, WELCOME_OBJECT};
+use crate::tracks::{KEY_PACKAGE_GROUP, TrackKind};
 
 /// Requests from here on were never made by the participant. It counts its own from 1.
 const MADE_UP: u64 = 1 << 63;
@@ -151,7 +151,11 @@ impl Tricks {
             }
             Flaw::NoHelp if participant.inside().candidates > 0 => {
                 // It never hears of the lock, and asks again after a back-off.
-                if let Event::LockReply { reply: reply @ Ok(LockReply::Ok { .. }), .. } = event {
+                if let Event::LockReply {
+                    reply: reply @ Ok(LockReply::Ok { .. } | LockReply::Conflict { .. }),
+                    ..
+                } = event
+                {
                     *reply = Err(Failure::Unknown);
                 }
             }
@@ -159,6 +163,10 @@ impl Tricks {
                 participant.drop_outbox();
             }
             Flaw::StaleKeyPackage => take_key_package(participant, now, event),
+            Flaw::LockUnchecked => fit_locks(participant, now, event),
+            Flaw::ReceiptUnchecked => participant.forget_service_key(),
+            Flaw::ForeseeablePlaces => participant.use_foreseeable_places(),
+            Flaw::WaitsForLock => participant.forget_conflicts(),
             _ => {}
         }
     }
@@ -190,9 +198,6 @@ impl Tricks {
             }
             (Flaw::WelcomeBeforePin, Action::Publish { object, .. }) if is_own(participant, object) => {
                 self.publish_welcomes(participant);
-            }
-            (Flaw::PinBeforeReadBack, Action::Publish { object, .. }) if is_own(participant, object) => {
-                self.forged.push_back(Event::Object(object.clone()));
             }
             (Flaw::ReusedKeyPackage, Action::Publish { object, .. }) => self.reuse(participant, object),
             (Flaw::ApplyBeforePin, Action::Increment { id, request }) => {
@@ -301,11 +306,7 @@ impl Tricks {
     }
 
     fn publish_welcomes<E: Engine>(&mut self, participant: &Participant<E>) {
-        let group = participant.epoch().map_or(0, |epoch| epoch.saturating_add(1));
-        for (recipient, payload) in participant.outbox_welcomes() {
-            let track = participant.tracks().welcome(recipient);
-            let location = Location { group, object: WELCOME_OBJECT };
-            let object = Object { track, location, payload: payload.clone() };
+        for object in participant.outbox_welcomes() {
             let id = PublishId(self.made_up());
             self.actions.push_back(Action::Publish { id, object });
         }
@@ -378,6 +379,25 @@ fn commits<'a, E: Engine>(
             && !is_own(participant, object)
     };
     objects.iter().filter(present).map(|object| &object.payload)
+}
+
+/// Changes the lock of a pin that the service tells into the one that the keys at hand make.
+fn fit_locks<E: Engine>(participant: &mut Participant<E>, now: Timestamp, event: &mut Event) {
+    let state = match event {
+        Event::LockReply { reply: Ok(LockReply::CounterError(state)), .. }
+        | Event::IncrementReply {
+            reply: Ok(IncrementReply::Ok(state) | IncrementReply::CounterError(state)),
+            ..
+        }
+        | Event::CommitReply {
+            reply: Ok(CommitReply::Found { state, .. } | CommitReply::CounterError(state)),
+            ..
+        } => state,
+        _ => return,
+    };
+    if let Some(pin) = &mut state.pin {
+        *pin = participant.fit_lock(now, pin);
+    }
 }
 
 /// Lets a KeyPackage wait for a commit without a look at how old it is.

@@ -17,6 +17,9 @@ use crate::testing::seeded_crypto::sha256;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, SenderId};
 
+/// What stands for an exported secret that the log withholds: what is hashed with it in is in the log.
+const STAND_IN: &[u8; 16] = b"withheld secret ";
+
 /// Answers that wait to be asked for, in order. Clones are one queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers(Arc<Mutex<VecDeque<Value>>>);
@@ -178,6 +181,9 @@ impl Engine for AnsweringEngine {
     }
 
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
+        if data.windows(STAND_IN.len()).any(|part| part == STAND_IN) {
+            return self.answer("sha256", |line| hash(line, "hash"));
+        }
         Ok(sha256(data))
     }
 
@@ -316,7 +322,13 @@ impl Engine for AnsweringEngine {
     }
 
     fn export_secret(&self, _: &(), _: &[u8], _: &[u8], _: usize) -> Result<Secret, EngineError> {
-        self.answer("export_secret", |line| Ok(Secret::new(secret(line, "secret")?.to_vec())))
+        self.answer("export_secret", |line| {
+            let mut exported = secret(line, "secret")?.to_vec();
+            if line.get("secret").is_some_and(Value::is_number) {
+                exported.iter_mut().zip(STAND_IN.iter().cycle()).for_each(|(to, from)| *to = *from);
+            }
+            Ok(Secret::new(exported))
+        })
     }
 
     fn kdf(&self) -> Arc<dyn Kdf> {

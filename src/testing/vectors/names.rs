@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::testing::vectors::values::{VERSION, hex, int};
+use crate::testing::vectors::values::{VERSION, hex};
 use crate::tracks::{
     CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, NameError, SenderId, TrackNamespace,
-    commit_fallback_object,
 };
 
 pub(super) fn file() -> (String, Value) {
@@ -45,8 +44,6 @@ pub(super) fn file() -> (String, Value) {
         namespace: TrackNamespace::new(vec![Bytes::from(vec![b'n'; 64])]).expect("a namespace"),
         name: Bytes::from(vec![b't'; 16_384 / 8]),
     };
-    let fallbacks = [0, 1, 8191, u32::MAX]
-        .map(|leaf| json!({ "leaf": leaf, "object": commit_fallback_object(leaf).map_or(Value::Null, int) }));
     let key: [u8; 32] = std::array::from_fn(|i| i as u8);
     let fingerprint = crate::testing::seeded_crypto::sha256(&key);
     let value = json!({
@@ -55,7 +52,6 @@ pub(super) fn file() -> (String, Value) {
         "track_sender": hex(sender.as_bytes()),
         "groups": groups,
         "serialized": tracks.into_iter().chain([serialized(long)]).collect::<Vec<_>>(),
-        "commit_fallback": fallbacks,
     });
     ("names/names.json".to_owned(), value)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// The version of the vectors as a whole, in every file.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 pub(super) fn pretty(value: &Value) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("a value");
