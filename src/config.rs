@@ -11,12 +11,15 @@ use crate::tracks::{CommitTrackPolicy, GroupName};
 pub enum SafetyMode {
     /// A commit is applied only once the counter service has recorded its pin for the slot.
     ///
-    /// Promises: no two members at one epoch with different keys, whatever the relay, the lock
-    /// leases, lost replies and crashes do, as long as the service keeps each slot's first pin; and
-    /// the group goes on as long as one member with the state of the last epoch lives. Does not
-    /// promise: anything against a service that shows different pins to different members (compare
-    /// authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)), or progress past a commit that its author pins
-    /// and never publishes. Needs a service with this crate's extension ([`crate::counter`]).
+    /// Promises: no two members at one epoch with different keys, whatever the relay, other members, the lock
+    /// leases, lost replies and crashes do, as long as the service keeps each slot's first pin; nobody but
+    /// members fills a slot but the first; and the group goes on as long as one member with the state of the last
+    /// epoch lives. With [`Config::service_key`], that holds also for whoever sits between the members and the
+    /// service. Does not promise: anything against a service that itself shows different pins to different members
+    /// (compare authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)); who takes slot 0 of
+    /// a name, which is whoever comes first unless the service asks for tokens; or progress past a commit that a
+    /// member pins with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    /// Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
     /// Whoever fills a slot under its own lock token has won it, and publishes its commit only then; a
@@ -25,7 +28,8 @@ pub enum SafetyMode {
     /// Promises: no two members at one epoch with different keys, whatever the relay, lapsed leases, lost
     /// replies and restarts do, as long as every member keeps to this crate's order and the service
     /// its tokens. Does not promise: anything against a member that publishes a commit without having
-    /// filled the slot; or that the group goes on when a committer dies between filling a slot and
+    /// filled the slot; anything to who joins, whom anybody can let into a group of his own that bears this name,
+    /// unless the identity provider knows its members by their credentials; or that the group goes on when a committer dies between filling a slot and
     /// publishing and never comes back with its state: the others then end in [`Notice::JoinStalled`](crate::Notice::JoinStalled),
     /// and a new generation is the way out. Needs a service that hands out lock tokens and answers a
     /// repeated increment by the token that performed it ([`crate::counter`]); it needs no pins.
@@ -33,7 +37,8 @@ pub enum SafetyMode {
     /// The draft's bare API: a commit is applied on receipt.
     ///
     /// Interoperates with anything that speaks only the draft. The group **can fork**: when a lock
-    /// lapses with a commit in flight, two members may commit for one epoch. Forks are found by
+    /// lapses with a commit in flight, two members may commit for one epoch. And anybody can let a joiner into a
+    /// group of his own, as in [`Fenced`](Self::Fenced). Forks are found by
     /// comparing epoch authenticators ([`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)) and left by joining afresh.
     Advisory,
 }

@@ -103,8 +103,9 @@ pub struct LockRequest {
     pub val: u64,
 }
 
-/// `POST /increment/<counter>` (draft section 7.2). A draft client sends the counter only.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// `POST /increment/<counter>` (draft section 7.2). A draft client sends the counter only. `Debug` shows neither the
+/// key nor the commit.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IncrementRequest {
     /// The counter's id: the group name.
     pub counter: GroupName,
@@ -126,6 +127,17 @@ impl IncrementRequest {
     /// Makes the increment of a client that knows only the draft: the counter and no more.
     pub fn draft(counter: GroupName) -> Self {
         Self { counter, val: None, lock_id: None, prev: None, pin: None, key: None, commit: None }
+    }
+}
+
+impl fmt::Debug for IncrementRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counter, val, lock_id, prev, pin, key, commit } = self;
+        let mut shown = f.debug_struct("IncrementRequest");
+        shown.field("counter", counter).field("val", val).field("lock_id", lock_id);
+        shown.field("prev", prev).field("pin", pin);
+        shown.field("key", &key.as_ref().map(|_| format_args!("<redacted>")));
+        shown.field("commit", &commit.as_ref().map(Bytes::len)).finish()
     }
 }
 
@@ -230,7 +242,7 @@ pub enum Reason {
     TooLarge,
     /// No token.
     Unauthenticated,
-    /// A token that does not allow this.
+    /// A token that does not allow this, or a web page that is not known.
     Forbidden,
     /// Too many requests.
     RateLimited,

@@ -32,7 +32,7 @@
 //! use mls_rs::identity::{SigningIdentity, basic::{BasicCredential, BasicIdentityProvider}};
 //! use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
 //! use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-//! use moq_mls::counter::service::{CounterService, ServiceConfig};
+//! use moq_mls::counter::service::{CounterService, ServiceConfig, ServiceCrypto};
 //! use moq_mls::mls::MlsEngine;
 //! use moq_mls::tracks::GroupName;
 //! use moq_mls::{Action, Command, Config, Event, Notice, Participant, Timestamp};
@@ -49,7 +49,16 @@
 //!     .signing_identity(SigningIdentity::new(credential, public), secret, suite)
 //!     .build();
 //!
-//! let mut service = CounterService::new(ServiceConfig::default());
+//! // What the counter service needs: a hash. It can sign, too.
+//! struct Hash;
+//! impl ServiceCrypto for Hash {
+//!     fn sha256(&self, data: &[u8]) -> [u8; 32] {
+//!         use aws_lc_rs::digest::{SHA256, digest};
+//!         digest(&SHA256, data).as_ref().try_into().unwrap_or_default()
+//!     }
+//! }
+//!
+//! let mut service = CounterService::new(ServiceConfig::default(), Hash);
 //! let now = Timestamp::from_secs(1_700_000_000);
 //! let config = Config::new(GroupName::try_from("room-1")?);
 //! let mut alice = Participant::new(MlsEngine::new(&client, &crypto)?, config, now)?;

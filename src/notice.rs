@@ -113,6 +113,14 @@ pub enum Notice {
         /// Why.
         why: Refusal,
     },
+    /// Faults of one kind come faster than anybody's mistake explains. For a while they are only counted, in
+    /// [`Stats`](crate::Stats); told at most once in ten seconds for each kind.
+    UnderAttack {
+        /// What.
+        fault: Fault,
+        /// How many came in all.
+        total: u64,
+    },
     /// A peer or a relay sent something wrong. It was dropped and counted in
     /// [`Stats`](crate::Stats).
     PeerFault {

@@ -32,6 +32,7 @@
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
 //! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
 
+mod alarms;
 mod arrivals;
 mod asking;
 pub(crate) mod carried;

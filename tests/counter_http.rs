@@ -9,27 +9,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use moq_mls::counter::http::*;
 use moq_mls::counter::{
-    CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, MAX_LOCK_ID, MAX_RECEIPT, Pin,
-    Reason,
+    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
+    MAX_LOCK_ID, MAX_RECEIPT, Pin, Reason, SLOT_KEY_LEN,
 };
 use moq_mls::tracks::{GroupName, NameError};
 use proptest::prelude::*;
 
 const P: &str = concat!(
     "1111111111111111111111111111111111111111111111111111111111111111",
-    "2222222222222222222222222222222222222222222222222222222222222222"
+    "2222222222222222222222222222222222222222222222222222222222222222",
+    "4444444444444444444444444444444444444444444444444444444444444444"
 );
 const Q: &str = concat!(
     "3333333333333333333333333333333333333333333333333333333333333333",
-    "abababababababababababababababababababababababababababababababab"
+    "abababababababababababababababababababababababababababababababab",
+    "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
 );
 
 fn p() -> Pin {
-    Pin::new([0x11; 32], [0x22; 32])
+    Pin::new([0x11; 32], [0x22; 32], [0x44; 32])
 }
 
 fn q() -> Pin {
-    Pin::new([0x33; 32], [0xab; 32])
+    Pin::new([0x33; 32], [0xab; 32], [0xcd; 32])
 }
 
 fn name(bytes: &[u8]) -> GroupName {
@@ -42,13 +44,27 @@ fn lock(counter: &[u8], val: u64) -> Call {
 
 fn increment(val: Option<u64>, lock_id: Option<&[u8]>, prev: Option<Pin>, pin: Option<Pin>) -> Call {
     let lock_id = lock_id.map(Bytes::copy_from_slice);
-    Call::Increment(IncrementRequest { counter: name(b"g"), val, lock_id, prev, pin })
+    let draft = IncrementRequest::draft(name(b"g"));
+    Call::Increment(IncrementRequest { val, lock_id, prev, pin, ..draft })
+}
+
+/// All that a member sends.
+fn full(commit: &[u8]) -> Call {
+    let (prev, pin) = (Some(p()), Some(q()));
+    let (key, commit) = (Some(vec![0x55; SLOT_KEY_LEN].into()), Some(Bytes::copy_from_slice(commit)));
+    let draft = IncrementRequest::draft(name(b"g"));
+    Call::Increment(IncrementRequest { val: Some(2), prev, pin, key, commit, ..draft })
+}
+
+fn commit(counter: &[u8], val: u64) -> Call {
+    Call::Commit(CommitRequest { counter: name(counter), val })
 }
 
 fn encode(call: &Call, token: Option<&str>) -> Result<HttpRequest, HttpError> {
     match call {
         Call::Lock(request) => encode_lock(request, token),
         Call::Increment(request) => encode_increment(request, token),
+        Call::Commit(request) => encode_commit(request, token),
     }
 }
 
@@ -94,7 +110,7 @@ fn body(method: Method, target: &str, body: &[u8]) -> Result<Call, HttpError> {
     let request = HttpRequest {
         method,
         target: target.to_owned(),
-        headers: Headers::default(),
+        headers: Headers::from_iter([("Content-Type", "application/json")]),
         body: Bytes::copy_from_slice(body),
     };
     decode_request(&request).map(|inbound| inbound.call)
@@ -144,12 +160,112 @@ fn request_vectors() {
             ),
         ),
     ];
+    let vectors = vectors.into_iter().chain([(
+        commit(b"g", 7),
+        Some("t"),
+        "GET /commit/g?val=7 HTTP/1.1\r\nHost: h:1\r\nAuthorization: Bearer t\r\n\r\n".to_owned(),
+    )]);
     for (call, token, bytes) in vectors {
         let sent = encode(&call, token).unwrap().to_bytes("h:1").unwrap();
         assert_eq!(sent.escape_ascii().to_string(), bytes.as_bytes().escape_ascii().to_string());
         let received = request(bytes.as_bytes());
         assert_eq!(decode_request(&received), Ok(Inbound { call, token }));
     }
+}
+
+/// A commit goes behind its JSON as it is, the length of the JSON in front.
+#[test]
+fn bodies_with_a_commit() {
+    let json = format!(r#"{{"val":2,"prev":"{P}","pin":"{Q}","key":"{}"}}"#, "55".repeat(32));
+    let body = [&(json.len() as u16).to_be_bytes(), json.as_bytes(), &[0x00, 0xff, b'\n']].concat();
+    let head = format!(
+        "POST /increment/g HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.moq-mls.commit\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let bytes = [head.as_bytes(), &body].concat();
+    let call = full(&[0x00, 0xff, b'\n']);
+    assert_eq!(encode(&call, None).unwrap().to_bytes("h").unwrap(), bytes);
+    assert_eq!(decode_request(&request(&bytes)), Ok(Inbound { call, token: None }));
+    // An empty commit is one that is there.
+    let empty = full(b"");
+    let Call::Increment(written) = decode_request(&encode(&empty, None).unwrap()).unwrap().call else {
+        panic!()
+    };
+    assert_eq!(written.commit, Some(Bytes::new()));
+
+    let post = |kind: &'static str, body: &[u8]| {
+        let headers = Headers::from_iter([("content-type", kind)]);
+        let (target, body) = ("/increment/g".to_owned(), Bytes::copy_from_slice(body));
+        let request = HttpRequest { method: Method::Post, target, headers, body };
+        decode_request(&request).map(|inbound| inbound.call)
+    };
+    let binary = "Application/vnd.MoQ-mls.commit ; v=1";
+    assert_eq!(post(binary, b"\x00\x02{}x"), {
+        let draft = IncrementRequest::draft(name(b"g"));
+        Ok(Call::Increment(IncrementRequest { commit: Some(Bytes::from_static(b"x")), ..draft }))
+    });
+    for (body, error) in [
+        (&b"\x00"[..], HttpError::Field("commit")),
+        (b"\x00\x03{}", HttpError::Field("commit")),
+        (b"\x00\x00", HttpError::Json(JsonError::End)),
+        (b"\x00\x01{}", HttpError::Json(JsonError::End)),
+        (b"\xff\xff{}", HttpError::TooLarge("body")),
+    ] {
+        assert_eq!(post(binary, body), Err(error), "{}", body.escape_ascii());
+    }
+    // Under the other type it is JSON.
+    assert_eq!(
+        post("application/json; charset=utf-8", b"\x00\x02{}x"),
+        Err(HttpError::Json(JsonError::Syntax(0)))
+    );
+    // As long as allowed, each part by itself.
+    let padded = |json: usize, commit: usize| {
+        let json = format!("{{{}}}", " ".repeat(json - 2));
+        [&(json.len() as u16).to_be_bytes(), json.as_bytes(), &vec![7; commit]].concat()
+    };
+    assert!(post(binary, &padded(MAX_JSON, MAX_COMMIT)).is_ok());
+    assert_eq!(post(binary, &padded(MAX_JSON + 1, 1)), Err(HttpError::TooLarge("body")));
+    assert_eq!(post(binary, &padded(2, MAX_COMMIT + 1)), Err(HttpError::TooLarge("body")));
+    assert_eq!(post("application/json", &padded(MAX_JSON - 1, 0)), Err(HttpError::TooLarge("body")));
+    let Call::Increment(large) = full(&vec![1; MAX_COMMIT + 1]) else { panic!() };
+    assert_eq!(encode_increment(&large, None), Err(HttpError::TooLarge("commit")));
+}
+
+#[test]
+fn commit_reply_vectors() {
+    let json = format!(r#"{{"result":"ok","current":3,"pin":"{Q}","receipt":"0f"}}"#);
+    let body = [&(json.len() as u16).to_be_bytes(), json.as_bytes(), b"\xc0mmit"].concat();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Type: application/vnd.moq-mls.commit\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let with_pin = CounterState { pin: Some(q()), receipt: Some(Bytes::from_static(b"\x0f")), ..state(3) };
+    let found = CommitReply::Found { state: with_pin, commit: Bytes::from_static(b"\xc0mmit") };
+    let forgotten = CommitReply::CounterError(CounterState { pin_forgotten: true, ..state(3) });
+    let body_of_forgotten = r#"{"result":"counter_error","current":3,"pin_forgotten":true}"#;
+    for (reply, bytes) in [
+        (found, [head.as_bytes(), &body].concat()),
+        (forgotten, self::reply("412 Precondition Failed", "", body_of_forgotten)),
+        (
+            CommitReply::Error(Reason::Forbidden),
+            self::reply("403 Forbidden", "", r#"{"result":"error","reason":"forbidden"}"#),
+        ),
+    ] {
+        assert_eq!(encode_commit_reply(&reply).to_bytes().unwrap(), bytes);
+        assert_eq!(decode_commit_reply(&response(&bytes)), Ok(reply));
+    }
+    // A commit that no client would read is not sent: the state is.
+    let too_long = CommitReply::Found { state: state(3), commit: vec![0; MAX_COMMIT + 1].into() };
+    let heard = decode_commit_reply(&encode_commit_reply(&too_long));
+    assert_eq!(heard, Ok(CommitReply::CounterError(state(3))));
+    // Ok without a commit is no answer, and neither is a page.
+    assert_eq!(decode_commit_reply(&bare_response(200, r#"{"current":3}"#)), Err(HttpError::Field("commit")));
+    assert_eq!(decode_commit_reply(&bare_response(200, "")), Err(HttpError::Field("commit")));
+    assert_eq!(decode_commit_reply(&bare_response(412, "")), Err(HttpError::Field("current")));
+    assert_eq!(decode_commit_reply(&bare_response(404, "")), Err(HttpError::Status(404)));
+    assert_eq!(decode_commit_reply(&bare_response(409, "")), Err(HttpError::Status(409)));
+    let large = bare_response(412, &" ".repeat(MAX_JSON + 1));
+    assert_eq!(decode_commit_reply(&large), Err(HttpError::TooLarge("body")));
 }
 
 fn reply(status: &str, extra: &str, body: &str) -> Vec<u8> {
@@ -238,6 +354,10 @@ fn increment_reply_vectors() {
                 &format!(r#"{{"result":"counter_error","current":9,"pin":"{Q}"}}"#),
             ),
         ),
+        (
+            IncrementReply::WrongKey(CounterState { pin: Some(q()), ..state(9) }),
+            reply("403 Forbidden", "", &format!(r#"{{"result":"wrong_key","current":9,"pin":"{Q}"}}"#)),
+        ),
     ];
     for (reply, bytes) in vectors {
         let sent = encode_increment_reply(&reply).to_bytes().unwrap();
@@ -258,6 +378,7 @@ fn reason_vectors() {
         (Reason::Forbidden, "403 Forbidden", "forbidden"),
         (Reason::RateLimited, "429 Too Many Requests", "rate_limited"),
         (Reason::Overflow, "409 Conflict", "overflow"),
+        (Reason::CommitRequired, "409 Conflict", "commit_required"),
     ];
     assert_eq!(vectors.map(|(reason, ..)| reason), Reason::ALL);
     for (reason, status, word) in vectors {
@@ -295,6 +416,8 @@ fn refusal_vectors() {
     ] {
         assert_eq!(bytes(error), expect(&malformed));
     }
+    let forbidden = reply("403 Forbidden", "", r#"{"result":"error","reason":"forbidden"}"#);
+    assert_eq!(bytes(HttpError::Forbidden("Origin")), expect(&forbidden));
     for error in [HttpError::TooLarge("body"), HttpError::Name(NameError::TooLong { len: 256, max: 255 })] {
         assert_eq!(bytes(error), expect(&too_large));
     }
@@ -396,6 +519,12 @@ fn increment_replies_of_other_services() {
         (412, r#"{"current":4}"#, Ok(IncrementReply::CounterError(state(4)))),
         (412, "{}", Err(HttpError::Field("current"))),
         (401, "", error(Reason::Unauthenticated)),
+        // A key is wrong only where the service says so: a proxy refuses with the same status.
+        (403, "", error(Reason::Forbidden)),
+        (403, "wrong_key", error(Reason::Forbidden)),
+        (403, r#"{"reason":"wrong_key"}"#, error(Reason::Forbidden)),
+        (403, r#"{"result":"wrong_key","current":4}"#, Ok(IncrementReply::WrongKey(state(4)))),
+        (403, r#"{"result":"wrong_key"}"#, Err(HttpError::Field("current"))),
         (502, "", Err(HttpError::Status(502))),
     ] {
         assert_eq!(decode_increment_reply(&bare_response(status, body)), expected, "{status} {body}");
@@ -416,23 +545,22 @@ fn over_long_fields_are_refused() {
     assert!(increment(MAX_LOCK_ID).is_ok());
     assert_eq!(increment(MAX_LOCK_ID + 1), Err(HttpError::TooLarge("lock_id")));
 
-    let request = IncrementRequest {
-        counter: name(b"g"),
-        val: None,
-        lock_id: Some(vec![0; MAX_LOCK_ID + 1].into()),
-        prev: None,
-        pin: None,
-    };
+    let key = |n| body(Method::Post, "/increment/g", format!(r#"{{"key":"{}"}}"#, hex(n)).as_bytes());
+    assert!(key(SLOT_KEY_LEN).is_ok());
+    assert_eq!(key(SLOT_KEY_LEN + 1), Err(HttpError::TooLarge("key")));
+
+    let draft = IncrementRequest::draft(name(b"g"));
+    let request = IncrementRequest { lock_id: Some(vec![0; MAX_LOCK_ID + 1].into()), ..draft };
     assert_eq!(encode_increment(&request, None), Err(HttpError::TooLarge("lock_id")));
 
     let padded = |n: usize| format!("{{{}}}", " ".repeat(n - 2));
-    assert!(decode_lock_reply(&bare_response(200, &padded(MAX_BODY))).is_ok());
+    assert!(decode_lock_reply(&bare_response(200, &padded(MAX_JSON))).is_ok());
     assert_eq!(
-        decode_lock_reply(&bare_response(200, &padded(MAX_BODY + 1))),
+        decode_lock_reply(&bare_response(200, &padded(MAX_JSON + 1))),
         Err(HttpError::TooLarge("body"))
     );
     assert_eq!(
-        body(Method::Post, "/increment/g", padded(MAX_BODY + 1).as_bytes()),
+        body(Method::Post, "/increment/g", padded(MAX_JSON + 1).as_bytes()),
         Err(HttpError::TooLarge("body"))
     );
 }
@@ -540,9 +668,13 @@ fn methods() {
     let both = Err(HttpError::MethodNotAllowed { allow: "GET, POST" });
     for method in ["HEAD", "PUT", "get", "DELETE"] {
         assert_eq!(target(Method::new(method), "/lock/g?val=1"), both);
+        let get = Err(HttpError::MethodNotAllowed { allow: "GET" });
+        assert_eq!(target(Method::new(method), "/commit/g?val=1"), get);
         let post = Err(HttpError::MethodNotAllowed { allow: "POST" });
         assert_eq!(target(Method::new(method), "/increment/g"), post);
     }
+    assert_eq!(target(Method::Get, "/commit/g?val=1"), Ok(commit(b"g", 1)));
+    assert_eq!(target(Method::Get, "/commit/g"), Err(HttpError::Field("val")));
     assert_eq!(target(Method::Get, "/increment/g"), Err(HttpError::MethodNotAllowed { allow: "POST" }));
     assert_eq!(Method::new("GET"), Method::Get);
     assert_eq!(Method::new("BREW").as_str(), "BREW");
@@ -578,6 +710,8 @@ fn increment_bodies() {
         (r#"{"pin":{}}"#, "pin"),
         (r#"{"prev":"00"}"#, "prev"),
         (r#"{"prev":0}"#, "prev"),
+        (r#"{"key":"0g"}"#, "key"),
+        (r#"{"key":7}"#, "key"),
     ] {
         assert_eq!(post(bad), Err(HttpError::Field(field)), "{bad}");
     }
@@ -630,7 +764,14 @@ fn tokens() {
 }
 
 #[test]
-fn debug_redacts_the_token() {
+fn debug_shows_no_secret() {
+    let sent = encode(&full(b"the commit"), None).unwrap();
+    let inbound = decode_request(&sent).unwrap();
+    for text in [format!("{sent:?}"), format!("{inbound:?}")] {
+        for secret in ["5555", "[85, ", "the commit", "UUU"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
     let request = encode_lock(&LockRequest { counter: name(b"g"), val: 0 }, Some("s3cret")).unwrap();
     let inbound = decode_request(&request).unwrap();
     for text in [format!("{request:?}"), format!("{inbound:?}")] {
@@ -701,7 +842,7 @@ fn requests_that_are_none() {
         (b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1\r\n\r\nx", Malformed("Content-Length")),
         (b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\nx", Malformed("Content-Length")),
         (b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n\r\n", Malformed("Content-Length")),
-        (b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4097\r\n\r\n", HttpError::TooLarge("body")),
+        (b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4198403\r\n\r\n", HttpError::TooLarge("body")),
         (
             b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\n",
             HttpError::TooLarge("body"),
@@ -760,7 +901,7 @@ fn what_is_just_as_long_as_allowed_is_taken() {
 
     let padded = |n: usize| format!("{{{}}}", " ".repeat(n - 2));
     assert!(
-        body(Method::Post, "/increment/g", padded(MAX_BODY).as_bytes()) != Err(HttpError::TooLarge("body"))
+        body(Method::Post, "/increment/g", padded(MAX_JSON).as_bytes()) != Err(HttpError::TooLarge("body"))
     );
 
     let headers = |lines: &[(&'static str, &'static str)]| lines.iter().copied().collect::<Headers>();
@@ -794,7 +935,7 @@ fn responses_that_are_none() {
         (b"HTTP/1.1 101 x\r\n\r\n", Malformed("protocol switch")),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Malformed("Transfer-Encoding")),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Malformed("Content-Length")),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 4097\r\n\r\n", HttpError::TooLarge("body")),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4198403\r\n\r\n", HttpError::TooLarge("body")),
     ] {
         assert_eq!(response_error(input), error, "{}", input.escape_ascii());
     }
@@ -805,7 +946,8 @@ fn responses_that_are_none() {
 #[test]
 fn limits_hold_exactly() {
     let limits = HttpLimits::default();
-    assert_eq!((limits.head, limits.headers, limits.body), (8192, 64, 4096));
+    assert_eq!((limits.head, limits.headers, limits.body), (8192, 64, MAX_BODY));
+    assert_eq!(MAX_BODY, 2 + MAX_JSON + MAX_COMMIT);
 
     let head = |len: usize| {
         let mut head = b"GET / HTTP/1.1\r\nHost: h\r\nX: ".to_vec();
@@ -825,8 +967,8 @@ fn limits_hold_exactly() {
     assert_eq!(request(&lines(limits.headers)).headers.len(), limits.headers);
     assert_eq!(request_error(&lines(limits.headers + 1)), HttpError::TooLarge("headers"));
 
-    let mut full = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4096\r\n\r\n".to_vec();
-    full.resize(full.len() + 4096, b' ');
+    let mut full = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {MAX_BODY}\r\n\r\n").into_bytes();
+    full.resize(full.len() + MAX_BODY, b' ');
     assert_eq!(request(&full).body.len(), limits.body);
 }
 
@@ -877,7 +1019,7 @@ fn bytes(max: usize) -> impl Strategy<Value = Bytes> {
 }
 
 fn pins() -> impl Strategy<Value = Pin> {
-    (any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(|(a, b)| Pin::new(a, b))
+    any::<[[u8; 32]; 3]>().prop_map(|[a, b, c]| Pin::new(a, b, c))
 }
 
 fn counters() -> impl Strategy<Value = u64> {
@@ -888,15 +1030,18 @@ fn calls() -> impl Strategy<Value = Call> {
     let option = prop::option::of::<BoxedStrategy<Pin>>;
     prop_oneof![
         (names(), counters()).prop_map(|(counter, val)| Call::Lock(LockRequest { counter, val })),
+        (names(), counters()).prop_map(|(counter, val)| Call::Commit(CommitRequest { counter, val })),
         (
             names(),
             prop::option::of(counters()),
             prop::option::of(bytes(MAX_LOCK_ID)),
             option(pins().boxed()),
-            option(pins().boxed())
+            option(pins().boxed()),
+            prop::option::of(bytes(SLOT_KEY_LEN)),
+            prop::option::of(bytes(300)),
         )
-            .prop_map(|(counter, val, lock_id, prev, pin)| {
-                Call::Increment(IncrementRequest { counter, val, lock_id, prev, pin })
+            .prop_map(|(counter, val, lock_id, prev, pin, key, commit)| {
+                Call::Increment(IncrementRequest { counter, val, lock_id, prev, pin, key, commit })
             }),
     ]
 }
@@ -925,7 +1070,17 @@ fn increment_replies() -> impl Strategy<Value = IncrementReply> {
     prop_oneof![
         states().prop_map(IncrementReply::Ok),
         states().prop_map(IncrementReply::CounterError),
+        states().prop_map(IncrementReply::WrongKey),
         reasons().prop_map(IncrementReply::Error),
+    ]
+}
+
+fn commit_replies() -> impl Strategy<Value = CommitReply> {
+    prop_oneof![
+        (states(), bytes(300)).prop_map(|(state, commit)| CommitReply::Found { state, commit }),
+        states().prop_map(CommitReply::CounterError),
+        // A read is never refused for a state, which 409 is for.
+        reasons().prop_filter("409", |reason| reason.status() != 409).prop_map(CommitReply::Error),
     ]
 }
 
@@ -945,6 +1100,7 @@ fn decode_all(input: &[u8]) {
             assert!(len <= input.len());
             let _ = decode_lock_reply(&message);
             let _ = decode_increment_reply(&message);
+            let _ = decode_commit_reply(&message);
         }
     }
 }
@@ -960,7 +1116,9 @@ proptest! {
     }
 
     #[test]
-    fn replies_round_trip(lock in lock_replies(), increment in increment_replies()) {
+    fn replies_round_trip(lock in lock_replies(), increment in increment_replies(), commit in commit_replies()) {
+        let sent = encode_commit_reply(&commit).to_bytes().unwrap();
+        prop_assert_eq!(decode_commit_reply(&response(&sent)), Ok(commit));
         let sent = encode_lock_reply(&lock).to_bytes().unwrap();
         let received = response(&sent);
         prop_assert_eq!(received.headers.get("cache-control").unwrap(), &b"no-store"[..]);
@@ -1022,6 +1180,7 @@ proptest! {
     fn random_bytes_never_panic(
         start in prop::sample::select(vec![
             "", "GET ", "POST /increment/g HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n",
+            "POST /increment/g HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.moq-mls.commit\r\nContent-Length: 9\r\n\r\n\0",
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 412 \r\n\r\n{", "HTTP/1.1 ",
         ]),
         rest in prop::collection::vec(any::<u8>(), 0..200),
@@ -1030,7 +1189,7 @@ proptest! {
     }
 
     #[test]
-    fn random_targets_never_panic(t in "(/lock/|/increment/|http://)?[ -~]{0,40}(\\?val=[0-9]{0,22})?") {
+    fn random_targets_never_panic(t in "(/lock/|/increment/|/commit/|http://)?[ -~]{0,40}(\\?val=[0-9]{0,22})?") {
         let _ = target(Method::Get, &t);
         let _ = target(Method::Post, &t);
     }

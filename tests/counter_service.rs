@@ -10,16 +10,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use moq_mls::Timestamp;
 use moq_mls::counter::http::{
-    Call, Decoded, Headers, HttpLimits, HttpRequest, HttpResponse, Method, decode_increment_reply,
-    decode_lock_reply, encode_increment, encode_lock,
+    Call, Decoded, Headers, HttpLimits, HttpRequest, HttpResponse, Method, decode_commit_reply,
+    decode_increment_reply, decode_lock_reply, encode_commit, encode_increment, encode_lock,
 };
 use moq_mls::counter::service::{
-    Counter, CounterService, Lock, NoReceipts, ReceiptSigner, ServiceConfig, Slot, Slots,
+    Access, Counter, CounterService, Keep, Lock, ServiceConfig, ServiceCrypto, Slot, Slots,
 };
 use moq_mls::counter::{
-    CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, MAX_LOCK_ID, MAX_RECEIPT, Pin,
-    Reason, receipt_message,
+    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
+    MAX_LOCK_ID, MAX_RECEIPT, Pin, Reason, receipt_message, slot_lock_message,
 };
+use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use proptest::prelude::*;
 
@@ -38,10 +39,42 @@ fn token(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// p0 to p9, and q, which is none of them.
+/// Hashes, and signs nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Unsigned;
+
+impl ServiceCrypto for Unsigned {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+}
+
+fn service(config: ServiceConfig) -> CounterService<Unsigned> {
+    CounterService::new(config, Unsigned)
+}
+
+/// The slot key of epoch `val`, in every group here.
+fn key(val: u64) -> Bytes {
+    vec![val as u8; 32].into()
+}
+
+fn lock_of(counter: &str, val: u64) -> [u8; 32] {
+    sha256(&slot_lock_message(&id(counter), val, &key(val)))
+}
+
+/// The commit of a pin of that name.
+fn commit_of(name: &str) -> Bytes {
+    token(&format!("the commit of {name}"))
+}
+
+/// p0 to p8 for slots 0 to 8 of "g", p9 for the last slot that there is, and q, which is for slot 3.
 fn pin(name: &str) -> Pin {
-    let byte = name.bytes().last().unwrap();
-    Pin::new([byte; 32], [byte ^ 0xff; 32])
+    let slot = match name {
+        "p9" => MAX - 1,
+        "q" => 3,
+        other => other.strip_prefix('p').unwrap().parse().unwrap(),
+    };
+    Pin::new(sha256(&commit_of(name)), [name.bytes().last().unwrap(); 32], lock_of("g", slot))
 }
 
 fn state(current: u64) -> CounterState {
@@ -61,11 +94,29 @@ fn lock(counter: &str, val: u64) -> LockRequest {
 }
 
 fn bare(counter: &str) -> IncrementRequest {
-    IncrementRequest { counter: id(counter), val: None, lock_id: None, prev: None, pin: None }
+    IncrementRequest::draft(id(counter))
 }
 
-fn pinned(counter: &str, val: u64, prev: Option<Pin>, pin: Pin) -> IncrementRequest {
-    IncrementRequest { val: Some(val), prev, pin: Some(pin), ..bare(counter) }
+/// With the right key, and the commit of that text; slot 0 has neither.
+fn pinned(counter: &str, val: u64, prev: Option<Pin>, pin: Pin, commit: Bytes) -> IncrementRequest {
+    let before = val.checked_sub(1);
+    let (key, commit) = (before.map(key), before.map(|_| commit));
+    IncrementRequest { val: Some(val), prev, pin: Some(pin), key, commit, ..bare(counter) }
+}
+
+/// Slot 0 of any counter.
+fn first(counter: &str) -> IncrementRequest {
+    pinned(counter, 0, None, Pin::genesis([7; 32], lock_of(counter, 0)), Bytes::new())
+}
+
+/// Slot `val` of `counter`, the chain of pins that all tests without a table use.
+fn nth(counter: &str, val: u64) -> IncrementRequest {
+    let commit = |val: u64| token(&format!("commit {val}"));
+    let pin = |val: u64| match val {
+        0 => Pin::genesis([7; 32], lock_of(counter, 0)),
+        val => Pin::new(sha256(&commit(val)), [7; 32], lock_of(counter, val)),
+    };
+    pinned(counter, val, val.checked_sub(1).map(pin), pin(val), commit(val))
 }
 
 // ---- the table
@@ -79,13 +130,15 @@ fn pinned(counter: &str, val: u64, prev: Option<Pin>, pin: Pin) -> IncrementRequ
 /// | FP, LP, XP | next 3, P: free, lock "a" live, expired | EV | next 3, P, only p2 is kept |
 /// | MU, MLk | next 2^64-1, N: free, lock "a" live | MP | next 2^64-1, P, only p9 is kept |
 ///
-/// Rows are requests: `lock VAL`; `inc` with what follows; `pin VAL PREV PIN`. M is 2^64-1, M1 one less.
+/// Rows are requests: `lock VAL`; `commit VAL`; `inc` with what follows; `pin VAL PREV PIN` with the right key
+/// and commit, if not said otherwise. M is 2^64-1, M1 one less.
 ///
 /// A cell is the reply, and behind `>` the state after it if it is another.
 ///
 /// | ok | lock Ok, token "f", 500 ms | cf | Conflict, 500 ms | iC, iC:P | increment Ok, current C, pin P |
-/// | eC, eC:P, eC:? | CounterError, current C, pin P or forgotten |
-/// | nl pr up mf tl of | Error: not locked, pin required, unpinned id, malformed, too large, overflow |
+/// | eC, eC:P, eC:? | CounterError, current C, pin P or forgotten | kC:P | wrong key, pin P of the slot before |
+/// | cC:P | the commit of P |
+/// | nl pr up mf tl of cr | Error: not locked, pin required, unpinned id, malformed, too large, overflow, commit required |
 ///
 /// X0 becomes U with the first request that finds it: an expired lock on an unused id says nothing.
 const TABLE: &str = "
@@ -136,6 +189,29 @@ pin 3 p2 - id=a  | mf        mf        mf        mf>U      | mf      mf      mf 
 pin 3 p2 -       | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
 pin - p2 p3      | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
 pin - - p0       | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
+pin 3 p2 p3 key=-        | e0        e0        e0        e0>U      | up      up      up      up      up      | k3:p2     k3:p2     k3:p2     k3:p2     | up up eM:?
+pin 3 p2 p3 key=w        | e0        e0        e0        e0>U      | up      up      up      up      up      | k3:p2     k3:p2     k3:p2     k3:p2     | up up eM:?
+pin 3 p2 p3 key=short    | e0        e0        e0        e0>U      | up      up      up      up      up      | k3:p2     k3:p2     k3:p2     k3:p2     | up up eM:?
+pin 3 p2 p3 commit=-     | e0        e0        e0        e0>U      | up      up      up      up      up      | cr        cr        cr        cr        | up up eM:?
+pin 3 p2 p3 commit=empty | e0        e0        e0        e0>U      | up      up      up      up      up      | cr        cr        cr        cr        | up up eM:?
+pin 3 p2 p3 commit=w     | e0        e0        e0        e0>U      | up      up      up      up      up      | mf        mf        mf        mf        | up up eM:?
+pin 3 p2 p3 key=w commit=-| e0        e0        e0        e0>U      | up      up      up      up      up      | k3:p2     k3:p2     k3:p2     k3:p2     | up up eM:?
+pin 2 p1 p2 key=w        | e0        e0        e0        e0>U      | up      up      up      up      up      | i3:p2     i3:p2     i3:p2     i3:p2     | up up eM:?
+pin 2 p1 p2 commit=w     | e0        e0        e0        e0>U      | up      up      up      up      up      | i3:p2     i3:p2     i3:p2     i3:p2     | up up eM:?
+pin 2 p1 q key=w         | e0        e0        e0        e0>U      | up      up      up      up      up      | e3:p2     e3:p2     e3:p2     e3:p2     | up up eM:?
+pin 3 q p3 key=w         | e0        e0        e0        e0>U      | up      up      up      up      up      | e3        e3        e3        e3        | up up eM:?
+pin 4 p3 q key=w         | e0        e0        e0        e0>U      | up      up      up      up      up      | e3        e3        e3        e3        | up up eM:?
+pin M p9 q key=w         | e0        e0        e0        e0>U      | up      up      up      up      up      | e3        e3        e3        e3        | up up kM:p9
+pin M p9 q commit=w      | e0        e0        e0        e0>U      | up      up      up      up      up      | e3        e3        e3        e3        | up up mf
+pin 0 - p0 key=w         | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
+pin 0 - p0 commit=w      | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
+inc key=w                | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
+inc commit=w             | mf        mf        mf        mf>U      | mf      mf      mf      mf      mf      | mf        mf        mf        mf        | mf mf mf
+commit 0                 | e0        e0        e0        e0        | e3      e3      e3      e3      e3      | c3:p0     c3:p0     c3:p0     e3:?      | eM eM eM:?
+commit 2                 | e0        e0        e0        e0        | e3      e3      e3      e3      e3      | c3:p2     c3:p2     c3:p2     c3:p2     | eM eM eM:?
+commit 3                 | e0        e0        e0        e0        | e3      e3      e3      e3      e3      | e3        e3        e3        e3        | eM eM eM:?
+commit M1                | e0        e0        e0        e0        | e3      e3      e3      e3      e3      | e3        e3        e3        e3        | eM eM cM:p9
+commit M                 | e0        e0        e0        e0        | e3      e3      e3      e3      e3      | e3        e3        e3        e3        | eM eM eM
 ";
 
 /// The columns that there must be.
@@ -147,7 +223,11 @@ fn counter(name: &str) -> Option<Counter> {
     let lock = |id: &str, until| Some(Lock { id: token(id), until: at(until) });
     let (a, f, expired) = (lock("a", 1500), lock("f", 1500), lock("a", 1000));
     let unpinned = |by: Option<&str>| Slots::Unpinned { filled_by: by.map(token) };
-    let pins = |names: &[&str]| Slots::Pinned { kept: names.iter().map(|n| pin(n)).collect() };
+    let commit = |n: &&str, first: bool| if first { Bytes::new() } else { commit_of(n) };
+    let pins = |names: &[&str]| Slots::Pinned {
+        kept: names.iter().map(|n| pin(n)).collect(),
+        commits: names.iter().map(|n| commit(n, *n == "p0" || *n == "q")).collect(),
+    };
     let (next, slots, lock) = match name {
         "U" => return None,
         "F0" => (0, Slots::Unused, None),
@@ -196,11 +276,15 @@ fn call(text: &str) -> Call {
     let mut request = bare("g");
     let rest = match &words[..] {
         ["lock", val] => return Call::Lock(lock("g", number(val))),
+        ["commit", val] => return Call::Commit(CommitRequest { counter: id("g"), val: number(val) }),
         ["inc", rest @ ..] => rest,
         ["pin", val, prev, new, rest @ ..] => {
             request.val = some(val).map(|v| number(&v));
             request.prev = some(prev).map(|p| pin(&p));
             request.pin = some(new).map(|p| pin(&p));
+            if let (Some(_), Some(before)) = (request.pin, request.val.and_then(|v| v.checked_sub(1))) {
+                (request.key, request.commit) = (Some(key(before)), Some(commit_of(new)));
+            }
             rest
         }
         other => panic!("request {other:?}"),
@@ -210,6 +294,12 @@ fn call(text: &str) -> Call {
             ("v", val) => request.val = Some(number(val)),
             ("id", "long") => request.lock_id = Some(vec![b'a'; MAX_LOCK_ID + 1].into()),
             ("id", name) => request.lock_id = Some(token(name)),
+            ("key", "-") => request.key = None,
+            ("key", "w") => request.key = Some(key(77)),
+            ("key", "short") => request.key = Some(key(2).slice(1..)),
+            ("commit", "-") => request.commit = None,
+            ("commit", "w") => request.commit = Some(token("another")),
+            ("commit", "empty") => request.commit = Some(Bytes::new()),
             other => panic!("{other:?}"),
         }
     }
@@ -220,13 +310,14 @@ fn call(text: &str) -> Call {
 enum Reply {
     Lock(LockReply),
     Increment(IncrementReply),
+    Commit(CommitReply),
 }
 
 fn reply(text: &str, call: &Call) -> Reply {
-    let is_lock = matches!(call, Call::Lock(_));
-    let reason = |reason| match is_lock {
-        true => Reply::Lock(LockReply::Error(reason)),
-        false => Reply::Increment(IncrementReply::Error(reason)),
+    let reason = |reason| match call {
+        Call::Lock(_) => Reply::Lock(LockReply::Error(reason)),
+        Call::Increment(_) => Reply::Increment(IncrementReply::Error(reason)),
+        Call::Commit(_) => Reply::Commit(CommitReply::Error(reason)),
     };
     match text {
         "ok" => return Reply::Lock(LockReply::Ok { lock_id: Some(token("f")), expires_in: LEASE }),
@@ -237,6 +328,7 @@ fn reply(text: &str, call: &Call) -> Reply {
         "mf" => return reason(Reason::Malformed),
         "tl" => return reason(Reason::TooLarge),
         "of" => return reason(Reason::Overflow),
+        "cr" => return reason(Reason::CommitRequired),
         _ => {}
     }
     let (kind, rest) = text.split_at(1);
@@ -247,10 +339,16 @@ fn reply(text: &str, call: &Call) -> Reply {
         "?" => state.pin_forgotten = true,
         name => state.pin = Some(pin(name)),
     }
-    match (kind, is_lock) {
-        ("e", true) => Reply::Lock(LockReply::CounterError(state)),
-        ("e", false) => Reply::Increment(IncrementReply::CounterError(state)),
-        ("i", false) => Reply::Increment(IncrementReply::Ok(state)),
+    match (kind, call) {
+        ("e", Call::Lock(_)) => Reply::Lock(LockReply::CounterError(state)),
+        ("e", Call::Increment(_)) => Reply::Increment(IncrementReply::CounterError(state)),
+        ("e", Call::Commit(_)) => Reply::Commit(CommitReply::CounterError(state)),
+        ("i", Call::Increment(_)) => Reply::Increment(IncrementReply::Ok(state)),
+        ("k", Call::Increment(_)) => Reply::Increment(IncrementReply::WrongKey(state)),
+        ("c", Call::Commit(_)) => {
+            let commit = if slot == "p0" { Bytes::new() } else { commit_of(slot) };
+            Reply::Commit(CommitReply::Found { state, commit })
+        }
         other => panic!("reply {other:?}"),
     }
 }
@@ -282,9 +380,9 @@ fn every_request_in_every_state() {
             let after = counter(after);
 
             let service = || {
-                let mut service = CounterService::new(config(3, 8));
+                let mut service = self::service(config(3, 8));
                 if let Some(counter) = before.clone() {
-                    service.insert(id("g"), counter);
+                    service.insert(now, &id("g"), counter);
                 }
                 service
             };
@@ -294,6 +392,7 @@ fn every_request_in_every_state() {
             let found = match &call {
                 Call::Lock(request) => Reply::Lock(direct.lock(now, request, token("f"))),
                 Call::Increment(request) => Reply::Increment(direct.increment(now, request)),
+                Call::Commit(request) => Reply::Commit(direct.commit(request)),
             };
             assert_eq!(found, expected, "{place}");
             assert_eq!(direct.get(&id("g")), after.as_ref(), "{place}");
@@ -304,12 +403,14 @@ fn every_request_in_every_state() {
             let request = match &call {
                 Call::Lock(request) => encode_lock(request, None),
                 Call::Increment(request) => encode_increment(request, None),
+                Call::Commit(request) => encode_commit(request, None),
             };
             if let Ok(request) = request {
                 let response = remote.respond(now, &request, token("f"));
                 let heard = match &call {
                     Call::Lock(_) => Reply::Lock(decode_lock_reply(&response).unwrap()),
                     Call::Increment(_) => Reply::Increment(decode_increment_reply(&response).unwrap()),
+                    Call::Commit(_) => Reply::Commit(decode_commit_reply(&response).unwrap()),
                 };
                 assert_eq!(heard, expected, "{place}");
                 assert_eq!(remote, direct, "{place}");
@@ -323,7 +424,11 @@ fn every_request_in_every_state() {
                 let unchanged = alone.clone();
                 let found = match &call {
                     Call::Lock(request) => Reply::Lock(alone.lock(now, request.val, token("f"), LEASE)),
-                    Call::Increment(request) => Reply::Increment(alone.increment(now, request, 3)),
+                    Call::Increment(request) => {
+                        let keep = Keep { pins: 3, commits: 64, commit_bytes: 1 << 20 };
+                        Reply::Increment(alone.increment(now, request, keep, sha256))
+                    }
+                    Call::Commit(request) => Reply::Commit(alone.commit(request.val)),
                 };
                 assert_eq!(found, expected, "{place}");
                 assert_eq!(alone, after.unwrap_or(unchanged), "{place}");
@@ -332,7 +437,7 @@ fn every_request_in_every_state() {
         }
         calls.push(call);
     }
-    assert_eq!((calls.len(), seen), (46, 46 * 16));
+    assert_eq!((calls.len(), seen), (69, 69 * 16));
 }
 
 // ---- a second implementation
@@ -340,8 +445,10 @@ fn every_request_in_every_state() {
 /// The rules as sentences over the whole history, nothing forgotten but what is asked to be.
 #[derive(Clone, Default)]
 struct Model {
-    /// One entry per filled slot: its pin, or the token of the lock it was filled under.
-    history: Vec<Result<Pin, Bytes>>,
+    /// The counter's id, which slot locks are bound to.
+    name: String,
+    /// One entry per filled slot: its pin and commit, or the token of the lock it was filled under.
+    history: Vec<Result<(Pin, Bytes), Bytes>>,
     locks: Vec<(Bytes, u64)>,
 }
 
@@ -357,7 +464,7 @@ impl Model {
     fn tell(&self, val: Option<u64>, keep: usize) -> CounterState {
         let slot = val.and_then(|v| self.history.get(v as usize));
         let recent = val.is_some_and(|v| v + keep as u64 >= self.current());
-        let known = slot.and_then(|s| s.as_ref().ok().copied());
+        let known = slot.and_then(|s| s.as_ref().ok()).map(|(pin, _)| *pin);
         CounterState {
             current: self.current(),
             pin: known.filter(|_| recent),
@@ -379,8 +486,10 @@ impl Model {
     }
 
     fn increment(&mut self, now: u64, request: &IncrementRequest, keep: usize) -> IncrementReply {
-        let IncrementRequest { val, lock_id, prev, pin, .. } = request.clone();
-        if pin.is_some() && val.is_none() || prev.is_some() && pin.is_none() {
+        let IncrementRequest { val, lock_id, prev, pin, key: opens, commit, .. } = request.clone();
+        let brings = opens.is_some() || commit.is_some();
+        let beside_a_pin = prev.is_some() || brings;
+        if pin.is_some() && val.is_none() || beside_a_pin && pin.is_none() || brings && val == Some(0) {
             return IncrementReply::Error(Reason::Malformed);
         }
         let first_pinned = self.history.first().map(Result::is_ok);
@@ -393,11 +502,24 @@ impl Model {
         let entry = match pin {
             Some(pin) if told.pin == Some(pin) => return IncrementReply::Ok(told),
             Some(pin) => {
-                let last = self.history.last().and_then(|slot| slot.as_ref().ok().copied());
+                let last = self.history.last().and_then(|slot| slot.as_ref().ok()).map(|(pin, _)| *pin);
                 if val != Some(self.current()) || prev != last {
                     return IncrementReply::CounterError(told);
                 }
-                Ok(pin)
+                if let (Some(last), Some(before)) = (last, self.current().checked_sub(1)) {
+                    let lock = |key: &Bytes| sha256(&slot_lock_message(&id(&self.name), before, key));
+                    if !opens.is_some_and(|key| lock(&key)[..] == *last.slot_lock()) {
+                        return IncrementReply::WrongKey(self.tell(Some(before), keep));
+                    }
+                    match &commit {
+                        None => return IncrementReply::Error(Reason::CommitRequired),
+                        Some(commit) if sha256(commit)[..] != *pin.commit_hash() => {
+                            return IncrementReply::Error(Reason::Malformed);
+                        }
+                        Some(_) => {}
+                    }
+                }
+                Ok((pin, commit.unwrap_or_default()))
             }
             None => {
                 let last = self.history.last().and_then(|slot| slot.as_ref().err());
@@ -418,12 +540,25 @@ impl Model {
         self.locks.clear();
         IncrementReply::Ok(self.tell(val, keep))
     }
+
+    /// Of the commits, the newest, and as many before it as `keep` pins, three commits and eight bytes allow.
+    fn commit(&self, val: u64, keep: usize) -> CommitReply {
+        let state = self.tell(Some(val), keep);
+        let newer = self.history.get(val as usize..).unwrap_or_default();
+        let bytes: usize = newer.iter().flatten().map(|(_, commit)| commit.len()).sum();
+        match newer {
+            [Ok((_, commit)), rest @ ..] if rest.is_empty() || (rest.len() < keep.min(3) && bytes <= 8) => {
+                CommitReply::Found { state, commit: commit.clone() }
+            }
+            _ => CommitReply::CounterError(state),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Lock { counter: u8, ahead: i8 },
-    Increment { counter: u8, ahead: Option<i8>, lock_id: Option<u8>, prev: Prev, pin: Option<u8> },
+    Increment { counter: u8, ahead: Option<i8>, lock_id: Option<u8>, prev: Prev, pin: Option<u8>, with: With },
     Pass(u16),
     Forget(u8),
 }
@@ -435,20 +570,38 @@ enum Prev {
     Wrong,
 }
 
+/// What a pinned increment brings along.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum With {
+    KeyAndCommit,
+    Nothing,
+    NoKey,
+    OldKey,
+    NoCommit,
+    OtherCommit,
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let ahead = || prop_oneof![6 => Just(0i8), 2 => Just(-1), 1 => -6i8..3];
     let prev = || prop_oneof![5 => Just(Prev::Right), 1 => Just(Prev::None), 1 => Just(Prev::Wrong)];
+    let with = || {
+        use With::{KeyAndCommit, NoCommit, NoKey, Nothing, OldKey, OtherCommit};
+        let less = prop::sample::select(vec![Nothing, NoKey, OldKey, NoCommit, OtherCommit]);
+        prop_oneof![6 => Just(KeyAndCommit), 1 => less]
+    };
     let step = prop_oneof![
         4 => (0..2u8, ahead()).prop_map(|(counter, ahead)| Step::Lock { counter, ahead }),
         // A draft client's, and Fenced's.
         3 => (0..2u8, prop::option::of(ahead()), prop::option::of(0..4u8)).prop_map(|(counter, ahead, lock_id)| {
-            Step::Increment { counter, ahead, lock_id, prev: Prev::None, pin: None }
+            Step::Increment { counter, ahead, lock_id, prev: Prev::None, pin: None, with: With::Nothing }
         }),
-        3 => (0..2u8, ahead(), prev(), 0..2u8).prop_map(|(counter, ahead, prev, pin)| {
-            Step::Increment { counter, ahead: Some(ahead), lock_id: None, prev, pin: Some(pin) }
+        5 => (0..2u8, ahead(), prev(), 0..2u8, with()).prop_map(|(counter, ahead, prev, pin, with)| {
+            Step::Increment { counter, ahead: Some(ahead), lock_id: None, prev, pin: Some(pin), with }
         }),
-        1 => (0..2u8, prop::option::of(ahead()), prop::option::of(0..4u8), prev(), prop::option::of(0..2u8))
-            .prop_map(|(counter, ahead, lock_id, prev, pin)| Step::Increment { counter, ahead, lock_id, prev, pin }),
+        1 => (0..2u8, prop::option::of(ahead()), prop::option::of(0..4u8), prev(), prop::option::of(0..2u8), with())
+            .prop_map(|(counter, ahead, lock_id, prev, pin, with)| {
+                Step::Increment { counter, ahead, lock_id, prev, pin, with }
+            }),
         2 => (0..700u16).prop_map(Step::Pass),
         1 => Just(Step::Pass(500)),
     ];
@@ -461,7 +614,9 @@ proptest! {
 
     #[test]
     fn agrees_with_the_model(steps in steps(), keep in 1..5usize) {
-        let mut service = CounterService::new(config(keep, 8));
+        let mut config = config(keep, 8);
+        (config.kept_commits, config.kept_commit_bytes) = (3, 8);
+        let mut service = self::service(config);
         let mut models: BTreeMap<u8, Model> = BTreeMap::new();
         let mut now = 0u64;
         let mut tokens = vec![token("t")];
@@ -486,7 +641,7 @@ proptest! {
                     continue;
                 }
                 Step::Lock { counter, ahead } => {
-                    let model = models.entry(counter).or_default();
+                    let model = models.entry(counter).or_insert_with(|| Model { name: counter.to_string(), ..Model::default() });
                     let val = model.current().saturating_add_signed(ahead.into());
                     let fresh = token(&format!("t{}", tokens.len()));
                     let reply = service.lock(at(now), &lock(&counter.to_string(), val), fresh.clone());
@@ -504,21 +659,40 @@ proptest! {
                     };
                     (counter, state, Some(val))
                 }
-                Step::Increment { counter, ahead, lock_id, prev, pin: new } => {
-                    let model = models.entry(counter).or_default();
+                Step::Increment { counter, ahead, lock_id, prev, pin: new, with } => {
+                    let model = models.entry(counter).or_insert_with(|| Model { name: counter.to_string(), ..Model::default() });
                     let val = ahead.map(|a| model.current().saturating_add_signed(a.into()));
-                    let before = |v: u64| model.history.get(v.checked_sub(1)? as usize)?.as_ref().ok().copied();
+                    let before = |v: u64| model.history.get(v.checked_sub(1)? as usize)?.as_ref().ok();
+                    // One to five bytes: two of some take more than is kept.
+                    let made = |n: u8| Bytes::from(vec![n; 1 + usize::from(val.unwrap_or(0) as u8 % 3 + 2 * n)]);
+                    let name = counter.to_string();
+                    let is_first = new.is_some() && val == Some(0);
                     let request = IncrementRequest {
                         counter: id(&counter.to_string()),
                         val,
                         // One of the last few tokens.
                         lock_id: lock_id.map(|n| tokens[tokens.len().saturating_sub(1 + n as usize)].clone()),
                         prev: match prev {
-                            Prev::Right => val.and_then(before),
+                            Prev::Right => val.and_then(before).map(|(pin, _)| *pin),
                             Prev::None => None,
                             Prev::Wrong => Some(pin("q")),
                         },
-                        pin: new.map(|n| Pin::new([n; 32], [val.unwrap_or(0) as u8; 32])),
+                        pin: new.map(|n| {
+                            let val = val.unwrap_or(0);
+                            Pin::new(sha256(&made(n)), [val as u8; 32], lock_of(&name, val))
+                        }),
+                        key: match with {
+                            With::Nothing | With::NoKey => None,
+                            With::OldKey => Some(key(val.unwrap_or(0).wrapping_sub(2))),
+                            _ if is_first => None,
+                            _ => Some(key(val.unwrap_or(0).wrapping_sub(1))),
+                        },
+                        commit: match with {
+                            With::Nothing | With::NoCommit => None,
+                            With::OtherCommit => Some(token("?")),
+                            _ if is_first => None,
+                            _ => new.map(made),
+                        },
                     };
                     let reply = service.increment(at(now), &request);
                     prop_assert_eq!(&reply, &model.increment(now, &request, keep), "{:?}", request);
@@ -531,6 +705,11 @@ proptest! {
                         IncrementReply::CounterError(state) => Some(state),
                         _ => None,
                     };
+                    for back in 0..5 {
+                        let val = model.current().saturating_sub(back);
+                        let request = CommitRequest { counter: id(&name), val };
+                        prop_assert_eq!(service.commit(&request), model.commit(val, keep), "{:?}", request);
+                    }
                     (counter, state, val)
                 }
             };
@@ -545,8 +724,10 @@ proptest! {
             }
             let known = service.get(&id(&counter.to_string()));
             prop_assert_eq!(known.map_or(0, Counter::next), models[&counter].current());
-            if let Some(Slots::Pinned { kept }) = known.map(Counter::slots) {
-                prop_assert!(kept.len() <= keep);
+            if let Some(Slots::Pinned { kept, commits }) = known.map(Counter::slots) {
+                prop_assert!(kept.len() <= keep && commits.len() <= 3);
+                let bytes: usize = commits.iter().map(Bytes::len).sum();
+                prop_assert!(commits.len() <= 1 || bytes <= 8);
             }
         }
     }
@@ -555,17 +736,17 @@ proptest! {
     /// another counter changes this one.
     #[test]
     fn any_http_request_is_answered(
-        path in "(/lock/|/increment/|/)[a-z%]{0,4}",
+        path in "(/lock/|/increment/|/commit/|/)[a-z%]{0,4}",
         query in "(\\?val=[0-9]{1,3})?",
         method in prop::sample::select(vec!["GET", "POST", "PUT"]),
         body in prop_oneof![Just(String::new()), "\\{\"(val|pin|x)\":[0-9\"]{0,3}\\}"],
     ) {
-        let mut service = CounterService::new(config(3, 8));
-        service.insert(id("long name"), counter("FP").unwrap());
+        let mut service = self::service(config(3, 8));
+        service.insert(at(0), &id("long name"), counter("FP").unwrap());
         let request = HttpRequest {
             method: Method::new(method),
             target: path + &query,
-            headers: Headers::default(),
+            headers: Headers::from_iter([("Content-Type", "application/json")]),
             body: body.into(),
         };
         let response = service.respond(at(0), &request, token("f"));
@@ -580,7 +761,7 @@ proptest! {
 
 /// Sends bytes, as a client would that has read only section 7 of the draft, and returns the bytes
 /// that come back.
-fn exchange(service: &mut CounterService, now: u64, fresh: &str, sent: &str) -> String {
+fn exchange(service: &mut CounterService<Unsigned>, now: u64, fresh: &str, sent: &str) -> String {
     let decoded = HttpRequest::decode(sent.as_bytes(), &HttpLimits::default()).unwrap();
     let Decoded::Complete { message, .. } = decoded else { panic!("incomplete") };
     let response = service.respond(at(now), &message, token(fresh)).to_bytes().unwrap();
@@ -589,7 +770,7 @@ fn exchange(service: &mut CounterService, now: u64, fresh: &str, sent: &str) -> 
 
 #[test]
 fn a_client_of_the_draft_alone() {
-    let mut service = CounterService::new(config(3, 8));
+    let mut service = self::service(config(3, 8));
     let get = |val: u64| format!("GET /lock/call?val={val} HTTP/1.1\r\nHost: h\r\n\r\n");
     let post = "POST /increment/call HTTP/1.1\r\nHost: h\r\n\r\n";
     let answer = |status: &str, extra: &str, body: &str| {
@@ -632,7 +813,7 @@ fn a_client_of_the_draft_alone() {
 
 #[test]
 fn a_service_without_tokens_is_the_drafts() {
-    let mut service = CounterService::new(config(3, 8));
+    let mut service = self::service(config(3, 8));
     assert_eq!(
         service.lock(at(0), &lock("g", 0), Bytes::new()),
         LockReply::Ok { lock_id: None, expires_in: LEASE }
@@ -645,7 +826,7 @@ fn a_service_without_tokens_is_the_drafts() {
 
 #[test]
 fn other_paths_and_methods() {
-    let mut service = CounterService::new(config(3, 8));
+    let mut service = self::service(config(3, 8));
     let mut status = |method: &str, target: &str| {
         let request = HttpRequest {
             method: Method::new(method),
@@ -659,6 +840,9 @@ fn other_paths_and_methods() {
     assert_eq!(status("GET", "/lock/a/b?val=0"), 404);
     assert_eq!(status("HEAD", "/lock/a?val=0"), 405);
     assert_eq!(status("GET", "/increment/a"), 405);
+    assert_eq!(status("POST", "/commit/a?val=0"), 405);
+    assert_eq!(status("GET", "/commit/a"), 400);
+    assert_eq!(status("GET", "/commit/a?val=0"), 412);
     assert_eq!(status("GET", "/lock/a"), 400);
     assert_eq!(status("GET", "/lock/..?val=0"), 400);
     assert_eq!(status("GET", &format!("/lock/{}?val=0", "a".repeat(256))), 413);
@@ -669,7 +853,7 @@ fn other_paths_and_methods() {
 
 #[test]
 fn the_lease_ends_at_its_deadline() {
-    let mut service = CounterService::new(config(3, 8));
+    let mut service = self::service(config(3, 8));
     let ok = LockReply::Ok { lock_id: Some(token("f")), expires_in: LEASE };
     assert_eq!(service.lock(at(7), &lock("g", 0), token("f")), ok);
     let wait = Duration::from_millis(1);
@@ -684,34 +868,99 @@ fn the_lease_ends_at_its_deadline() {
 #[test]
 fn pins_are_kept_as_configured() {
     for keep in [0, 1, 1024] {
-        let mut service = CounterService::new(config(keep, 8));
-        let pins: Vec<Pin> = (0..1100u64).map(|v| Pin::new([1; 32], [v as u8; 32])).collect();
+        let mut service = self::service(config(keep, 8));
+        let pin = |val: u64| nth("g", val).pin.unwrap();
         for val in 0..1100u64 {
-            let prev = val.checked_sub(1).map(|v| pins[v as usize]);
-            let reply = service.increment(at(0), &pinned("g", val, prev, pins[val as usize]));
-            let expected = CounterState { pin: Some(pins[val as usize]), ..state(val + 1) };
-            assert_eq!(reply, IncrementReply::Ok(expected));
+            let reply = service.increment(at(0), &nth("g", val));
+            assert_eq!(reply, IncrementReply::Ok(CounterState { pin: Some(pin(val)), ..state(val + 1) }));
         }
         let counter = service.get(&id("g")).unwrap();
         let oldest = 1100 - keep.max(1) as u64;
         assert_eq!(counter.slot(oldest - 1), Slot::Forgotten);
-        assert_eq!(counter.slot(oldest), Slot::Pinned(pins[oldest as usize]));
+        assert_eq!(counter.slot(oldest), Slot::Pinned(pin(oldest)));
         assert_eq!(counter.slot(1100), Slot::Free);
         assert_eq!(counter.slot(MAX), Slot::Free);
     }
     assert_eq!(ServiceConfig::default().kept_pins, 1024);
 }
 
+/// How many of ten slots' commits are there, the newest ones.
+fn commits_kept(service: &CounterService<Unsigned>, counter: &str) -> usize {
+    let found = |val| service.commit(&CommitRequest { counter: id(counter), val });
+    let kept = (0..10).filter(|val| matches!(found(*val), CommitReply::Found { .. })).count();
+    for val in 0..10 {
+        let reply = found(val);
+        assert_eq!(matches!(reply, CommitReply::Found { .. }), val as usize >= 10 - kept, "{val}");
+        if let CommitReply::Found { commit, .. } = reply {
+            assert_eq!(commit, nth(counter, val).commit.unwrap_or_default());
+        }
+    }
+    kept
+}
+
+#[test]
+fn commits_are_kept_up_to_their_number_and_their_bytes() {
+    // Each but that of slot 0 has eight bytes.
+    let each = nth("g", 1).commit.unwrap().len();
+    assert_eq!(each, 8);
+    for (pins, commits, bytes, kept) in [
+        (1024, 64, 1 << 20, 10),
+        (1024, 4, 1 << 20, 4),
+        (1024, 0, 1 << 20, 1),
+        (3, 64, 1 << 20, 3),
+        (1024, 64, 4 * each, 4),
+        (1024, 64, 4 * each - 1, 3),
+        (1024, 64, each - 1, 1),
+        (1024, 64, 0, 1),
+    ] {
+        let mut config = config(pins, 8);
+        (config.kept_commits, config.kept_commit_bytes) = (commits, bytes);
+        let mut service = self::service(config);
+        (0..10).for_each(|val| drop(service.increment(at(0), &nth("g", val))));
+        assert_eq!(commits_kept(&service, "g"), kept, "{pins} {commits} {bytes}");
+    }
+}
+
+#[test]
+fn whoever_holds_most_commits_gives_way_when_all_together_are_too_many() {
+    let mut config = config(1024, 8);
+    config.max_commit_bytes = 5 * 8;
+    let mut service = self::service(config);
+    (0..10).for_each(|val| drop(service.increment(at(0), &nth("greedy", val))));
+    assert_eq!(commits_kept(&service, "greedy"), 5);
+    for val in 0..3 {
+        assert!(matches!(service.increment(at(0), &nth("modest", val)), IncrementReply::Ok(_)));
+    }
+    assert_eq!(commits_kept(&service, "greedy"), 3);
+    let modest = |val| service.commit(&CommitRequest { counter: id("modest"), val });
+    assert!(matches!((modest(1), modest(2)), (CommitReply::Found { .. }, CommitReply::Found { .. })));
+    // Its pins are all there, and the next slot is filled as ever.
+    assert_eq!(service.get(&id("greedy")).unwrap().slot(0), Slot::Pinned(nth("greedy", 0).pin.unwrap()));
+    assert!(matches!(service.increment(at(0), &nth("greedy", 10)), IncrementReply::Ok(_)));
+    // A counter that is gone holds nothing.
+    service.forget(&id("greedy"));
+    (3..5).for_each(|val| drop(service.increment(at(0), &nth("modest", val))));
+    let all = (1..5).all(|val| {
+        matches!(service.commit(&CommitRequest { counter: id("modest"), val }), CommitReply::Found { .. })
+    });
+    assert!(all);
+    // With no room at all a slot is filled, and its commit is not kept.
+    config.max_commit_bytes = 7;
+    let mut service = self::service(config);
+    (0..2).for_each(|val| drop(service.increment(at(0), &nth("g", val))));
+    let reply = service.commit(&CommitRequest { counter: id("g"), val: 1 });
+    assert_eq!(reply, CommitReply::CounterError(CounterState { pin: nth("g", 1).pin, ..state(2) }));
+}
+
 #[test]
 fn the_number_of_counters_is_bounded() {
-    let mut service = CounterService::new(config(3, 2));
+    let mut service = self::service(config(3, 2));
     let limited = LockReply::Error(Reason::RateLimited);
-    service.increment(at(0), &pinned("a", 0, None, pin("p0")));
+    service.increment(at(0), &first("a"));
     assert!(matches!(service.lock(at(0), &lock("b", 0), token("t1")), LockReply::Ok { .. }));
     // What would start a third is refused, what would not is answered.
     assert_eq!(service.lock(at(1), &lock("c", 0), token("t2")), limited);
-    let start = pinned("c", 0, None, pin("p0"));
-    assert_eq!(service.increment(at(1), &start), IncrementReply::Error(Reason::RateLimited));
+    assert_eq!(service.increment(at(1), &first("c")), IncrementReply::Error(Reason::RateLimited));
     assert_eq!(service.lock(at(1), &lock("c", 1), token("t2")), LockReply::CounterError(state(0)));
     assert_eq!(service.increment(at(1), &bare("c")), IncrementReply::Error(Reason::NotLocked));
     assert_eq!(service.iter().count(), 2);
@@ -730,7 +979,7 @@ fn the_number_of_counters_is_bounded() {
 
 #[test]
 fn a_lock_taken_again_is_not_given_back_with_the_old_one() {
-    let mut service = CounterService::new(config(3, 1));
+    let mut service = self::service(config(3, 1));
     service.lock(at(0), &lock("a", 0), token("t1"));
     service.forget(&id("a"));
     service.lock(at(400), &lock("a", 0), token("t2"));
@@ -743,7 +992,7 @@ fn a_lock_taken_again_is_not_given_back_with_the_old_one() {
 
 #[test]
 fn long_tokens_are_cut() {
-    let mut service = CounterService::new(config(3, 8));
+    let mut service = self::service(config(3, 8));
     let long = Bytes::from(vec![7; MAX_LOCK_ID + 1]);
     let LockReply::Ok { lock_id: Some(lock_id), .. } = service.lock(at(0), &lock("g", 0), long) else {
         panic!();
@@ -757,7 +1006,11 @@ fn long_tokens_are_cut() {
 #[derive(Clone, Debug, PartialEq)]
 struct Echo(usize);
 
-impl ReceiptSigner for Echo {
+impl ServiceCrypto for Echo {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
     fn sign(&self, message: &[u8]) -> Option<Bytes> {
         let mut signature = message.to_vec();
         signature.resize(self.0, 0);
@@ -767,35 +1020,43 @@ impl ReceiptSigner for Echo {
 
 #[test]
 fn receipts_go_with_pins() {
-    let mut service = CounterService::with_signer(config(1, 8), Echo(200));
-    let receipt = |val, pin: &Pin| Echo(200).sign(&receipt_message(&id("g"), val, pin));
-    let first = CounterState { pin: Some(pin("p0")), receipt: receipt(0, &pin("p0")), ..state(1) };
-    let request = pinned("g", 0, None, pin("p0"));
-    assert_eq!(service.increment(at(0), &request), IncrementReply::Ok(first.clone()));
-    assert_eq!(service.increment(at(0), &request), IncrementReply::Ok(first.clone()));
-    let other = pinned("g", 0, None, pin("q"));
-    assert_eq!(service.increment(at(0), &other), IncrementReply::CounterError(first.clone()));
-    assert_eq!(service.lock(at(0), &lock("g", 0), token("f")), LockReply::CounterError(first));
+    let mut service = CounterService::new(config(1, 8), Echo(200));
+    let pin = |val| nth("g", val).pin.unwrap();
+    let receipt = |val| Echo(200).sign(&receipt_message(&id("g"), val, &pin(val)));
+    let at_slot = |val| CounterState { pin: Some(pin(val)), receipt: receipt(val), ..state(val + 1) };
+    let request = nth("g", 0);
+    assert_eq!(service.increment(at(0), &request), IncrementReply::Ok(at_slot(0)));
+    assert_eq!(service.increment(at(0), &request), IncrementReply::Ok(at_slot(0)));
+    let other = IncrementRequest { pin: Some(pin(3)), ..nth("g", 0) };
+    assert_eq!(service.increment(at(0), &other), IncrementReply::CounterError(at_slot(0)));
+    assert_eq!(service.lock(at(0), &lock("g", 0), token("f")), LockReply::CounterError(at_slot(0)));
+    let read = |service: &CounterService<Echo>, val| service.commit(&CommitRequest { counter: id("g"), val });
+    let found = CommitReply::Found { state: at_slot(0), commit: Bytes::new() };
+    assert_eq!(read(&service, 0), found);
+    // A wrong key is answered with what it should have opened, which the receipt proves.
+    let wrong = IncrementRequest { key: Some(key(9)), ..nth("g", 1) };
+    assert_eq!(service.increment(at(0), &wrong), IncrementReply::WrongKey(at_slot(0)));
     // No pin, no receipt: not for a free slot, not for a forgotten one.
     assert_eq!(service.lock(at(0), &lock("g", 2), token("f")), LockReply::CounterError(state(1)));
-    service.increment(at(0), &pinned("g", 1, Some(pin("p0")), pin("p1")));
+    assert_eq!(service.increment(at(0), &nth("g", 1)), IncrementReply::Ok(at_slot(1)));
     let forgotten = CounterState { pin_forgotten: true, ..state(2) };
-    assert_eq!(service.lock(at(0), &lock("g", 0), token("f")), LockReply::CounterError(forgotten));
+    assert_eq!(service.lock(at(0), &lock("g", 0), token("f")), LockReply::CounterError(forgotten.clone()));
+    assert_eq!(read(&service, 0), CommitReply::CounterError(forgotten));
     // One that no client would read is not sent.
-    let mut service = CounterService::with_signer(config(1, 8), Echo(MAX_RECEIPT + 1));
-    let bare = CounterState { pin: Some(pin("p0")), ..state(1) };
+    let mut service = CounterService::new(config(1, 8), Echo(MAX_RECEIPT + 1));
+    let bare = CounterState { pin: Some(pin(0)), ..state(1) };
     assert_eq!(service.increment(at(0), &request), IncrementReply::Ok(bare));
-    assert_eq!(NoReceipts.sign(b"x"), None);
+    assert_eq!(Unsigned.sign(b"x"), None);
 }
 
 #[test]
 fn nothing_is_done_for_whoever_is_not_allowed() {
-    let mut service = CounterService::new(config(3, 8));
+    let mut service = self::service(config(3, 8));
     let mut ask = |token_: Option<&str>, counter: &str| -> HttpResponse {
         let request = encode_lock(&lock(counter, 0), token_).unwrap();
         service.respond_if(at(0), &request, token("f"), |call, token| match token {
             None => Err(Reason::Unauthenticated),
-            Some("member-of-g") if *call.counter() == id("g") => Ok(()),
+            Some("member-of-g") if *call.counter() == id("g") => Ok(Access::anyone()),
             Some(_) => Err(Reason::Forbidden),
         })
     };
@@ -809,6 +1070,36 @@ fn nothing_is_done_for_whoever_is_not_allowed() {
     let response = service.respond_if(at(0), &request, token("f"), |_, _| Err(Reason::Forbidden));
     assert_eq!(decode_increment_reply(&response), Ok(IncrementReply::Error(Reason::Forbidden)));
     assert_eq!(service.get(&id("g")).unwrap().next(), 0);
+    let request = encode_commit(&CommitRequest { counter: id("g"), val: 0 }, None).unwrap();
+    let response = service.respond_if(at(0), &request, token("f"), |_, _| Err(Reason::RateLimited));
+    assert_eq!(decode_commit_reply(&response), Ok(CommitReply::Error(Reason::RateLimited)));
+}
+
+#[test]
+fn who_may_not_create_takes_slot_0_of_nothing_and_every_other_slot() {
+    let mut service = self::service(config(3, 8));
+    let (member, founder) = (Access::of("m").without_create(), Access::of("f"));
+    let ask = |service: &mut CounterService<Unsigned>, access: &Access, val, now| {
+        service.lock_for(access, at(now), &lock("g", val), token("t"))
+    };
+    let forbidden = LockReply::Error(Reason::Forbidden);
+    assert_eq!(ask(&mut service, &member, 0, 0), forbidden);
+    // A slot that is not next is read, by whomever.
+    assert_eq!(ask(&mut service, &member, 1, 0), LockReply::CounterError(state(0)));
+    let refused = IncrementReply::Error(Reason::Forbidden);
+    assert_eq!(service.increment_for(&member, at(0), &first("g")), refused);
+    assert_eq!(service.increment_for(&member, at(0), &bare("g")), refused);
+    assert_eq!(service.iter().count(), 0);
+    // Nor under the lock that another took.
+    assert!(matches!(ask(&mut service, &founder, 0, 0), LockReply::Ok { .. }));
+    assert_eq!(ask(&mut service, &member, 0, 1), forbidden);
+    assert_eq!(service.increment_for(&member, at(1), &bare("g")), refused);
+    assert!(matches!(service.increment_for(&founder, at(2), &first("g")), IncrementReply::Ok(_)));
+    // From there on they are the same.
+    let read = LockReply::CounterError(CounterState { pin: first("g").pin, ..state(1) });
+    assert_eq!(ask(&mut service, &member, 0, 3), read);
+    assert!(matches!(ask(&mut service, &member, 1, 3), LockReply::Ok { .. }));
+    assert!(matches!(service.increment_for(&member, at(3), &nth("g", 1)), IncrementReply::Ok(_)));
 }
 
 #[test]
@@ -819,16 +1110,30 @@ fn a_counter_is_its_parts() {
         let again = Counter::restore(counter.next(), counter.slots().clone(), lock);
         assert_eq!(again.as_ref(), Some(&counter), "{name}");
     }
-    let kept = |n: usize| Slots::Pinned { kept: VecDeque::from(vec![pin("p0"); n]) };
+    let slots = |pins: usize, commits: &[&'static str]| Slots::Pinned {
+        kept: VecDeque::from(vec![pin("p0"); pins]),
+        commits: commits.iter().map(|commit| token(commit)).collect(),
+    };
     for (next, slots) in [
         (1, Slots::Unused),
         (0, Slots::Unpinned { filled_by: None }),
-        (0, kept(0)),
-        (3, kept(0)),
-        (0, kept(1)),
-        (3, kept(4)),
+        (0, slots(0, &[])),
+        (3, slots(0, &[])),
+        (0, slots(1, &[])),
+        (3, slots(4, &[])),
+        // More commits than pins; slot 0 with a commit, another without.
+        (3, slots(1, &["b", "c"])),
+        (3, slots(3, &["a", "b", "c"])),
+        (3, slots(3, &["", "", "c"])),
+        (3, slots(3, &["b", ""])),
+        (1, slots(1, &["a"])),
     ] {
         assert_eq!(Counter::restore(next, slots.clone(), None), None, "{next} {slots:?}");
+    }
+    for (next, slots) in
+        [(3, slots(3, &["", "b", "c"])), (3, slots(3, &["c"])), (3, slots(1, &[])), (MAX, slots(1, &["z"]))]
+    {
+        assert!(Counter::restore(next, slots.clone(), None).is_some(), "{next} {slots:?}");
     }
     assert_eq!(Counter::restore(0, Slots::Unused, None), Some(Counter::new()));
     assert_eq!(counter("FN").unwrap().slot(2), Slot::Unpinned);

@@ -48,7 +48,7 @@ fn deliberate_bugs_are_caught() {
         // It is the bug that was found: the same run without it is fine.
         let mut healthy = found.scenario;
         healthy.flaw = None;
-        healthy.ignores_prev = false;
+        healthy.service_flaw = None;
         assert!(run(&healthy, &kit).failure.is_none(), "{}", mutant.name);
         caught += 1;
     }

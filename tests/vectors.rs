@@ -10,7 +10,7 @@ use bytes::Bytes;
 use moq_mls::Timestamp;
 use moq_mls::codec::{ControlMessage, Decode, DecodeError, Encode, ObjectStream, params, varint};
 use moq_mls::counter::Pin;
-use moq_mls::counter::http::{Decoded, HttpLimits, HttpRequest};
+use moq_mls::counter::http::{Decoded, HttpLimits, HttpRequest, HttpResponse};
 use moq_mls::counter::service::{CounterService, ServiceConfig};
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::replay::replay;
@@ -141,32 +141,55 @@ fn names(_: &str, text: &str) -> u64 {
     0
 }
 
+/// A message of a case: text, or hex where it is none.
+fn message(case: &Value, name: &str) -> Vec<u8> {
+    match case[name].as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => bytes(&case[format!("{name}_hex")]),
+    }
+}
+
 /// Without receipts, which the generator's comparison covers: a service made from the file alone.
 fn exchanges(_: &str, text: &str) -> u64 {
     let file = json(text);
     let mut config = ServiceConfig::default();
     config.lease = std::time::Duration::from_millis(file["lease_ms"].as_u64().unwrap());
     config.kept_pins = file["kept_pins"].as_u64().unwrap() as usize;
+    config.kept_commits = file["kept_commits"].as_u64().unwrap() as usize;
     let mut service = CounterService::new(config, Receipts::default());
     for case in file["exchanges"].as_array().unwrap() {
-        let request = case["request"].as_str().unwrap();
-        let decoded = HttpRequest::decode(request.as_bytes(), &HttpLimits::default()).unwrap();
-        let Decoded::Complete { message, .. } = decoded else { panic!("{case}") };
+        let request = message(case, "request");
+        let decoded = HttpRequest::decode(&request, &HttpLimits::default()).unwrap();
+        let Decoded::Complete { message: request, .. } = decoded else { panic!("{case}") };
         let now = Timestamp::from_millis(case["at"].as_u64().unwrap());
-        let reply = service.respond(now, &message, bytes(&case["token"]).into());
-        let (head, body) = case["response"].as_str().unwrap().split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with(&format!("HTTP/1.1 {} ", reply.status)), "{case}");
-        let mut expected = if body.is_empty() { Value::Null } else { json(body) };
-        if let Some(object) = expected.as_object_mut() {
-            object.remove("receipt");
-            if let Some(pin) = object.get("pin") {
-                assert!(Pin::from_slice(&bytes(pin)).is_some());
-            }
-        }
-        let found = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-        assert_eq!(found, expected, "{case}");
+        let reply = service.respond(now, &request, bytes(&case["token"]).into());
+        let expected = message(case, "response");
+        let decoded = HttpResponse::decode(&expected, true, &HttpLimits::default()).unwrap();
+        let Decoded::Complete { message: expected, .. } = decoded else { panic!("{case}") };
+        assert_eq!(reply.status, expected.status, "{case}");
+        assert_eq!(answer_of(&reply), answer_of(&expected), "{case}");
     }
     0
+}
+
+/// The JSON of an answer without its receipt, and the commit behind it.
+fn answer_of(response: &HttpResponse) -> (Value, Vec<u8>) {
+    let kind = response.headers.get("content-type").map(|kind| &kind[..]);
+    let (text, commit) = match kind {
+        Some(b"application/vnd.moq-mls.commit") => {
+            let (len, rest) = response.body.split_at(2);
+            rest.split_at(usize::from(u16::from_be_bytes(len.try_into().unwrap())))
+        }
+        _ => (&response.body[..], &[][..]),
+    };
+    let mut answer = if text.is_empty() { Value::Null } else { serde_json::from_slice(text).unwrap() };
+    if let Some(object) = answer.as_object_mut() {
+        object.remove("receipt");
+        if let Some(pin) = object.get("pin") {
+            assert!(Pin::from_slice(&bytes(pin)).is_some());
+        }
+    }
+    (answer, commit.to_vec())
 }
 
 fn replayed(name: &str, log: &str) -> u64 {

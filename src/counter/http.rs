@@ -36,6 +36,7 @@
 
 mod commit;
 mod message;
+mod origin;
 mod reply;
 mod request;
 mod wire;
@@ -44,9 +45,12 @@ pub use self::message::{
     Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, MAX_BODY, MAX_COMMIT, MAX_JSON,
     Method,
 };
+pub use self::origin::WebPolicy;
 pub use self::reply::{
     decode_commit_reply, decode_increment_reply, decode_lock_reply, encode_commit_reply,
     encode_increment_reply, encode_lock_reply, encode_refusal,
 };
-pub use self::request::{Call, Inbound, decode_request, encode_commit, encode_increment, encode_lock};
+pub use self::request::{
+    Call, Inbound, decode_request, decode_request_from, encode_commit, encode_increment, encode_lock,
+};
 pub use crate::counter::json::JsonError;

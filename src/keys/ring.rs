@@ -108,7 +108,10 @@ impl EpochKeyRing {
             }
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.close(),
             // The next epoch was decided, and is out of reach for now.
-            Notice::Rejoining(_) | Notice::FaultyCommit { .. } | Notice::JoinStalled { .. } => {
+            Notice::Rejoining(_)
+            | Notice::FaultyCommit { .. }
+            | Notice::DeadSlot { .. }
+            | Notice::JoinStalled { .. } => {
                 self.fall_behind(now);
             }
             _ => {}

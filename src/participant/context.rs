@@ -8,6 +8,7 @@ use crate::config::{Config, SafetyMode};
 use crate::engine::{Engine, GroupParams, KeyPackageInfo};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
+use crate::participant::alarms::Alarms;
 use crate::participant::deadlines::{Deadlines, Jitter};
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
@@ -42,6 +43,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) passed: PassedEpochs,
     pub(crate) fresh: Fresh,
     pub(crate) stats: Stats,
+    pub(crate) alarms: Alarms,
     /// Since when objects on the relay say that the group exists.
     pub(crate) signs_since: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
@@ -76,6 +78,7 @@ impl<E: Engine> Context<E> {
             passed: PassedEpochs::default(),
             fresh: Fresh::FIRST_RUN,
             stats: Stats::default(),
+            alarms: Alarms::default(),
             signs_since: None,
             hinted: None,
         })
@@ -83,13 +86,6 @@ impl<E: Engine> Context<E> {
 
     pub(crate) fn notify(&mut self, notice: Notice) {
         self.actions.push_back(Action::Notify(notice));
-    }
-
-    /// Counts and reports something wrong that a peer or a relay sent.
-    pub(crate) fn fault(&mut self, from: Option<SenderId>, fault: Fault) {
-        let count = self.stats.faults.entry(fault).or_default();
-        *count = count.saturating_add(1);
-        self.notify(Notice::PeerFault { from, fault });
     }
 
     /// What is wrong with the group that a KeyPackage was made for.

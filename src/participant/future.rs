@@ -1,6 +1,6 @@
 //! Commits of epochs that this participant is not at yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::Limits;
 use crate::tracks::{Object, SenderId};
@@ -10,7 +10,12 @@ use crate::tracks::{Object, SenderId};
 pub(crate) struct FutureCommits {
     objects: BTreeMap<u64, Vec<(Option<SenderId>, Object)>>,
     bytes: usize,
+    /// Epochs of which not all were kept: the commit that won may be among those that were not.
+    gaps: BTreeSet<u64>,
 }
+
+/// Most epochs with gaps that are remembered.
+const MOST_GAPS: usize = 256;
 
 /// Which epochs are worth most where there is no room for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,7 @@ impl FutureCommits {
             return true;
         }
         if here.len() >= limits.commits_per_epoch {
+            self.note_gap(epoch);
             return false;
         }
         self.bytes = self.bytes.saturating_add(cost(&object));
@@ -47,6 +53,7 @@ impl FutureCommits {
             };
             let Some(victim) = victim.map(|(epoch, _)| *epoch) else { break };
             self.take(victim);
+            self.note_gap(victim);
         }
         self.objects.contains_key(&epoch)
     }
@@ -69,7 +76,27 @@ impl FutureCommits {
         objects
     }
 
+    fn note_gap(&mut self, epoch: u64) {
+        if self.gaps.len() < MOST_GAPS {
+            self.gaps.insert(epoch);
+        }
+    }
+
+    /// Whether something of an epoch was not kept; asked once.
+    pub(crate) fn take_gap(&mut self, epoch: u64) -> bool {
+        self.gaps.remove(&epoch)
+    }
+
+    /// Drops what lies further ahead than the group can be.
+    pub(crate) fn forget_beyond(&mut self, epoch: u64) {
+        while let Some(last) = self.objects.keys().next_back().copied().filter(|last| *last > epoch) {
+            self.take(last);
+        }
+        self.gaps.retain(|gap| *gap <= epoch);
+    }
+
     pub(crate) fn forget_before(&mut self, epoch: u64) {
+        self.gaps.retain(|gap| *gap >= epoch);
         while let Some(first) = self.objects.keys().next().copied().filter(|first| *first < epoch) {
             self.take(first);
         }

@@ -32,6 +32,12 @@ impl Gate {
         self.waiting.iter().any(|(_, info)| info.epoch == epoch)
     }
 
+    /// Lends the newest Welcome to a GroupContext.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_context(&self, context: &[u8]) -> Option<(Bytes, WelcomeInfo)> {
+        self.waiting.iter().rev().find(|(_, info)| info.context_hash == context).cloned()
+    }
+
     /// Keeps a Welcome; `false` if another had to go for it.
     pub(crate) fn keep(&mut self, welcome: Bytes, info: WelcomeInfo, limits: &Limits) -> bool {
         self.waiting.push((welcome, info));

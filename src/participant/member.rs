@@ -196,6 +196,9 @@ impl<G> Member<G> {
     pub(crate) fn replay<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
         self.carried.future.forget_before(self.epoch.number);
         let kept = self.carried.future.take(self.epoch.number);
+        if self.carried.future.take_gap(self.epoch.number) {
+            cx.hint();
+        }
         if kept.is_empty() {
             self.notice_gap(cx);
             return;
@@ -265,7 +268,10 @@ impl<G> Member<G> {
             return self.slot.on_object(cx, &self.epoch, from, object);
         } else if group - now > cx.config.limits.future_epochs {
             cx.fault(from, Fault::WrongEpoch);
-        } else if cx.keep_commit(&mut self.carried.future, from, object, Keep::Nearest) {
+        } else if let Some(fault) = follow::what_is_wrong(cx, group, &object)? {
+            cx.fault(from, fault);
+        } else {
+            cx.keep_commit(&mut self.carried.future, from, object, Keep::Nearest);
             self.slot.on_gap(cx);
         }
         Ok(Verdict::Open)

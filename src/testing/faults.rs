@@ -75,8 +75,8 @@ pub struct NetworkConfig {
     pub choices: Option<Vec<u16>>,
     /// A deliberate bug of all participants.
     pub flaw: Option<Flaw>,
-    /// The counter service is broken: it does not look at `prev`.
-    pub ignores_prev: bool,
+    /// A deliberate bug of the counter service.
+    pub service_flaw: Option<ServiceFlaw>,
 }
 
 impl NetworkConfig {
@@ -91,9 +91,20 @@ impl NetworkConfig {
             receipts: Receipts::default(),
             choices: None,
             flaw: None,
-            ignores_prev: false,
+            service_flaw: None,
         }
     }
+}
+
+/// A deliberate bug of the counter service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceFlaw {
+    /// It does not look at `prev`.
+    IgnoresPrev,
+    /// It does not look at slot keys.
+    IgnoresKeys,
+    /// It keeps no commits.
+    KeepsNoCommits,
 }
 
 /// The cryptography of the counter service; it signs nothing unless a signer is given.

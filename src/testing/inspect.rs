@@ -37,6 +37,8 @@ pub struct Inside {
     pub candidates: usize,
     /// The slot is decided for a commit that is still missing.
     pub catching_up: bool,
+    /// The slot went to a lock that nobody's keys open.
+    pub dead: bool,
     /// The service cannot be worked with.
     pub halted: bool,
     /// Own KeyPackages whose private keys are held.
@@ -63,6 +65,7 @@ impl<E: Engine> Participant<E> {
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
+            dead: slot.is_some_and(|s| s.dead),
             catching_up: slot.is_some_and(|s| s.decided.is_some()),
             halted: slot.is_some_and(|s| s.halted.is_some()),
             keys: self.cx.keys.packages.len(),
@@ -163,6 +166,51 @@ impl<E: Engine> Participant<E> {
         }
     }
 
+    /// Returns a pin with the lock that the keys at hand make: of a commit or of a Welcome that it names.
+    pub(crate) fn fit_lock(&mut self, now: Timestamp, pin: &Pin) -> Pin {
+        let own = |o: &Pin| o.commit_hash() == pin.commit_hash();
+        let lock = match &self.state {
+            State::Member(member) => {
+                let slot = &member.slot;
+                let outbox = slot.outbox.as_ref().map(|o| o.pin).filter(own);
+                let pins = outbox.into_iter().chain(slot.candidates.iter().filter_map(|c| c.pin).filter(own));
+                pins.map(|own| own.slot_lock().to_vec()).next()
+            }
+            State::Joining(joining) => {
+                let held = joining.gate.of_context(pin.context_hash());
+                held.and_then(|(welcome, info)| {
+                    let key =
+                        self.cx.keys.packages.iter().find(|key| key.reference == info.reference)?.clone();
+                    let group = self.cx.engine.join(now, &welcome, &key, None).ok()?.ok()?;
+                    Some(self.cx.slot_lock(&group, info.epoch).ok()?.to_vec())
+                })
+            }
+            _ => None,
+        };
+        let part = |bytes: &[u8]| bytes.try_into().unwrap_or([0; 32]);
+        let lock = lock.unwrap_or_else(|| pin.slot_lock().to_vec());
+        Pin::new(part(pin.commit_hash()), part(pin.context_hash()), part(&lock))
+    }
+
+    /// Forgets the service's key: whatever it says is believed.
+    pub(crate) fn forget_service_key(&mut self) {
+        self.cx.config.service_key = None;
+    }
+
+    /// Puts objects at the draft's places.
+    pub(crate) fn use_foreseeable_places(&mut self) {
+        self.cx.rules.draws_places = false;
+    }
+
+    /// Forgets that another held the lock.
+    pub(crate) fn forget_conflicts(&mut self) {
+        match &mut self.state {
+            State::Member(member) => member.slot.conflicts = 0,
+            State::Creating(creating) => creating.conflicts = 0,
+            _ => {}
+        }
+    }
+
     /// Lists the timers that are set, each of which may [`fire`](Self::fire).
     pub fn armed(&self) -> Vec<Timer> {
         self.cx.deadlines.armed().collect()
@@ -195,6 +243,7 @@ impl<E: Engine> Participant<E> {
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
         (cx.hinted, cx.signs_since) = (None, None);
+        cx.alarms = Default::default();
         cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         let joiners = &mut state.carried_mut().joiners;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use self::between::Between;
 use super::choices::Choices;
-pub use super::faults::{Faults, NetworkConfig, Receipts};
+pub use super::faults::{Faults, NetworkConfig, Receipts, ServiceFlaw};
 use super::log::What;
 use super::media::{Links, MediaConfig, MediaPlane};
 use super::rng::Rng;
@@ -49,7 +49,7 @@ pub struct ByWire {
     links: Vec<Link>,
     stranger: Option<Stranger>,
     media: Option<MediaPlane>,
-    ignores_prev: bool,
+    service_flaw: Option<ServiceFlaw>,
     /// Who sits between the participants and the counter.
     heard: Between,
 }
@@ -67,7 +67,7 @@ impl<E: Engine> World<E, ByWire> {
             links: Vec::new(),
             stranger: None,
             media: None,
-            ignores_prev: config.ignores_prev,
+            service_flaw: config.service_flaw,
             heard: Between::default(),
         };
         let tokens = Rng::new(config.seed ^ 0x746f_6b65_6e73);

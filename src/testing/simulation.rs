@@ -166,7 +166,7 @@ impl<'a, E: Engine> Run<'a, E> {
         setup.counter.lease = scenario.lease;
         setup.choices = scenario.choices.clone();
         setup.flaw = scenario.flaw;
-        setup.ignores_prev = scenario.ignores_prev;
+        setup.service_flaw = scenario.service_flaw;
         // The name is a constant of this crate's rules.
         let group = GroupName::try_from("room").unwrap_or_else(|_| unreachable!());
         let mut config = Config::new(group);

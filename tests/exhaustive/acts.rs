@@ -7,7 +7,7 @@ use moq_mls::tracks::TrackKind;
 use moq_mls::{Phase, SafetyMode};
 
 use crate::rows::Row;
-use crate::world::{World, digest};
+use crate::world::{Body, World, digest};
 
 /// One thing that happens. Participants are numbered; `at` is an object's place, `id` its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,14 @@ pub(crate) enum Act {
     Reset,
     /// A malicious member publishes a commit without asking anybody.
     Rogue(u8),
+    /// An outsider takes the place of something on its way to the relay.
+    Squat(u64),
+    /// Somebody without keys tries to fill the next slot.
+    Keyless,
+    /// A malicious member makes up other keys for a Welcome.
+    Forge(u64),
+    /// A malicious member pins the commit of a request with a lock of made-up keys.
+    WrongLock(u64),
 }
 
 impl fmt::Display for Act {
@@ -56,6 +64,12 @@ impl fmt::Display for Act {
             Self::Restart(p) => write!(f, "p{p} restarts"),
             Self::Reset => f.write_str("the service loses its state"),
             Self::Rogue(p) => write!(f, "p{p} publishes a commit without the lock"),
+            Self::Squat(id) => write!(f, "an outsider takes the place of {id:016x}"),
+            Self::Keyless => f.write_str("somebody without keys increments"),
+            Self::Forge(id) => write!(f, "other keys are made up for the Welcome {id:016x}"),
+            Self::WrongLock(id) => {
+                write!(f, "the commit of request {id} is pinned with a lock of made-up keys")
+            }
         }
     }
 }
@@ -156,9 +170,35 @@ impl World {
         if self.budget.resets > 0 {
             acts.push(Act::Reset);
         }
+        self.attacks(row, &mut acts);
         for act in acts {
             out.push(act.into());
             self.crashes_within(row, act, out);
+        }
+    }
+
+    /// What adversaries can do next.
+    fn attacks(&self, row: &Row, acts: &mut Vec<Act>) {
+        let welcomes = |o: &&std::sync::Arc<moq_mls::Object>| {
+            let tracks = self.peers.iter().find_map(|p| p.machine()).map(|m| m.tracks().classify(&o.track));
+            matches!(tracks, Some(Some(TrackKind::Welcome(_))))
+        };
+        if self.budget.squats > 0 {
+            acts.extend(self.publishes.keys().map(|id| Act::Squat(*id)));
+        }
+        let slot = self.counter.next();
+        if self.budget.keyless > 0 && slot > 0 && slot <= row.last() {
+            acts.push(Act::Keyless);
+        }
+        if self.budget.forgeries > 0 {
+            let there = self.publishes.iter().chain(&self.store);
+            acts.extend(there.filter(|(_, o)| welcomes(o)).map(|(id, _)| Act::Forge(*id)));
+        }
+        if self.budget.wrong_locks > 0 {
+            let pins = |(_, body): &(&(u8, u64), &Body)| {
+                matches!(body, Body::Increment { pin: Some(_), commit: Some(_), .. })
+            };
+            acts.extend(self.requests.iter().filter(pins).map(|((_, id), _)| Act::WrongLock(*id)));
         }
     }
 

@@ -56,6 +56,10 @@ pub(crate) struct Row {
     pub(crate) early_welcomes: bool,
     /// The service does not look at `prev`.
     pub(crate) no_prev: bool,
+    /// The service does not look at slot keys.
+    pub(crate) no_key: bool,
+    /// The service keeps no commits.
+    pub(crate) keeps_no_commits: bool,
 }
 
 impl Row {
@@ -80,6 +84,8 @@ impl Row {
             flaw: None,
             early_welcomes: false,
             no_prev: false,
+            no_key: false,
+            keeps_no_commits: false,
         }
     }
 
@@ -131,6 +137,11 @@ impl Row {
     fn rogue(mut self, who: usize) -> Self {
         self.budget.rogues = 1;
         self.rogue = Some(who);
+        self
+    }
+
+    fn attacked(mut self, attack: impl FnOnce(&mut Budget)) -> Self {
+        attack(&mut self.budget);
         self
     }
 
@@ -190,12 +201,7 @@ pub(crate) fn all() -> Vec<Row> {
             .crash()
             .flaw(Flaw::NoHelp)
             .expects(Wedges),
-        row("P7 first-wins relay, crash, no read-back", 2, 1)
-            .shared()
-            .crash()
-            .flaw(Flaw::PinBeforeReadBack)
-            .expects(Breaks("PublishedBeforePinned")),
-        row("P8 first-wins relay, crash, read-back", 2, 1).shared().crash(),
+        row("P8 first-wins relay, crash, pinned without read-back", 2, 1).shared().crash(),
         row("P9 3 members, 1 crash", 3, 1).crash().large(),
         Row { remove: Some((0, 2)), ..row("P10 A removes C while C commits", 3, 1) }.large(),
         row("P11 3 members, crash of A, a malicious publisher", 3, 1).crash_of(0).rogue(1).large(),
@@ -226,6 +232,30 @@ pub(crate) fn all() -> Vec<Row> {
         Row { members: 2, wishes: false, joins: true, ..row("R4c service loses its state, joiner", 3, 1) }
             .reset()
             .large(),
+        // Adversaries, and each once more without what keeps it out.
+        row("O1 an outsider takes two places first, 1 crash", 2, 1)
+            .shared()
+            .crash()
+            .attacked(|b| b.squats = 2),
+        Row { keeps_no_commits: true, ..row("O1b the same, and the service keeps no commits", 2, 1) }
+            .shared()
+            .crash()
+            .attacked(|b| b.squats = 1)
+            .expects(Wedges),
+        row("O2 somebody without keys increments", 2, 2).attacked(|b| b.keyless = 1),
+        Row { no_key: true, ..row("O2b the same, and the service looks at no keys", 2, 2) }
+            .attacked(|b| b.keyless = 1)
+            .expects(Wedges),
+        Row::join("O3 a Welcome with other keys").attacked(|b| b.forgeries = 1),
+        Row::join("O3b the same, and joiners look at no lock")
+            .attacked(|b| b.forgeries = 1)
+            .flaw(Flaw::LockUnchecked)
+            .expects(Breaks("AgreementOnEpoch")),
+        row("O4 a true commit pinned with a lock of made-up keys", 2, 1).attacked(|b| b.wrong_locks = 1),
+        row("O4b the same, and members look at no lock", 2, 2)
+            .attacked(|b| b.wrong_locks = 1)
+            .flaw(Flaw::LockUnchecked)
+            .expects(Wedges),
         // The other modes.
         row("F1 fenced, no faults", 2, 2).mode(Fenced),
         row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().late(1).restart().large(),

@@ -81,7 +81,13 @@ fn kind(world: &World, row: &Row) -> Kind {
     let agreed = members.windows(2).all(|w| w[0].context_hash() == w[1].context_hash());
     let here: Vec<_> = living.iter().filter(|m| m.phase() != Phase::Ended).collect();
     let all_in = here.iter().all(|m| m.phase() == Phase::Member);
-    let good = if world.was_reset {
+    let pinned = world.counter.next().checked_sub(1).map(|newest| world.counter.slot(newest));
+    let dead =
+        matches!(pinned, Some(Slot::Pinned(pin)) if pin.slot_lock() == [7; 32]) && row.budget.wrong_locks > 0;
+    let good = if dead && row.flaw.is_none() {
+        // Only a successor helps. Until then all stay in the epoch before, whole, and know it.
+        agreed && members.iter().all(|m| m.inside().dead && m.epoch() == world.counter.next().checked_sub(2))
+    } else if world.was_reset {
         // A group whose counter is lost stops, and says so: [`ServiceFault`](moq_mls::action::ServiceFault).
         // That a newcomer may found another one is R3 of the notes; it has nothing to stop for.
         let before = world.peers.iter().take(row.members).filter_map(|p| p.machine());

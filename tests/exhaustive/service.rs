@@ -1,13 +1,11 @@
 //! The counter service's side of a world.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use moq_mls::counter::service::Slot;
-use moq_mls::counter::{IncrementRequest, LockReply};
-use moq_mls::engine::Engine;
+use moq_mls::SafetyMode;
+use moq_mls::counter::service::{Counter, Keep, Slot, Slots};
+use moq_mls::counter::{CommitReply, IncrementReply, IncrementRequest, LockReply, Pin};
+use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
-use moq_mls::{Object, SafetyMode};
 
 use crate::rows::Row;
 use crate::world::{Body, LEASE, NOW, Reply, World};
@@ -19,7 +17,11 @@ impl World {
                 let token = if row.mode == SafetyMode::Pinned { Bytes::new() } else { self.token(who) };
                 Reply::Lock(self.counter.lock(NOW, *val, token, LEASE))
             }
-            Body::Increment { val, lock_id, prev, pin } => {
+            Body::Commit(val) => Reply::Commit(match self.counter.commit(*val) {
+                CommitReply::Found { state, .. } if row.keeps_no_commits => CommitReply::CounterError(state),
+                reply => reply,
+            }),
+            Body::Increment { val, lock_id, prev, pin, key, commit } => {
                 let before = self.counter.next();
                 let counter = GroupName::try_from("room").unwrap();
                 let newest = before.checked_sub(1).map(|v| self.counter.slot(v));
@@ -28,21 +30,45 @@ impl World {
                     _ if row.no_prev => None,
                     _ => *prev,
                 };
-                let request =
-                    IncrementRequest { counter, val: *val, lock_id: lock_id.clone(), prev, pin: *pin };
-                let reply = self.counter.increment(NOW, &request, 1024);
+                let request = IncrementRequest {
+                    counter,
+                    val: *val,
+                    lock_id: lock_id.clone(),
+                    prev,
+                    pin: *pin,
+                    key: key.clone(),
+                    commit: commit.clone(),
+                };
+                let keep = Keep { pins: 1024, commits: 1024, commit_bytes: usize::MAX };
+                let mut reply = self.counter.increment(NOW, &request, keep, sha256);
+                if let (IncrementReply::WrongKey(_), true, Some(pin)) = (&reply, row.no_key, pin) {
+                    self.fill(*pin, commit.clone().unwrap_or_default());
+                    reply = self.counter.increment(NOW, &request, keep, sha256);
+                }
                 if self.counter.next() > before
                     && before > 0
                     && let Some(pin) = pin
                 {
-                    let hash = |o: &Arc<Object>| Self::engine(0, 0).sha256(&o.payload).unwrap();
-                    if !self.store.values().any(|o| hash(o) == pin.commit_hash()) {
-                        self.break_invariant("PublishedBeforePinned");
+                    let kept = match self.counter.commit(before) {
+                        CommitReply::Found { commit, .. } => sha256(&commit) == pin.commit_hash(),
+                        _ => false,
+                    };
+                    if !kept {
+                        self.break_invariant("CommitKeptWithPin");
                     }
                 }
                 Reply::Increment(reply)
             }
         }
+    }
+
+    /// Fills the next slot, whoever asks: a service that does not look at keys.
+    fn fill(&mut self, pin: Pin, commit: Bytes) {
+        let Slots::Pinned { mut kept, mut commits } = self.counter.slots().clone() else { return };
+        kept.push_back(pin);
+        commits.push_back(commit);
+        self.counter =
+            Counter::restore(self.counter.next() + 1, Slots::Pinned { kept, commits }, None).unwrap();
     }
 
     /// The least token that nobody remembers.

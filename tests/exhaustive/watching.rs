@@ -58,7 +58,12 @@ impl World {
         if before == Some((epoch, context)) {
             return;
         }
+        // All members of an epoch hold one GroupContext, and one set of keys under it.
         let id = |context: &[u8]| digest(&context);
+        let keys = machine.epoch_authenticator().ok();
+        if *self.keys.entry((epoch, id(&context))).or_insert(digest(&keys)) != digest(&keys) {
+            self.break_invariant("AgreementOnEpoch");
+        }
         let parent = before.filter(|(e, _)| e + 1 == epoch).map(|(_, c)| c);
         if let Some((old, _)) = before
             && epoch < old

@@ -9,9 +9,10 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use moq_mls::action::{FetchId, IncrementRequestId, LockRequestId, Notice, Timer};
+use moq_mls::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, Notice, Timer};
+use moq_mls::codec::pinned::WelcomeObject;
 use moq_mls::counter::service::{Counter, Slot};
-use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, Pin};
+use moq_mls::counter::{CommitReply, IncrementReply, IncrementRequest, LockReply, Pin};
 use moq_mls::engine::Engine;
 use moq_mls::snapshot::Snapshot;
 use moq_mls::testing::flaws::Subject;
@@ -46,13 +47,33 @@ pub(crate) struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Body {
     Lock(u64),
-    Increment { val: Option<u64>, lock_id: Option<Bytes>, prev: Option<Pin>, pin: Option<Pin> },
+    Increment {
+        val: Option<u64>,
+        lock_id: Option<Bytes>,
+        prev: Option<Pin>,
+        pin: Option<Pin>,
+        key: Option<Bytes>,
+        commit: Option<Bytes>,
+    },
+    Commit(u64),
+}
+
+impl Body {
+    /// It changes nothing at the service, or no more than a lock that lapses does.
+    fn is_read(&self, mode: SafetyMode) -> bool {
+        match self {
+            Self::Lock(_) => mode == SafetyMode::Pinned,
+            Self::Commit(_) => true,
+            Self::Increment { .. } => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
     Lock(LockReply),
     Increment(IncrementReply),
+    Commit(CommitReply),
 }
 
 /// What may still go wrong.
@@ -64,6 +85,14 @@ pub(crate) struct Budget {
     pub(crate) rogues: u8,
     pub(crate) repeats: u8,
     pub(crate) rekeys: u8,
+    /// Places that an outsider takes before what is on its way to them: more than one could who has to guess.
+    pub(crate) squats: u8,
+    /// Increments by somebody who has no keys.
+    pub(crate) keyless: u8,
+    /// Welcomes that a malicious member makes up keys for.
+    pub(crate) forgeries: u8,
+    /// True commits that a malicious member pins with a lock of made-up keys.
+    pub(crate) wrong_locks: u8,
 }
 
 #[derive(Clone)]
@@ -83,6 +112,8 @@ pub(crate) struct World {
     pub(crate) was_reset: bool,
     /// By epoch, every GroupContext that anybody was ever in, with the one it followed on.
     pub(crate) history: BTreeMap<u64, BTreeSet<(u64, u64)>>,
+    /// The keys of each of them.
+    pub(crate) keys: BTreeMap<(u64, u64), u64>,
     /// Own commits that were ever published, by participant and epoch.
     pub(crate) own: BTreeMap<(u8, u64), u64>,
     /// The first invariant that was found broken, by name.
@@ -139,6 +170,7 @@ impl Hash for World {
         self.budget.hash(state);
         self.was_reset.hash(state);
         self.history.hash(state);
+        self.keys.hash(state);
         self.own.hash(state);
         self.broken.hash(state);
     }
@@ -192,6 +224,7 @@ impl World {
             budget: Budget::default(),
             was_reset: false,
             history: BTreeMap::new(),
+            keys: BTreeMap::new(),
             own: BTreeMap::new(),
             broken: None,
             idle: Arc::default(),
@@ -215,6 +248,7 @@ impl World {
         world.broken = None;
         let base = row.base();
         world.history.retain(|epoch, _| *epoch >= base);
+        world.keys.retain(|(epoch, _), _| *epoch >= base);
         for who in 0..row.members {
             if let Some((by, whom)) = row.remove
                 && by == who
@@ -297,6 +331,7 @@ impl World {
                         | Action::Publish { .. }
                         | Action::Lock { .. }
                         | Action::Increment { .. }
+                        | Action::GetCommit { .. }
                 );
                 if seen && dies == Some(did.visible) {
                     died = true;
@@ -368,8 +403,12 @@ impl World {
                 self.requests.insert((who as u8, id.0), Body::Lock(request.val));
             }
             Action::Increment { id, request } => {
-                let IncrementRequest { val, lock_id, prev, pin, .. } = request;
-                self.requests.insert((who as u8, id.0), Body::Increment { val, lock_id, prev, pin });
+                let IncrementRequest { val, lock_id, prev, pin, key, commit, .. } = request;
+                let body = Body::Increment { val, lock_id, prev, pin, key, commit };
+                self.requests.insert((who as u8, id.0), body);
+            }
+            Action::GetCommit { id, request } => {
+                self.requests.insert((who as u8, id.0), Body::Commit(request.val));
             }
             Action::Notify(Notice::Joined { epoch }) if !self.was_reset && epoch > 0 => {
                 if let Slot::Pinned(pin) = self.counter.slot(epoch) {
@@ -393,10 +432,7 @@ impl World {
         self.requests = others;
         let mine: BTreeMap<(u8, u64), Body> = mine;
         self.late.extend(mine.into_values());
-        if row.mode == SafetyMode::Pinned {
-            // A lock is a hint there: a late request for one does what a lock that lapses does.
-            self.late.retain(|body| !matches!(body, Body::Lock(_)));
-        }
+        self.late.retain(|body| !body.is_read(row.mode));
         self.replies.retain(|(p, _), _| *p != who);
         peer.subject = None;
         peer.life = peer.life.saturating_add(1);
@@ -487,6 +523,7 @@ impl World {
                 let Some(reply) = self.replies.remove(&(who, id)) else { return Did::default() };
                 let event = match reply {
                     Reply::Lock(reply) => Event::LockReply { id: LockRequestId(id), reply: Ok(reply) },
+                    Reply::Commit(reply) => Event::CommitReply { id: CommitRequestId(id), reply: Ok(reply) },
                     Reply::Increment(reply) => {
                         Event::IncrementReply { id: IncrementRequestId(id), reply: Ok(reply) }
                     }
@@ -494,23 +531,24 @@ impl World {
                 return self.tell(row, who.into(), event, dies);
             }
             Act::GiveUp(who, id) => {
-                let is_lock = match (self.requests.remove(&(who, id)), self.replies.remove(&(who, id))) {
-                    (Some(body), _) => {
-                        let is_lock = matches!(body, Body::Lock(_));
-                        if !(is_lock && row.mode == SafetyMode::Pinned) {
-                            self.late.insert(body);
-                        }
-                        is_lock
+                let lost = Err::<(), _>(Failure::Unknown);
+                let (body, reply) = (self.requests.remove(&(who, id)), self.replies.remove(&(who, id)));
+                let event = match (&body, &reply) {
+                    (Some(Body::Lock(_)), _) | (None, Some(Reply::Lock(_))) => {
+                        Event::LockReply { id: LockRequestId(id), reply: lost.map(|()| unreachable!()) }
                     }
-                    (None, Some(reply)) => matches!(reply, Reply::Lock(_)),
+                    (Some(Body::Increment { .. }), _) | (None, Some(Reply::Increment(_))) => {
+                        Event::IncrementReply {
+                            id: IncrementRequestId(id),
+                            reply: lost.map(|()| unreachable!()),
+                        }
+                    }
+                    (Some(Body::Commit(_)), _) | (None, Some(Reply::Commit(_))) => {
+                        Event::CommitReply { id: CommitRequestId(id), reply: lost.map(|()| unreachable!()) }
+                    }
                     (None, None) => return Did::default(),
                 };
-                let unknown = Failure::Unknown;
-                let event = if is_lock {
-                    Event::LockReply { id: LockRequestId(id), reply: Err(unknown) }
-                } else {
-                    Event::IncrementReply { id: IncrementRequestId(id), reply: Err(unknown) }
-                };
+                self.late.extend(body.filter(|body| !body.is_read(row.mode)));
                 return self.tell(row, who.into(), event, None);
             }
             Act::Arrive(id) => {
@@ -543,6 +581,50 @@ impl World {
                 self.budget.resets -= 1;
                 self.was_reset = true;
                 self.counter = Counter::new();
+            }
+            Act::Squat(id) => {
+                self.budget.squats -= 1;
+                let Some(object) = self.publishes.get(&id) else { return Did::default() };
+                let junk = Object { payload: Bytes::from_static(b"junk"), ..(**object).clone() };
+                self.store.insert(digest(&junk), Arc::new(junk));
+            }
+            Act::Keyless => {
+                self.budget.keyless -= 1;
+                let next = self.counter.next();
+                let Some(Slot::Pinned(prev)) = next.checked_sub(1).map(|newest| self.counter.slot(newest))
+                else {
+                    return Did::default();
+                };
+                let commit = Bytes::from_static(b"no commit");
+                let pin = Pin::new(Self::engine(0, 0).sha256(&commit).unwrap(), [7; 32], [7; 32]);
+                let (prev, pin, key) = (Some(prev), Some(pin), Some(Bytes::from(vec![7; 32])));
+                let body =
+                    Body::Increment { val: Some(next), lock_id: None, prev, pin, key, commit: Some(commit) };
+                self.serve(row, u8::MAX, &body);
+            }
+            Act::Forge(id) => {
+                self.budget.forgeries -= 1;
+                let Some(object) = self.publishes.get(&id).or(self.store.get(&id)) else {
+                    return Did::default();
+                };
+                let Ok(real) = WelcomeObject::decode(object.payload.clone()) else { return Did::default() };
+                let welcome = Self::engine(0, 0).forge_welcome(&real.welcome, [7; 32]).unwrap().unwrap();
+                let payload = WelcomeObject { welcome, ..real }.encode();
+                let mut location = object.location;
+                location.object ^= 1 << 20;
+                let forged = Object { track: object.track.clone(), location, payload };
+                self.store.insert(digest(&forged), Arc::new(forged));
+            }
+            Act::WrongLock(id) => {
+                self.budget.wrong_locks -= 1;
+                let Some(Body::Increment { val, prev, pin: Some(pin), key, commit, .. }) =
+                    self.requests.iter().find(|((_, at), _)| *at == id).map(|(_, body)| body.clone())
+                else {
+                    return Did::default();
+                };
+                let part = |bytes: &[u8]| bytes.try_into().unwrap();
+                let pin = Some(Pin::new(part(pin.commit_hash()), part(pin.context_hash()), [7; 32]));
+                self.serve(row, u8::MAX, &Body::Increment { val, lock_id: None, prev, pin, key, commit });
             }
             Act::Rogue(who) => {
                 self.budget.rogues -= 1;

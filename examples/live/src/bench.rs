@@ -12,19 +12,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin};
+use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, slot_lock_message};
 use moq_mls::tracks::GroupName;
 
 use crate::clock::Clock;
 use crate::counter::http::Server;
-use crate::counter::store::Store;
-use crate::counter::{KEPT_PINS, LEASE, Service, generate_key};
+use crate::counter::store::{KEEP, Store};
+use crate::counter::{LEASE, Service, generate_key, sha256};
 use crate::counter_client::CounterClient;
 use crate::driver;
 
 /// Slots of a counter before a client takes a fresh one: a counter's row grows with its pins, and the side that
 /// did more would have larger transactions.
 const SLOTS: u64 = 32;
+/// Bytes of a commit: about what one of a group of a few dozen takes.
+const COMMIT: usize = 1500;
 /// Pairs of rounds.
 const PAIRS: usize = 40;
 
@@ -50,7 +52,7 @@ impl Side for Bare {
         let mut reply = None;
         let now = self.1.now();
         self.0.transact(&request.counter, now, &mut |counter| {
-            reply = Some(counter.increment(now, request, KEPT_PINS));
+            reply = Some(counter.increment(now, request, KEEP, sha256));
         })?;
         reply.context("nothing ran")
     }
@@ -134,11 +136,20 @@ fn fill(side: &dyn Side, counter: &GroupName, val: u64, prev: Option<Pin>) -> Re
         LockReply::Ok { lock_id, .. } => lock_id,
         other => bail!("lock {val}: {other:?}"),
     };
-    let mut half = [0; 32];
-    half[..8].copy_from_slice(&val.to_be_bytes());
-    let pin = Pin::new(half, half);
-    let request =
-        IncrementRequest { counter: counter.clone(), val: Some(val), lock_id, prev, pin: Some(pin) };
+    let key = |val: u64| Bytes::from(vec![val as u8; 32]);
+    let lock = sha256(&slot_lock_message(counter, val, &key(val)));
+    let mut request = IncrementRequest::draft(counter.clone());
+    (request.val, request.lock_id, request.prev) = (Some(val), lock_id, prev);
+    let pin = match val.checked_sub(1) {
+        None => Pin::genesis([0; 32], lock),
+        Some(before) => {
+            let commit = Bytes::from(vec![val as u8; COMMIT]);
+            let pin = Pin::new(sha256(&commit), [0; 32], lock);
+            (request.key, request.commit) = (Some(key(before)), Some(commit));
+            pin
+        }
+    };
+    request.pin = Some(pin);
     match side.increment(&request)? {
         IncrementReply::Ok(_) => Ok(pin),
         other => bail!("increment {val}: {other:?}"),

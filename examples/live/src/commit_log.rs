@@ -17,7 +17,7 @@ use moq_mls::tracks::{FullTrackName, Location, SenderId, TrackNamespace};
 /// The track's name.
 const SEEN: &str = "seen";
 /// Epochs that are kept: as far back as the counter service keeps pins, a member can catch up.
-const KEPT_EPOCHS: usize = crate::counter::KEPT_PINS;
+const KEPT_EPOCHS: usize = crate::counter::store::KEEP.pins;
 /// Objects kept for each epoch: nobody honest makes more.
 const KEPT_OBJECTS: usize = 64;
 

@@ -13,90 +13,154 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SecureRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use moq_mls::Timestamp;
 use moq_mls::counter::http::{
-    Call, Headers, HttpRequest, HttpResponse, decode_request, encode_increment_reply, encode_lock_reply,
-    encode_refusal,
+    Call, Headers, HttpRequest, HttpResponse, WebPolicy, decode_request_from, encode_commit_reply,
+    encode_increment_reply, encode_lock_reply, encode_refusal,
 };
+use moq_mls::counter::service::{Counter, ServiceCrypto};
 use moq_mls::counter::{
-    CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, MAX_LOCK_ID, Reason,
-    receipt_message,
+    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
+    MAX_LOCK_ID, Reason, receipt_message,
 };
 use moq_mls::tracks::GroupName;
 
 use self::rate::Rate;
-use self::store::{Store, StoreError};
+use self::store::{KEEP, Store, StoreError};
 use self::tokens::Tokens;
 
 /// How long a lock lasts. etcd leases are whole seconds, and no shorter than its elections.
 pub const LEASE: Duration = Duration::from_secs(2);
-/// Pins kept for each counter: what members count on.
-pub const KEPT_PINS: usize = 1024;
+/// Wrong slot keys that a client may show at once, and how long it waits for another. A member shows one
+/// when it has lost its group's state; more than that is guessing.
+const WRONG_KEYS: (u32, Duration) = (20, Duration::from_secs(5));
+
+/// AWS-LC's SHA-256, and Ed25519 for receipts.
+pub struct Crypto(Ed25519KeyPair);
+
+impl ServiceCrypto for Crypto {
+    fn sha256(&self, data: &[u8]) -> [u8; 32] {
+        sha256(data)
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Bytes> {
+        Some(Bytes::copy_from_slice(self.0.sign(message).as_ref()))
+    }
+}
+
+/// AWS-LC's SHA-256.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, data).as_ref());
+    hash
+}
 
 /// The service: what it needs besides a socket.
 pub struct Service {
     store: Arc<dyn Store>,
-    key: Ed25519KeyPair,
+    crypto: Crypto,
     tokens: Option<Tokens>,
-    rate: Option<Rate>,
+    web: WebPolicy,
+    requests: Option<Rate>,
+    starts: Option<Rate>,
+    wrong_keys: Rate,
+}
+
+/// Who asks, once that is known.
+struct Client {
+    /// Whom limits are counted for: a SenderId, or an address.
+    source: String,
+    may_create: bool,
 }
 
 impl Service {
     /// A service over `store` that signs receipts with `key`. Without `tokens`, everyone may ask.
     pub fn new(store: Arc<dyn Store>, key: Ed25519KeyPair, tokens: Option<Tokens>) -> Self {
-        Self { store, key, tokens, rate: None }
+        let (wrong_keys, web) = (Rate::with(WRONG_KEYS.0, WRONG_KEYS.1), WebPolicy::default());
+        Self { store, crypto: Crypto(key), tokens, web, requests: None, starts: None, wrong_keys }
     }
 
-    /// With a limit for each client.
+    /// With a limit of requests for each client.
     #[must_use]
     pub fn with_rate(self, rate: Rate) -> Self {
-        Self { rate: Some(rate), ..self }
+        Self { requests: Some(rate), ..self }
+    }
+
+    /// With a limit of counters that each client may start.
+    #[must_use]
+    pub fn with_starts(self, starts: Rate) -> Self {
+        Self { starts: Some(starts), ..self }
+    }
+
+    /// With rules about web pages and names; without this call, no page may ask that shows no token.
+    #[must_use]
+    pub fn with_web(self, web: WebPolicy) -> Self {
+        Self { web, ..self }
     }
 
     /// The Ed25519 public key that receipts verify under: participants are configured with it.
     pub fn public_key(&self) -> Bytes {
-        Bytes::copy_from_slice(self.key.public_key().as_ref())
+        Bytes::copy_from_slice(self.crypto.0.public_key().as_ref())
     }
 
     /// Answers a request that came from `address`. Blocks on the store.
     pub fn respond(&self, now: Timestamp, address: IpAddr, request: &HttpRequest) -> HttpResponse {
-        let inbound = match decode_request(request) {
+        let inbound = match decode_request_from(request, &self.web) {
             Ok(inbound) => inbound,
             Err(error) => return encode_refusal(&error),
         };
-        let (client, allowed) = match &self.tokens {
-            Some(tokens) => match tokens.allow(inbound.call.counter(), inbound.token) {
-                Ok(sender) => (sender.to_string(), Ok(())),
-                Err(reason) => (address.to_string(), Err(reason)),
-            },
-            None => (address.to_string(), Ok(())),
-        };
-        let in_time = self.rate.as_ref().is_none_or(|rate| rate.allow(now, &client));
+        let (client, allowed) = self.client(address, &inbound.call, inbound.token);
+        let in_time = self.requests.as_ref().is_none_or(|rate| rate.allow(now, &client.source));
         let allowed = if in_time { allowed } else { Err(Reason::RateLimited) };
-        let answer = match (&inbound.call, allowed) {
-            (Call::Lock(_), Err(reason)) => Ok(encode_lock_reply(&LockReply::Error(reason))),
-            (Call::Increment(_), Err(reason)) => Ok(encode_increment_reply(&IncrementReply::Error(reason))),
-            (Call::Lock(call), Ok(())) => self.lock(now, call).map(|reply| encode_lock_reply(&reply)),
-            (Call::Increment(call), Ok(())) => {
-                self.increment(now, call).map(|reply| encode_increment_reply(&reply))
+        let answer = match &inbound.call {
+            Call::Lock(call) => {
+                let reply = allowed.map(|()| self.lock(now, &client, call));
+                settle(reply, LockReply::Error).map(|reply| encode_lock_reply(&reply))
+            }
+            Call::Increment(call) => {
+                let reply = allowed.map(|()| self.increment(now, &client, call));
+                settle(reply, IncrementReply::Error).map(|reply| encode_increment_reply(&reply))
+            }
+            Call::Commit(call) => {
+                let reply = allowed.map(|()| self.commit(now, call));
+                settle(reply, CommitReply::Error).map(|reply| encode_commit_reply(&reply))
             }
         };
-        answer.unwrap_or_else(|error| match (error, &inbound.call) {
-            (StoreError::Full, Call::Lock(_)) => encode_lock_reply(&LockReply::Error(Reason::RateLimited)),
-            (StoreError::Full, Call::Increment(_)) => {
-                encode_increment_reply(&IncrementReply::Error(Reason::RateLimited))
-            }
-            (StoreError::Failed(error), _) => {
-                tracing::error!(error = format!("{error:#}"), "store");
-                unavailable()
-            }
+        answer.unwrap_or_else(|error| {
+            tracing::error!(error = format!("{error:#}"), "store");
+            unavailable()
         })
     }
 
-    fn lock(&self, now: Timestamp, request: &LockRequest) -> Result<LockReply, StoreError> {
+    fn client(&self, address: IpAddr, call: &Call, token: Option<&str>) -> (Client, Result<(), Reason>) {
+        let from_address = |may_create| Client { source: rate::source(address), may_create };
+        let Some(tokens) = &self.tokens else { return (from_address(true), Ok(())) };
+        match tokens.allow(call.counter(), token) {
+            Ok(allowed) => {
+                let client = Client { source: allowed.sender.to_string(), may_create: allowed.create };
+                (client, Ok(()))
+            }
+            Err(reason) => (from_address(false), Err(reason)),
+        }
+    }
+
+    /// Why a client may not take slot 0 of a counter, if it asks for that and the counter has none.
+    fn refuses_start(&self, now: Timestamp, client: &Client, val: u64, counter: &Counter) -> Option<Reason> {
+        if val != 0 || counter.next() != 0 {
+            return None;
+        }
+        if !client.may_create {
+            return Some(Reason::Forbidden);
+        }
+        let over = self.starts.as_ref().is_some_and(|starts| !starts.has(now, &client.source));
+        over.then_some(Reason::RateLimited)
+    }
+
+    fn lock(&self, now: Timestamp, client: &Client, request: &LockRequest) -> Result<LockReply, StoreError> {
         let mut token = [0; 16];
         aws_lc_rs::rand::SystemRandom::new()
             .fill(&mut token)
@@ -104,7 +168,10 @@ impl Service {
         let token = Bytes::copy_from_slice(&token);
         let mut reply = None;
         self.store.transact(&request.counter, now, &mut |counter| {
-            reply = Some(counter.lock(now, request.val, token.clone(), LEASE));
+            reply = Some(match self.refuses_start(now, client, request.val, counter) {
+                Some(reason) => LockReply::Error(reason),
+                None => counter.lock(now, request.val, token.clone(), LEASE),
+            });
         })?;
         let mut reply = reply.context("the store ran nothing")?;
         if let LockReply::CounterError(state) = &mut reply {
@@ -113,31 +180,83 @@ impl Service {
         Ok(reply)
     }
 
-    fn increment(&self, now: Timestamp, request: &IncrementRequest) -> Result<IncrementReply, StoreError> {
-        if request.lock_id.as_ref().is_some_and(|id| id.len() > MAX_LOCK_ID) {
+    fn increment(
+        &self,
+        now: Timestamp,
+        client: &Client,
+        request: &IncrementRequest,
+    ) -> Result<IncrementReply, StoreError> {
+        let too_long = request.commit.as_ref().is_some_and(|commit| commit.len() > self.store.max_commit());
+        if too_long || request.lock_id.as_ref().is_some_and(|id| id.len() > MAX_LOCK_ID) {
             return Ok(IncrementReply::Error(Reason::TooLarge));
         }
-        let mut reply = None;
+        // By whoever guesses, not by the counter: otherwise one who guesses would keep its members out.
+        if request.pin.is_some() && !self.wrong_keys.has(now, &client.source) {
+            return Ok(IncrementReply::Error(Reason::RateLimited));
+        }
+        let (mut reply, mut started) = (None, false);
+        let asked = request.val.unwrap_or(0);
         self.store.transact(&request.counter, now, &mut |counter| {
-            reply = Some(counter.increment(now, request, KEPT_PINS));
+            let unused = counter.next() == 0;
+            let answer = match self.refuses_start(now, client, asked, counter) {
+                Some(reason) => IncrementReply::Error(reason),
+                None => counter.increment(now, request, KEEP, sha256),
+            };
+            started = unused && matches!(answer, IncrementReply::Ok(_));
+            reply = Some(answer);
         })?;
+        if let (true, Some(starts)) = (started, &self.starts) {
+            starts.allow(now, &client.source);
+        }
         let mut reply = reply.context("the store ran nothing")?;
-        if let IncrementReply::Ok(state) | IncrementReply::CounterError(state) = &mut reply {
-            self.sign(&request.counter, request.val, state);
+        match &mut reply {
+            IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
+                self.sign(&request.counter, request.val, state);
+            }
+            IncrementReply::WrongKey(state) => {
+                self.wrong_keys.allow(now, &client.source);
+                self.sign(&request.counter, request.val.and_then(|val| val.checked_sub(1)), state);
+            }
+            _ => {}
         }
         Ok(reply)
     }
 
+    fn commit(&self, now: Timestamp, request: &CommitRequest) -> Result<CommitReply, StoreError> {
+        let (counter, commit) = self.store.read(&request.counter, request.val, now)?;
+        // The counter has no commits with it: what it says is the state alone.
+        let mut reply = counter.commit(request.val);
+        if let CommitReply::CounterError(state) = &mut reply {
+            self.sign(&request.counter, Some(request.val), state);
+        }
+        Ok(match (reply, commit) {
+            (CommitReply::CounterError(state), Some(commit)) => CommitReply::Found { state, commit },
+            (reply, _) => reply,
+        })
+    }
+
     fn sign(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
         if let (Some(val), Some(pin)) = (val, &state.pin) {
-            let signature = self.key.sign(&receipt_message(id, val, pin));
-            state.receipt = Some(Bytes::copy_from_slice(signature.as_ref()));
+            state.receipt = self.crypto.sign(&receipt_message(id, val, pin));
         }
     }
 
     /// Whether the store answers.
     pub fn check(&self) -> Result<()> {
         self.store.check()
+    }
+}
+
+/// The reply, an error for what was refused or has no room; a store that failed has none.
+fn settle<R>(
+    reply: Result<Result<R, StoreError>, Reason>,
+    error: impl FnOnce(Reason) -> R,
+) -> Result<R, anyhow::Error> {
+    match reply {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(StoreError::Failed(failed))) => Err(failed),
+        Ok(Err(StoreError::Full)) => Ok(error(Reason::RateLimited)),
+        Err(reason) => Ok(error(reason)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The counter service as a participant calls it: one blocking request at a time, off the runtime.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use moq_mls::Failure;
 use moq_mls::counter::http::{
-    HttpRequest, HttpResponse, MAX_BODY, decode_increment_reply, decode_lock_reply, encode_increment,
-    encode_lock,
+    HttpRequest, HttpResponse, MAX_BODY, decode_commit_reply, decode_increment_reply, decode_lock_reply,
+    encode_commit, encode_increment, encode_lock,
 };
-use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest};
+use moq_mls::counter::{
+    CommitReply, CommitRequest, IncrementReply, IncrementRequest, LockReply, LockRequest,
+};
 
 /// Longest wait for an answer. The machine repeats what it needs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,6 +36,10 @@ impl CounterClient {
         let base = base.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
             bail!("the counter's address must begin with http:// or https://, unlike {base:?}");
+        }
+        // Whoever can read the token on its way can ask in the member's name.
+        if token.is_some() && !base.starts_with("https://") && !is_loopback(&base) {
+            bail!("a token goes out over https:// only, or to this machine, unlike {base:?}");
         }
         let mut tls = ureq::tls::TlsConfig::builder();
         if let Some(root) = root {
@@ -66,6 +73,12 @@ impl CounterClient {
     pub fn increment(&self, request: &IncrementRequest) -> Result<IncrementReply, Failure> {
         let request = encode_increment(request, self.token.as_deref()).map_err(|_| Failure::NotSent)?;
         decode_increment_reply(&self.call(&request)?).map_err(|_| Failure::Unknown)
+    }
+
+    /// Asks for a slot's commit. Blocks.
+    pub fn commit(&self, request: &CommitRequest) -> Result<CommitReply, Failure> {
+        let request = encode_commit(request, self.token.as_deref()).map_err(|_| Failure::NotSent)?;
+        decode_commit_reply(&self.call(&request)?).map_err(|_| Failure::Unknown)
     }
 
     /// Sends any request. Blocks.
@@ -102,6 +115,14 @@ impl CounterClient {
             }
         }
     }
+}
+
+/// Whether an address is this machine's own, by number or as `localhost`.
+fn is_loopback(base: &str) -> bool {
+    let Ok(uri) = base.parse::<ureq::http::Uri>() else { return false };
+    let Some(host) = uri.host() else { return false };
+    let number = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    number.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// Only what certainly was not sent is `NotSent`.

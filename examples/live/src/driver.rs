@@ -264,6 +264,13 @@ impl<E: LiveEngine> Driver<E> {
                     input.send(Input::Event(Event::IncrementReply { id, reply })).ok();
                 });
             }
+            Action::GetCommit { id, request } => {
+                let (client, input) = (self.surroundings.counter.clone(), self.input.clone());
+                tokio::task::spawn_blocking(move || {
+                    let reply = client.commit(&request);
+                    input.send(Input::Event(Event::CommitReply { id, reply })).ok();
+                });
+            }
             Action::Notify(notice) => self.tell(notice),
             other => tracing::warn!(?other, "an action that this driver does not know"),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use moq_mls::counter::http::WebPolicy;
 use moq_mls_live::counter::etcd::Etcd;
 use moq_mls_live::counter::http::Server;
 use moq_mls_live::counter::memory::Memory;
@@ -70,12 +71,26 @@ enum Run {
         /// The key that signs receipts (PKCS #8); made if there is none. The same for all services of a store
         #[arg(long, default_value = "live-state/receipts.key")]
         key: PathBuf,
-        /// Lines of TOKEN GROUP SENDER_ID: who may ask about what; read again when it changes. Without it, everyone may ask
-        #[arg(long)]
+        /// Lines of TOKEN GROUP SENDER_ID, "create" behind it for whoever may found the group: who may ask about what;
+        /// read again when it changes
+        #[arg(long, required_unless_present = "open", conflicts_with = "open")]
         tokens: Option<PathBuf>,
-        /// Most requests a second of each client, twice as many at once: a SenderId where there are tokens, otherwise an address
+        /// Everyone who can reach it may ask, and found groups: for one machine, or a network of friends
+        #[arg(long)]
+        open: bool,
+        /// Most requests a second of each client, twice as many at once: a SenderId where there are tokens, otherwise an
+        /// address (of IPv6, its /64)
         #[arg(long)]
         rate: Option<u32>,
+        /// Most groups that each client may found at once; one more after each minute
+        #[arg(long, default_value_t = 256)]
+        starts: u32,
+        /// A web page's origin (https://app.example) that may ask without a token; again for more
+        #[arg(long)]
+        origin: Vec<String>,
+        /// A name (host:port, as clients write it) that the service is asked by; again for more. Without it, any
+        #[arg(long)]
+        host: Vec<String>,
         /// A certificate chain (PEM), for HTTPS
         #[arg(long, requires = "tls_key")]
         tls_cert: Option<PathBuf>,
@@ -193,13 +208,17 @@ async fn run(command: Run) -> Result<()> {
                 () = relay.ended() => anyhow::bail!("the relay ended"),
             }
         }
-        Run::Counter { bind, store, key, tokens, rate, tls_cert, tls_key } => {
+        Run::Counter { bind, store, key, tokens, open: _, rate, starts, origin, host, tls_cert, tls_key } => {
             if let Some(folder) = key.parent() {
                 std::fs::create_dir_all(folder)
                     .with_context(|| format!("cannot make {}", folder.display()))?;
             }
             let tokens = tokens.map(|path| Tokens::load(&path)).transpose()?;
-            let mut service = Service::new(store.open()?, counter::key_in_file(&key)?, tokens);
+            let mut web = WebPolicy::default();
+            (web.origins, web.hosts) = (origin, host);
+            let mut service = Service::new(store.open()?, counter::key_in_file(&key)?, tokens)
+                .with_web(web)
+                .with_starts(Rate::with(starts, Duration::from_secs(60)));
             if let Some(per_second) = rate {
                 service = service.with_rate(Rate::new(per_second));
             }

@@ -4,6 +4,7 @@
 use bytes::{BufMut, Bytes};
 
 use crate::counter::http::message::{Headers, HttpError, MAX_COMMIT, MAX_JSON, WITH_COMMIT};
+use crate::counter::http::origin::is_media_type;
 
 /// Puts a commit behind a JSON object.
 pub(super) fn join(json: &[u8], commit: &Bytes) -> Result<Bytes, HttpError> {
@@ -21,8 +22,7 @@ pub(super) fn join(json: &[u8], commit: &Bytes) -> Result<Bytes, HttpError> {
 /// Takes a body apart: its JSON, and the commit behind it if the headers say that there is one.
 pub(super) fn split(headers: &Headers, body: &Bytes) -> Result<(Bytes, Option<Bytes>), HttpError> {
     let too_large = Err(HttpError::TooLarge("body"));
-    let with_commit = |kind: &Bytes| kind.trim_ascii().eq_ignore_ascii_case(WITH_COMMIT.as_bytes());
-    if !headers.get("content-type").is_some_and(with_commit) {
+    if !headers.get("content-type").is_some_and(|kind| is_media_type(kind, WITH_COMMIT)) {
         return if body.len() > MAX_JSON { too_large } else { Ok((body.clone(), None)) };
     }
     let Some((len, rest)) = body.split_first_chunk::<2>() else { return Err(HttpError::Field("commit")) };

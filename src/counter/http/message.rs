@@ -51,7 +51,10 @@ pub enum HttpError {
     /// The connection ended inside a response.
     #[error("the connection ended inside a response")]
     Truncated,
-    /// A path that is neither `/lock/<id>` nor `/increment/<id>`.
+    /// From a web page that is not known, or to a name that is not the service's; says by which header.
+    #[error("refused by its {0}")]
+    Forbidden(&'static str),
+    /// A path that is none of `/lock/<id>`, `/increment/<id>` and `/commit/<id>`.
     #[error("no such path")]
     NotFound,
     /// Another method than the path takes.
@@ -161,8 +164,8 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// A request as any HTTP library takes or gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A request as any HTTP library takes or gives it. `Debug` shows the length of the body, which may hold a slot key.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
@@ -172,6 +175,16 @@ pub struct HttpRequest {
     pub headers: Headers,
     /// The body.
     pub body: Bytes,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, headers, body } = self;
+        let body = format_args!("{} bytes", body.len());
+        let mut shown = f.debug_struct("HttpRequest");
+        shown.field("method", method).field("target", target).field("headers", headers);
+        shown.field("body", &body).finish()
+    }
 }
 
 /// A response as any HTTP library takes or gives it.

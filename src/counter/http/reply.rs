@@ -79,6 +79,7 @@ impl HttpError {
     fn reason(&self) -> Reason {
         match self {
             HttpError::TooLarge(_) | HttpError::Name(NameError::TooLong { .. }) => Reason::TooLarge,
+            HttpError::Forbidden(_) => Reason::Forbidden,
             _ => Reason::Malformed,
         }
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::counter::http::commit::{join, split};
 use crate::counter::http::message::{Headers, HttpError, HttpRequest, JSON, MAX_BODY, Method, WITH_COMMIT};
+use crate::counter::http::origin::{self, WebPolicy};
 use crate::counter::json::{self, Value};
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest, MAX_LOCK_ID, Pin, SLOT_KEY_LEN};
 use crate::tracks::GroupName;
@@ -134,8 +135,8 @@ pub fn encode_increment(request: &IncrementRequest, token: Option<&str>) -> Resu
     Ok(HttpRequest { method: Method::Post, target, headers, body })
 }
 
-/// Reads a request to the counter service, the service's side of [`encode_lock`] and
-/// [`encode_increment`].
+/// Reads a request to the counter service, the service's side of [`encode_lock`], [`encode_increment`] and
+/// [`encode_commit`]. Without a bearer token, what a web page had a browser send is refused.
 ///
 /// Unknown query parameters and unknown JSON fields are ignored, as is a lock's body. A target in
 /// absolute form counts as its path.
@@ -144,9 +145,22 @@ pub fn encode_increment(request: &IncrementRequest, token: Option<&str>) -> Resu
 /// Any [`HttpError`] but `Truncated` and `Status`; answer with
 /// [`encode_refusal`](super::encode_refusal).
 pub fn decode_request(request: &HttpRequest) -> Result<Inbound<'_>, HttpError> {
+    decode_request_from(request, &WebPolicy::default())
+}
+
+/// Reads a request, with rules of its own about web pages; otherwise as [`decode_request`].
+///
+/// # Errors
+/// As [`decode_request`].
+pub fn decode_request_from<'a>(
+    request: &'a HttpRequest,
+    policy: &WebPolicy,
+) -> Result<Inbound<'a>, HttpError> {
     if request.body.len() > MAX_BODY {
         return Err(HttpError::TooLarge("body"));
     }
+    let token = request.bearer()?;
+    origin::check(request, token.is_some(), policy)?;
     let (path, query) = split_target(&request.target)?;
     let call = if let Some(id) = path.strip_prefix(LOCK) {
         let counter = unescape(id)?;
@@ -169,7 +183,7 @@ pub fn decode_request(request: &HttpRequest) -> Result<Inbound<'_>, HttpError> {
     } else {
         return Err(HttpError::NotFound);
     };
-    Ok(Inbound { call, token: request.bearer()? })
+    Ok(Inbound { call, token })
 }
 
 fn increment(counter: GroupName, request: &HttpRequest) -> Result<IncrementRequest, HttpError> {

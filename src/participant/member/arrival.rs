@@ -57,6 +57,8 @@ pub(crate) fn place<E: Engine>(
 ) -> Result<Member<E::Group>, Error> {
     // Leaves of an epoch before are others' leaves by now.
     carried.intents.leaves.clear();
+    // Who waits for a Welcome does not know where the group is, and keeps what anybody makes up.
+    carried.future.forget_beyond(entry.view.epoch.saturating_add(cx.config.limits.future_epochs));
     let member = Member { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(None), carried };
     cx.deadlines.clear_phase();
     member.schedule_audit(cx);

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
+use crate::codec::pinned::ReceiptObject;
 use crate::counter::{CounterState, Pin};
 use crate::engine::{Engine, EngineError, MessageKind, Rejection, Trial};
 use crate::error::Error;
@@ -39,7 +40,7 @@ impl<G> Slot<G> {
         from: Option<SenderId>,
         bytes: Bytes,
     ) -> Result<Verdict<G>, Error> {
-        if let Some(fault) = what_is_wrong(cx, epoch, &bytes)? {
+        if let Some(fault) = is_no_commit(cx, epoch.number, &bytes)? {
             cx.fault(from, fault);
             return Ok(Verdict::Open);
         }
@@ -337,17 +338,25 @@ impl<G> Slot<G> {
     }
 }
 
-/// Why this, of the present epoch's MOQT group, is no commit on the present epoch, as far as its header tells.
-fn what_is_wrong<E: Engine>(
+/// Why an object of a Commit track can be nothing of `epoch`, as far as its header tells.
+pub(crate) fn what_is_wrong<E: Engine>(
     cx: &Context<E>,
-    epoch: &Epoch<E::Group>,
-    bytes: &Bytes,
+    epoch: u64,
+    object: &Object,
 ) -> Result<Option<Fault>, EngineError> {
+    if object.location.object % 2 == 1 {
+        return Ok(ReceiptObject::decode(object.payload.clone()).is_err().then_some(Fault::BadReceipt));
+    }
+    is_no_commit(cx, epoch, &object.payload)
+}
+
+/// Why this is no commit made in `epoch`, as far as its header tells.
+fn is_no_commit<E: Engine>(cx: &Context<E>, epoch: u64, bytes: &Bytes) -> Result<Option<Fault>, EngineError> {
     Ok(match cx.engine.classify(bytes)? {
         Ok(MessageKind::Commit { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
             Some(Fault::WrongGroup)
         }
-        Ok(MessageKind::Commit { epoch: of, .. }) if of != epoch.number => Some(Fault::WrongEpoch),
+        Ok(MessageKind::Commit { epoch: of, .. }) if of != epoch => Some(Fault::WrongEpoch),
         Ok(MessageKind::Commit { .. }) => None,
         Ok(_) | Err(_) => Some(Fault::NotMls),
     })

@@ -28,4 +28,12 @@ pub enum Flaw {
     DroppedIntent,
     /// Any KeyPackage is taken for a fresh one, whatever its object id.
     StaleKeyPackage,
+    /// Nobody compares the slot lock of a pin with the keys it is to confirm.
+    LockUnchecked,
+    /// What the service says counts without its receipt.
+    ReceiptUnchecked,
+    /// Objects go to the draft's places, which anybody can foresee.
+    ForeseeablePlaces,
+    /// A lock that another holds is waited for, however long.
+    WaitsForLock,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use crate::action::{Action, IncrementRequestId, PublishId, Timer};
-use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
+use crate::counter::{CommitReply, CounterState, IncrementReply, IncrementRequest, LockReply, Pin};
 use crate::engine::{Engine, MessageKind, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::{Event, Failure, Object};
@@ -151,7 +151,11 @@ impl Tricks {
             }
             Flaw::NoHelp if participant.inside().candidates > 0 => {
                 // It never hears of the lock, and asks again after a back-off.
-                if let Event::LockReply { reply: reply @ Ok(LockReply::Ok { .. }), .. } = event {
+                if let Event::LockReply {
+                    reply: reply @ Ok(LockReply::Ok { .. } | LockReply::Conflict { .. }),
+                    ..
+                } = event
+                {
                     *reply = Err(Failure::Unknown);
                 }
             }
@@ -159,6 +163,10 @@ impl Tricks {
                 participant.drop_outbox();
             }
             Flaw::StaleKeyPackage => take_key_package(participant, now, event),
+            Flaw::LockUnchecked => fit_locks(participant, now, event),
+            Flaw::ReceiptUnchecked => participant.forget_service_key(),
+            Flaw::ForeseeablePlaces => participant.use_foreseeable_places(),
+            Flaw::WaitsForLock => participant.forget_conflicts(),
             _ => {}
         }
     }
@@ -371,6 +379,25 @@ fn commits<'a, E: Engine>(
             && !is_own(participant, object)
     };
     objects.iter().filter(present).map(|object| &object.payload)
+}
+
+/// Changes the lock of a pin that the service tells into the one that the keys at hand make.
+fn fit_locks<E: Engine>(participant: &mut Participant<E>, now: Timestamp, event: &mut Event) {
+    let state = match event {
+        Event::LockReply { reply: Ok(LockReply::CounterError(state)), .. }
+        | Event::IncrementReply {
+            reply: Ok(IncrementReply::Ok(state) | IncrementReply::CounterError(state)),
+            ..
+        }
+        | Event::CommitReply {
+            reply: Ok(CommitReply::Found { state, .. } | CommitReply::CounterError(state)),
+            ..
+        } => state,
+        _ => return,
+    };
+    if let Some(pin) = &mut state.pin {
+        *pin = participant.fit_lock(now, pin);
+    }
 }
 
 /// Lets a KeyPackage wait for a commit without a look at how old it is.

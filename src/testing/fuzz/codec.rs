@@ -8,8 +8,9 @@ use crate::codec::{
 };
 use crate::counter::http::{Call, encode_refusal};
 use crate::counter::http::{
-    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_increment_reply, decode_lock_reply,
-    decode_request, encode_commit, encode_increment, encode_increment_reply, encode_lock, encode_lock_reply,
+    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_commit_reply, decode_increment_reply,
+    decode_lock_reply, decode_request, encode_commit, encode_commit_reply, encode_increment,
+    encode_increment_reply, encode_lock, encode_lock_reply,
 };
 
 /// - decoding never panics, and takes no more than there is;
@@ -136,6 +137,9 @@ pub(super) fn http(data: &[u8]) {
         }
         if let Ok(reply) = decode_increment_reply(&message) {
             assert_eq!(decode_increment_reply(&encode_increment_reply(&reply)).as_ref(), Ok(&reply));
+        }
+        if let Ok(reply) = decode_commit_reply(&message) {
+            assert_eq!(decode_commit_reply(&encode_commit_reply(&reply)).as_ref(), Ok(&reply));
         }
     }
 }

@@ -6,18 +6,32 @@ use arbitrary::Unstructured;
 use bytes::Bytes;
 
 use crate::counter::service::{CounterService, ServiceConfig};
-use crate::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, Reason};
+use crate::counter::{
+    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin,
+    Reason, slot_lock_message,
+};
 use crate::testing::faults::Receipts;
+use crate::testing::sha256;
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
 
 const KEEP: usize = 3;
+/// Of the three pins kept, two commits at most, and not more bytes than this.
+const KEEP_COMMITS: usize = 2;
+const KEEP_BYTES: usize = 6;
 const LEASE: Duration = Duration::from_millis(100);
+
+/// What filled a slot: its pin if it has one, and the commit that came along.
+#[derive(Clone, Default)]
+struct Filled {
+    pin: Option<Pin>,
+    commit: Bytes,
+}
 
 /// One counter, told as its whole history.
 #[derive(Default)]
 struct Model {
-    slots: Vec<Option<Pin>>,
+    slots: Vec<Filled>,
     lock: Option<(Bytes, Timestamp)>,
     filled_by: Option<Bytes>,
 }
@@ -32,8 +46,8 @@ impl Model {
         let slot = val.and_then(|v| usize::try_from(v).ok()).filter(|v| *v < self.slots.len());
         if let Some(slot) = slot {
             let kept = slot + KEEP >= self.slots.len();
-            state.pin = self.slots[slot].filter(|_| kept);
-            state.pin_forgotten = self.slots[slot].is_some() && !kept;
+            state.pin = self.slots[slot].pin.filter(|_| kept);
+            state.pin_forgotten = self.slots[slot].pin.is_some() && !kept;
         }
         state
     }
@@ -53,17 +67,32 @@ impl Model {
         LockReply::Ok { lock_id: Some(token), expires_in: LEASE }
     }
 
+    /// The key that opens a slot's lock follows from its number, see [`lock_of`].
     fn increment(&mut self, now: Timestamp, request: &IncrementRequest) -> IncrementReply {
-        let pinned = self.slots.first().is_some_and(Option::is_some);
+        let pinned = self.slots.first().is_some_and(|first| first.pin.is_some());
+        let brings = request.key.is_some() || request.commit.is_some();
         match (request.val, request.pin) {
             (None, Some(_)) => IncrementReply::Error(Reason::Malformed),
-            (_, None) if request.prev.is_some() => IncrementReply::Error(Reason::Malformed),
+            (Some(0), Some(_)) if brings => IncrementReply::Error(Reason::Malformed),
+            (_, None) if brings || request.prev.is_some() => IncrementReply::Error(Reason::Malformed),
             (Some(val), Some(pin)) => {
                 if !pinned && !self.slots.is_empty() {
                     return IncrementReply::Error(Reason::UnpinnedId);
                 }
-                if val == self.next() && request.prev == self.slots.last().copied().flatten() {
-                    self.slots.push(Some(pin));
+                if val == self.next() && request.prev == self.slots.last().and_then(|slot| slot.pin) {
+                    if let Some(before) = val.checked_sub(1) {
+                        if request.key.as_deref() != Some(&[before as u8; 32][..]) {
+                            return IncrementReply::WrongKey(self.state(Some(before)));
+                        }
+                        let Some(commit) = request.commit.as_ref().filter(|commit| !commit.is_empty()) else {
+                            return IncrementReply::Error(Reason::CommitRequired);
+                        };
+                        if sha256(commit)[..] != *pin.commit_hash() {
+                            return IncrementReply::Error(Reason::Malformed);
+                        }
+                    }
+                    let commit = request.commit.clone().unwrap_or_default();
+                    self.slots.push(Filled { pin: Some(pin), commit });
                     self.lock = None;
                     return IncrementReply::Ok(self.state(Some(val)));
                 }
@@ -85,7 +114,7 @@ impl Model {
                 }
                 match self.live(now).cloned() {
                     Some((token, _)) if request.lock_id.as_ref().is_none_or(|id| *id == token) => {
-                        self.slots.push(None);
+                        self.slots.push(Filled::default());
                         self.lock = None;
                         self.filled_by = Some(token);
                         IncrementReply::Ok(self.state(None))
@@ -95,18 +124,46 @@ impl Model {
             }
         }
     }
+
+    fn commit(&self, val: u64) -> CommitReply {
+        let state = self.state(Some(val));
+        let slot =
+            usize::try_from(val).ok().and_then(|slot| self.slots.get(slot).map(|filled| (slot, filled)));
+        let Some((slot, Filled { pin: Some(_), commit })) = slot else {
+            return CommitReply::CounterError(state);
+        };
+        // What the newer ones leave: the newest is kept in any case.
+        let newer = &self.slots[slot..];
+        let bytes: usize = newer.iter().map(|filled| filled.commit.len()).sum();
+        if newer.len() == 1 || (newer.len() <= KEEP_COMMITS && bytes <= KEEP_BYTES) {
+            CommitReply::Found { state, commit: commit.clone() }
+        } else {
+            CommitReply::CounterError(state)
+        }
+    }
+}
+
+/// The lock of slot `val` as all clients here make it: its key is 32 times the number.
+fn lock_of(counter: &GroupName, val: u64) -> [u8; 32] {
+    sha256(&slot_lock_message(counter, val, &[val as u8; 32]))
 }
 
 /// - every answer is the one of a second implementation that keeps the whole history;
-/// - so a slot's pin never changes, and no slot is filled twice.
+/// - so a slot's pin never changes, no slot is filled twice, none without the key of the slot before and
+///   the commit that its pin names, and the commits kept are those within the bounds.
 pub(super) fn counter(data: &[u8]) {
     let mut u = Unstructured::new(data);
-    let config = ServiceConfig { kept_pins: KEEP, lease: LEASE, ..ServiceConfig::default() };
+    let config = ServiceConfig {
+        kept_pins: KEEP,
+        kept_commits: KEEP_COMMITS,
+        kept_commit_bytes: KEEP_BYTES,
+        lease: LEASE,
+        ..ServiceConfig::default()
+    };
     let mut service = CounterService::new(config, Receipts::default());
     let ids = ["a", "b"].map(|name| GroupName::try_from(name).expect("a name"));
     let mut models = [Model::default(), Model::default()];
     let mut now = Timestamp::from_millis(0);
-    let pin = |n: u8| Pin::new([n % 8; 32], [0; 32], [0; 32]);
     for step in 0_u8..=255 {
         let Ok([what, near, pins, wait]) = u.arbitrary::<[u8; 4]>() else { return };
         now = now.after(Duration::from_millis(u64::from(wait)));
@@ -122,10 +179,17 @@ pub(super) fn counter(data: &[u8]) {
             let request = LockRequest { counter, val };
             assert_eq!(service.lock(now, &request, token.clone()), model.lock(now, val, token));
         } else {
-            let newest = model.slots.last().copied().flatten();
+            let newest = model.slots.last().and_then(|slot| slot.pin);
             let held = model.lock.as_ref().map(|(token, _)| token.clone());
+            let made = |n: u8| Bytes::from(vec![n; usize::from(n % 4) + 1]);
+            // Of a slot that is far away there is no key; whatever is made of the number does.
+            let pin = |n: u8, val: u64| {
+                let hash = if val == 0 { [0; 32] } else { sha256(&made(n % 8)) };
+                Pin::new(hash, [n % 8; 32], lock_of(&counter, val))
+            };
+            let with_pin = what & 16 == 0;
+            let fits = pins & 0xc0 != 0xc0;
             let request = IncrementRequest {
-                counter,
                 val: (what & 4 == 0).then_some(val),
                 lock_id: match what >> 5 & 3 {
                     0 => held,
@@ -133,12 +197,29 @@ pub(super) fn counter(data: &[u8]) {
                     2 => Some(Bytes::from_static(b"?")),
                     _ => None,
                 },
-                prev: if what & 8 == 0 { newest } else { Some(pin(pins >> 4)) },
-                pin: (what & 16 == 0).then(|| pin(pins)),
-                key: None,
-                commit: None,
+                prev: if what & 8 == 0 { newest } else { Some(pin(pins >> 4, val.saturating_sub(1))) },
+                pin: with_pin.then(|| pin(pins, val)),
+                key: match (fits, near >> 5) {
+                    (false, 0 | 1) => None,
+                    (false, 2) => Some(Bytes::from_static(&[9])),
+                    (false, 3) => Some(Bytes::from_static(&[0xff; 32])),
+                    _ if !with_pin || val == 0 => None,
+                    _ => Some(vec![(val - 1) as u8; 32].into()),
+                },
+                commit: match (fits, near >> 5) {
+                    (false, 4 | 5) => None,
+                    (false, 6) => Some(made(pins.wrapping_add(1) % 8)),
+                    (false, 7) => Some(Bytes::new()),
+                    _ if !with_pin || val == 0 => None,
+                    _ => Some(made(pins % 8)),
+                },
+                counter: counter.clone(),
             };
             assert_eq!(service.increment(now, &request), model.increment(now, &request), "{request:?}");
+            for val in [val, model.next().saturating_sub(u64::from(wait % 5))] {
+                let request = CommitRequest { counter: counter.clone(), val };
+                assert_eq!(service.commit(&request), model.commit(val), "{request:?}");
+            }
         }
     }
 }

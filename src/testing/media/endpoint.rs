@@ -161,6 +161,7 @@ impl MediaEndpoint {
         let keys = participant.all_epoch_keys()?;
         let Some(first) = keys.first().map(|keys| keys.secret.epoch()) else {
             self.stop();
+            self.resume(now);
             return Ok(());
         };
         self.member_since = Some(first);
@@ -222,7 +223,9 @@ impl MediaEndpoint {
         let members: BTreeSet<SenderId> = keys.members.iter().cloned().collect();
         if !members.is_empty() {
             for gone in self.members.difference(&members).filter(|m| **m != self.me) {
-                let removal = Removal { since: now, to_pass: Some(epoch) };
+                // Who seals nothing need not switch; whether what comes after it leaks is looked at by itself.
+                let to_pass = self.ring.sealing().is_ok().then_some(epoch);
+                let removal = Removal { since: now, to_pass };
                 self.removed.entry(gone.clone()).or_insert(removal);
             }
             self.removed.retain(|sender, _| !members.contains(sender));
@@ -373,6 +376,9 @@ impl MediaEndpoint {
                             self.stats.worst_switch_ms = self.stats.worst_switch_ms.max(took);
                         }
                     }
+                }
+                RingNotice::Silent { .. } => {
+                    self.removed.values_mut().for_each(|removal| removal.to_pass = None);
                 }
                 _ => {}
             }

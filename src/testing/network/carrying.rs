@@ -7,15 +7,15 @@ use bytes::Bytes;
 use super::strangers::STRANGER;
 use super::{ByWire, Faults, Wire, World};
 use crate::codec::{Decode, Encode, ObjectStream};
-use crate::counter::Pin;
 use crate::counter::http::{
-    Call, HttpRequest, HttpResponse, Inbound, decode_request, encode_increment_reply,
+    Call, HttpRequest, HttpResponse, Inbound, decode_request, encode_commit_reply, encode_increment_reply,
 };
-use crate::counter::service::{CounterService, Slot};
+use crate::counter::service::{Counter, CounterService, Slot, Slots};
+use crate::counter::{CommitReply, IncrementReply, IncrementRequest, Pin};
 use crate::engine::Engine;
 use crate::event::Failure;
 use crate::namespace::Output;
-use crate::testing::faults::Receipts;
+use crate::testing::faults::{Receipts, ServiceFlaw};
 use crate::testing::session::{HttpId, Incoming, Outgoing, read_request};
 use crate::testing::world::Parcel;
 use crate::time::Timestamp;
@@ -142,11 +142,11 @@ impl<E: Engine> World<E, ByWire> {
 
     /// A request arrives at the counter service.
     pub(super) fn at_counter(&mut self, who: usize, life: u64, id: HttpId, bytes: &Bytes) {
-        let broken = self.carriage.ignores_prev.then(|| self.newest_pin(who));
+        let flaw = self.carriage.service_flaw.map(|flaw| (flaw, self.newest_pin(who)));
         let request = read_request(bytes);
         let reply = self.ask(who, |service, now, token| {
-            request.map(|request| match broken {
-                Some(newest) => respond_to_any_prev(service, now, &request, token, newest),
+            request.map(|request| match flaw {
+                Some((flaw, newest)) => respond_wrongly(flaw, service, now, &request, token, newest),
                 None => service.respond(now, &request, token),
             })
         });
@@ -190,19 +190,47 @@ impl<E: Engine> World<E, ByWire> {
     }
 }
 
-/// The answer of a service that is broken on purpose: it takes any `prev` for right.
-fn respond_to_any_prev(
+/// The answer of a service that is broken on purpose.
+pub(super) fn respond_wrongly(
+    flaw: ServiceFlaw,
     service: &mut CounterService<Receipts>,
     now: Timestamp,
     request: &HttpRequest,
     token: Bytes,
     newest: Option<Pin>,
 ) -> HttpResponse {
-    if let Ok(Inbound { call: Call::Increment(mut increment), .. }) = decode_request(request)
-        && increment.pin.is_some()
-    {
-        increment.prev = newest;
-        return encode_increment_reply(&service.increment(now, &increment));
+    let call = decode_request(request).map(|Inbound { call, .. }| call);
+    match (flaw, call) {
+        (ServiceFlaw::IgnoresPrev, Ok(Call::Increment(mut increment))) if increment.pin.is_some() => {
+            increment.prev = newest;
+            encode_increment_reply(&service.increment(now, &increment))
+        }
+        (ServiceFlaw::IgnoresKeys, Ok(Call::Increment(increment))) => {
+            if let IncrementReply::WrongKey(_) = service.increment(now, &increment) {
+                fill(service, now, &increment);
+            }
+            encode_increment_reply(&service.increment(now, &increment))
+        }
+        (ServiceFlaw::KeepsNoCommits, Ok(Call::Commit(call))) => {
+            let reply = match service.commit(&call) {
+                CommitReply::Found { state, .. } => CommitReply::CounterError(state),
+                reply => reply,
+            };
+            encode_commit_reply(&reply)
+        }
+        _ => service.respond(now, request, token),
     }
-    service.respond(now, request, token)
+}
+
+/// Fills the next slot as an increment asks for it, whatever its key.
+fn fill(service: &mut CounterService<Receipts>, now: Timestamp, increment: &IncrementRequest) {
+    let id = &increment.counter;
+    let (Some(counter), Some(pin)) = (service.get(id), increment.pin) else { return };
+    let Slots::Pinned { mut kept, mut commits } = counter.slots().clone() else { return };
+    kept.push_back(pin);
+    commits.push_back(increment.commit.clone().unwrap_or_default());
+    let next = counter.next().saturating_add(1);
+    if let Some(counter) = Counter::restore(next, Slots::Pinned { kept, commits }, None) {
+        service.insert(now, id, counter);
+    }
 }

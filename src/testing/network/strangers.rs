@@ -1,5 +1,6 @@
 //! Who is no participant and uses the relay all the same.
 
+use super::carrying::respond_wrongly;
 use super::{ByWire, World};
 use bytes::Bytes;
 
@@ -27,7 +28,10 @@ impl<E: Engine> World<E, ByWire> {
     /// Asks the counter service as anybody may who reaches it, and throws the answer away.
     pub fn ask_as_stranger(&mut self, request: &HttpRequest) {
         let token = Bytes::copy_from_slice(&self.tokens.next_u64().to_be_bytes());
-        self.counter.respond(self.now, request, token);
+        match self.carriage.service_flaw {
+            Some(flaw) => respond_wrongly(flaw, &mut self.counter, self.now, request, token, None),
+            None => self.counter.respond(self.now, request, token),
+        };
     }
 
     /// The stranger sits next to the relay: what it sends is there at once.

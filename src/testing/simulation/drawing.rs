@@ -57,7 +57,7 @@ impl Draw {
             choices: None,
             flaw: None,
             attacks: Attacks::NONE,
-            ignores_prev: false,
+            service_flaw: None,
             steps: self.steps(participants),
         };
         self.set_attacks(&mut scenario);

@@ -2,6 +2,7 @@
 
 use crate::config::SafetyMode;
 use crate::engine::Engine;
+use crate::testing::faults::ServiceFlaw;
 use crate::testing::flaws::Flaw;
 use crate::testing::simulation::profiles::Profile;
 use crate::testing::simulation::scenario::Scenario;
@@ -13,16 +14,20 @@ pub struct Mutant {
     /// What it is.
     pub name: &'static str,
     flaw: Option<Flaw>,
-    ignores_prev: bool,
+    service: Option<ServiceFlaw>,
     profiles: &'static [Profile],
 }
 
 const fn mutant(name: &'static str, flaw: Flaw, profiles: &'static [Profile]) -> Mutant {
-    Mutant { name, flaw: Some(flaw), ignores_prev: false, profiles }
+    Mutant { name, flaw: Some(flaw), service: None, profiles }
+}
+
+const fn service(name: &'static str, flaw: ServiceFlaw, profiles: &'static [Profile]) -> Mutant {
+    Mutant { name, flaw: None, service: Some(flaw), profiles }
 }
 
 /// Every deliberate bug.
-pub const MUTANTS: [Mutant; 13] = [
+pub const MUTANTS: [Mutant; 18] = [
     mutant("apply on receipt", Flaw::ApplyOnReceipt, &[Profile::Counter, Profile::Storm]),
     mutant("apply before the pin", Flaw::ApplyBeforePin, &[Profile::Counter]),
     mutant("second commit for a slot", Flaw::SecondCommit, &[Profile::Counter, Profile::Storm]),
@@ -35,7 +40,12 @@ pub const MUTANTS: [Mutant; 13] = [
     mutant("reused KeyPackage", Flaw::ReusedKeyPackage, &[Profile::Storm, Profile::Relay]),
     mutant("dropped intent", Flaw::DroppedIntent, &[Profile::Loss, Profile::Counter]),
     mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Loss, Profile::Relay]),
-    Mutant { name: "no prev check", flaw: None, ignores_prev: true, profiles: &[Profile::Reset] },
+    service("no prev check", ServiceFlaw::IgnoresPrev, &[Profile::Reset]),
+    service("no key check", ServiceFlaw::IgnoresKeys, &[Profile::Reachable]),
+    service("no commits kept", ServiceFlaw::KeepsNoCommits, &[Profile::Relay, Profile::Storm]),
+    mutant("no receipt check", Flaw::ReceiptUnchecked, &[Profile::Between]),
+    mutant("foreseeable places", Flaw::ForeseeablePlaces, &[Profile::Outsider]),
+    mutant("lock waited for", Flaw::WaitsForLock, &[Profile::Reachable]),
 ];
 
 /// How a bug was found.
@@ -59,7 +69,7 @@ impl Mutant {
             let mut scenario = Scenario::generate(profile, seed, most);
             scenario.mode = SafetyMode::Pinned;
             scenario.flaw = self.flaw;
-            scenario.ignores_prev = self.ignores_prev;
+            scenario.service_flaw = self.service;
             let outcome = run(&scenario, kit);
             if outcome.failure.is_some() {
                 return Some(Caught { runs, scenario, outcome });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::SafetyMode;
 use crate::testing::flaws::Flaw;
-use crate::testing::network::Faults;
+use crate::testing::network::{Faults, ServiceFlaw};
 use crate::testing::simulation::attacking::Attacks;
 use crate::testing::simulation::profiles::Profile;
 use crate::tracks::CommitTrackPolicy;
@@ -80,8 +80,8 @@ pub struct Scenario {
     pub flaw: Option<Flaw>,
     /// Who attacks all the while.
     pub attacks: Attacks,
-    /// A deliberate bug of the service: it does not look at `prev`.
-    pub ignores_prev: bool,
+    /// A deliberate bug of the service.
+    pub service_flaw: Option<ServiceFlaw>,
     /// What happens.
     pub steps: Vec<Op>,
 }

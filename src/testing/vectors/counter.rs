@@ -7,10 +7,14 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
 use crate::counter::http::{
-    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_increment_reply, decode_lock_reply,
+    Decoded, Headers, HttpLimits, HttpRequest, HttpResponse, Method, decode_commit_reply,
+    decode_increment_reply, decode_lock_reply, encode_commit, encode_commit_reply, encode_increment,
 };
 use crate::counter::service::{CounterService, ServiceConfig, ServiceCrypto};
-use crate::counter::{CounterState, IncrementReply, LockReply, Pin, receipt_message};
+use crate::counter::{
+    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, Pin,
+    receipt_message, slot_lock_message,
+};
 use crate::testing::sha256;
 use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::time::{Timestamp, millis};
@@ -37,89 +41,162 @@ fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
-fn pin(n: u8) -> Pin {
-    if n == 0 {
-        Pin::genesis([0xa0; 32], [0xb0; 32])
-    } else {
-        Pin::new([n; 32], [0xa0 | n; 32], [0xb0 | n; 32])
-    }
+/// The slot key of epoch `n`.
+fn slot_key(n: u8) -> [u8; 32] {
+    [0xc0 | n; 32]
 }
 
-/// `(milliseconds, request line, body)`.
-fn script() -> Vec<(u64, String, String)> {
-    let get = |at, target: &str| (at, format!("GET {target}"), String::new());
-    let post = |at, target: &str, body: String| (at, format!("POST {target}"), body);
-    let h = |p: Pin| hex::encode(p.as_bytes());
-    let pinned = |val: u64, prev: Option<Pin>, pin: Pin| {
-        let prev = prev.map(h).unwrap_or_default();
-        format!(r#"{{"val":{val},"prev":"{prev}","pin":"{}"}}"#, h(pin))
+fn commit(n: u8) -> Bytes {
+    Bytes::from(vec![0xe0 | n; 8])
+}
+
+/// The pin of slot `n` of the counter "room".
+fn pin(n: u8) -> Pin {
+    let room = GroupName::try_from("room").expect("a name");
+    let lock = sha256(&slot_lock_message(&room, n.into(), &slot_key(n)));
+    let context = [0xa0 | n; 32];
+    if n == 0 { Pin::genesis(context, lock) } else { Pin::new(sha256(&commit(n)), context, lock) }
+}
+
+/// The increment of "room" that fills slot `n` behind `prev`, as a member sends it.
+fn fills(n: u8, prev: u8) -> IncrementRequest {
+    let mut request = IncrementRequest::draft(GroupName::try_from("room").expect("a name"));
+    (request.val, request.pin) = (Some(n.into()), Some(pin(n)));
+    if n > 0 {
+        request.prev = Some(pin(prev));
+        request.key = Some(Bytes::copy_from_slice(&slot_key(n - 1)));
+        request.commit = Some(commit(n));
+    }
+    request
+}
+
+/// `(milliseconds, request)`.
+fn script() -> Vec<(u64, HttpRequest)> {
+    let plain = |method, target: &str, headers, body: String| HttpRequest {
+        method,
+        target: target.to_owned(),
+        headers,
+        body: body.into(),
     };
+    let get = |at, target: &str| (at, plain(Method::Get, target, Headers::default(), String::new()));
+    let json = || Headers::from_iter([("Content-Type", "application/json")]);
+    let post = |at, target: &str, body: &str| {
+        let headers = if body.is_empty() { Headers::default() } else { json() };
+        (at, plain(Method::Post, target, headers, body.to_owned()))
+    };
+    let increment =
+        |at, request: &IncrementRequest| (at, encode_increment(request, None).expect("a request"));
+    let read = |at, val| {
+        let counter = GroupName::try_from("room").expect("a name");
+        (at, encode_commit(&CommitRequest { counter, val }, None).expect("a request"))
+    };
+    let with = |n, prev, edit: fn(&mut IncrementRequest)| {
+        let mut request = fills(n, prev);
+        edit(&mut request);
+        request
+    };
+    let from_page = |at, method, target: &str, lines: &[(&str, &str)]| {
+        let headers = Headers::from_iter(lines.iter().map(|(name, value)| (*name, value.to_string())));
+        (at, plain(method, target, headers, String::new()))
+    };
+    let old = IncrementRequest { counter: GroupName::try_from("old").expect("a name"), ..fills(1, 0) };
+    let mut later = encode_increment(&with(1, 0, |r| r.commit = None), None).expect("a request");
+    let text = String::from_utf8(later.body.to_vec()).expect("JSON");
+    later.body = text.replace('}', r#","later":[1,{"x":null}]}"#).into();
     vec![
         get(0, "/lock/room?val=0"),
         get(10, "/lock/room?val=0"),
         get(20, "/lock/room?val=3"),
-        post(30, "/increment/room", pinned(0, None, pin(0))),
-        post(40, "/increment/room", pinned(0, None, pin(0))),
-        post(50, "/increment/room", pinned(0, None, pin(9))),
+        read(25, 0),
+        increment(30, &with(0, 0, |r| r.commit = Some(commit(1)))),
+        increment(32, &fills(0, 0)),
+        increment(40, &fills(0, 0)),
+        increment(50, &with(0, 0, |r| r.pin = Some(pin(9)))),
         get(60, "/lock/room?val=0"),
         get(70, "/lock/room?val=1"),
         get(2069, "/lock/room?val=1"),
         get(2070, "/lock/room?val=1"),
-        post(2080, "/increment/room", pinned(1, Some(pin(9)), pin(1))),
-        post(2090, "/increment/room", pinned(1, Some(pin(0)), pin(1))),
-        post(2100, "/increment/room", String::new()),
-        post(2110, "/increment/room", pinned(2, Some(pin(1)), pin(2))),
+        // Not behind that pin; then without a key, with another epoch's, without the commit, with another.
+        increment(2080, &fills(1, 9)),
+        increment(2081, &with(1, 0, |r| r.key = None)),
+        increment(2082, &with(1, 0, |r| r.key = Some(Bytes::copy_from_slice(&slot_key(1))))),
+        increment(2083, &with(1, 0, |r| r.commit = None)),
+        increment(2084, &with(1, 0, |r| r.commit = Some(commit(2)))),
+        increment(2090, &fills(1, 0)),
+        // Filled, its key opens nothing any more and need not.
+        increment(2092, &with(1, 0, |r| r.key = None)),
+        (2094, later),
+        increment(2096, &with(1, 0, |r| r.pin = Some(pin(9)))),
+        post(2100, "/increment/room", ""),
+        increment(2110, &fills(2, 1)),
+        increment(2112, &fills(3, 2)),
         get(2120, "/lock/room?val=0"),
         get(2130, "/lock/room?val=1"),
-        post(2140, "/increment/old", String::new()),
+        read(2131, 0),
+        read(2132, 1),
+        read(2133, 2),
+        read(2134, 3),
+        read(2135, 4),
+        post(2140, "/increment/old", ""),
         get(2150, "/lock/old?val=0"),
-        post(2160, "/increment/old", String::new()),
-        post(2170, "/increment/old", pinned(1, None, pin(1))),
+        post(2160, "/increment/old", ""),
+        increment(2170, &old),
+        get(2175, "/commit/old?val=0"),
         get(2180, "/lock/a%20b%2Fc?val=0"),
         get(2190, "/lock/room"),
         get(2200, "/lock/room?val=x"),
         get(2210, "/lock/%2E?val=0"),
         get(2220, "/unlock/room?val=0"),
         get(2230, "/increment/room"),
-        post(2240, "/increment/room", "{\"val\":1".to_owned()),
-        post(
-            2250,
-            "/increment/room",
-            pinned(2, Some(pin(1)), pin(2)).replace('}', r#","later":[1,{"x":null}]}"#),
-        ),
+        post(2235, "/commit/room?val=1", ""),
+        post(2240, "/increment/room", "{\"val\":1"),
+        // From a page of another site.
+        from_page(2260, Method::Get, "/lock/staff?val=0", &[("Sec-Fetch-Site", "cross-site")]),
+        from_page(2270, Method::Post, "/increment/staff", &[("Origin", "https://evil.example")]),
+        from_page(2280, Method::Post, "/increment/staff", &[("Content-Type", "text/plain")]),
     ]
 }
 
 fn exchanges() -> Value {
-    let config = ServiceConfig { lease: Duration::from_secs(2), kept_pins: 2, ..ServiceConfig::default() };
+    let config = ServiceConfig {
+        lease: Duration::from_secs(2),
+        kept_pins: 3,
+        kept_commits: 2,
+        ..ServiceConfig::default()
+    };
     let mut service = CounterService::new(config, Key(key()));
     let cases: Vec<Value> = script()
         .into_iter()
         .enumerate()
-        .map(|(n, (at, line, body))| {
-            let mut request = format!("{line} HTTP/1.1\r\nHost: counter.example\r\n");
-            if !body.is_empty() || line.starts_with("POST") {
-                request += &format!("Content-Length: {}\r\n", body.len());
-            }
-            request = format!("{request}\r\n{body}");
+        .map(|(n, (at, request))| {
+            let request = request.to_bytes("counter.example").expect("a request");
             let token = format!("token-{n}");
             let answer = answer(&mut service, at, &request, &token);
-            json!({ "at": at, "token": hex(token.as_bytes()), "request": request, "response": answer })
+            let mut case = json!({ "at": at, "token": hex(token.as_bytes()) });
+            for (name, bytes) in [("request", &request), ("response", &answer)] {
+                let (name, value) = match std::str::from_utf8(bytes) {
+                    Ok(text) => (name.to_owned(), json!(text)),
+                    Err(_) => (format!("{name}_hex"), hex(bytes)),
+                };
+                case[name] = value;
+            }
+            case
         })
         .collect();
     json!({
         "format": "counter exchanges", "version": VERSION, "source": "draft section 7",
-        "lease_ms": 2000, "kept_pins": 2, "receipt_private_key": hex(&[7; 32]), "exchanges": cases,
+        "lease_ms": 2000, "kept_pins": 3, "kept_commits": 2, "receipt_private_key": hex(&[7; 32]),
+        "exchanges": cases,
     })
 }
 
-/// What a service answers to the bytes of a request; for the test that runs the file, too.
-fn answer<C: ServiceCrypto>(service: &mut CounterService<C>, at: u64, request: &str, token: &str) -> String {
-    let decoded = HttpRequest::decode(request.as_bytes(), &HttpLimits::default());
-    let Ok(Decoded::Complete { message, .. }) = decoded else { panic!("{request}") };
+/// What a service answers to the bytes of a request.
+fn answer<C: ServiceCrypto>(service: &mut CounterService<C>, at: u64, request: &[u8], token: &str) -> Bytes {
+    let decoded = HttpRequest::decode(request, &HttpLimits::default());
+    let Ok(Decoded::Complete { message, .. }) = decoded else { panic!("{}", request.escape_ascii()) };
     let now = Timestamp::from_millis(at);
     let response = service.respond(now, &message, Bytes::copy_from_slice(token.as_bytes()));
-    String::from_utf8(response.to_bytes().expect("a response").to_vec()).expect("ASCII")
+    response.to_bytes().expect("a response")
 }
 
 /// What services say, that of others among them, and what a client makes of it.
@@ -137,23 +214,36 @@ fn replies() -> Value {
         (with_body(412, r#"{"result":"counter_error","current":7}"#), "the counter"),
         (with_body(412, r#"{"current":"9007199254740993","pin_forgotten":true}"#), "a counter in a string"),
         (with_body(412, "{}"), "no counter"),
+        (with_body(403, r#"{"result":"wrong_key","current":7}"#), "a key that opens nothing"),
         (with_body(403, "<html>no</html>"), "a proxy's refusal"),
         (with_body(503, ""), "a status that means nothing here"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}".to_owned(), "cut short"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), "chunked"),
     ];
+    let state = CounterState { current: 4, pin: Some(pin(3)), receipt: None, pin_forgotten: false };
+    let found = encode_commit_reply(&CommitReply::Found { state, commit: commit(3) });
+    let found = found.to_bytes().expect("a response");
     let cases: Vec<Value> = texts
         .into_iter()
-        .map(|(text, name)| {
-            let decoded = HttpResponse::decode(text.as_bytes(), true, &HttpLimits::default());
-            let (lock, increment) = match decoded {
+        .map(|(text, name)| (Bytes::from(text), name))
+        .chain([(found, "a commit")])
+        .map(|(bytes, name)| {
+            let unknown = || json!("unknown");
+            let decoded = HttpResponse::decode(&bytes, true, &HttpLimits::default());
+            let (lock, increment, commit) = match decoded {
                 Ok(Decoded::Complete { message, .. }) => (
-                    decode_lock_reply(&message).map_or(json!("unknown"), |r| lock_reply(&r)),
-                    decode_increment_reply(&message).map_or(json!("unknown"), |r| increment_reply(&r)),
+                    decode_lock_reply(&message).map_or_else(|_| unknown(), |r| lock_reply(&r)),
+                    decode_increment_reply(&message).map_or_else(|_| unknown(), |r| increment_reply(&r)),
+                    decode_commit_reply(&message).map_or_else(|_| unknown(), |r| commit_reply(&r)),
                 ),
-                Ok(Decoded::Incomplete) | Err(_) => (json!("unknown"), json!("unknown")),
+                Ok(Decoded::Incomplete) | Err(_) => (unknown(), unknown(), unknown()),
             };
-            json!({ "name": name, "response": text, "lock": lock, "increment": increment })
+            let mut case = json!({ "name": name, "lock": lock, "increment": increment, "commit": commit });
+            match std::str::from_utf8(&bytes) {
+                Ok(text) => case["response"] = json!(text),
+                Err(_) => case["response_hex"] = hex(&bytes),
+            }
+            case
         })
         .collect();
     json!({ "format": "counter replies", "version": VERSION, "source": "draft section 7", "cases": cases })
@@ -194,6 +284,18 @@ fn increment_reply(reply: &IncrementReply) -> Value {
         IncrementReply::CounterError(s) => state("counter_error", s),
         IncrementReply::WrongKey(s) => state("wrong_key", s),
         IncrementReply::Error(reason) => json!({ "result": "error", "reason": reason.as_str() }),
+    }
+}
+
+fn commit_reply(reply: &CommitReply) -> Value {
+    match reply {
+        CommitReply::Found { state: s, commit } => {
+            let mut found = state("ok", s);
+            found["commit"] = hex(commit);
+            found
+        }
+        CommitReply::CounterError(s) => state("counter_error", s),
+        CommitReply::Error(reason) => json!({ "result": "error", "reason": reason.as_str() }),
     }
 }
 

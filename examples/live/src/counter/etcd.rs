@@ -4,6 +4,13 @@
 //! etcd takes the lock away, by its own clock, whatever becomes of the service that gave it. A step
 //! reads both, runs, and writes what it changed in a transaction that holds only if neither changed
 //! since; otherwise another service came first, and the step runs again.
+//!
+//! Commits lie at `<prefix>cmt/<id><slot>`, each written in the transaction that fills its slot. etcd takes no
+//! request over 1.5 MB unless it is told to, so that a commit over [`MAX_COMMIT`] is refused here; base64 in
+//! the gateway's JSON makes a commit a third longer on its way, which etcd does not count.
+//!
+//! A counter of which only slot 0 is filled lies under an etcd lease, which every request about it renews: it is
+//! gone [`IDLE`] after the last, full or not. The next slot takes it out of the lease, and it is never dropped.
 
 use std::time::Duration;
 
@@ -12,15 +19,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use moq_mls::Timestamp;
-use moq_mls::counter::service::{Counter, Lock};
+use moq_mls::counter::service::{Counter, Lock, Slots};
 use moq_mls::tracks::GroupName;
 use serde_json::{Value, json};
 
 use super::LEASE;
-use super::store::{MAX_COUNTERS, Step, Store, StoreError, encode_slots, read_slots};
+use super::store::{Change, IDLE, MAX_COUNTERS, Record, Step, Store, StoreError};
 
 /// Longest wait for etcd.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest commit that is stored, bytes: with the pins in the same transaction, within what etcd takes by default.
+pub const MAX_COMMIT: usize = 1 << 20;
 /// How often a step is run again before the store counts as failed.
 const TRIES: usize = 64;
 
@@ -33,7 +42,7 @@ pub struct Etcd {
 
 /// What is there of one counter.
 struct Found {
-    counter: Counter,
+    record: Record,
     /// The revisions of both keys; 0 for a key that is not there.
     slots_revision: i64,
     lock_revision: i64,
@@ -75,10 +84,6 @@ impl Etcd {
         let answer = self.call("/v3/kv/txn", &body)?;
         let row = |at: usize| answer["responses"][at]["response_range"]["kvs"][0].clone();
         let (slots, lock) = (row(0), row(1));
-        let (next, kept) = match slots.is_null() {
-            true => (0, moq_mls::counter::service::Slots::Unused),
-            false => read_slots(&mut Bytes::from(value(&slots)?))?,
-        };
         let mut held = None;
         if !lock.is_null() {
             // Its deadline is etcd's to know; asking costs a round trip that only a Conflict needs.
@@ -87,29 +92,60 @@ impl Etcd {
             let left = number(&left["TTL"]).max(0).unsigned_abs().saturating_add(1);
             held = Some(Lock { id: value(&lock)?.into(), until: now.after(Duration::from_secs(left)) });
         }
-        let counter = Counter::restore(next, kept, held).context("a damaged counter")?;
+        let record = match (slots.is_null(), held) {
+            (false, held) => Record::decode_slots(&value(&slots)?, held)?,
+            (true, held) => {
+                let counter = Counter::restore(0, Slots::Unused, held).context("a damaged lock")?;
+                Record { counter, ..Record::default() }
+            }
+        };
+        // Under a lease there is slot 0 alone. One that has just ended is not renewed, and the row is gone.
+        if let Some(lease) = slots["lease"].as_str().filter(|lease| *lease != "0") {
+            self.call("/v3/lease/keepalive", &json!({ "ID": lease }))?;
+        }
         let (slots_revision, lock_revision) = (number(&slots["mod_revision"]), number(&lock["mod_revision"]));
-        Ok(Found { counter, slots_revision, lock_revision })
+        Ok(Found { record, slots_revision, lock_revision })
+    }
+
+    fn lease(&self, lasts: Duration) -> Result<String> {
+        let grant = self.call("/v3/lease/grant", &json!({ "TTL": lasts.as_secs().to_string() }))?;
+        Ok(grant["ID"].as_str().context("no lease")?.to_owned())
+    }
+
+    fn commit_key(&self, id: &GroupName, slot: u64) -> String {
+        BASE64.encode([self.prefix.as_bytes(), b"cmt/", id.as_bytes(), &slot.to_be_bytes()].concat())
     }
 
     /// Writes what the step changed; false if another service came first.
-    fn save(&self, id: &GroupName, found: &Found, counter: &Counter) -> Result<bool> {
+    fn save(&self, id: &GroupName, found: &Found, change: &Change) -> Result<bool> {
         let (slots, lock) = self.keys(id);
+        let (before, after) = (&found.record, &change.record);
         let mut writes = Vec::new();
-        if (counter.next(), counter.slots()) != (found.counter.next(), found.counter.slots()) {
-            writes
-                .push(json!({"request_put": {"key": slots, "value": BASE64.encode(encode_slots(counter))}}));
+        let mut granted = Vec::new();
+        if before.encode_slots() != after.encode_slots() {
+            let value = BASE64.encode(after.encode_slots());
+            let mut put = json!({ "key": slots, "value": value });
+            if after.counter.next() == 1 {
+                let lease = self.lease(IDLE)?;
+                put["lease"] = json!(lease);
+                granted.push(lease);
+            }
+            writes.push(json!({ "request_put": put }));
         }
-        let mut granted = None;
-        if counter.lock_held() != found.counter.lock_held() {
-            match counter.lock_held() {
+        if let Some((slot, commit)) = &change.added {
+            let (key, value) = (self.commit_key(id, *slot), BASE64.encode(commit));
+            writes.push(json!({"request_put": {"key": key, "value": value}}));
+        }
+        for slot in &change.dropped {
+            writes.push(json!({"request_delete_range": {"key": self.commit_key(id, *slot)}}));
+        }
+        if after.counter.lock_held() != before.counter.lock_held() {
+            match after.counter.lock_held() {
                 Some(held) => {
-                    let grant =
-                        self.call("/v3/lease/grant", &json!({ "TTL": LEASE.as_secs().to_string() }))?;
-                    let lease = grant["ID"].as_str().context("no lease")?.to_owned();
+                    let lease = self.lease(LEASE)?;
                     let value = BASE64.encode(&held.id);
                     writes.push(json!({"request_put": {"key": lock, "value": value, "lease": lease}}));
-                    granted = Some(lease);
+                    granted.push(lease);
                 }
                 None => writes.push(json!({"request_delete_range": {"key": lock}})),
             }
@@ -120,7 +156,7 @@ impl Etcd {
         let won = answer["succeeded"].as_bool().unwrap_or(false);
         // A lease that holds nothing would only wait for its end. That of a lock that is done with does:
         // ending it sooner costs a round trip.
-        if let (false, Some(lease)) = (won, granted) {
+        for lease in granted.iter().filter(|_| !won) {
             self.call("/v3/lease/revoke", &json!({ "ID": lease })).ok();
         }
         Ok(won)
@@ -139,19 +175,34 @@ impl Store for Etcd {
     fn transact(&self, id: &GroupName, now: Timestamp, step: Step<'_>) -> Result<(), StoreError> {
         for _ in 0..TRIES {
             let found = self.load(id, now)?;
-            let mut counter = found.counter.clone();
-            step(&mut counter);
-            if counter == found.counter {
-                return Ok(());
-            }
-            if found.slots_revision == 0 && counter.next() > 0 && self.is_full()? {
+            let Some(change) = found.record.after(step) else { return Ok(()) };
+            if found.slots_revision == 0 && change.record.counter.next() > 0 && self.is_full()? {
                 return Err(StoreError::Full);
             }
-            if self.save(id, &found, &counter)? {
+            if self.save(id, &found, &change)? {
                 return Ok(());
             }
         }
         Err(anyhow::anyhow!("others came first {TRIES} times").into())
+    }
+
+    fn read(&self, id: &GroupName, val: u64, now: Timestamp) -> Result<(Counter, Option<Bytes>), StoreError> {
+        let record = self.load(id, now)?.record;
+        let commit = match record.commit_len(val) {
+            Some(0) => Some(Bytes::new()),
+            Some(_) => {
+                let row = self.call("/v3/kv/range", &json!({ "key": self.commit_key(id, val) }))?;
+                let row = &row["kvs"][0];
+                // Dropped between the two reads: not kept.
+                if row.is_null() { None } else { Some(Bytes::from(value(row)?)) }
+            }
+            None => None,
+        };
+        Ok((record.counter, commit))
+    }
+
+    fn max_commit(&self) -> usize {
+        MAX_COMMIT
     }
 
     fn check(&self) -> Result<()> {

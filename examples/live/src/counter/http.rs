@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use moq_mls::counter::http::{Headers, HttpRequest, HttpResponse, MAX_BODY, Method};
+use moq_mls::counter::http::{Headers, HttpRequest, HttpResponse, MAX_BODY, MAX_JSON, Method};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,6 +24,8 @@ use crate::clock::Clock;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most connections at once.
 const MAX_CONNECTIONS: usize = 4096;
+/// Most bodies at once that are too long to be JSON alone: a commit has up to 4 MiB.
+const MAX_LARGE: usize = 64;
 /// How long open connections may finish after a stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -31,6 +33,7 @@ const GRACE: Duration = Duration::from_secs(5);
 struct App {
     service: Arc<Service>,
     clock: Clock,
+    large: Arc<Semaphore>,
 }
 
 /// A service that listens.
@@ -50,7 +53,7 @@ impl Server {
     ) -> Result<Self> {
         let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
         let address = listener.local_addr()?;
-        let app = App { service, clock: Clock::new() };
+        let app = App { service, clock: Clock::new(), large: Arc::new(Semaphore::new(MAX_LARGE)) };
         let router = Router::new().route("/healthz", get(health)).fallback(counter).with_state(app);
         let (stop, stopped) = watch::channel(false);
         let tls = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
@@ -156,10 +159,18 @@ async fn counter(
         .map(|(name, value)| (name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes())))
         .collect();
     let method = Method::new(parts.method.as_str());
-    // Neither the query nor a header is logged: tokens are secrets.
+    // Neither the query, nor a header, nor a body is logged: tokens and slot keys are secrets.
     let (path, verb) = (parts.uri.path().to_owned(), parts.method);
-    let response = match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(body)) => {
+    let length = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    let has_body = length.is_some() || parts.headers.contains_key("transfer-encoding");
+    let is_large = has_body && length.is_none_or(|length: usize| length > MAX_JSON);
+    let reading = async {
+        let turn = if is_large { app.large.clone().acquire_owned().await.ok() } else { None };
+        // Held until the answer is made: the body is in memory until then.
+        to_bytes(body, MAX_BODY).await.map(|body| (body, turn))
+    };
+    let response = match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(Ok((body, _turn))) => {
             let request = HttpRequest { method, target, headers, body };
             let (service, now) = (app.service.clone(), app.clock.now());
             let answer = tokio::task::spawn_blocking(move || service.respond(now, address, &request)).await;

@@ -1,15 +1,17 @@
 //! Bearer tokens: who may ask about which group. The draft leaves it open (section 7, TODO).
 //!
-//! A token belongs to one SenderId and allows it some groups. Taking its line out of the file revokes it,
+//! A token belongs to one SenderId and allows it some groups, and all later generations of each (`room~...`).
+//! Only a token of scope `create` takes slot 0 of one. Taking its line out of the file revokes it,
 //! within a second and without a restart; do so before the member is removed from the group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
 use moq_mls::counter::Reason;
 use moq_mls::tracks::{GroupName, SenderId};
 
@@ -19,7 +21,17 @@ const FRESH: Duration = Duration::from_millis(500);
 /// Whose a token is, and for which groups.
 struct Grant {
     sender: SenderId,
-    groups: BTreeSet<GroupName>,
+    /// The groups by the root of their names, and whether it may create them.
+    groups: BTreeMap<Bytes, bool>,
+}
+
+/// What a token allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allowed {
+    /// Whose it is.
+    pub sender: SenderId,
+    /// It may take slot 0 of the group's counter.
+    pub create: bool,
 }
 
 /// By the hash of the token: looking one up then takes no time that depends on how much of it was guessed.
@@ -40,7 +52,7 @@ struct Watched {
 }
 
 impl Tokens {
-    /// Reads lines of `TOKEN GROUP SENDER_ID`; `#` begins a comment. Follows the file from then on.
+    /// Reads lines of `TOKEN GROUP SENDER_ID`, `create` behind it if it may do that; `#` begins a comment. Follows the file from then on.
     pub fn load(path: &Path) -> Result<Self> {
         let seen = version(path);
         let grants = Grants::load(path)?;
@@ -48,18 +60,19 @@ impl Tokens {
         Ok(Self { grants: Mutex::new(grants), file: Some(Mutex::new(file)) })
     }
 
-    /// Lets `sender`, who shows `token`, ask about `group`.
-    pub fn add(&mut self, token: &str, group: GroupName, sender: SenderId) -> Result<()> {
-        self.grants.get_mut().unwrap_or_else(PoisonError::into_inner).add(token, group, sender)
+    /// Lets `sender`, who shows `token`, ask about `group`, and create it if `create` says so.
+    pub fn add(&mut self, token: &str, group: &GroupName, sender: SenderId, create: bool) -> Result<()> {
+        self.grants.get_mut().unwrap_or_else(PoisonError::into_inner).add(token, group, sender, create)
     }
 
     /// Who asks: `Unauthenticated` (401) without a token, `Forbidden` (403) with one that is not for this group.
-    pub fn allow(&self, group: &GroupName, token: Option<&str>) -> Result<SenderId, Reason> {
+    pub fn allow(&self, group: &GroupName, token: Option<&str>) -> Result<Allowed, Reason> {
         self.follow();
         let token = token.ok_or(Reason::Unauthenticated)?;
         let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
         let grant = grants.0.get(&hash(token)).ok_or(Reason::Forbidden)?;
-        if grant.groups.contains(group) { Ok(grant.sender.clone()) } else { Err(Reason::Forbidden) }
+        let create = *grant.groups.get(&group.root()).ok_or(Reason::Forbidden)?;
+        Ok(Allowed { sender: grant.sender.clone(), create })
     }
 
     /// Reads the file again if it has changed. One that cannot be read changes nothing, and is said aloud.
@@ -96,20 +109,26 @@ impl Grants {
                 continue;
             }
             // The line itself is not shown: it holds a secret.
-            let at = || format!("{}: line {}: TOKEN GROUP SENDER_ID expected", path.display(), number + 1);
-            let [token, group, sender] =
-                line.split_whitespace().collect::<Vec<_>>().try_into().ok().with_context(at)?;
+            let expected = "TOKEN GROUP SENDER_ID [create] expected";
+            let at = || format!("{}: line {}: {expected}", path.display(), number + 1);
+            let (token, group, sender, create) = match line.split_whitespace().collect::<Vec<_>>()[..] {
+                [token, group, sender] => (token, group, sender, false),
+                [token, group, sender, "create"] => (token, group, sender, true),
+                _ => bail!("{}", at()),
+            };
             let sender = SenderId::new(sender.to_owned()).with_context(at)?;
-            grants.add(token, GroupName::try_from(group).with_context(at)?, sender).with_context(at)?;
+            // Its later generations are covered; a name that is one would cover its root.
+            let group = GroupName::chosen(group.to_owned()).with_context(at)?;
+            grants.add(token, &group, sender, create).with_context(at)?;
         }
         Ok(grants)
     }
 
-    fn add(&mut self, token: &str, group: GroupName, sender: SenderId) -> Result<()> {
-        let fresh = Grant { sender: sender.clone(), groups: BTreeSet::new() };
+    fn add(&mut self, token: &str, group: &GroupName, sender: SenderId, create: bool) -> Result<()> {
+        let fresh = Grant { sender: sender.clone(), groups: BTreeMap::new() };
         let grant = self.0.entry(hash(token)).or_insert(fresh);
         ensure!(grant.sender == sender, "a token is one participant's only");
-        grant.groups.insert(group);
+        *grant.groups.entry(group.root()).or_default() |= create;
         Ok(())
     }
 }

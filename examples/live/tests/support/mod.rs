@@ -9,8 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin};
+use bytes::Bytes;
+use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, slot_lock_message};
 use moq_mls::tracks::GroupName;
+use moq_mls_live::counter::sha256;
 use moq_mls_live::counter_client::CounterClient;
 
 /// A child that does not outlive the test.
@@ -40,7 +42,7 @@ fn reachable(port: u16) {
 /// The counter command as a process.
 pub fn counter_process(folder: &Path, port: u16, store: &str) -> Killed {
     let child = Command::new(env!("CARGO_BIN_EXE_moq-mls-live"))
-        .args(["counter", "--bind", &format!("127.0.0.1:{port}"), "--store", store, "--key"])
+        .args(["counter", "--open", "--bind", &format!("127.0.0.1:{port}"), "--store", store, "--key"])
         .arg(folder.join("receipts.key"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -82,21 +84,39 @@ pub fn etcd(folder: &Path) -> Option<(Killed, String)> {
     }
 }
 
-/// A pin that tells slots and tries apart.
-pub fn pin(slot: u64, try_: u8) -> Pin {
-    let mut half = [try_; 32];
-    half[..8].copy_from_slice(&slot.to_be_bytes());
-    Pin::new(half, half)
+/// The slot key of epoch `val` of every group here.
+pub fn slot_key(val: u64) -> Bytes {
+    vec![val as u8; 32].into()
+}
+
+/// The commit of a slot, which tells tries apart.
+pub fn commit(val: u64, try_: u8) -> Bytes {
+    [&[try_][..], &val.to_be_bytes()].concat().into()
+}
+
+/// The increment that fills a slot behind `prev`.
+pub fn increment(counter: &GroupName, val: u64, try_: u8, prev: Option<Pin>) -> IncrementRequest {
+    let lock = sha256(&slot_lock_message(counter, val, &slot_key(val)));
+    let mut request = IncrementRequest::draft(counter.clone());
+    (request.val, request.prev) = (Some(val), prev);
+    request.pin = Some(match val.checked_sub(1) {
+        None => Pin::genesis([try_; 32], lock),
+        Some(before) => {
+            let commit = commit(val, try_);
+            let pin = Pin::new(sha256(&commit), [try_; 32], lock);
+            (request.key, request.commit) = (Some(slot_key(before)), Some(commit));
+            pin
+        }
+    });
+    request
 }
 
 /// Fills a slot with a pin.
 pub fn fill(client: &CounterClient, counter: &GroupName, val: u64, prev: Option<Pin>) -> Pin {
     let lock = client.lock(&LockRequest { counter: counter.clone(), val }).unwrap();
     let LockReply::Ok { lock_id, .. } = lock else { panic!("lock {val}: {lock:?}") };
-    let pin = pin(val, 1);
-    let request =
-        IncrementRequest { counter: counter.clone(), val: Some(val), lock_id, prev, pin: Some(pin) };
+    let request = IncrementRequest { lock_id, ..increment(counter, val, 1, prev) };
     let reply = client.increment(&request).unwrap();
     assert!(matches!(reply, IncrementReply::Ok(_)), "increment {val}: {reply:?}");
-    pin
+    request.pin.unwrap()
 }
