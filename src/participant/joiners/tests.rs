@@ -19,6 +19,7 @@ fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
         credential: Credential { kind: 1, data: name(identity) },
         reference: name(who),
         sequence: None,
+        group: None,
         expires: Timestamp::from_secs(9),
     };
     Waiting { message: name(who), info, object: 1, place: 0, hold, wanted: false, replacing: None }
