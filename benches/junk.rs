@@ -8,19 +8,25 @@
 //!   tries; the long one has 64 KiB of made-up content.
 //! - `bytes`: no MLS at all, on all tracks.
 //! - `replayed_key_package`, `replayed_leave`: real ones, again at their places.
+//! - `forged_key_package`: a member's next one, with a signature that is none; `stranger_key_package`: a good one of somebody
+//!   new, who is let wait.
+//! - `altered_leave`, `altered_commit`: as short as can be, with the sender data of a real one of this epoch, under other
+//!   members' names. Only those can make them who have seen the real one. The first four leave requests are tried.
 //!
 //! `junk_us_per_object` is the worst of them. `junk_core_share` is how much of a core one of them keeps busy that
-//! fills 1 Mbit/s, the worst again. `junk_changed_leave_us` stands apart: a leave request whose last byte was
-//! changed, which only those can make who have seen a real one of this epoch.
+//! fills 1 Mbit/s, the worst again. `junk_commits_tried_ms` stands apart: all altered commits that a member tries in one
+//! epoch, `Limits::commits_per_epoch` of them. None of those that `altered_commit` counts is tried any more.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod support;
 
 use std::hint::black_box;
 
-use self::support::{BenchEngine, Seat, engine, group, pin, timed};
+use self::support::{BenchEngine, Seat, engine, group, timed};
 use bytes::Bytes;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
+use moq_mls::counter::Pin;
+use moq_mls::mls::SEQUENCE_EXTENSION;
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId, TrackKind};
 use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
 
@@ -35,12 +41,28 @@ const WARM_UP: u64 = 100;
 /// Of a byte as the relay sends it.
 const BYTES_PER_SECOND: f64 = 1e6 / 8.0;
 
+type Joiner = Seat<BenchEngine<Provider>>;
+
 /// One who was told that the group is there, and its KeyPackage.
-fn joiner(name: &str) -> (Seat<BenchEngine<Provider>>, Object) {
-    let mut seat = Seat::outside(engine::<Provider>(name), Config::new(group()), NOW, 1);
+fn joiner(name: &str) -> (Joiner, Object) {
+    let mut seat = Seat::new(engine::<Provider>(name), Config::new(group()), NOW).outside(1);
     seat.handle(Command::Join);
     let key_package = seat.take(|k| matches!(k, TrackKind::KeyPackage(_)));
     (seat, key_package)
+}
+
+/// Lets it in by what the committer of epoch 1 published.
+fn enter(joiner: &mut Joiner, pin: Pin, published: &[Object]) {
+    let tracks = joiner.machine().tracks().clone();
+    let welcome = TrackKind::Welcome(joiner.machine().sender_id().clone());
+    let find = |wanted: &dyn Fn(&TrackKind) -> bool| {
+        published.iter().find(|o| tracks.classify(&o.track).is_some_and(|k| wanted(&k))).unwrap().clone()
+    };
+    joiner.decided(1, pin);
+    joiner.world.publish(&find(&|k| matches!(k, TrackKind::Tree(_))));
+    joiner.handle(Event::Object(find(&|k| *k == welcome)));
+    assert_eq!(joiner.machine().epoch(), Some(1));
+    joiner.published().clear();
 }
 
 /// A PrivateMessage in epoch 1, of `len` bytes behind the sender data (RFC 9420 section 6.3).
@@ -60,12 +82,36 @@ fn forged(content_type: u8, len: usize, salt: u64) -> Bytes {
     out.into()
 }
 
+/// Copy number `i` of a PrivateMessage in epoch 1: all that its sender data depends on, and no more.
+fn altered(message: &Bytes, i: u64) -> Bytes {
+    // As `forged` writes them: up to the authenticated data, which is none, and the sender data.
+    let at = 5 + group().as_bytes().len() + 8 + 2 + 29;
+    assert_eq!((message[at - 30], message[at - 29]), (0, 28));
+    let mut out = message[..at].to_vec();
+    out.push(32 + 3);
+    let sample = at + (1 << (message[at] >> 6));
+    out.extend_from_slice(&message[sample..sample + 32]);
+    out.extend_from_slice(&i.to_be_bytes()[5..]);
+    out.into()
+}
+
+/// A KeyPackage with another number in its leaf, which it is not signed for.
+fn renumbered(key_package: &Bytes, sequence: u64) -> Bytes {
+    let mut out = key_package.to_vec();
+    // The extension's type, and the length of what is in it.
+    let [high, low] = SEQUENCE_EXTENSION.to_be_bytes();
+    let at = out.windows(3).position(|w| w == [high, low, 40]).unwrap() + 3;
+    out[at..at + 8].copy_from_slice(&sequence.to_be_bytes());
+    out.into()
+}
+
 /// A member of a group of its own, and what others showed there.
 struct Rig {
     member: Member,
     senders: Vec<SenderId>,
     key_package: Object,
     leave: Object,
+    update: Object,
 }
 
 impl Rig {
@@ -75,29 +121,26 @@ impl Rig {
         let mut committer = Seat::new(engine::<Provider>("committer"), config, NOW);
         committer.handle(Command::Join);
         let (mut leaver, key_package) = joiner("leaver");
+        let (mut updater, another) = joiner("updater");
         committer.handle(Event::Object(key_package.clone()));
-        for i in 2..MEMBERS {
+        committer.handle(Event::Object(another));
+        for i in 3..MEMBERS {
             committer.handle(Event::Object(joiner(&format!("m{i}")).1));
         }
         committer.run_to(1);
-        let id = leaver.machine().sender_id().clone();
-        let objects: Vec<Object> = committer.published().drain(..).collect();
-        let find = |wanted: &dyn Fn(&TrackKind) -> bool| {
-            let tracks = committer.machine().tracks();
-            objects.iter().find(|o| tracks.classify(&o.track).is_some_and(|k| wanted(&k))).unwrap().clone()
-        };
-        let commit = find(&|k| matches!(k, TrackKind::Commit(_)));
-        leaver.decided(1, pin(committer.machine(), &commit.payload));
-        leaver.world.publish(&find(&|k| matches!(k, TrackKind::Tree(_))));
-        leaver.handle(Event::Object(find(&|k| *k == TrackKind::Welcome(id.clone()))));
-        assert_eq!(leaver.machine().epoch(), Some(1));
-        leaver.published().clear();
+        let published: Vec<Object> = committer.published().drain(..).collect();
+        let pin = committer.pin_of(1);
+        enter(&mut leaver, pin, &published);
         leaver.handle(Command::Leave);
         let leave = leaver.take(|k| matches!(k, TrackKind::KeyPackage(_)));
+        enter(&mut updater, pin, &published);
+        updater.handle(Command::Update);
+        updater.run_to(2);
+        let update = updater.take(|k| matches!(k, TrackKind::Commit(_)));
         let member = committer.world.take(0).unwrap();
         assert_eq!((member.epoch(), member.members().count()), (Some(1), MEMBERS));
         let senders = member.members().map(|m| m.sender.clone()).collect();
-        Self { member, senders, key_package, leave }
+        Self { member, senders, key_package, leave, update }
     }
 
     fn sender(&self, i: u64) -> &SenderId {
@@ -150,12 +193,28 @@ fn main() {
     });
     let replayed_key_package = spent(|rig, _| rig.key_package.clone());
     let replayed_leave = spent(|rig, _| rig.leave.clone());
-    let changed_leave = spent(|rig, i| {
-        let mut payload = rig.leave.payload.to_vec();
-        *payload.last_mut().unwrap() ^= u8::try_from(1 + i % 255).unwrap();
-        let location = Location { group: KEY_PACKAGE_GROUP, object: rig.leave.location.object + 1 + i };
-        Object { location, payload: payload.into(), ..rig.leave.clone() }
+    let forged_key_package = spent(|rig, i| {
+        let sequence = rig.key_package.location.object + 1 + i;
+        let location = Location { group: KEY_PACKAGE_GROUP, object: sequence };
+        Object {
+            location,
+            payload: renumbered(&rig.key_package.payload, sequence),
+            ..rig.key_package.clone()
+        }
     });
+    let stranger_key_package = spent(|_, i| joiner(&format!("stranger {i}")).1);
+    // The first copies of a real one are those that cost.
+    let first = |i| i < WARM_UP;
+    let altered_leave = spent(|rig, i| {
+        let payload = if first(i) { forged(2, 17, i) } else { altered(&rig.leave.payload, i) };
+        rig.beside_key_packages(i, payload)
+    });
+    let altered_commit = spent(|rig, i| rig.commit(i, altered(&rig.update.payload, i)));
+    let mut rig = Rig::new(None);
+    let tries = rig.member.config().limits.commits_per_epoch;
+    let copies: Vec<Object> =
+        (0..tries as u64).map(|i| rig.commit(i, altered(&rig.update.payload, i))).collect();
+    let (tried, ()) = timed(|| copies.into_iter().for_each(|object| rig.handle(object)));
     let kinds = [
         ("forged_commit", forged_commit),
         ("tried_commit", tried_commit),
@@ -164,6 +223,10 @@ fn main() {
         ("bytes", bytes),
         ("replayed_key_package", replayed_key_package),
         ("replayed_leave", replayed_leave),
+        ("forged_key_package", forged_key_package),
+        ("stranger_key_package", stranger_key_package),
+        ("altered_leave", altered_leave),
+        ("altered_commit", altered_commit),
     ];
     let (mut worst, mut share) = (0.0_f64, 0.0_f64);
     for (kind, (us, bytes)) in kinds {
@@ -172,7 +235,7 @@ fn main() {
         println!("figure junk_{kind}_core_share {core:.2} %");
         (worst, share) = (worst.max(us), share.max(core));
     }
-    println!("figure junk_changed_leave_us {:.1} us", changed_leave.0);
+    println!("figure junk_commits_tried_ms {:.1} ms", tried * 1e3);
     println!("figure junk_us_per_object {worst:.1} us");
     println!("figure junk_core_share {share:.2} %");
 }

@@ -13,8 +13,8 @@ use bytes::Bytes;
 
 pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
-    Attached, Built, Credential, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Next,
-    OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Credential, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member,
+    MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -79,6 +79,14 @@ pub trait Engine {
         group: &GroupName,
         sequence: u64,
     ) -> Result<OwnKeyPackage, EngineError>;
+
+    /// Reads what a KeyPackage message says of itself. No signature is verified and no identity provider asked, so
+    /// that it costs next to nothing, and nothing of it may be kept: [`Engine::inspect_key_package`] tells the same of
+    /// one that it finds good.
+    ///
+    /// # Errors
+    /// Any failure of the provider. Rejected with [`Rejection::Malformed`].
+    fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim>;
 
     /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite.
     ///

@@ -11,6 +11,7 @@
 //! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.
 
+mod altered;
 mod building;
 mod ciphers;
 mod client;

@@ -186,7 +186,7 @@ impl<E: Engine> Participant<E> {
                 Misuse::NotAMember
             }
             (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message)? {
-                Ok(info) if self.cx.misbound(&info).is_none() => return Ok(Some(info)),
+                Ok(info) if self.cx.misbound(&info.claim()).is_none() => return Ok(Some(info)),
                 Ok(_) | Err(_) => Misuse::BadKeyPackage,
             },
             _ => return Ok(None),

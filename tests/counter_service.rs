@@ -508,7 +508,7 @@ impl Model {
                 }
                 if let (Some(last), Some(before)) = (last, self.current().checked_sub(1)) {
                     let lock = |key: &Bytes| sha256(&slot_lock_message(&id(&self.name), before, key));
-                    if !opens.is_some_and(|key| lock(&key)[..] == *last.slot_lock()) {
+                    if opens.is_none_or(|key| lock(&key)[..] != *last.slot_lock()) {
                         return IncrementReply::WrongKey(self.tell(Some(before), keep));
                     }
                     match &commit {

@@ -183,6 +183,7 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
         "join",
         "open_leave",
         "open_tree",
+        "peek_key_package",
         "propose_leave",
         "random",
         "roster",
@@ -445,7 +446,7 @@ fn a_key_package_is_refused_for_what_it_is_and_not_for_a_failure() {
         let track = door.machine.tracks().key_package(peer("e").sender_id());
         object(track, KEY_PACKAGE_GROUP, 0, payload.clone())
     };
-    for method in ["classify", "inspect_key_package"] {
+    for method in ["classify", "peek_key_package", "inspect_key_package"] {
         let door = Door::member();
         let event = key_package(&door, &elsewhere());
         door.fails(method, event);

@@ -8,7 +8,7 @@
 //!   byte stream, for an embedder without an HTTP library. Bodies are delimited by Content-Length;
 //!   a message with Transfer-Encoding is refused.
 //!
-//! The draft names the two paths and the three replies (section 7). Statuses, headers and JSON
+//! The draft names the paths `lock` and `increment` and the three replies (section 7); `commit` is this crate's. Statuses, headers and JSON
 //! bodies are this crate's. Replies are read liberally, so that a service
 //! that speaks only the draft's text is understood: see [`decode_lock_reply`] and
 //! [`decode_increment_reply`].

@@ -26,7 +26,6 @@
 //! - **The end.** Slot `u64::MAX` cannot be filled, for no u64 comes after it: where a lock or an
 //!   increment would be about that slot and everything else about it is right, it is
 //!   [`Reason::Overflow`].
-//!
 //! - **Room.** The table is bounded, and so are the counters of each [source](Access::source). A counter
 //!   that was locked and never used gives its place back when its lock is gone. One of which only
 //!   slot 0 is filled, and which nobody has asked about for [`ServiceConfig::idle`], gives way to a new

@@ -74,6 +74,25 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// What a KeyPackage says of itself: anybody may have made it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyPackageClaim {
+    /// As [`KeyPackageInfo::sender`].
+    pub sender: SenderId,
+    /// As [`KeyPackageInfo::sequence`].
+    pub sequence: Option<u64>,
+    /// As [`KeyPackageInfo::group`].
+    pub group: Option<[u8; 32]>,
+}
+
+impl KeyPackageClaim {
+    /// Whether it says that it is `sender`'s and was made for this place on its track. One that knows only the draft
+    /// does not say for which.
+    pub fn may_lie_at(&self, sender: &SenderId, object_id: u64) -> bool {
+        self.sender == *sender && self.sequence.is_none_or(|sequence| sequence == object_id)
+    }
+}
+
 /// A validated KeyPackage of somebody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyPackageInfo {
@@ -92,6 +111,13 @@ pub struct KeyPackageInfo {
     pub group: Option<[u8; 32]>,
     /// The end of its lifetime.
     pub expires: Timestamp,
+}
+
+impl KeyPackageInfo {
+    /// What it says of itself, as [`Engine::peek_key_package`](crate::engine::Engine::peek_key_package) reads it.
+    pub fn claim(&self) -> KeyPackageClaim {
+        KeyPackageClaim { sender: self.sender.clone(), sequence: self.sequence, group: self.group }
+    }
 }
 
 /// A member of the group.

@@ -10,8 +10,8 @@ use mls_rs::time::MlsTime;
 
 use crate::codec::params;
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
-    MessageKind, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, judged, provider};
@@ -67,6 +67,10 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
             expires: Timestamp::from_secs(data.expiration),
             secret: Secret::new(data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?),
         })
+    }
+
+    fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
+        judged(self.claimed(message))
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {

@@ -4,7 +4,8 @@
 //! of the group for each trial costs a third of what processing does in a group of 1,000, and the group it
 //! came from is seldom looked at again. So a saved group is itself what a trial works on, and
 //! [`Engine::load`](crate::engine::Engine::load) brings it back for whoever still asks for it. What fails before
-//! it has changed the group gives it back, so that nobody but a member can make us read one.
+//! it has changed the group gives it back, and of a member's message altered copies are known (`altered`), so that nobody
+//! else can make us read many.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 
 use crate::engine::EngineError;
+use crate::mls::altered::Tried;
 use crate::mls::client::MlsEngine;
 use crate::mls::error::provider;
 use crate::mls::leaves::LeafKeys;
@@ -31,15 +33,16 @@ struct Held<C: MlsConfig> {
     saved: Option<Bytes>,
     /// Of the group's leaves, if known: handed on with the group.
     keys: Option<LeafKeys>,
+    tried: Tried,
 }
 
 impl<C: MlsConfig> MlsGroup<C> {
     pub(super) fn new(group: Inner<C>) -> Self {
-        Self::of(Held { group: Some(group), saved: None, keys: None })
+        Self::of(Held { group: Some(group), saved: None, keys: None, tried: Tried::default() })
     }
 
     pub(super) fn with_keys(group: Inner<C>, keys: LeafKeys) -> Self {
-        Self::of(Held { group: Some(group), saved: None, keys: Some(keys) })
+        Self::of(Held { group: Some(group), saved: None, keys: Some(keys), tried: Tried::default() })
     }
 
     fn of(held: Held<C>) -> Self {
@@ -58,6 +61,11 @@ impl<C: MlsConfig> MlsGroup<C> {
         self.held().keys.is_some()
     }
 
+    /// What was tried on it.
+    pub(super) fn tried<R>(&self, look: impl FnOnce(&mut Tried) -> R) -> R {
+        look(&mut self.held().tried)
+    }
+
     fn held(&self) -> MutexGuard<'_, Held<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,7 +74,12 @@ impl<C: MlsConfig> MlsGroup<C> {
 impl<C: MlsConfig> Clone for MlsGroup<C> {
     fn clone(&self) -> Self {
         let held = self.held();
-        Self::of(Held { group: held.group.clone(), saved: held.saved.clone(), keys: held.keys.clone() })
+        Self::of(Held {
+            group: held.group.clone(),
+            saved: held.saved.clone(),
+            keys: held.keys.clone(),
+            tried: held.tried.clone(),
+        })
     }
 }
 
@@ -140,7 +153,12 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// The inverse of [`save_group`](Self::save_group).
     pub(super) fn load_group(&self, saved: &Bytes) -> Result<MlsGroup<C>, EngineError> {
-        Ok(MlsGroup::of(Held { group: Some(self.read(saved)?), saved: Some(saved.clone()), keys: None }))
+        Ok(MlsGroup::of(Held {
+            group: Some(self.read(saved)?),
+            saved: Some(saved.clone()),
+            keys: None,
+            tried: Tried::default(),
+        }))
     }
 
     fn write(&self, group: &mut Inner<C>) -> Result<Bytes, EngineError> {

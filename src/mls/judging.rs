@@ -13,7 +13,9 @@ use mls_rs::group::{
 use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::{ExtensionList, MlsMessageDescription};
 
-use crate::engine::{KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial, WelcomeInfo};
+use crate::engine::{
+    KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial, WelcomeInfo,
+};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
@@ -25,6 +27,18 @@ use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
 
 impl<C: MlsConfig> MlsEngine<C> {
+    /// What a KeyPackage says of itself.
+    pub(super) fn claimed(&self, message: &Bytes) -> Result<KeyPackageClaim, Stop> {
+        let parsed = parse(message)?;
+        let key_package = parsed.as_key_package().ok_or(Rejection::Malformed)?;
+        let origin = origin(&leaf_node(message.get(4..).unwrap_or_default())?.extensions)?;
+        Ok(KeyPackageClaim {
+            sender: self.fingerprint(key_package.signing_identity())?,
+            sequence: origin.map(|origin| origin.sequence),
+            group: origin.map(|origin| origin.group),
+        })
+    }
+
     /// Validates a KeyPackage: by our rules, then by mls-rs's.
     pub(super) fn judge_key_package(&self, now: Timestamp, message: &Bytes) -> Result<KeyPackageInfo, Stop> {
         let parsed = parse(message)?;
@@ -178,16 +192,27 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         message: &Bytes,
     ) -> Result<u32, Stop> {
+        let mark = group.tried(|tried| self.mark_known(tried, message))?;
+        if let Some(answer) = mark.and_then(|mark| group.tried(|tried| tried.leave(&mark))) {
+            return Ok(answer?);
+        }
         let (_, keys, received) = self.process(group, now, message, ContentType::Proposal)?;
         // The epoch goes on with the group as it was saved: this one has used up the sender's key.
         Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {
             return Err(Rejection::Malformed.into());
         };
-        match (received.sender, &received.proposal) {
-            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Ok(leaf),
-            _ => Err(Rejection::Invalid("not a wish of a member to leave".into()).into()),
+        let leaf = match (received.sender, &received.proposal) {
+            (ProposalSender::Member(leaf), Proposal::Remove(p)) if p.to_remove() == leaf => Some(leaf),
+            _ => None,
+        };
+        if let Some(mark) = self.mark(message)? {
+            group.tried(|tried| match leaf {
+                Some(leaf) => tried.open(mark, leaf),
+                None => tried.fail(mark),
+            });
         }
+        leaf.ok_or(Rejection::Invalid("not a wish of a member to leave".into()).into())
     }
 }
 

@@ -11,6 +11,7 @@ use mls_rs::time::MlsTime;
 use mls_rs::{MlsMessage, MlsMessageDescription};
 
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage, Rejection};
+use crate::mls::altered::altered;
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider};
 use crate::mls::group::MlsGroup;
@@ -82,6 +83,11 @@ impl<C: MlsConfig> MlsEngine<C> {
         let mut at = now;
         for _ in 0..ATTEMPTS {
             let message = private(bytes, wanted)?;
+            if let Some(mark) = group.tried(|tried| self.mark_known(tried, bytes))?
+                && group.tried(|tried| tried.failed(&mark))
+            {
+                return Err(altered().into());
+            }
             // Before a group is used up for it.
             self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
             let (mut next, keys) = self.take(group)?;
@@ -99,6 +105,15 @@ impl<C: MlsConfig> MlsEngine<C> {
                 Err(e) => {
                     let again = private(bytes, wanted)?;
                     let as_it_was = changed_nothing::<C>(&mut next, again, at, &e).then_some(next);
+                    // Whether a commit that opened is good may depend on the embedder, and on the time.
+                    let for_good =
+                        wanted == ContentType::Proposal || matches!(e, MlsError::CryptoProviderError(_));
+                    if as_it_was.is_none()
+                        && for_good
+                        && let Some(mark) = self.mark(bytes)?
+                    {
+                        group.tried(|tried| tried.fail(mark));
+                    }
                     Self::give_back(group, as_it_was, keys);
                     return Err(invalid(e));
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::action::{Action, Timer};
 use crate::config::{Config, SafetyMode};
-use crate::engine::{Engine, GroupParams, KeyPackageInfo};
+use crate::engine::{Engine, GroupParams, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::alarms::Alarms;
@@ -89,8 +89,8 @@ impl<E: Engine> Context<E> {
     }
 
     /// What is wrong with the group that a KeyPackage was made for.
-    pub(crate) fn misbound(&self, info: &KeyPackageInfo) -> Option<Fault> {
-        match info.group {
+    pub(crate) fn misbound(&self, claim: &KeyPackageClaim) -> Option<Fault> {
+        match claim.group {
             Some(group) => (group != self.root_hash).then_some(Fault::WrongGroup),
             None => self.rules.binds_key_packages.then_some(Fault::Invalid),
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::codec::pinned::ReceiptObject;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::{Engine, EngineError, GroupView, KeyPackageInfo, MessageKind};
+use crate::engine::{Engine, EngineError, GroupView, MessageKind};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
@@ -137,15 +137,18 @@ impl<G> Creating<G> {
         object_id: u64,
         payload: Bytes,
     ) -> Result<(), Error> {
-        let own = |info: &KeyPackageInfo| {
-            info.sender == sender && info.sequence.is_none_or(|sequence| sequence == object_id)
-        };
-        let Some(info) = cx.engine.inspect_key_package(cx.now, &payload)?.ok().filter(own) else {
+        // The cheapest checks come first.
+        let Ok(claim) = cx.engine.peek_key_package(&payload)? else { return Ok(()) };
+        if !claim.may_lie_at(&sender, object_id) || self.carried.joiners.came_early(&sender, object_id) {
             return Ok(());
-        };
-        if let Some(fault) = cx.misbound(&info) {
+        }
+        if let Some(fault) = cx.misbound(&claim) {
             cx.fault(Some(sender), fault);
-        } else if !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits) {
+            return Ok(());
+        }
+        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(|info| info.claim() == claim)
+            && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
+        {
             cx.fault(Some(sender), Fault::TooMany);
         }
         Ok(())

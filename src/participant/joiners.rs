@@ -108,6 +108,11 @@ impl Joiners {
         newest.is_none_or(|newest| object > newest)
     }
 
+    /// Whether [`is_news`](Self::is_news) would say so, noting nothing.
+    pub(crate) fn would_be_news(&self, sender: &SenderId, object: u64) -> bool {
+        self.spent.get(sender).or_else(|| self.seen.get(sender)).is_none_or(|newest| object > *newest)
+    }
+
     /// Notes an object by which a member made itself heard: no flood of strangers' pushes it out.
     pub(crate) fn spend(&mut self, sender: &SenderId, object: u64, limits: &Limits) {
         let seen = self.seen.remove(sender).max(self.spent.get(sender).copied());
@@ -130,6 +135,11 @@ impl Joiners {
         self.gone = self.gone.max(object);
     }
 
+    /// Whether an object as new as this one is kept already, or known to be there.
+    pub(crate) fn came_early(&self, sender: &SenderId, object: u64) -> bool {
+        self.early.get(sender).is_some_and(|(seen, _)| *seen >= object)
+    }
+
     /// Keeps an object until it is known whether this participant creates the group.
     pub(crate) fn keep_early(
         &mut self,
@@ -138,10 +148,10 @@ impl Joiners {
         payload: Bytes,
         limits: &Limits,
     ) -> bool {
-        let old = self.early.get(&sender);
-        if old.is_some_and(|(seen, _)| *seen >= object) {
+        if self.came_early(&sender, object) {
             return true;
         }
+        let old = self.early.get(&sender);
         let bytes = self.early_bytes.saturating_sub(old.map_or(0, |(_, old)| old.len()));
         let bytes = bytes.saturating_add(payload.len());
         let full = old.is_none() && self.early.len() >= limits.pending_joiners;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply};
-use crate::engine::{Engine, GroupParams, KeyPackageInfo, OwnKeyPackage, Rejection};
+use crate::engine::{Engine, GroupParams, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
@@ -114,15 +114,19 @@ impl Joining {
         object_id: u64,
         payload: &Bytes,
     ) -> Result<(), Error> {
-        let own =
-            |info: &KeyPackageInfo| info.sender == sender && info.sequence.is_none_or(|s| s == object_id);
-        let Some(info) = cx.engine.inspect_key_package(cx.now, payload)?.ok().filter(own) else {
-            return Ok(());
-        };
+        // The cheapest checks come first.
         let joiners = &mut self.carried.joiners;
-        if let Some(fault) = cx.misbound(&info) {
+        let Ok(claim) = cx.engine.peek_key_package(payload)? else { return Ok(()) };
+        if !claim.may_lie_at(&sender, object_id) || joiners.came_early(&sender, object_id) {
+            return Ok(());
+        }
+        if let Some(fault) = cx.misbound(&claim) {
             cx.fault(Some(sender), fault);
-        } else if !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits) {
+            return Ok(());
+        }
+        if cx.engine.inspect_key_package(cx.now, payload)?.is_ok_and(|info| info.claim() == claim)
+            && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits)
+        {
             cx.fault(Some(sender), Fault::TooMany);
         }
         Ok(())

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
 };
 use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
@@ -237,6 +237,14 @@ impl<E: Engine> Engine for RecordedEngine<E> {
             let line =
                 self.secret(line, "secret", key.secret.as_bytes()).number("expires", key.expires.as_millis());
             (key, line)
+        })
+    }
+
+    fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
+        let line = self.asked(about("peek_key_package"), [&message[..]]);
+        self.judged(line, self.inner.peek_key_package(message), |claim, line| {
+            let line = told::claim(line, &claim);
+            (claim, line)
         })
     }
 

@@ -1,8 +1,8 @@
 //! What an engine can answer, as pieces of a line.
 
 use crate::engine::{
-    Credential, EngineError, GroupParams, GroupView, KeyPackageInfo, Member, MessageKind, Rejection,
-    WelcomeInfo,
+    Credential, EngineError, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member, MessageKind,
+    Rejection, WelcomeInfo,
 };
 use crate::recording::json::Object as Json;
 use crate::recording::lines;
@@ -71,6 +71,16 @@ fn params(line: Json, params: Option<&GroupParams>) -> Json {
         Some(params) => line.object("params", lines::params(params)),
         None => line,
     }
+}
+
+/// Describes what a KeyPackage says of itself.
+pub(super) fn claim(line: Json, claim: &KeyPackageClaim) -> Json {
+    let line = line.hex("sender", claim.sender.as_bytes());
+    let line = match &claim.group {
+        Some(group) => line.hex("group", group),
+        None => line,
+    };
+    maybe(line, "sequence", claim.sequence)
 }
 
 /// Describes a KeyPackage.

@@ -213,7 +213,10 @@ pub(crate) fn all() -> Vec<Row> {
         row("PRb the same without loss", 3, 1).restart().large(),
         Row::boot("B2 bootstrap and join, loss").loss(),
         Row::boot("B3 bootstrap and join, 1 crash").crash(),
-        Row::join("J0 Welcome only on increment Ok").flaw(Flaw::WelcomeOnlyOnOk).expects(Wedges),
+        Row::join("J0 restart, Welcome only on increment Ok")
+            .restart()
+            .flaw(Flaw::WelcomeOnlyOnOk)
+            .expects(Wedges),
         Row::join("J0b Welcome on any confirmation"),
         Row::join("J1 crash of A, no fresh KeyPackage").crash_of(0).expects(Wedges),
         Row::join("J2 crash of A, fresh KeyPackage").crash_of(0).rekeys(1).large(),
@@ -223,10 +226,15 @@ pub(crate) fn all() -> Vec<Row> {
                 .crash_of(0)
                 .flaw(Flaw::WelcomeBeforePin)
         },
-        Row { members: 2, no_prev: true, ..row("R2 no prev, service loses its state, newcomer", 3, 1) }
-            .reset()
-            .large()
-            .expects(Breaks("NoLineageFork")),
+        Row {
+            members: 2,
+            no_prev: true,
+            no_key: true,
+            ..row("R2 no prev and no key, service loses its state, newcomer", 3, 1)
+        }
+        .reset()
+        .large()
+        .expects(Breaks("NoLineageFork")),
         Row { members: 2, ..row("R4 service loses its state, newcomer", 3, 1) }.reset().large(),
         row("R4b service loses its state, 2 members", 2, 1).reset(),
         Row { members: 2, wishes: false, joins: true, ..row("R4c service loses its state, joiner", 3, 1) }

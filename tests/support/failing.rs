@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use moq_mls::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
-    MessageKind, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
 };
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Secret, Timestamp};
@@ -113,6 +113,11 @@ impl<E: Engine> Engine for Failing<E> {
     ) -> Result<OwnKeyPackage, EngineError> {
         self.plan.call("generate_key_package")?;
         self.inner.generate_key_package(now, group, sequence)
+    }
+
+    fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
+        self.plan.call("peek_key_package")?;
+        self.inner.peek_key_package(message)
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {

@@ -3,8 +3,8 @@
 //! A page of any site can send a GET, or a POST with a body of a few types, to whatever its visitor can
 //! reach, an open counter on the same machine or network among them. It cannot read the answer, but need not:
 //! taking a lock or filling a slot is what it wants. A bearer token would stop it, for no page can add one
-//! unless the service allows that (CORS), which it does not. So what comes without a token must not come from a
-//! browser, unless the page is known.
+//! unless the service allows that (CORS), which it does not; nor must a proxy before it. So what comes without
+//! a token must not come from a browser, unless the page is known.
 
 use bytes::Bytes;
 
@@ -16,7 +16,8 @@ use crate::counter::http::message::{HttpError, HttpRequest, JSON, Method, WITH_C
 #[non_exhaustive]
 pub struct WebPolicy {
     /// Pages that may ask, as browsers write it in `Origin`: `https://app.example`. Others are told by
-    /// `Origin`, and by `Sec-Fetch-Site` where there is no `Origin`.
+    /// `Origin`, and by `Sec-Fetch-Site` where there is no `Origin`. A page under the service's own
+    /// name is listed like any other, for its POST shows an `Origin` too.
     pub origins: Vec<String>,
     /// What `Host` may be, port included where the client writes one. Empty, anything: then a page whose
     /// name was pointed at the service's address counts as one of another site.

@@ -169,10 +169,11 @@ pub(super) fn counter(data: &[u8]) {
         now = now.after(Duration::from_millis(u64::from(wait)));
         let which = usize::from(what & 1);
         let (counter, model) = (ids[which].clone(), &mut models[which]);
-        // Around the next value, where it matters, or anywhere.
+        // The next value most often, so that slots are filled; around it, where it matters; or anywhere.
         let val = match near % 16 {
             15 => u64::MAX,
-            n => (model.next() + 4).saturating_sub(u64::from(n)),
+            n @ 9..15 => (model.next() + 12).saturating_sub(u64::from(n)),
+            _ => model.next(),
         };
         if what & 2 == 0 {
             let token = Bytes::from(vec![step, 1]);

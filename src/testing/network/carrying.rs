@@ -202,7 +202,11 @@ pub(super) fn respond_wrongly(
     let call = decode_request(request).map(|Inbound { call, .. }| call);
     match (flaw, call) {
         (ServiceFlaw::IgnoresPrev, Ok(Call::Increment(mut increment))) if increment.pin.is_some() => {
+            // What opens the lock of the newest pin tells one lineage from another too.
             increment.prev = newest;
+            if let IncrementReply::WrongKey(_) = service.increment(now, &increment) {
+                fill(service, now, &increment);
+            }
             encode_increment_reply(&service.increment(now, &increment))
         }
         (ServiceFlaw::IgnoresKeys, Ok(Call::Increment(increment))) => {

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::failing::failed;
 use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
 use crate::engine::{
-    Attached, Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo,
-    Member, MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -208,6 +208,16 @@ impl Engine for AnsweringEngine {
                 reference: hex(line, "reference")?,
                 secret: Secret::new(secret(line, "secret")?.to_vec()),
                 expires: Timestamp::from_millis(number(line, "expires")?),
+            })
+        })
+    }
+
+    fn peek_key_package(&self, _: &Bytes) -> Judged<KeyPackageClaim> {
+        self.judged("peek_key_package", |line| {
+            Ok(KeyPackageClaim {
+                sender: sender(line, "sender")?,
+                sequence: sequence(line)?,
+                group: line.get("group").map(|_| hash(line, "group")).transpose()?,
             })
         })
     }

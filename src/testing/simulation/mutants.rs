@@ -42,7 +42,11 @@ pub const MUTANTS: [Mutant; 18] = [
     mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Loss, Profile::Relay]),
     service("no prev check", ServiceFlaw::IgnoresPrev, &[Profile::Reset]),
     service("no key check", ServiceFlaw::IgnoresKeys, &[Profile::Reachable]),
-    service("no commits kept", ServiceFlaw::KeepsNoCommits, &[Profile::Relay, Profile::Storm]),
+    service(
+        "no commits kept",
+        ServiceFlaw::KeepsNoCommits,
+        &[Profile::Crash, Profile::Abandon, Profile::Storm],
+    ),
     mutant("no receipt check", Flaw::ReceiptUnchecked, &[Profile::Between]),
     mutant("foreseeable places", Flaw::ForeseeablePlaces, &[Profile::Outsider]),
     mutant("lock waited for", Flaw::WaitsForLock, &[Profile::Reachable]),

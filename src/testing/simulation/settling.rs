@@ -87,8 +87,12 @@ impl<E: Engine> Run<'_, E> {
         if !self.is_held() && expected.iter().all(told) {
             // Nobody who lives holds the group, and everyone knows that it stalls: a new generation. That
             // comes of deaths and leaves, never of a state that could not be gone on with.
-            let gave_up = |n: &Notice| {
-                matches!(n, Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten))
+            let pinned = self.scenario.mode == SafetyMode::Pinned;
+            let gave_up = |n: &Notice| match n {
+                Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten) => true,
+                // The service keeps what it pinned: no death and no relay takes it away.
+                Notice::Rejoining(RejoinReason::Unreachable) => pinned,
+                _ => false,
             };
             if let Some(who) =
                 expected.iter().find(|w| !self.reset && self.net.notices(**w).iter().any(|(_, n)| gave_up(n)))

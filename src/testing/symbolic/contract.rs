@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use crate::codec::params;
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageInfo, Member,
-    MessageKind, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial,
+    WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::sha256;
@@ -80,6 +81,14 @@ impl Engine for SymbolicEngine {
         sequence: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
         Ok(self.key_package(now, Some(origin(group, sequence)), false))
+    }
+
+    fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
+        Ok(KeyPackage::decode(message).map(|KeyPackage { leaf, .. }| KeyPackageClaim {
+            sender: leaf.sender,
+            sequence: leaf.origin.map(|origin| origin.sequence),
+            group: leaf.origin.map(|origin| origin.group),
+        }))
     }
 
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo> {
