@@ -12,6 +12,7 @@ use moq_mls::engine::Engine;
 use moq_mls::testing::media::{MediaConfig, MediaStats};
 use moq_mls::testing::simulation::mutants::MUTANTS;
 use moq_mls::testing::simulation::shrinking::shrink;
+use moq_mls::testing::simulation::slowdown::join_time;
 use moq_mls::testing::simulation::{Kit, Outcome, Profile, Scenario, run, run_with_media};
 use moq_mls::testing::witness::Violation;
 
@@ -22,11 +23,13 @@ simulate: groups under faults, every step held against the invariants
   --first S         the first seed (default 0)
   --members M       most participants at the start (default 6)
   --faults PROFILE  calm, loss, counter, partition, crash, abandon, relay, clock, byzantine, reset, storm,
+                    outsider, reachable, between,
                     or all, which take turns (default all)
   --engine E        symbolic (default) or mls: real MLS with seeded draws
   --media           everyone sends media, too: who could not open what, and who should not have
   --digest          also print one number for all that happened in all runs: equal for equal behaviour
   --mutants         look for deliberate bugs instead, within N seeds each
+  --slowdown        how much later joins go through under attack than in calm
   --trace SEED      run one seed of one profile and print all that happened
   --keep DIR        where failures are written as explicit steps (default vectors/regressions)
 
@@ -41,6 +44,7 @@ struct Options {
     mls: bool,
     media: bool,
     mutants: bool,
+    slowdown: bool,
     digest: bool,
     trace: Option<u64>,
     keep: String,
@@ -56,6 +60,7 @@ fn options() -> Result<Option<Options>, String> {
         mls: false,
         media: false,
         mutants: false,
+        slowdown: false,
         digest: false,
         trace: None,
         keep,
@@ -82,6 +87,7 @@ fn options() -> Result<Option<Options>, String> {
             "--media" => options.media = true,
             "--digest" => options.digest = true,
             "--mutants" => options.mutants = true,
+            "--slowdown" => options.slowdown = true,
             "--trace" => options.trace = Some(number(value()?)?),
             "--keep" => options.keep = value()?,
             "--help" | "-h" => return Ok(None),
@@ -300,6 +306,28 @@ fn mutants(options: &Options) -> bool {
     caught == MUTANTS.len()
 }
 
+/// How much later joins go through under attack than in calm, on average over the seeds; whether no later than
+/// three times as late.
+fn slowdown(options: &Options) -> bool {
+    let mean = |profile| {
+        let kit = Kit::symbolic();
+        let seeds = options.first..options.first.saturating_add(options.seeds);
+        let ms: u128 = seeds.map(|seed| join_time(profile, seed, &kit).as_millis()).sum();
+        ms as f64 / options.seeds.max(1) as f64
+    };
+    let calm = mean(Profile::Calm);
+    println!("figure join_calm_ms {calm:.0} ms");
+    let hostile = Profile::ALL.into_iter().filter(|profile| profile.is_hostile());
+    let worst = hostile.map(|profile| {
+        let ms = mean(profile);
+        println!("figure join_{profile}_ms {ms:.0} ms");
+        ms / calm
+    });
+    let worst = worst.fold(0.0, f64::max);
+    println!("figure attack_slowdown {worst:.2} x");
+    worst <= 3.0
+}
+
 fn main() -> ExitCode {
     let options = match options() {
         Ok(Some(options)) => options,
@@ -313,6 +341,7 @@ fn main() -> ExitCode {
         }
     };
     let fine = match (options.mutants, options.trace) {
+        _ if options.slowdown => slowdown(&options),
         (true, _) => mutants(&options),
         (_, Some(seed)) if options.mls => trace(&options, seed, &Kit::mls(seed)),
         (_, Some(seed)) => trace(&options, seed, &Kit::symbolic()),

@@ -20,6 +20,7 @@ mod profiles;
 mod scenario;
 mod settling;
 pub mod shrinking;
+pub mod slowdown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

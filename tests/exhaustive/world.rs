@@ -45,6 +45,7 @@ pub(crate) struct Peer {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Body {
     Lock(u64),
     Increment {

@@ -1,5 +1,7 @@
 //! Altered copies of real messages, as whoever has seen one can make them.
 
+#![allow(clippy::indexing_slicing, reason = "tests")]
+
 use bytes::Bytes;
 
 use super::{NOW, OneOf, changed, two};
