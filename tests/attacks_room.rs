@@ -40,7 +40,7 @@ fn world(members: usize, config: &Config) -> World<TestEngine> {
 
 /// Publishes a KeyPackage that an engine makes by hand.
 fn ask(world: &mut World<TestEngine>, engine: &mut TestEngine, object: u64) {
-    let key = engine.generate_key_package(world.now(), object).unwrap();
+    let key = engine.generate_key_package(world.now(), &support::group(), object).unwrap();
     let track = world.machine(0).tracks().key_package(engine.sender_id());
     let location = Location { group: KEY_PACKAGE_GROUP, object };
     world.put(Object { track, location, payload: key.message });

@@ -465,6 +465,24 @@ fn a_key_package_is_refused_for_what_it_is_and_not_for_a_failure() {
     Door::member().fails("inspect_key_package", add());
 }
 
+/// What anybody can send again and again, or to another place, is refused before a signature is verified.
+#[test]
+fn a_key_package_is_verified_once() {
+    let mut door = Door::member();
+    let track = door.machine.tracks().key_package(peer("e").sender_id());
+    let of_other = door.machine.tracks().key_package(peer("other").sender_id());
+    let at = |track: &FullTrackName, place| object(track.clone(), KEY_PACKAGE_GROUP, place, elsewhere());
+    let verified = |door: &Door| door.plan.made().get("inspect_key_package").copied().unwrap_or_default();
+    let before = verified(&door);
+    assert_eq!(door.says(at(&track, 1)).1, [Fault::BadLocation]);
+    assert_eq!(door.says(at(&of_other, 0)).1, [Fault::WrongSender]);
+    assert_eq!(verified(&door), before);
+    for _ in 0..3 {
+        assert_eq!(door.says(at(&track, 0)).1, []);
+        assert_eq!(verified(&door), before + 1);
+    }
+}
+
 /// Of two that are to be committed one cannot be: the halves are tried, and one of these calls fails.
 #[test]
 fn a_failing_build_drops_nobody() {

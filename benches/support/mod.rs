@@ -114,7 +114,8 @@ impl<E: Engine> Seat<E> {
         let counter =
             Counter::restore(epoch + 1, Slots::Pinned { kept, commits: VecDeque::new() }, None).unwrap();
         let group = self.machine().config().group.clone();
-        self.world.counter_mut().insert(group, counter);
+        let now = self.world.now();
+        self.world.counter_mut().insert(now, &group, counter);
     }
 
     /// The pin of an epoch that came about in this world.

@@ -377,7 +377,7 @@ fn is_sign<E: Engine>(cx: &Context<E>, object: &Object) -> Result<bool, EngineEr
         return Ok(object.location.object % 2 == 1
             && receipt.is_ok_and(|r| cx.believes(slot, &r.pin, Some(&r.receipt))));
     }
-    Ok(object.location.object % 2 == 0
+    Ok(object.location.object.is_multiple_of(2)
         && matches!(
             cx.engine.classify(&object.payload)?,
             Ok(MessageKind::Commit { group_id, .. }) if group_id == cx.config.group.as_bytes()

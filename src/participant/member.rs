@@ -2,6 +2,7 @@
 
 mod admission;
 pub(crate) mod arrival;
+mod auditing;
 mod commit;
 mod create;
 pub(crate) mod epoch;
@@ -312,33 +313,6 @@ impl<G> Member<G> {
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.
     pub(crate) fn schedule_turn<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         turn::schedule(cx, &self.epoch, &self.slot, &self.carried);
-    }
-
-    /// Sets when to ask the counter whether the group went on unheard.
-    pub(crate) fn schedule_audit<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        // A leaver that is behind asks in the wrong epoch, and has little time to find out.
-        let often = cx.config.timers.leave / 8;
-        let audit = cx.config.timers.audit;
-        let period = if self.carried.leaving.is_some() { audit.min(often) } else { audit };
-        let wait = period + cx.jitter.up_to(period / 2);
-        cx.set(Timer::Audit, wait);
-    }
-
-    /// A group that is quiet and a group whose last commit was lost look the same from inside. Asking for
-    /// the value of the present epoch, which is used, takes no lock and reads the counter.
-    fn audit<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
-        self.schedule_audit(cx);
-        // Newer KeyPackages than the one joined by have had their time.
-        if cx.keys.spare_until.take_if(|until| *until <= cx.now).is_some() {
-            cx.keys.early_welcomes.clear();
-            if !cx.keys.packages.is_empty() {
-                cx.keys.packages.clear();
-                self.persist(cx);
-            }
-        }
-        if self.slot.is_quiet() {
-            cx.ask_lock(LockPurpose::Slot(self.epoch.number));
-        }
     }
 
     fn leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! distorts what goes in and what comes out.
 
 mod flaw;
+mod looks;
 mod subject;
 mod tricks;
 

@@ -12,6 +12,7 @@
 //! - **RemovedCannotDerive**, once more: a copy of a removed member's state, kept from before, gets nowhere.
 
 mod acting;
+mod adversary;
 mod attacking;
 mod drawing;
 pub mod mutants;
@@ -25,8 +26,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::attacking::Adversary;
-pub use self::attacking::Attacks;
+use self::adversary::Adversary;
+pub use self::adversary::Attacks;
 pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
 use super::faults::SignedReceipts;

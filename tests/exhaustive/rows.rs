@@ -213,8 +213,9 @@ pub(crate) fn all() -> Vec<Row> {
         row("PRb the same without loss", 3, 1).restart().large(),
         Row::boot("B2 bootstrap and join, loss").loss(),
         Row::boot("B3 bootstrap and join, 1 crash").crash(),
-        Row::join("J0 restart, Welcome only on increment Ok")
-            .restart()
+        Row::join("J0 answers lost, Welcome only on increment Ok")
+            .loss()
+            .late(0)
             .flaw(Flaw::WelcomeOnlyOnOk)
             .expects(Wedges),
         Row::join("J0b Welcome on any confirmation"),

@@ -103,6 +103,12 @@ impl Insider {
         self.group.as_ref().unwrap().current_epoch()
     }
 
+    /// The hash of the present epoch's GroupContext.
+    pub fn context_hash(&self) -> [u8; 32] {
+        let context = self.group.as_ref().unwrap().context().mls_encode_to_vec().unwrap();
+        suite().hash(&context).unwrap().try_into().unwrap()
+    }
+
     /// Adds somebody by a KeyPackage and goes on to the next epoch.
     pub fn add(&mut self, now: Timestamp, key_package: &Bytes, joiner_secret: &[u8; 32]) -> Forgery {
         let group = self.group.as_mut().unwrap();

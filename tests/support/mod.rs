@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(dead_code, unreachable_pub)]
 
+pub mod attackers;
 pub mod engines;
 pub mod failing;
 pub mod insider;

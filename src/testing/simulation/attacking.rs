@@ -12,62 +12,10 @@ use crate::counter::service::Slot;
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest, Pin};
 use crate::engine::{Engine, GroupParams, MessageKind};
 use crate::participant::Participant;
-use crate::testing::rng::Rng;
 use crate::testing::sha256;
+use crate::testing::simulation::adversary::Attacks;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, Location, Object, SenderId, TrackKind};
-
-/// Who attacks, and how often.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Attacks {
-    /// Somebody with a session at the relay: junk, squatting, forgeries and replays on every public track.
-    pub outsider: bool,
-    /// Somebody who reaches the counter: hogged locks, keyless increments, floods.
-    pub reachable: bool,
-    /// Between two moves of theirs, milliseconds; 0: nobody attacks.
-    pub every_ms: u64,
-}
-
-impl Attacks {
-    /// Nobody attacks.
-    pub const NONE: Self = Self { outsider: false, reachable: false, every_ms: 0 };
-}
-
-/// What the adversaries keep in mind.
-pub(super) struct Adversary {
-    rng: Rng,
-    next: Timestamp,
-    /// Counters started beside the group's.
-    flooded: u64,
-}
-
-impl Adversary {
-    pub(super) fn new(seed: u64, now: Timestamp) -> Self {
-        Self { rng: Rng::new(seed ^ 0x6164_7665_7273_6172), next: now, flooded: 0 }
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.rng.below(bound.max(1) as u64)).unwrap_or(0)
-    }
-
-    fn junk(&mut self) -> Bytes {
-        let len = 1 + self.below(64);
-        (0..len).map(|_| self.rng.next_u64().to_be_bytes()[7]).collect::<Vec<u8>>().into()
-    }
-
-    fn hash(&mut self) -> [u8; 32] {
-        sha256(&self.rng.next_u64().to_be_bytes())
-    }
-
-    fn object_id(&mut self) -> u64 {
-        match self.below(3) {
-            0 => self.rng.below(200),
-            1 => self.rng.next_u64() >> 2 & !1,
-            _ => self.rng.next_u64() >> 2 | 1,
-        }
-    }
-}
 
 impl<E: Engine> Run<'_, E> {
     /// When the adversaries move next.

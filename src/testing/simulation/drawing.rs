@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::SafetyMode;
 use crate::testing::network::Faults;
 use crate::testing::rng::Rng;
-use crate::testing::simulation::attacking::Attacks;
+use crate::testing::simulation::adversary::Attacks;
 use crate::testing::simulation::profiles::Profile;
 use crate::testing::simulation::scenario::{Op, Scenario};
 use crate::tracks::CommitTrackPolicy;
@@ -75,7 +75,7 @@ impl Draw {
             scenario.faults.forged_answers = 300;
         }
         if outsider || reachable {
-            let every_ms = [5, 20, 100, 400].get(self.below(4)).copied().unwrap_or(20);
+            let every_ms = [20, 60, 200, 1000].get(self.below(4)).copied().unwrap_or(20);
             scenario.attacks = Attacks { outsider, reachable, every_ms };
         }
     }

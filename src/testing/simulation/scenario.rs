@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::SafetyMode;
 use crate::testing::flaws::Flaw;
 use crate::testing::network::{Faults, ServiceFlaw};
-use crate::testing::simulation::attacking::Attacks;
+use crate::testing::simulation::adversary::Attacks;
 use crate::testing::simulation::profiles::Profile;
 use crate::tracks::CommitTrackPolicy;
 

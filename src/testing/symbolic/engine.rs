@@ -169,6 +169,7 @@ impl SymbolicEngine {
         Ok((welcome, key))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that decides one commit")]
     pub(super) fn commit(
         &self,
         group: &SymbolicGroup,
