@@ -263,6 +263,7 @@ fn a_group_with_other_parameters_is_a_typed_mismatch() {
     assert_eq!(world.machine(1).phase(), Phase::Joining);
     // It leaves, and the embedder of the other says what to do about its leaf.
     world.tell(1, Command::Leave);
+    world.run(3000);
     let leaf = world.id(1);
     world.tell(0, Command::Gone(leaf));
     world.run(3000);
@@ -348,8 +349,10 @@ fn a_forged_receipt_confirms_nothing() {
     let track = tracks.commit(&world.id(0));
     world.carriage_mut().hold(|action| matches!(action, Action::Increment { .. }));
     world.tell(0, Command::Update);
-    world.run(100);
-    let held = world.carriage_mut().take_held().pop();
+    let held = (0..50).find_map(|_| {
+        world.run(20);
+        world.carriage_mut().take_held().pop()
+    });
     let Some((0, Action::Increment { request, .. })) = held else { panic!("{held:?}") };
     world.crash(0);
     world.carriage_mut().hold(|_| false);

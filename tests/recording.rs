@@ -169,8 +169,8 @@ fn a_log_that_withholds_secrets_holds_none() {
             }
         }
     }
-    assert!(withheld.starts_with("{\"log\":\"moq-mls participant\",\"version\":1,\"secrets\":false,"));
-    assert!(open[0].starts_with("{\"log\":\"moq-mls participant\",\"version\":1,\"secrets\":true,"));
+    assert!(withheld.starts_with("{\"log\":\"moq-mls participant\",\"version\":2,\"secrets\":false,"));
+    assert!(open[0].starts_with("{\"log\":\"moq-mls participant\",\"version\":2,\"secrets\":true,"));
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn round<P: Provider>(plan: &Plan) -> Round {
     let mut round = Round {
         commits: founder.machine().stats().commits_won - before,
         increments: asked.increments,
-        locks: asked.locks + asked.reads,
+        locks: asked.locks + asked.reads + asked.commits,
         committer: Duration::from_secs_f64(time),
         members: founder.machine().members().count(),
         ..Round::default()
@@ -280,7 +280,7 @@ fn everyone_there(members: usize, receipts: bool, name: &str) {
         live.run_for(Duration::from_secs(3));
         assert_eq!(live.epoch(), Some(epoch + 1));
         let asked = live.asked().since(&before);
-        by_members += asked.locks + asked.reads + asked.increments;
+        by_members += asked.locks + asked.reads + asked.commits + asked.increments;
         by_joiners += asked.genesis + asked.joiner_reads;
     }
     let per_epoch = |requests: u64| requests as f64 / EPOCHS as f64;
@@ -322,7 +322,7 @@ fn gather(live: &mut Live, members: usize, what: &str, begun: u64, name: &str) {
     // Of virtual time: what the computing takes is not in it.
     println!("figure {what}_last_in_ms{name} {} ms", last_in.as_millis());
     println!("figure {what}_lock_requests_per_commit{name} {:.2} requests", per_commit(asked.locks));
-    println!("figure {what}_reads_per_commit{name} {:.2} requests", per_commit(asked.reads));
+    println!("figure {what}_reads_per_commit{name} {:.2} requests", per_commit(asked.reads + asked.commits));
     println!("figure {what}_join_probes{name} {:.2} requests_per_joiner", each(asked.genesis));
     println!("figure {what}_pin_reads{name} {:.2} requests_per_joiner", each(asked.joiner_reads));
 }

@@ -110,7 +110,7 @@ fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
             assert_eq!(a.state.carried().leaving.as_ref().unwrap().asked_in, Some(1));
         }
         let with_lock = |a: &mut Machine| {
-            a.run(Input::Timer(Timer::Confirm)).unwrap();
+            a.run(Input::Timer(Timer::Request)).unwrap();
             let id = lock(a).unwrap();
             a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
         };

@@ -1,53 +1,61 @@
 //! What is kept, for how long, and over a restart.
 
 use super::*;
+use crate::testing::symbolic::forged_commit;
 
 #[test]
 fn leave_requests_of_later_epochs_are_kept_within_bounds() {
     let mut config = config();
-    (config.limits.future_epochs, config.limits.roster) = (3, 2);
-    let (mut a, _) = among(config, &["b"]);
-    let b = engine("b").sender_id().clone();
+    (config.limits.future_epochs, config.limits.leave_bytes) = (3, 256 + 6);
+    let (mut a, _) = among(config, &["b", "c"]);
+    let [b, c] = ["b", "c"].map(|name| engine(name).sender_id().clone());
     epoch(&mut a).number = 10;
     let mut ask = |sender: &SenderId, epoch| {
         ask_to_leave(&mut a, sender.clone(), 5, Bytes::from_static(b"please"), epoch);
-        a.state.carried().intents.future_leaves.keys().cloned().collect::<Vec<_>>()
+        let kept = &a.state.carried().intents.future_leaves;
+        (
+            kept.iter().map(|(of, (epoch, ..))| (of.clone(), *epoch)).collect::<Vec<_>>(),
+            faults(&a, Fault::TooMany),
+        )
     };
-    assert_eq!(ask(&b, 14), [], "too far ahead");
-    assert_eq!(ask(&id("s"), 13), [id("s")], "from somebody who may be a member by then");
-    assert_eq!(ask(&id("t"), 11), [id("s"), id("t")]);
-    assert_eq!(ask(&id("u"), 11), [id("s"), id("t")], "no room for strangers");
-    assert!(ask(&b, 11).contains(&b), "there is always room for a member");
-    assert_eq!(a.state.carried().intents.future_leaves.len(), 3);
+    assert_eq!(ask(&b, 14), (vec![], 0), "too far ahead");
+    assert_eq!(ask(&id("s"), 13), (vec![], 0), "of a stranger");
+    assert_eq!(ask(&b, 13), (vec![(b.clone(), 13)], 0), "just as far and as much as allowed");
+    assert_eq!(ask(&c, 11), (vec![(b.clone(), 13)], 1), "no room");
+    assert_eq!(ask(&b, 11), (vec![(b.clone(), 11)], 1), "in place of its last one");
 }
 
 #[test]
 fn a_leave_request_counts_if_it_is_its_senders_and_new() {
-    let (mut a, mut others) = among(config(), &["b"]);
-    let (b, of_b) = others.remove(0);
+    let (mut a, mut others) = among(config(), &["b", "c"]);
+    let (mut b, of_b) = others.remove(0);
     let request = b.propose_leave(&of_b, NOW).unwrap();
-    let mut c = engine("c");
-    let joiner = c.sender_id().clone();
-    let key = c.generate_key_package(NOW, &config().group, 4).unwrap();
+    let (leaver, c) = (b.sender_id().clone(), others[0].0.sender_id().clone());
+    let key = b.generate_key_package(NOW, &config().group, 4).unwrap();
     let object = Object {
-        track: a.cx.tracks.key_package(&joiner),
+        track: a.cx.tracks.key_package(&leaver),
         location: Location { group: KEY_PACKAGE_GROUP, object: 4 },
         payload: key.message,
     };
     a.handle(NOW, Event::Object(object)).unwrap();
-    let waits = |a: &Machine| a.state.carried().joiners.get(&joiner).is_some();
-    assert!(waits(&a));
-    // Not by whom its track belongs to: it takes nobody out, and only if newer is the KeyPackage withdrawn.
-    for (object, stays) in [(3, true), (4, true), (5, false)] {
-        ask_to_leave(&mut a, joiner.clone(), object, request.clone(), 1);
-        assert_eq!((waits(&a), a.state.carried().intents.leaves.len()), (stays, 0), "{object}");
+    let known = |a: &Machine| {
+        (a.state.carried().joiners.get(&leaver).is_some(), a.state.carried().intents.leaves.len())
+    };
+    assert_eq!(known(&a), (true, 0), "it comes back afresh");
+    // Not by whom its track belongs to.
+    for (sender, wrong) in [(id("s"), 0), (c, 1)] {
+        ask_to_leave(&mut a, sender, 5, request.clone(), 1);
+        assert_eq!((known(&a), faults(&a, Fault::WrongSender)), ((true, 0), wrong));
     }
-    assert_eq!((faults(&a, Fault::WrongSender), faults(&a, Fault::Invalid)), (3, 0));
     // Of an epoch that is over: the leaver asks again.
-    ask_to_leave(&mut a, b.sender_id().clone(), 6, request.clone(), 0);
-    assert_eq!((a.state.carried().intents.leaves.len(), faults(&a, Fault::Invalid)), (0, 0));
-    ask_to_leave(&mut a, b.sender_id().clone(), 7, request, 1);
-    assert_eq!(a.state.carried().intents.leaves.len(), 1);
+    ask_to_leave(&mut a, leaver.clone(), 6, request.clone(), 0);
+    assert_eq!((known(&a), faults(&a, Fault::Invalid)), ((true, 0), 0));
+    // Only if it is newer is the KeyPackage withdrawn.
+    let mut newer = a.clone();
+    ask_to_leave(&mut a, leaver.clone(), 3, request.clone(), 1);
+    assert_eq!(known(&a), (true, 1));
+    ask_to_leave(&mut newer, leaver.clone(), 5, request, 1);
+    assert_eq!(known(&newer), (false, 1));
 }
 
 #[test]
@@ -62,20 +70,25 @@ fn whoever_is_alone_leaves_at_once_and_is_no_more() {
 
 #[test]
 fn commits_to_come_are_kept_up_to_their_bytes_and_their_epoch() {
+    let commit = |epoch| forged_commit(&config().group, epoch);
     let mut config = config();
-    (config.limits.future_epochs, config.limits.future_bytes) = (3, 1000);
-    config.limits.handshake_bytes = 744;
+    config.limits.handshake_bytes = commit(12).len();
+    (config.limits.future_epochs, config.limits.future_bytes) = (3, commit(12).len() + 256);
+    let full = config.limits.future_bytes;
     let mut a = alone(config);
     epoch(&mut a).number = 10;
-    let mut give = |group, len: usize| {
-        let object = commit_at(&a, group, 0, vec![0; len]);
+    let mut give = |group, payload: Bytes| {
+        let object = commit_at(&a, group, 0, payload);
         a.handle(NOW, Event::Object(object)).unwrap();
         (a.inside().later_bytes, faults(&a, Fault::WrongEpoch), faults(&a, Fault::TooLarge))
     };
-    assert_eq!(give(14, 1), (0, 1, 0));
-    assert_eq!(give(13, 744), (1000, 1, 0), "just as far and as much as allowed");
-    assert_eq!(give(12, 745), (1000, 1, 1));
-    assert_eq!(give(12, 1), (257, 1, 1), "the nearest are worth most");
+    assert_eq!(give(14, commit(14)), (0, 1, 0));
+    assert_eq!(give(13, commit(12)), (0, 2, 0), "it says that it is of another");
+    assert_eq!(give(13, commit(13)), (full, 2, 0), "just as far and as much as allowed");
+    assert_eq!(give(12, [&commit(12)[..], b"."].concat().into()), (full, 2, 1));
+    assert_eq!(give(12, commit(12)), (full, 2, 1));
+    let future = &mut member(&mut a).carried.future;
+    assert_eq!([13, 12].map(|epoch| future.take(epoch).len()), [0, 1], "the nearest are worth most");
 }
 
 #[test]
@@ -83,7 +96,10 @@ fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
     for decided in [false, true] {
         let mut a = alone(config());
         slot(&mut a).decided = decided.then(unknown);
-        let object = commit_at(&a, 2, 0, "later");
+        let junk = commit_at(&a, 2, 0, "junk");
+        a.handle(NOW, Event::Object(junk)).unwrap();
+        assert!(!a.cx.deadlines.is_set(Timer::Hint), "its header says that it is nothing");
+        let object = commit_at(&a, 2, 0, forged_commit(&config().group, 2));
         a.handle(NOW, Event::Object(object)).unwrap();
         assert_eq!(a.cx.deadlines.is_set(Timer::Hint), !decided);
     }
