@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::notice::{Fault, Notice};
-use crate::participant::context::Context;
+use crate::notice::Fault;
 use crate::time::Timestamp;
-use crate::tracks::SenderId;
 
 /// How many faults of one kind are told one by one in each window.
-const TOLD: u32 = 16;
+pub(crate) const TOLD: u32 = 16;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// By kind of fault, when its window began and how many came in it. There are as many entries as kinds.
@@ -19,7 +16,7 @@ pub(crate) struct Alarms(BTreeMap<Fault, (Timestamp, u32)>);
 
 impl Alarms {
     /// Counts a fault; how many of its kind came in the present window.
-    fn count(&mut self, fault: Fault, now: Timestamp) -> u32 {
+    pub(crate) fn count(&mut self, fault: Fault, now: Timestamp) -> u32 {
         let (begin, count) = self.0.entry(fault).or_insert((now, 0));
         // Of a clock that was set back, nothing else tells.
         if now < *begin || now.since(*begin) >= WINDOW {
@@ -27,19 +24,5 @@ impl Alarms {
         }
         *count = count.saturating_add(1);
         *count
-    }
-}
-
-impl<E: Engine> Context<E> {
-    /// Counts and reports something wrong that a peer or a relay sent.
-    pub(crate) fn fault(&mut self, from: Option<SenderId>, fault: Fault) {
-        let total = self.stats.faults.entry(fault).or_default();
-        *total = total.saturating_add(1);
-        let total = *total;
-        match self.alarms.count(fault, self.now) {
-            1..=TOLD => self.notify(Notice::PeerFault { from, fault }),
-            n if n == TOLD.saturating_add(1) => self.notify(Notice::UnderAttack { fault, total }),
-            _ => {}
-        }
     }
 }

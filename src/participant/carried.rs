@@ -34,7 +34,7 @@ impl Carried {
         // Without them, every KeyPackage that the relay replays after a restart would look fresh.
         remembered(out, spent, |out, object| out.u64(*object));
         remembered(out, seen, |out, object| out.u64(*object));
-        out.u64(self.joiners.gone);
+        out.option(self.joiners.gone, Writer::u64);
         out.list(self.intents.removals.iter(), |out, (sender, bar)| {
             out.bytes(sender.as_bytes());
             out.u8(u8::from(*bar));
@@ -51,7 +51,7 @@ impl Carried {
         this.joiners.refused = remember(from, |_| Ok(()))?;
         this.joiners.spent = remember(from, Reader::u64)?;
         this.joiners.seen = remember(from, Reader::u64)?;
-        this.joiners.gone = from.u64()?;
+        this.joiners.gone = from.option(Reader::u64)?;
         this.intents.removals = from.list(|from| Ok((from.sender()?, from.bool()?)))?.into_iter().collect();
         this.intents.update = from.bool()?;
         this.leaving = from.bool()?.then(Leaving::default);

@@ -8,7 +8,7 @@ use crate::config::{Config, SafetyMode};
 use crate::engine::{Engine, GroupParams, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
-use crate::participant::alarms::Alarms;
+use crate::participant::alarms::{Alarms, TOLD};
 use crate::participant::deadlines::{Deadlines, Jitter};
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
@@ -86,6 +86,18 @@ impl<E: Engine> Context<E> {
 
     pub(crate) fn notify(&mut self, notice: Notice) {
         self.actions.push_back(Action::Notify(notice));
+    }
+
+    /// Counts and reports something wrong that a peer or a relay sent.
+    pub(crate) fn fault(&mut self, from: Option<SenderId>, fault: Fault) {
+        let total = self.stats.faults.entry(fault).or_default();
+        *total = total.saturating_add(1);
+        let total = *total;
+        match self.alarms.count(fault, self.now) {
+            1..=TOLD => self.notify(Notice::PeerFault { from, fault }),
+            n if n == TOLD.saturating_add(1) => self.notify(Notice::UnderAttack { fault, total }),
+            _ => {}
+        }
     }
 
     /// What is wrong with the group that a KeyPackage was made for.

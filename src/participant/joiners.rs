@@ -68,7 +68,7 @@ pub(crate) struct Joiners {
     /// The same of strangers.
     pub(crate) seen: Remembered<u64>,
     /// The highest number of the KeyPackages that members joined by who are out again.
-    pub(crate) gone: u64,
+    pub(crate) gone: Option<u64>,
     /// KeyPackage objects that came while it was open whether this participant creates the group.
     early: BTreeMap<SenderId, (u64, Bytes)>,
     early_bytes: usize,
@@ -127,12 +127,14 @@ impl Joiners {
 
     /// Whether a KeyPackage may be one that its sender joined by, and has been put out since.
     pub(crate) fn may_be_spent(&self, sender: &SenderId, object: u64) -> bool {
-        object <= self.gone && !self.spent.contains(sender) && !self.seen.contains(sender)
+        self.gone.is_some_and(|gone| object <= gone)
+            && !self.spent.contains(sender)
+            && !self.seen.contains(sender)
     }
 
     /// Notes what a member joined by that is out now.
     pub(crate) fn note_gone(&mut self, object: u64) {
-        self.gone = self.gone.max(object);
+        self.gone = self.gone.max(Some(object));
     }
 
     /// Whether an object as new as this one is kept already, or known to be there.

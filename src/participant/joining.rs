@@ -332,7 +332,9 @@ impl Joining {
         // Erased together with the join becoming durable: the same Welcome never opens twice.
         cx.keys.packages.retain(|other| other.sequence > key.sequence);
         cx.keys.unanswered = 0;
-        self.carried.joiners.note_gone(info.spent.unwrap_or(0).min(cx.honest_number()));
+        if let Some(spent) = info.spent {
+            self.carried.joiners.note_gone(spent.min(cx.honest_number()));
+        }
         cx.keys.spare_until = Some(cx.now.after(cx.config.timers.join_deadline));
         let entry = Entry { group, view, saved, pin: waiting.pin };
         Ok(Flow::Enter(Box::new(entry), By::Welcome(counter)))

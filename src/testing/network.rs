@@ -24,6 +24,7 @@ use crate::participant::Participant;
 use crate::time::Timestamp;
 
 mod between;
+mod broken;
 mod carrying;
 mod strangers;
 

@@ -86,7 +86,7 @@ fn build<E: Engine>(
         let place = Location { group: epoch.slot(), object: place };
         let attached = Attached {
             tree: apart.then(|| (cx.tracks.tree(&cx.me), place)),
-            spent: cx.rules.numbers_by_time.then_some(carried.joiners.gone),
+            spent: carried.joiners.gone.filter(|_| cx.rules.numbers_by_time),
         };
         let built = cx.engine.build_with(&epoch.group, cx.now, &messages, &removes, &attached);
         Ok::<_, EngineError>(built?.map(|built| (built, removes)))

@@ -1,6 +1,6 @@
 //! Who is no participant and uses the relay all the same.
 
-use super::carrying::respond_wrongly;
+use super::broken::respond_wrongly;
 use super::{ByWire, World};
 use bytes::Bytes;
 
