@@ -270,7 +270,12 @@ fn numbered(who: usize, life: u64) -> SymbolicEngine {
 
 /// Three members that send media.
 fn three(seed: u64, media: MediaConfig) -> Network<SymbolicEngine> {
-    let mut net = Network::new(NetworkConfig::new(seed));
+    three_in(NetworkConfig::new(seed), media)
+}
+
+fn three_in(setup: NetworkConfig, media: MediaConfig) -> Network<SymbolicEngine> {
+    let seed = setup.seed;
+    let mut net = Network::new(setup);
     net.enable_media(media, seed);
     for who in 0..3 {
         net.add(numbered(who, 0), Config::new(GroupName::try_from("room").unwrap())).unwrap();
@@ -356,17 +361,21 @@ fn an_own_commit_of_an_earlier_run_makes_no_epoch_new() {
     assert_eq!(net.media().unwrap().stats().reused, 0);
 }
 
-/// The removal is on no relay any more, and who could let the member in again is gone.
+/// The removal is on no relay any more, nor with the service, and who could let the member in again is gone.
 #[test]
 fn who_did_not_see_a_removal_seals_nothing_ten_minutes_later() {
-    let mut net = three(11, MediaConfig::default());
+    let mut setup = NetworkConfig::new(11);
+    setup.counter.kept_commits = 1;
+    let mut net = three_in(setup, MediaConfig::default());
     let removed = net.peer(2).unwrap().sender_id().clone();
     let shared = media_of(&net, 1).ring().seal_with().unwrap().clone();
     assert_eq!(media_of(&net, 2).ring().open_with(shared.epoch()), Some(&shared), "the removed one has it");
     net.partition(1, Duration::from_secs(20));
     net.command(0, Command::Remove(removed)).unwrap();
-    net.run_for(Duration::from_secs(10));
+    net.run_for(Duration::from_secs(5));
     assert_eq!(net.peer(2).unwrap().phase(), Phase::Ended);
+    net.command(0, Command::Update).unwrap();
+    net.run_for(Duration::from_secs(5));
     net.crash(0);
     net.evict_relay();
     let told = |net: &Network<SymbolicEngine>| {
