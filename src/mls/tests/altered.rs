@@ -33,13 +33,13 @@ fn copy(message: &Bytes, i: usize) -> Bytes {
     if kind == 1 {
         // Behind version, wire format, group, epoch and content type.
         let at = 4 + 2 + 8 + 1;
-        assert_eq!(copy[at], 0, "no authenticated data");
+        assert_eq!(copy.get(at), Some(&0), "no authenticated data");
         copy.splice(at..=at, [2].into_iter().chain(number));
         return copy.into();
     }
     // Behind authenticated data and sender data: the ciphertext and its length in two bytes.
     let at = 4 + 2 + 8 + 1 + 1 + 1 + 28;
-    let len = u16::from_be_bytes([copy[at], copy[at + 1]]) & 0x3fff;
+    let len = u16::from_be_bytes(*copy.get(at..).unwrap().first_chunk().unwrap()) & 0x3fff;
     assert_eq!(copy.len(), at + 2 + usize::from(len));
     let len = (len + 2) | 0x4000;
     copy.splice(at..at + 2, len.to_be_bytes());
