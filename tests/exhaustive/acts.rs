@@ -139,7 +139,7 @@ impl World {
             if self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize) {
                 acts.push(Act::Crash(who));
             }
-            if self.budget.restarts > 0 {
+            if self.budget.restarts > 0 && row.crash_only.is_none_or(|p| p == who as usize) {
                 acts.push(Act::Restart(who));
             }
             let early = machine.epoch().is_some_and(|e| e < row.last());
@@ -206,7 +206,7 @@ impl World {
     fn crashes_within(&self, row: &Row, act: Act, out: &mut Vec<Step>) {
         let (Act::Fire(who, _) | Act::Answer(who, _) | Act::Deliver(who, _)) = act else { return };
         let dies = self.budget.crashes > 0 && row.crash_only.is_none_or(|p| p == who as usize);
-        let back = self.budget.restarts > 0;
+        let back = self.budget.restarts > 0 && row.crash_only.is_none_or(|p| p == who as usize);
         if !dies && !back || self.is_idle(act) {
             return;
         }

@@ -213,11 +213,11 @@ pub(crate) fn all() -> Vec<Row> {
         row("PRb the same without loss", 3, 1).restart().large(),
         Row::boot("B2 bootstrap and join, loss").loss(),
         Row::boot("B3 bootstrap and join, 1 crash").crash(),
-        Row::join("J0 answers lost, Welcome only on increment Ok")
-            .loss()
-            .late(0)
+        Row { crash_only: Some(0), ..Row::join("J0 restart of A, Welcome only on increment Ok").restart() }
             .flaw(Flaw::WelcomeOnlyOnOk)
             .expects(Wedges),
+        Row { crash_only: Some(0), ..Row::join("J0c restart of A, Welcome on any confirmation").restart() }
+            .large(),
         Row::join("J0b Welcome on any confirmation"),
         Row::join("J1 crash of A, no fresh KeyPackage").crash_of(0).expects(Wedges),
         Row::join("J2 crash of A, fresh KeyPackage").crash_of(0).rekeys(1).large(),

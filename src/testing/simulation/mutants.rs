@@ -74,6 +74,10 @@ impl Mutant {
             scenario.mode = SafetyMode::Pinned;
             scenario.flaw = self.flaw;
             scenario.service_flaw = self.service;
+            if self.flaw == Some(Flaw::WaitsForLock) {
+                // Who means to keep the lock for good asks for it all the time.
+                scenario.attacks.every_ms = 5;
+            }
             let outcome = run(&scenario, kit);
             if outcome.failure.is_some() {
                 return Some(Caught { runs, scenario, outcome });
