@@ -1,5 +1,5 @@
 //! What needs a look inside the engine.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod altered;
 mod odd_key;
