@@ -342,7 +342,9 @@ impl Joining {
 
     /// No Welcome came: perhaps the KeyPackage was lost, or burnt by a committer that died.
     fn on_retry<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        let retry = cx.config.timers.join_retry;
+        // With other parameters than the group's, each KeyPackage costs the group a commit for nothing.
+        let rarely = if self.told.params { 12 } else { 1 };
+        let retry = cx.config.timers.join_retry.saturating_mul(rarely);
         let wait = retry + cx.jitter.up_to(retry / 4);
         cx.set(Timer::JoinRetry, wait);
         // What was taken for signs of a group may have been made up.

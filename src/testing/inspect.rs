@@ -263,6 +263,7 @@ impl<E: Engine> Participant<E> {
                 slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
                 // A bound far beyond any world that is checked.
                 (slot.trials, slot.verified) = (0, 0);
+                slot.refused.clear();
                 slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {
                     new(fetch);

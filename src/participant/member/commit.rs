@@ -36,10 +36,11 @@ impl<G> Slot<G> {
         cx.ask_lock(LockPurpose::Slot(epoch.slot()));
     }
 
-    /// A held commit has no confirmation yet: read which commit won. If none has, it is finished for its committer.
+    /// A held commit has no confirmation yet: ask which commit won, or finish it for its committer. Without one, the
+    /// slot is only read.
     pub(crate) fn on_confirm_timer<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         if self.is_idle() && !cx.deadlines.is_set(Timer::Request) {
-            if cx.rules.pins && self.outbox.is_none() {
+            if cx.rules.pins && self.outbox.is_none() && self.candidates.is_empty() {
                 self.read(cx, epoch);
             } else {
                 self.ask(cx, epoch);

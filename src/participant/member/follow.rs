@@ -49,7 +49,8 @@ impl<G> Slot<G> {
             self.on_own_commit_seen(cx, epoch);
             return Ok(Verdict::Open);
         }
-        let known = self.candidates.iter().any(|c| c.hash == hash);
+        let known = self.candidates.iter().any(|c| c.hash == hash)
+            || (self.decided.is_none() && self.refused.contains(&hash));
         // The slot may be decided for another commit, or for one that nobody can enter.
         if known || self.dead || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
             return Ok(Verdict::Open);
@@ -79,6 +80,7 @@ impl<G> Slot<G> {
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(Rejection::Own) => Ok(Verdict::Open),
             Err(_) => {
+                self.refused.insert(hash);
                 cx.fault(from, Fault::Invalid);
                 Ok(self.on_faulty(cx, epoch, &hash))
             }

@@ -60,13 +60,7 @@ impl<G> Slot<G> {
             Ok(CommitReply::CounterError(state)) if state.current > epoch.slot() && self.is_idle() => {
                 self.on_counter(cx, epoch, &state)
             }
-            Ok(CommitReply::CounterError(state)) => {
-                if state.current == epoch.slot() && self.is_idle() && !self.candidates.is_empty() {
-                    self.ask(cx, epoch);
-                    return Ok(Verdict::Open);
-                }
-                self.on_news(cx, epoch, &state)
-            }
+            Ok(CommitReply::CounterError(state)) => self.on_news(cx, epoch, &state),
             Ok(CommitReply::Error(_)) | Err(_) => {
                 self.read_later(cx);
                 Ok(Verdict::Open)

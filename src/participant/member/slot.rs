@@ -1,6 +1,8 @@
 //! The slot of the next epoch, as a value: commits for it, this participant's own, and where its part in
 //! deciding it stands. A new epoch begins with a new slot.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::codec::pinned::ReceiptObject;
@@ -50,6 +52,8 @@ pub(crate) struct Slot<G> {
     pub(crate) candidates: Vec<Candidate<G>>,
     /// Commits of others tried.
     pub(crate) trials: usize,
+    /// Of those, the hashes of what was refused: the same again costs no trial.
+    pub(crate) refused: BTreeSet<[u8; 32]>,
     /// Receipts verified.
     pub(crate) verified: usize,
     /// Receipts that came before their commits, oldest first.
@@ -154,6 +158,7 @@ impl<G> Slot<G> {
         Self {
             candidates: Vec::new(),
             trials: 0,
+            refused: BTreeSet::new(),
             verified: 0,
             receipts: Vec::new(),
             outbox: None,
