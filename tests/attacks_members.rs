@@ -12,14 +12,16 @@ use bytes::Bytes;
 use moq_mls::action::{Action, Fault, Notice};
 use moq_mls::codec::pinned::ReceiptObject;
 use moq_mls::counter::service::{Access, CounterService, ServiceConfig};
-use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin};
+use moq_mls::counter::{
+    CommitReply, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin,
+};
 use moq_mls::engine::Engine;
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::rng::Rng;
 use moq_mls::testing::sha256;
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, NameError, SenderId, TrackKind};
-use moq_mls::{Command, Event, Failure, Object, Phase};
+use moq_mls::{Command, Event, Failure, Object, Phase, Timestamp};
 use support::attackers::{
     COMMIT, Chain, PROPOSAL, Rogue, ask, commits, forged, hog, increment, members, members_by, next_slot,
     number_at, put, read, until,
@@ -218,10 +220,12 @@ fn a_forged_sign_of_a_group_does_not_prevent_one() {
             (3, ReceiptObject { pin, receipt }.encode()),
             (0, forged(COMMIT, 0, 0, 16)),
         ];
-        (0..5).for_each(|i| world.tell(i, Command::Join));
         for i in 0..60 {
             for (place, payload) in signs.clone() {
-                put(&mut world, &track, i, place + 2 * i, payload);
+                put(&mut world, &track, 0, place + 4 * i, payload);
+            }
+            if i == 0 {
+                (0..5).for_each(|i| world.tell(i, Command::Join));
             }
             world.run(2000);
             if (0..5).all(|who| world.machine(who).phase() == Phase::Member) {
@@ -230,6 +234,7 @@ fn a_forged_sign_of_a_group_does_not_prevent_one() {
         }
         let took = world.now().as_millis() - begin;
         assert!(took <= if receipts { 10_000 } else { 100_000 }, "{took} ms, receipts: {receipts}");
+        world.run(30_000);
         world.agree(&[0, 1, 2, 3, 4]);
     }
 }
@@ -343,6 +348,44 @@ fn forged_commits_put_off_the_real_one_for_so_long_and_no_longer() {
 fn forged_commits_do_not_hide_the_real_one() {
     let took = following(|epoch, i| forged(COMMIT, epoch, i, 16));
     assert!(took.iter().all(|took| *took < 2000), "{took:?}");
+}
+
+/// The relay has lost a commit, and the service has forgotten it and kept its pin: whoever waits for it asks at
+/// leisure.
+#[test]
+fn a_commit_that_nobody_has_any_more_is_asked_for_at_leisure() {
+    let mut world = members(2, &config());
+    let epoch = world.agree(&[0, 1]);
+    let mut now = world.now();
+    let mut machine = world.take(1).unwrap();
+    let pin = Some(Pin::new([6; 32], [6; 32], [6; 32]));
+    let state = |_| CounterState { current: epoch + 2, pin, receipt: None, pin_forgotten: false };
+    let (mut asked, end) = (0, Timestamp::from_millis(now.as_millis() + 40_000));
+    while machine.phase() == Phase::Member && asked < 1000 {
+        while let Some(action) = machine.poll_action().filter(|_| asked < 1000) {
+            let event = match action {
+                Action::Lock { id, request } if request.val == epoch => Event::LockReply {
+                    id,
+                    reply: Ok(LockReply::CounterError(CounterState { pin: None, ..state(()) })),
+                },
+                Action::Lock { id, .. } => {
+                    Event::LockReply { id, reply: Ok(LockReply::CounterError(state(()))) }
+                }
+                Action::GetCommit { id, .. } => {
+                    Event::CommitReply { id, reply: Ok(CommitReply::CounterError(state(()))) }
+                }
+                Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
+                _ => continue,
+            };
+            asked += 1;
+            machine.handle(now, event).unwrap();
+        }
+        let Some((at, _)) = machine.poll_timeout().filter(|(at, _)| *at <= end) else { break };
+        now = now.max(at);
+        machine.handle(now, Event::Timer).unwrap();
+    }
+    assert!(machine.inside().catching_up || machine.phase() == Phase::Joining);
+    assert!(asked < 60, "{asked} requests and more");
 }
 
 /// Lock requests, reads of the counter, and the slowest of ten epochs in milliseconds, with `junk` at work in each.

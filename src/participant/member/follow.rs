@@ -150,6 +150,10 @@ impl<G> Slot<G> {
             return Ok(self.apply_candidate(cx, at, Some(won)));
         }
         let dead = own.is_some() || self.candidates.iter().any(|c| c.is_named_by(&pin));
+        if !dead && self.decided == Some(pin) {
+            // It is being looked for, at leisure.
+            return Ok(Verdict::Open);
+        }
         self.decided = Some(pin);
         self.step = Step::Idle;
         // Losers and their secrets go; what they held is rebuilt in the next epoch.
