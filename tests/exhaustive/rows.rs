@@ -215,6 +215,7 @@ pub(crate) fn all() -> Vec<Row> {
         Row::boot("B3 bootstrap and join, 1 crash").crash(),
         Row { crash_only: Some(0), ..Row::join("J0 restart of A, Welcome only on increment Ok").restart() }
             .flaw(Flaw::WelcomeOnlyOnOk)
+            .large()
             .expects(Wedges),
         Row { crash_only: Some(0), ..Row::join("J0c restart of A, Welcome on any confirmation").restart() }
             .large(),

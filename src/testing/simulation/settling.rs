@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::event::Command;
 use crate::participant::{Participant, Phase};
 use crate::testing::network::Faults;
+use crate::testing::simulation::scenario::Op;
 use crate::testing::simulation::{Judged, PATIENCE, Run};
 use crate::testing::witness::Violation;
 use crate::tracks::SenderId;
@@ -88,14 +89,20 @@ impl<E: Engine> Run<'_, E> {
             // Nobody who lives holds the group, and everyone knows that it stalls: a new generation. That
             // comes of deaths and leaves, never of a state that could not be gone on with.
             let pinned = self.scenario.mode == SafetyMode::Pinned;
-            let gave_up = |n: &Notice| match n {
+            // Who published a commit behind its machine's back cannot process it itself.
+            let honest = |who: usize| {
+                let by = |op: &Op| matches!(op, Op::Rogue(by) | Op::Corrupt(by) if *by == who);
+                !self.scenario.steps.iter().any(by)
+            };
+            let gave_up = |who: usize, n: &Notice| match n {
                 Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten) => true,
                 // The service keeps what it pinned: no death and no relay takes it away.
-                Notice::Rejoining(RejoinReason::Unreachable) => pinned,
+                Notice::Rejoining(RejoinReason::Unreachable) => pinned && honest(who),
                 _ => false,
             };
-            if let Some(who) =
-                expected.iter().find(|w| !self.reset && self.net.notices(**w).iter().any(|(_, n)| gave_up(n)))
+            if let Some(who) = expected
+                .iter()
+                .find(|w| !self.reset && self.net.notices(**w).iter().any(|(_, n)| gave_up(**w, n)))
             {
                 self.fail("NoWedge", *who, "the last to hold the group gave it up".into())?;
             }
