@@ -66,8 +66,16 @@ impl Trees {
         self.held.push(object);
         let bytes = |held: &[Object]| held.iter().map(|o| o.payload.len()).sum::<usize>();
         while self.held.len() > HELD || bytes(&self.held) > most_bytes {
-            self.held.remove(0);
+            // Anybody may put objects beside the one that is waited for.
+            let victim = self.held.iter().position(|o| !self.is_awaited(o)).unwrap_or(0);
+            self.held.remove(victim);
         }
+    }
+
+    /// Whether a Welcome that waits names an object's place.
+    fn is_awaited(&self, object: &Object) -> bool {
+        let mut named = self.waiting.iter().filter_map(|w| w.info.tree.as_ref());
+        named.any(|tree| object.track == tree.track && object.location == tree.location)
     }
 
     fn at(&self, tree: &TreeObject) -> Option<Bytes> {
@@ -211,6 +219,26 @@ mod tests {
         assert_eq!(held(&trees), [5, 6, 7]);
         trees.keep(object(1, 8, 50), &limits);
         assert_eq!(held(&trees), [8]);
+    }
+
+    #[test]
+    fn what_a_welcome_waits_for_is_kept_before_all_else() {
+        let (wanted, limits) = (object(1, 7, 10), Limits { tree_bytes: 25, ..Limits::default() });
+        let info = WelcomeInfo {
+            group_id: "g".into(),
+            epoch: 7,
+            context_hash: [0; 32],
+            reference: "r".into(),
+            params: None,
+            has_tree: false,
+            tree: Some(place(&wanted)),
+            spent: None,
+        };
+        let mut trees = Trees::default();
+        trees.waiting.push(Waiting { welcome: "w".into(), info, pin: None });
+        trees.keep(wanted.clone(), &limits);
+        (8..40).for_each(|epoch| trees.keep(object(2, epoch, 20), &limits));
+        assert_eq!(trees.at(&place(&wanted)), Some(wanted.payload.clone()));
     }
 
     #[test]
