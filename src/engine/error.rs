@@ -48,6 +48,9 @@ pub enum Rejection {
     /// A commit of one's own came back.
     #[error("a message of our own")]
     Own,
+    /// A message that nobody made who has the keys of this epoch. It is told without any cost to speak of.
+    #[error("by nobody in the group")]
+    Stranger,
     /// The strict rules forbid it.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),

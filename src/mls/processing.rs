@@ -114,8 +114,9 @@ impl<C: MlsConfig> MlsEngine<C> {
                     {
                         group.tried(|tried| tried.fail(mark));
                     }
+                    let stranger = as_it_was.is_some() && matches!(e, MlsError::CryptoProviderError(_));
                     Self::give_back(group, as_it_was, keys);
-                    return Err(invalid(e));
+                    return Err(if stranger { Rejection::Stranger.into() } else { invalid(e) });
                 }
             }
         }

@@ -36,6 +36,7 @@ pub(super) fn rejected(line: Json, rejection: &Rejection) -> Json {
         Rejection::Expired => failed(line, "expired", ""),
         Rejection::NotForMe => failed(line, "not_for_me", ""),
         Rejection::Own => failed(line, "own", ""),
+        Rejection::Stranger => failed(line, "stranger", ""),
         Rejection::Forbidden(what) => failed(line, "forbidden", what),
         Rejection::Invalid(why) => failed(line, "invalid", &why.to_string()),
     }

@@ -79,6 +79,12 @@ impl<G> Slot<G> {
             }
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(Rejection::Own) => Ok(Verdict::Open),
+            Err(Rejection::Stranger) => {
+                // It cost next to nothing, and anybody could use up the trials so.
+                self.trials = self.trials.saturating_sub(1);
+                cx.fault(from, Fault::Invalid);
+                Ok(self.on_faulty(cx, epoch, &hash))
+            }
             Err(_) => {
                 self.refused.insert(hash);
                 cx.fault(from, Fault::Invalid);

@@ -228,7 +228,9 @@ fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
     let mut config = config();
     config.limits.commits_per_epoch = 2;
     let name = config.group.clone();
-    let (mut a, _) = among(config, &["b"]);
+    let (mut a, others) = among(config, &["b"]);
+    let (b, of_b) = &others[0];
+    let faulty = || b.build_faulty(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
     let elsewhere = GroupName::try_from("other").unwrap();
     let mut give = |place, payload: Bytes| {
         let object = commit_at(&a, 1, place, payload);
@@ -239,10 +241,16 @@ fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
     give(0, junk(100));
     give(2, forged_commit(&elsewhere, 1));
     assert_eq!(give(4, forged_commit(&name, 2)), (0, [1, 1, 1, 0, 0], false));
-    give(6, forged_commit(&name, 1));
-    assert_eq!(give(8, forged_commit(&name, 1)), (2, [1, 1, 1, 2, 0], false));
+    // Who has no keys uses up no trials.
+    for _ in 0..5 {
+        give(6, forged_commit(&name, 1));
+    }
+    let first = faulty();
+    assert_eq!(give(8, first.clone()), (1, [1, 1, 1, 6, 0], false));
+    assert_eq!(give(10, first), (1, [1, 1, 1, 6, 0], false), "the same again");
+    assert_eq!(give(12, faulty()), (2, [1, 1, 1, 7, 0], false));
     // What won may be among those that are not tried any more: the service is asked, in time.
-    assert_eq!(give(10, forged_commit(&name, 1)), (2, [1, 1, 1, 2, 1], true));
+    assert_eq!(give(14, faulty()), (2, [1, 1, 1, 7, 1], true));
 }
 
 #[test]

@@ -271,7 +271,7 @@ impl State {
         } else if header.epoch != self.epoch {
             Err(invalid("of another epoch"))
         } else if *parent != self.seal() {
-            Err(invalid("of another state of this epoch"))
+            Err(Rejection::Stranger)
         } else {
             Ok(())
         }
