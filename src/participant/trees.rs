@@ -131,7 +131,11 @@ impl Trees {
 
     fn wait_for<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting, fresh: bool) {
         let waits = self.waiting.iter().any(|w| w.welcome == waiting.welcome);
-        if !waits && self.waiting.len() < cx.config.limits.welcomes {
+        if !waits {
+            // The newest is the one to hope for: a tree that did not come may never come.
+            if self.waiting.len() >= cx.config.limits.own_key_packages.max(1) {
+                self.waiting.remove(0);
+            }
             self.waiting.push(waiting.clone());
         }
         // What was wrong a moment ago is not asked for again at once.
