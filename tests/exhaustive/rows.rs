@@ -265,7 +265,7 @@ pub(crate) fn all() -> Vec<Row> {
         row("O4b the same, and members look at no lock", 2, 2)
             .attacked(|b| b.wrong_locks = 1)
             .flaw(Flaw::LockUnchecked)
-            .expects(Wedges),
+            .expects(Breaks("AppliedIsPinned")),
         // The other modes.
         row("F1 fenced, no faults", 2, 2).mode(Fenced),
         row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().late(1).restart().large(),
