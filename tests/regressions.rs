@@ -102,7 +102,7 @@ mod networks {
     use std::time::Duration;
 
     use moq_mls::SafetyMode;
-    use moq_mls::testing::simulation::{Kit, Op, Outcome, Profile, Scenario, run};
+    use moq_mls::testing::simulation::{Attacks, Kit, Op, Outcome, Profile, Scenario, run};
     use moq_mls::tracks::CommitTrackPolicy;
     use serde_json::Value;
 
@@ -128,6 +128,8 @@ mod networks {
         let latency: Vec<u64> = numbers(&vector["latency_ms"]);
         let f = &mut scenario.faults;
         f.latency = (Duration::from_millis(latency[0]), Duration::from_millis(latency[1]));
+        // What a capsule does not name did not exist when it was written.
+        f.forged_answers = 0;
         let permille: Vec<u16> = numbers(&vector["faults_permille"]);
         let fields = [
             &mut f.lost_objects,
@@ -137,11 +139,18 @@ mod networks {
             &mut f.lost_requests,
             &mut f.lost_replies,
             &mut f.last_words,
+            &mut f.forged_answers,
         ];
         for (field, value) in fields.into_iter().zip(permille) {
             *field = value;
         }
         f.http_timeout = Duration::from_millis(vector["http_timeout_ms"].as_u64().unwrap());
+        scenario.attacks = Attacks::NONE;
+        if let Some([outsider, reachable, every_ms]) = vector["attacks"].as_array().map(Vec::as_slice) {
+            scenario.attacks.outsider = outsider.as_bool().unwrap();
+            scenario.attacks.reachable = reachable.as_bool().unwrap();
+            scenario.attacks.every_ms = every_ms.as_u64().unwrap();
+        }
         scenario.choices = vector.get("choices").map(numbers);
         let op = |step: &Value| {
             let parts = step.as_array().unwrap();

@@ -311,10 +311,7 @@ impl<S: Ord + Clone> Relay<S> {
         if last.is_some() {
             let done = SubscribeDone { subscribe_id: id, status: 0, reason: Bytes::new(), last: sent };
             out.push((from.clone(), Output::Control(done.into())));
-            if sent.is_some() {
-                return Ok(());
-            }
-            // Not here: it may be where it is published, for whoever asks again.
+            // What is here may be somebody's junk, and what is wanted where it is published: for whoever asks again.
         }
         for announcer in self.announcers.of(&name.0).cloned().collect::<Vec<_>>() {
             self.ask_track(&announcer, &name, out);
