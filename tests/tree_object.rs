@@ -470,7 +470,7 @@ fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
 #[test]
 fn trees_are_waited_for_once_each_and_not_without_bound() {
     let mut config = apart();
-    config.limits.welcomes = 1;
+    config.limits.own_key_packages = 1;
     let mut door = Door::new(config);
     let track = door.tree_track();
     let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
@@ -481,5 +481,5 @@ fn trees_are_waited_for_once_each_and_not_without_bound() {
     let track = door.tree_track();
     let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
     door.take_welcome(welcome, pin);
-    assert_eq!(door.wait(), 1, "no room for a second");
+    assert_eq!(door.wait(), 1, "the newer one is waited for in place of the first");
 }
