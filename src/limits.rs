@@ -33,7 +33,7 @@ pub struct Limits {
     pub remembered_senders: usize,
     /// Most tried commits held for one slot, one per author.
     pub candidates: usize,
-    /// Most commit objects looked at in one epoch.
+    /// Most commits of members tried for one slot, and most receipts verified.
     pub commits_per_epoch: usize,
     /// How far ahead of the own epoch a commit is kept.
     pub future_epochs: u64,

@@ -10,8 +10,8 @@
 //!
 //! A member decides the next epoch slot by slot:
 //!
-//!   work due ─▶ lock(e+1) ─▶ create the commit, persist it ─▶ look at the Commit track ─▶ publish
-//!            ─▶ read back ─▶ increment(e+1, pin) ─▶ apply, persist ─▶ Welcomes
+//!   work due ─▶ lock(e+1) ─▶ create the commit, persist it ─▶ look at the Commit track
+//!            ─▶ publish and increment(e+1, pin, key, commit) ─▶ apply, persist ─▶ Welcomes
 //!
 //! and a member that holds a tried commit without a confirmation asks lock(e+1): "used" names the pin,
 //! and the commit it names is applied; "Ok" means its committer is gone, and the increment is made for it.
@@ -62,6 +62,7 @@ mod remembered;
 mod requests;
 mod roster;
 mod rules;
+mod signs;
 pub(crate) mod state;
 pub(crate) mod stats;
 #[cfg(all(test, feature = "testing"))]

@@ -19,7 +19,8 @@
 //!   increment the same, whatever its key: Ok for its pin, CounterError with its pin for another. Slot 0
 //!   decides for the whole counter whether its slots have pins.
 //! - **Commits.** A pinned increment of a slot but 0 brings the commit that its pin names. The newest
-//!   are kept, with their slots, for whoever asks: no pin without its commit, whatever relays withhold.
+//!   are kept, with their slots, for whoever asks: no pin without its commit, and what relays
+//!   withhold is still to be had. Where all of them take too much room, the oldest go first.
 //! - **No pins.** An increment without a pin needs the live lock. Its `lock_id`, if given, must be
 //!   the lock's, and its `val` the next value. Repeated with the `lock_id` that filled the newest
 //!   slot, it is answered Ok again.
@@ -32,7 +33,8 @@
 //!   one when there is no other room. A counter with a slot beyond is never dropped, however full the table:
 //!   to the members of its group the group would be gone, and whoever came first could found another under
 //!   its name. With slot 0 alone a group has one member, its founder, for every other joins by a commit. If the
-//!   founder comes back, it finds its group gone and founds it again.
+//!   founder comes back, it finds its group gone and founds it again. So a service that serves everybody can be
+//!   filled for good, by sources that fill two slots of each id: tokens, and a bound for each source, keep that out.
 //! - **Who may begin.** Slot 0 of an id is for whoever comes first, unless the embedder says who may take it:
 //!   [`Access::may_create`].
 //!

@@ -4,9 +4,8 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::codec::pinned::ReceiptObject;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::{Engine, EngineError, GroupView, MessageKind};
+use crate::engine::{Engine, GroupView};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
@@ -107,10 +106,10 @@ impl<G> Creating<G> {
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
                 self.on_key_package(cx, sender, object_id, payload)?;
             }
-            Input::Arrival(Arrival::Welcome(welcome)) => cx.keep_welcome(welcome),
+            Input::Arrival(Arrival::Welcome(welcome)) => cx.keep_own_welcome(welcome)?,
             Input::Arrival(Arrival::Commit { from, object }) => return self.on_commit(cx, from, object),
             Input::Arrival(Arrival::Tree(object)) => self.trees.keep(object, &cx.config.limits),
-            Input::Locked(_, reply) => {
+            Input::Locked(LockPurpose::Genesis, reply) => {
                 let flow = self.on_lock(cx, reply)?;
                 return Ok(if matches!(flow, Flow::Stay) { self.join_if_there(cx) } else { flow });
             }
@@ -161,7 +160,7 @@ impl<G> Creating<G> {
         from: Option<SenderId>,
         object: Object,
     ) -> Result<Flow<G>, Error> {
-        let is_sign = is_sign(cx, &object)?;
+        let is_sign = cx.is_sign(&object)?;
         if is_sign && cx.signs_since.is_none() {
             cx.signs_since = Some(cx.now);
         }
@@ -318,17 +317,27 @@ impl<G> Creating<G> {
         accepted: bool,
     ) -> Flow<G> {
         let join = |then| Flow::Join(Join { counter: Some(state.current), then });
-        let Some(genesis) = self.genesis.take() else { return join(Then::Nothing) };
-        match state.pin {
-            Some(pin) if cx.rules.pins && pin == genesis.pin => genesis.enter(Some(pin)),
-            None if !cx.rules.pins && accepted => genesis.enter(None),
-            None if cx.rules.pins && accepted => {
+        let Some(genesis) = &self.genesis else { return join(Then::Nothing) };
+        let ours = match state.pin {
+            Some(pin) if cx.rules.pins => pin == genesis.pin,
+            // Nothing says whose group it is, and nobody else may have the state of ours: it is not given up.
+            None if cx.rules.pins && !self.is_anothers(cx, state) => {
                 self.on_fault(cx, ServiceFault::NoPins);
-                Flow::Stay
+                return Flow::Stay;
             }
+            _ => !cx.rules.pins && accepted,
+        };
+        match self.genesis.take() {
+            Some(genesis) if ours => genesis.enter(state.pin.filter(|_| cx.rules.pins)),
             // Another's group: ours never was.
             _ => join(Then::Persist),
         }
+    }
+
+    /// Whether a slot 0 whose pin is forgotten was another's: ours went no further. With a key of the service its
+    /// word alone does not count.
+    fn is_anothers<E: Engine<Group = G>>(&self, cx: &Context<E>, state: &CounterState) -> bool {
+        state.pin_forgotten && cx.config.service_key.is_none()
     }
 
     fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
@@ -365,29 +374,5 @@ impl<G> Genesis<G> {
     fn enter(self, pin: Option<Pin>) -> Flow<G> {
         let Self { group, view, saved, .. } = self;
         Flow::Enter(Box::new(Entry { group, view, saved, pin }), By::Creation)
-    }
-}
-
-/// Whether an object of the Commit track is a sign that the group exists, whatever the service says. Where the
-/// service signs, only its word is one; elsewhere anybody can make one up.
-fn is_sign<E: Engine>(cx: &Context<E>, object: &Object) -> Result<bool, EngineError> {
-    if cx.config.service_key.is_some() && cx.rules.pins {
-        let slot = object.location.group.saturating_add(1);
-        let receipt = ReceiptObject::decode(object.payload.clone());
-        return Ok(object.location.object % 2 == 1
-            && receipt.is_ok_and(|r| cx.believes(slot, &r.pin, Some(&r.receipt))));
-    }
-    Ok(object.location.object.is_multiple_of(2)
-        && matches!(
-            cx.engine.classify(&object.payload)?,
-            Ok(MessageKind::Commit { group_id, .. }) if group_id == cx.config.group.as_bytes()
-        ))
-}
-
-impl<E: Engine> Context<E> {
-    /// Whether signs on the relay say that a group exists which the service does not know. For a while they are
-    /// believed; for ever would let whoever makes them up keep the group from being created.
-    fn seems_lost(&self) -> bool {
-        self.signs_since.is_some_and(|since| self.now.since(since) < self.config.timers.lost_group)
     }
 }

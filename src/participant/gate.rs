@@ -82,12 +82,16 @@ impl Gate {
     /// reached. Asking for a used value changes nothing.
     pub(crate) fn ask<E: Engine>(&self, cx: &mut Context<E>, again: bool) {
         let mut asked = cx.requests.confirming();
-        for (_, info) in self.waiting.iter().rev() {
-            if asked.len() >= MOST_ASKED {
-                return;
-            }
-            if (again || !self.unreached.contains(&info.epoch)) && asked.insert(info.epoch) {
-                cx.ask_lock(LockPurpose::ConfirmWelcome(info.epoch));
+        // What nobody has asked about first: others may be made up, and as many as anybody likes.
+        for unreached in [false, true] {
+            let newest = self.waiting.iter().rev().map(|(_, info)| info.epoch);
+            for epoch in newest.filter(|epoch| self.unreached.contains(epoch) == unreached) {
+                if asked.len() >= MOST_ASKED || (unreached && !again) {
+                    return;
+                }
+                if asked.insert(epoch) {
+                    cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
+                }
             }
         }
     }

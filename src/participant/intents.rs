@@ -28,6 +28,10 @@ impl Intents {
     /// Keeps a leave request of a later epoch in place of the sender's last one; `false` if all of them together
     /// would take more than `most` bytes.
     pub(crate) fn keep_leave(&mut self, sender: SenderId, request: (u64, u64, Bytes), most: usize) -> bool {
+        // The next epochs are worth most, and anybody can make up a request of a far one.
+        if self.future_leaves.get(&sender).is_some_and(|(held, ..)| *held < request.0) {
+            return true;
+        }
         let others = self.future_leaves.iter().filter(|(of, _)| **of != sender);
         let bytes: usize = others.map(|(_, (.., message))| message.len().saturating_add(LEAVE_COST)).sum();
         let fits = bytes.saturating_add(request.2.len()).saturating_add(LEAVE_COST) <= most;

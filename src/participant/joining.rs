@@ -230,6 +230,7 @@ impl Joining {
             None => cx.backoff(self.attempts),
         };
         cx.bring_forward(Timer::Request, wait);
+        self.gate.ask(cx, false);
         Ok(Flow::Stay)
     }
 

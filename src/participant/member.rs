@@ -33,6 +33,9 @@ use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::snapshot::Writer;
 use crate::tracks::{KEY_PACKAGE_GROUP, Location, Object, SenderId};
 
+/// How many pins every service keeps.
+const LEAST_KEPT_PINS: u64 = 1024;
+
 /// A participant that is in the group.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Member<G> {
@@ -67,9 +70,9 @@ impl<G> Member<G> {
                 self.slot.on_repair_lock(cx, &self.epoch, slot, reply);
                 Verdict::Open
             }
-            // With its receipt: only so it gets here.
+            // With its receipt: only so it gets here. So far on, a service may have forgotten the slot.
             Input::Locked(LockPurpose::Progress(at), Ok(LockReply::CounterError(state)))
-                if at > self.epoch.slot() && state.pin.is_some() =>
+                if at.saturating_sub(self.epoch.slot()) >= LEAST_KEPT_PINS && state.pin.is_some() =>
             {
                 Verdict::Rejoin(RejoinReason::PinForgotten)
             }
@@ -162,7 +165,7 @@ impl<G> Member<G> {
         let mut new = new;
         let receipt = new.receipt.take();
         let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
-        self.slot = Slot::new(self.slot.halted);
+        self.slot = Slot::new();
         for timer in [
             Timer::Turn,
             Timer::Confirm,
@@ -242,14 +245,7 @@ impl<G> Member<G> {
                 admission::on_object(cx, &self.epoch, &mut self.carried, sender, object_id, payload)?;
             }
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
-            Arrival::Welcome(welcome) => {
-                let keys = &cx.keys.packages;
-                if let Some(read) = cx.read_welcome(&welcome).filter(|_| !keys.is_empty())
-                    && cx.engine.examine_welcome(&read.welcome, keys)?.is_ok()
-                {
-                    cx.keep_welcome(welcome);
-                }
-            }
+            Arrival::Welcome(welcome) => cx.keep_own_welcome(welcome)?,
             Arrival::Commit { from, object } => return self.on_commit(cx, from, object),
             Arrival::Tree(_) => {}
         }

@@ -22,7 +22,7 @@ const AHEAD: [Duration; 6] = [
     Duration::from_secs(2 * 3600),
     Duration::from_secs(20 * 3600),
 ];
-/// A spent number further ahead was drawn by no honest clock: it keeps out nobody else.
+/// A spent number further ahead was drawn by no honest clock: it does not count. (One that is less far ahead costs newcomers a second KeyPackage.)
 const MOST_SPENT: Duration = Duration::from_secs(12 * 3600);
 
 impl<E: Engine> Context<E> {
@@ -44,6 +44,11 @@ impl<E: Engine> Context<E> {
     /// Returns the highest number that an honest clock may have drawn.
     pub(crate) fn honest_number(&self) -> u64 {
         first_of(self.now.after(MOST_SPENT))
+    }
+
+    /// Returns the highest number that a clock like the own one draws now.
+    pub(crate) fn present_number(&self) -> u64 {
+        if self.rules.numbers_by_time { first_of(self.now) | ((1 << RANDOM_BITS) - 1) } else { u64::MAX }
     }
 
     /// Says whether a number lies further ahead than any honest clock's.

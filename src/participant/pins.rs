@@ -62,7 +62,8 @@ impl<E: Engine> Context<E> {
         }
     }
 
-    /// As [`believes`](Self::believes), of what the service said about `slot`. What names no pin needs no receipt.
+    /// As [`believes`](Self::believes), of what the service said about `slot`. What names no pin needs no receipt,
+    /// and decides nothing.
     pub(crate) fn believes_state(&self, slot: u64, state: &CounterState) -> bool {
         !self.rules.pins || state.pin.is_none_or(|pin| self.believes(slot, &pin, state.receipt.as_ref()))
     }

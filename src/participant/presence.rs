@@ -52,16 +52,21 @@ impl<E: Engine> Context<E> {
         self.publish(self.tracks.key_package(&self.me), location, message);
     }
 
-    /// Keeps a Welcome for later.
-    pub(crate) fn keep_welcome(&mut self, welcome: Bytes) {
-        let kept = &mut self.keys.early_welcomes;
-        if kept.contains(&welcome) {
-            return;
+    /// Keeps a Welcome for later if a key that is still held opens it. The newest are worth most.
+    pub(crate) fn keep_own_welcome(&mut self, payload: Bytes) -> Result<(), Error> {
+        let keys = &self.keys.packages;
+        if keys.is_empty() || self.keys.early_welcomes.contains(&payload) {
+            return Ok(());
         }
-        if kept.len() < self.config.limits.welcomes {
-            kept.push(welcome);
-        } else {
+        let Some(read) = self.read_welcome(&payload) else { return Ok(()) };
+        if self.engine.examine_welcome(&read.welcome, keys)?.is_err() {
+            return Ok(());
+        }
+        if self.keys.early_welcomes.len() >= self.config.limits.welcomes.max(1) {
+            self.keys.early_welcomes.remove(0);
             self.fault(None, Fault::TooMany);
         }
+        self.keys.early_welcomes.push(payload);
+        Ok(())
     }
 }

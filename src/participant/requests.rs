@@ -129,6 +129,12 @@ impl Requests {
         self.fetches.remove(&id)
     }
 
+    /// Expects an answer as if it had been asked for.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn expect_lock(&mut self, id: LockRequestId, purpose: LockPurpose) {
+        self.locks.insert(id, purpose);
+    }
+
     /// Numbers what waits for an answer from 1, in the present order: old to new.
     #[cfg(feature = "testing")]
     pub(crate) fn renumber(&mut self) -> BTreeMap<u64, u64> {

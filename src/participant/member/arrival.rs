@@ -59,7 +59,7 @@ pub(crate) fn place<E: Engine>(
     carried.intents.leaves.clear();
     // Who waits for a Welcome does not know where the group is, and keeps what anybody makes up.
     carried.future.forget_beyond(entry.view.epoch.saturating_add(cx.config.limits.future_epochs));
-    let member = Member { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(None), carried };
+    let member = Member { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(), carried };
     cx.deadlines.clear_phase();
     member.schedule_audit(cx);
     cx.set(Timer::Credentials, cx.config.timers.credential_check);

@@ -297,7 +297,7 @@ impl<G> Slot<G> {
         publishing
     }
 
-    /// The own commit came back: only now may its slot be pinned, for others can find it.
+    /// The own commit came back. Where nothing is pinned, only now may its slot be filled: others can find it.
     pub(crate) fn on_own_commit_seen<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         let Some(outbox) = &mut self.outbox else { return };
         outbox.seen = true;

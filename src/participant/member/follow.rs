@@ -78,7 +78,10 @@ impl<G> Slot<G> {
                 self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial })
             }
             // Ours, from before a state loss: nobody can process it for us, and others will.
-            Err(Rejection::Own) => Ok(Verdict::Open),
+            Err(Rejection::Own) => {
+                self.trials = self.trials.saturating_sub(1);
+                Ok(Verdict::Open)
+            }
             Err(Rejection::Stranger) => {
                 // It cost next to nothing, and anybody could use up the trials so.
                 self.trials = self.trials.saturating_sub(1);

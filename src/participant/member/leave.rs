@@ -46,6 +46,8 @@ pub(crate) fn on_request<E: Engine>(
         Ok(opened) if opened == leaf => {
             // Only an authenticated request may push other objects of its track aside. The newest of them speaks: a
             // KeyPackage that came before it is withdrawn.
+            // Where it was found is not authenticated: a copy far ahead must not silence what comes after it.
+            let object_id = object_id.min(cx.present_number());
             joiners.spend(&sender, object_id, &cx.config.limits);
             if joiners.get(&sender).is_some_and(|waiting| waiting.object < object_id) {
                 joiners.take(&sender);

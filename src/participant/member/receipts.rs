@@ -27,7 +27,8 @@ impl<G> Slot<G> {
             cx.fault(from, Fault::BadReceipt);
             return Ok(Verdict::Open);
         };
-        if self.names(&receipt) {
+        // One whose commit is not here says that the slot is decided: the commit is then looked for.
+        if self.names(&receipt) || self.verified < cx.config.limits.candidates {
             return self.use_receipt(cx, epoch, from, receipt);
         }
         // Junk pushes out junk: a receipt follows its commit closely.
@@ -36,7 +37,6 @@ impl<G> Slot<G> {
             cx.fault(from, Fault::TooMany);
         }
         self.receipts.push(receipt);
-        // Perhaps its commit was lost.
         cx.hint();
         Ok(Verdict::Open)
     }

@@ -153,8 +153,8 @@ pub(crate) struct Outbox<G> {
 }
 
 impl<G> Slot<G> {
-    /// A slot that nothing is known of. What is wrong with the service stays so from slot to slot.
-    pub(crate) fn new(halted: Option<ServiceFault>) -> Self {
+    /// A slot that nothing is known of. What was wrong with the service is found out anew.
+    pub(crate) fn new() -> Self {
         Self {
             candidates: Vec::new(),
             trials: 0,
@@ -167,7 +167,7 @@ impl<G> Slot<G> {
             dead: false,
             tells: false,
             conflicts: 0,
-            halted,
+            halted: None,
             attempts: 0,
         }
     }

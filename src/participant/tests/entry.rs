@@ -41,6 +41,55 @@ fn genesis(
     (a.phase(), told)
 }
 
+/// Slot 0 may be filled by the founder's own increment, whose answer was lost or changed on the way: it alone has
+/// the state, so nothing but another's pin ends it.
+#[test]
+fn a_founder_gives_its_group_up_for_nothing_but_anothers_pin() {
+    let other = Pin::genesis([1; 32], [2; 32]);
+    let forgotten = CounterState { pin_forgotten: true, ..state(2000, None) };
+    for (reply, kept) in [
+        (IncrementReply::CounterError(state(1, None)), true),
+        (IncrementReply::Ok(state(0, None)), true),
+        (IncrementReply::Ok(state(1, None)), true),
+        (IncrementReply::CounterError(state(1, Some(other))), false),
+        (IncrementReply::CounterError(forgotten), false),
+    ] {
+        let mut a = Participant::new(engine("a"), config(), NOW).unwrap();
+        a.handle(NOW, Command::Join).unwrap();
+        let id = lock(&mut a).unwrap();
+        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+        let fetch = a.actions().find_map(|action| match action {
+            Action::Fetch { id, .. } => Some(id),
+            _ => None,
+        });
+        a.handle(NOW, Event::FetchReply { id: fetch.unwrap(), reply: Ok(Vec::new()) }).unwrap();
+        let pin = a.inside().genesis.unwrap();
+        let increment = a.actions().find_map(|action| match action {
+            Action::Increment { id, .. } => Some(id),
+            _ => None,
+        });
+        a.handle(NOW, Event::IncrementReply { id: increment.unwrap(), reply: Ok(reply.clone()) }).unwrap();
+        assert_eq!(a.inside().genesis, kept.then_some(pin), "{reply:?}");
+        // An answer about another slot is none about this one.
+        if kept {
+            let late = LockRequestId(77);
+            a.cx.requests.expect_lock(late, LockPurpose::ConfirmWelcome(3));
+            let reply = Ok(LockReply::CounterError(state(1, None)));
+            a.handle(NOW, Event::LockReply { id: late, reply }).unwrap();
+            assert_eq!(a.inside().genesis, Some(pin));
+            // Once the service says whose it is, the founder is in.
+            a.run(Input::Timer(Timer::Request)).unwrap();
+            let increment = a.actions().find_map(|action| match action {
+                Action::Increment { id, .. } => Some(id),
+                _ => None,
+            });
+            let reply = Ok(IncrementReply::Ok(state(1, Some(pin))));
+            a.handle(NOW, Event::IncrementReply { id: increment.unwrap(), reply }).unwrap();
+            assert_eq!(a.epoch(), Some(0));
+        }
+    }
+}
+
 #[test]
 fn a_creator_takes_each_answer_for_what_it_is() {
     use SafetyMode::{Advisory, Fenced, Pinned};
@@ -62,10 +111,12 @@ fn a_creator_takes_each_answer_for_what_it_is() {
 
     let created = |mode, reply| genesis(mode, true, token(), reply);
     assert_eq!(created(Pinned, counter(0)), (Phase::Bootstrapping, vec![]));
-    assert_eq!(created(Pinned, counter(1)), (Phase::Joining, vec![]), "another's, whatever it is");
+    let anothers = IncrementReply::CounterError(state(1, Some(unknown())));
+    assert_eq!(created(Pinned, anothers), (Phase::Joining, vec![]));
     assert_eq!(created(Advisory, counter(1)).0, Phase::Joining);
     let no_pins = (Phase::Bootstrapping, fault(ServiceFault::NoPins));
     assert_eq!(created(Pinned, IncrementReply::Ok(state(1, None))), no_pins);
+    assert_eq!(created(Pinned, counter(1)), no_pins, "whose, nobody says");
     assert_eq!(created(Pinned, IncrementReply::Error(Reason::NotLocked)), no_pins);
     assert_eq!(created(Advisory, IncrementReply::Error(Reason::NotLocked)), (Phase::Bootstrapping, vec![]));
 }

@@ -108,6 +108,8 @@ fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
 #[test]
 fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
     let mut a = alone(Config { service_key: Some("key".into()), ..config() });
+    // None is verified before its commit is there.
+    a.cx.config.limits.candidates = 0;
     for (len, too_long) in [(MAX_RECEIPT, 0), (MAX_RECEIPT + 1, 1)] {
         let receipt = ReceiptObject { pin: unknown(), receipt: vec![0; len].into() };
         let object = commit_at(&a, 0, 1, receipt.encode());
