@@ -448,11 +448,11 @@ fn junk_as_a_receipt() {
     let epoch = bad.world.agree(&[0, 1]);
     bad.give(MEMBER, commits.clone(), epoch, 1, vec![0; 300]);
     bad.counted(MEMBER, Fault::BadReceipt);
-    // One of a commit that nobody has: it waits for it.
+    // One of a commit that nobody has is verified all the same, for it would say that the slot is decided.
     let pin = Pin::new([1; 32], [2; 32], [3; 32]);
     let receipt = ReceiptObject { pin, receipt: vec![0; 64].into() };
     bad.give(MEMBER, commits, epoch, 1, receipt.encode());
-    bad.counted(MEMBER, Fault::BadReceipt);
+    assert_eq!(bad.world.faults(MEMBER, Fault::BadReceipt), 2);
     bad.goes_on();
 }
 

@@ -198,6 +198,7 @@ impl Joining {
             // An answer to a question of an earlier phase.
             return Ok(Flow::Stay);
         }
+        let answered = reply.as_ref().is_ok_and(|reply| !matches!(reply, LockReply::Error(_)));
         let retry_later = match reply {
             Ok(LockReply::CounterError(state)) => {
                 self.counter = Some(state.current);
@@ -230,7 +231,10 @@ impl Joining {
             None => cx.backoff(self.attempts),
         };
         cx.bring_forward(Timer::Request, wait);
-        self.gate.ask(cx, false);
+        if answered {
+            // There is room for a question about another.
+            self.gate.ask(cx, false);
+        }
         Ok(Flow::Stay)
     }
 
