@@ -184,7 +184,11 @@ impl<G> Member<G> {
         turnover::settle(cx, &self.epoch, &mut self.carried, &removed, &added);
         self.persist(cx);
         self.epoch.publish_welcomes(cx)?;
-        self.epoch.publish_unheard(cx)?;
+        if cx.rules.fills_first {
+            self.epoch.publish_unheard(cx)?;
+        } else {
+            self.epoch.await_unheard(cx);
+        }
         if let Some(receipt) = receipt {
             self.epoch.publish_receipt(cx, receipt)?;
         }

@@ -200,6 +200,13 @@ impl<G> Epoch<G> {
         Ok(())
     }
 
+    /// Waits for the commit, which was published a moment ago: relays take it ill if it comes once more.
+    pub(crate) fn await_unheard<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        if self.afterwards.unheard.is_some() {
+            cx.set(Timer::ReadBack, cx.config.timers.read_back);
+        }
+    }
+
     /// The commit did not come back: it was lost, or only its echo was, or other bytes lie at its place.
     pub(crate) fn show_unheard_again<E: Engine<Group = G>>(
         &mut self,
