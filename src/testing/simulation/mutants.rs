@@ -27,7 +27,7 @@ const fn service(name: &'static str, flaw: ServiceFlaw, profiles: &'static [Prof
 }
 
 /// Every deliberate bug.
-pub const MUTANTS: [Mutant; 18] = [
+pub const MUTANTS: [Mutant; 17] = [
     mutant("apply on receipt", Flaw::ApplyOnReceipt, &[Profile::Counter, Profile::Storm]),
     mutant("apply before the pin", Flaw::ApplyBeforePin, &[Profile::Counter]),
     mutant("second commit for a slot", Flaw::SecondCommit, &[Profile::Counter, Profile::Storm]),
@@ -42,11 +42,6 @@ pub const MUTANTS: [Mutant; 18] = [
     mutant("stale KeyPackage taken", Flaw::StaleKeyPackage, &[Profile::Loss, Profile::Relay]),
     service("no prev check", ServiceFlaw::IgnoresPrev, &[Profile::Reset]),
     service("no key check", ServiceFlaw::IgnoresKeys, &[Profile::Reachable]),
-    service(
-        "no commits kept",
-        ServiceFlaw::KeepsNoCommits,
-        &[Profile::Crash, Profile::Abandon, Profile::Storm],
-    ),
     mutant("no receipt check", Flaw::ReceiptUnchecked, &[Profile::Between]),
     mutant("foreseeable places", Flaw::ForeseeablePlaces, &[Profile::Outsider]),
     mutant("lock waited for", Flaw::WaitsForLock, &[Profile::Reachable]),
