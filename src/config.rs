@@ -36,10 +36,44 @@ pub enum SafetyMode {
     Fenced,
     /// The draft's bare API: a commit is applied on receipt.
     ///
-    /// Interoperates with anything that speaks only the draft. The group **can fork**: when a lock
-    /// lapses with a commit in flight, two members may commit for one epoch. And anybody can let a joiner into a
-    /// group of his own, as in [`Fenced`](Self::Fenced). Forks are found by
-    /// comparing epoch authenticators ([`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)) and left by joining afresh.
+    /// Interoperates with members that know only the draft and RFC 9420, within what is said below. The group
+    /// **can fork**: when a lock lapses with a commit in flight, two members may commit for one epoch. And anybody can
+    /// let a joiner into a group of his own, as in [`Fenced`](Self::Fenced). Forks are found by comparing epoch
+    /// authenticators ([`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)) and left by joining afresh.
+    ///
+    /// Follows commits of members, as PrivateMessage or PublicMessage, with a path or without one where RFC 9420
+    /// section 12.4 asks for none, with Add, Remove and Update proposals by value or by reference. A proposal that a
+    /// commit refers to is looked for in the epoch's MOQT group of the Commit track and on the KeyPackage tracks.
+    /// What this participant sends is encrypted, has a path, and holds its proposals by value.
+    ///
+    /// A KeyPackage of a member, other than the one it joined by, is taken for one of a member that lost its state: its
+    /// leaf is replaced. A member that has just come leaves KeyPackages of unknown senders to those who were there
+    /// before, for [`Timers::join_retry`](crate::Timers::join_retry): a relay shows it those of members long gone, too. A
+    /// newcomer that nobody else lets in must publish another KeyPackage after that.
+    ///
+    /// A counter that stands one behind the group, as a committer died before its increment, is incremented for it. It
+    /// is noticed by whoever wants to commit, and by an audit. Members that know only the draft cannot do that: without
+    /// one of this crate among them, they wait for ever.
+    ///
+    /// Refuses, and why:
+    ///
+    /// | what | why |
+    /// |---|---|
+    /// | external commits, and proposals by others than members | whoever sees a GroupInfo would let itself in |
+    /// | PreSharedKey proposals | there is no store of PSKs |
+    /// | ReInit and GroupContextExtensions proposals, and proposals of other types | name, suite and parameters of a group stay as they are |
+    /// | Updates of a signature key | it names the member's tracks |
+    /// | KeyPackages that live longer than [`draft_lifetime`](crate::mls::Options::draft_lifetime) | RFC 9420 section 7.2 asks for a bound |
+    /// | SenderIds that are not the lowercase hex SHA-256 of the signature key | the draft recommends it, and nothing else binds a track to its member |
+    /// | KeyPackages, Welcomes and commits that are no MLSMessage | the draft does not say how they are framed; only an MLSMessage says what it is |
+    /// | KeyPackages in a MOQT group other than 0 | the draft has one group, and does not say which |
+    /// | a second KeyPackage at an object id that had one | an object does not change, and a replay would look like it |
+    /// | a Welcome without the ratchet tree | the draft has no place for it |
+    /// | groups with required extensions that the engine's client lacks | RFC 9420 section 7.2 |
+    ///
+    /// A leave request is this crate's own; the draft has none. It is an MLS Remove proposal of its sender on its
+    /// KeyPackage track. A leaver whose request a member commits by reference cannot read that commit, and ends with
+    /// [`Notice::LeaveUnheard`](crate::Notice::LeaveUnheard).
     Advisory,
 }
 

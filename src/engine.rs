@@ -149,13 +149,40 @@ pub trait Engine {
     /// Any failure of the provider. Rejected with [`Rejection::Malformed`], also for trailing bytes.
     fn classify(&self, message: &Bytes) -> Judged<MessageKind>;
 
-    /// Processes another member's commit as if on a clone, under strict rules: members' commits only, with
-    /// a path, with proposals by value, no ReInit, no external init, no PSK.
+    /// Processes another member's commit as if on a clone, under strict rules: members' commits only, encrypted, with
+    /// a path, with proposals by value, no ReInit, no external init, no PSK. In a group of
+    /// [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), a commit may also be a PublicMessage, come without a path
+    /// where RFC 9420 asks for none, and refer to proposals of members.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
     /// is wrong with it.
     fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>>;
+
+    /// As [`Engine::trial`], of a commit that may refer to `proposals`: messages of its epoch that
+    /// [`Engine::inspect_proposal`] found good.
+    ///
+    /// # Errors
+    /// As [`Engine::trial`]. Rejected with [`Rejection::MissingProposal`] for a commit that refers to another one.
+    fn trial_with(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        commit: &Bytes,
+        proposals: &[Bytes],
+    ) -> Judged<Trial<Self::Group>> {
+        let _ = proposals;
+        self.trial(group, now, commit)
+    }
+
+    /// Judges a proposal that a later commit of its epoch may refer to (RFC 9420 section 12.4), as if on a clone.
+    ///
+    /// # Errors
+    /// Any failure of the provider. Rejected with [`Rejection::Forbidden`] where the group takes no such proposals.
+    fn inspect_proposal(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<()> {
+        let _ = (group, now, message);
+        Ok(Err(Rejection::Forbidden("a proposal by reference")))
+    }
 
     /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched

@@ -22,6 +22,7 @@ mod group;
 mod judging;
 mod leaves;
 mod message;
+mod params;
 #[cfg(feature = "testing")]
 pub mod private_keys;
 mod processing;

@@ -8,11 +8,13 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault, Timer};
 use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason};
+use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
 use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode};
-use support::engines::{TestEngine, engine};
+use support::engines::{TestEngine, basic_client, engine};
 use support::{Steps, World, config};
 
 /// A member whose counter service is played by the test.
@@ -423,4 +425,102 @@ fn creators_that_meet_another_genesis_become_joiners() {
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(other)) });
     assert_eq!(s.machine().phase(), Phase::Joining);
     assert_eq!(s.machine().members().count(), 0);
+}
+
+/// With nothing to do: its next audit of epoch 0.
+fn audit(s: &mut Scripted) -> LockRequestId {
+    loop {
+        let timer = s.wait();
+        match (timer, &s.asked()[..]) {
+            (Timer::Audit, [Asked::Lock(id, 0)]) => return *id,
+            (_, []) => {}
+            (timer, asked) => panic!("{timer:?}: {asked:?}"),
+        }
+    }
+}
+
+fn quiet(mode: SafetyMode) -> Scripted {
+    let mut s = Scripted::newcomer(mode);
+    s.world.tell(0, Command::Join);
+    s.world.run(1000);
+    s.hold();
+    s.world.take_notices(0);
+    s
+}
+
+/// Members that know only the draft would wait for ever: to them, the lock of that value is nobody's.
+#[test]
+fn in_advisory_mode_an_audit_that_is_given_the_lock_pushes_the_counter_on_with_it() {
+    let mut s = quiet(SafetyMode::Advisory);
+    for _ in 0..2 {
+        let id = audit(&mut s);
+        let lock_id = Some(Bytes::from_static(b"given"));
+        let ok = LockReply::Ok { lock_id: lock_id.clone(), expires_in: Duration::from_secs(2) };
+        let asked = s.event(Event::LockReply { id, reply: Ok(ok) });
+        let [Asked::Increment(id, request)] = &asked[..] else { panic!("{asked:?}") };
+        assert_eq!((&request.lock_id, request.val), (&lock_id, None));
+        s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(1, None))) });
+    }
+    assert_eq!(s.machine().epoch(), Some(0));
+}
+
+#[test]
+fn elsewhere_an_audit_that_is_given_the_lock_tells_that_the_service_lost_a_slot() {
+    for mode in [SafetyMode::Pinned, SafetyMode::Fenced] {
+        let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
+        for reply in [ok, LockReply::Conflict { retry_later: Duration::from_secs(2) }] {
+            let mut s = quiet(mode);
+            let id = audit(&mut s);
+            let asked = s.event(Event::LockReply { id, reply: Ok(reply) });
+            assert!(asked.is_empty(), "{asked:?}");
+            s.faulted(ServiceFault::Regressed { current: 0 });
+        }
+    }
+}
+
+#[test]
+fn without_pins_a_member_that_is_behind_asks_with_a_growing_back_off() {
+    for mode in [SafetyMode::Fenced, SafetyMode::Advisory] {
+        let mut s = Scripted::with(mode);
+        let (start, mut asked) = (s.world.now(), 0);
+        while s.world.now().since(start) < Duration::from_secs(20) {
+            s.wait();
+            for question in s.asked() {
+                let Asked::Lock(id, _) = question else { panic!("{question:?}") };
+                asked += 1;
+                s.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(5, None))) });
+            }
+        }
+        assert!((3..=12).contains(&asked), "{mode:?}: {asked}");
+    }
+}
+
+/// A restart forgets that the increment was sent: what it was sent for lies on the relay.
+#[test]
+fn in_advisory_mode_an_own_commit_that_won_is_known_again_after_a_restart() {
+    let client = basic_client("a", RustCryptoProvider::default());
+    let engine = || MlsEngine::new(&client, &RustCryptoProvider::default()).unwrap();
+    let mut world = World::new();
+    let mut config = config();
+    config.mode = SafetyMode::Advisory;
+    let who = world.enter(engine(), config);
+    let mut s = Scripted { world, who };
+    s.world.tell(0, Command::Join);
+    s.world.run(1000);
+    s.hold();
+    s.world.tell(0, Command::Update);
+    s.increment();
+    s.world.crash(0);
+    s.world.again(0, engine());
+    let mut most = 0;
+    for _ in 0..100 {
+        s.world.run(50);
+        for question in s.asked() {
+            let Asked::Lock(id, _) = question else { panic!("{question:?}") };
+            s.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(2, None))) });
+            most += 1;
+        }
+    }
+    assert!(most < 10, "asked {most} times");
+    assert_eq!((s.machine().phase(), s.machine().epoch()), (Phase::Member, Some(1)));
 }

@@ -51,6 +51,9 @@ pub enum Rejection {
     /// A message that nobody made who has the keys of this epoch. It is told without any cost to speak of.
     #[error("by nobody in the group")]
     Stranger,
+    /// A commit that refers to a proposal that is not here.
+    #[error("refers to a proposal that is not here")]
+    MissingProposal,
     /// The strict rules forbid it.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),

@@ -109,6 +109,8 @@ pub struct KeyPackageInfo {
     /// SHA-256 of the [root name](crate::tracks::GroupName::root) of the group it was made for; `None` from a
     /// peer that knows only the draft.
     pub group: Option<[u8; 32]>,
+    /// The HPKE public key of its leaf, if it has no `sequence` that tells it from others of its sender.
+    pub leaf_key: Option<Bytes>,
     /// The end of its lifetime.
     pub expires: Timestamp,
 }
@@ -133,6 +135,16 @@ pub struct Member {
     pub credential: Credential,
     /// The object id of the KeyPackage it joined by; `None` from a peer that knows only the draft.
     pub sequence: Option<u64>,
+    /// The HPKE public key of its leaf if it has no `sequence`: its KeyPackage's, until it commits.
+    pub leaf_key: Option<Bytes>,
+}
+
+impl Member {
+    /// Whether a KeyPackage of the same sender is another than the one this member joined by, though it has no number
+    /// that says so.
+    pub(crate) fn came_by_another(&self, info: &KeyPackageInfo) -> bool {
+        self.sequence.is_none() && self.leaf_key != info.leaf_key
+    }
 }
 
 /// The public facts of a group state.

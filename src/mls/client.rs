@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
@@ -18,7 +19,7 @@ use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::engine::{EngineError, Member, OwnKeyPackage, Rejection};
 use crate::mls::crypto::{Primitives, Suites};
 use crate::mls::error::{Stop, provider, unless_identity};
-use crate::mls::message::{credential, extension, into_any, mls_time, origin};
+use crate::mls::message::{credential, extension, into_any, leaf_key, mls_time, origin};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
     CLOCK_SKEW, EngineConfig, Inner, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,
@@ -36,6 +37,8 @@ pub struct MlsEngine<C: MlsConfig> {
     pub(super) rules: StrictRules,
     pub(super) suite: CipherSuite,
     pub(super) sender: SenderId,
+    /// As [`Options::draft_lifetime`].
+    pub(super) draft_lifetime: Duration,
     /// A group nobody else is in: mls-rs validates a KeyPackage only for a group.
     scratch: OnceLock<Inner<C>>,
     /// The last small Welcome looked into, with what opened it and the group it admits to.
@@ -103,6 +106,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             rules,
             suite,
             sender,
+            draft_lifetime: options.draft_lifetime,
             scratch: OnceLock::new(),
             welcomed: Mutex::new(None),
             slots: Mutex::new(()),
@@ -143,13 +147,15 @@ impl<C: MlsConfig> MlsEngine<C> {
     }
 
     pub(super) fn member(&self, group: &Inner<C>, index: u32, leaf: &LeafNode) -> Result<Member, Stop> {
+        // What another member made of its own leaf must not make the roster unreadable.
+        let origin = origin(&leaf.extensions).unwrap_or_default();
         Ok(Member {
             leaf: index,
             sender: self.fingerprint(&leaf.signing_identity)?,
             identity: self.identity(&leaf.signing_identity, &group.context().extensions)?,
             credential: credential(&leaf.signing_identity)?,
-            // What another member made of its own leaf must not make the roster unreadable.
-            sequence: origin(&leaf.extensions).unwrap_or_default().map(|origin| origin.sequence),
+            sequence: origin.map(|origin| origin.sequence),
+            leaf_key: leaf_key(origin, leaf),
         })
     }
 

@@ -18,7 +18,8 @@ use crate::mls::error::{Stop, judged, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::judging::kind;
 use crate::mls::leaves::leaves;
-use crate::mls::message::{extension, group_params, mls_time};
+use crate::mls::message::{extension, mls_time};
+use crate::mls::params::group_params;
 use crate::mls::settings::{CLOCK_SKEW, PARAMS_EXTENSION};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -150,7 +151,21 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn trial(&self, group: &MlsGroup<C>, now: Timestamp, commit: &Bytes) -> Judged<Trial<MlsGroup<C>>> {
-        judged(self.judge_commit(group, now, commit))
+        self.trial_with(group, now, commit, &[])
+    }
+
+    fn trial_with(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        commit: &Bytes,
+        proposals: &[Bytes],
+    ) -> Judged<Trial<MlsGroup<C>>> {
+        judged(self.judge_commit(group, now, commit, proposals))
+    }
+
+    fn inspect_proposal(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Judged<()> {
+        judged(self.judge_proposal(group, now, message))
     }
 
     fn build_with(

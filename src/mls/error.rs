@@ -52,6 +52,7 @@ pub(super) fn invalid(error: MlsError) -> Stop {
     let rejection = match error {
         MlsError::SerializationError(_) => Rejection::Malformed,
         MlsError::InvalidLifetime { .. } => Rejection::Expired,
+        MlsError::ProposalNotFound => Rejection::MissingProposal,
         MlsError::CantProcessMessageFromSelf => Rejection::Own,
         MlsError::WelcomeKeyPackageNotFound => Rejection::NotForMe,
         MlsError::CipherSuiteMismatch | MlsError::UnsupportedCipherSuite(_) => {

@@ -21,8 +21,9 @@ use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{
-    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, spent, tree_place,
+    credential, gap, leaf_key, leaf_node, mls_time, origin, parse, removed, spent, tree_place, updated,
 };
+use crate::mls::params::{group_params, takes_plain_mls};
 use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
 
@@ -54,10 +55,11 @@ impl<C: MlsConfig> MlsEngine<C> {
         if lifetime.not_after < lifetime.not_before {
             return Err(Rejection::Malformed.into());
         }
-        if gap(lifetime.not_before, lifetime.not_after) > MAX_LIFETIME {
-            return Err(Rejection::Invalid("a KeyPackage that lives for more than seven days".into()).into());
-        }
         let origin = origin(&leaf.extensions)?;
+        let longest = if origin.is_some() { MAX_LIFETIME } else { self.draft_lifetime };
+        if gap(lifetime.not_before, lifetime.not_after) > longest {
+            return Err(Rejection::Invalid("a KeyPackage that lives for too long".into()).into());
+        }
         let params = ExtensionType::new(PARAMS_EXTENSION);
         if origin.is_some() && !leaf.capabilities.extensions.contains(&params) {
             return Err(Rejection::Unsupported("our leaf extension without our group extension").into());
@@ -70,6 +72,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             reference: self.primitives.key_package_ref(&parsed)?.into(),
             sequence: origin.map(|origin| origin.sequence),
             group: origin.map(|origin| origin.group),
+            leaf_key: leaf_key(origin, &leaf),
             expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
         };
         let mut scratch = self.scratch(now)?;
@@ -148,8 +151,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         group: &MlsGroup<C>,
         now: Timestamp,
         commit: &Bytes,
+        proposals: &[Bytes],
     ) -> Result<Trial<MlsGroup<C>>, Stop> {
-        let (next, before, received) = self.process(group, now, commit, ContentType::Commit)?;
+        let (next, before, received) = self.process(group, now, commit, ContentType::Commit, proposals)?;
         let ReceivedMessage::Commit(commit) = received else {
             return Err(Rejection::Malformed.into());
         };
@@ -170,7 +174,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             let leaf = leaf_at(&tree, author)?;
             Ok::<_, Stop>(before.at(author) == leaf.map(|leaf| &leaf.public_key[..]))
         };
-        if stays && unchanged()? {
+        if stays && !takes_plain_mls(&next.context().extensions) && unchanged()? {
             return Err(Rejection::Forbidden("a commit without a path").into());
         }
         let mut kept = before;
@@ -181,6 +185,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         }
         let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
         let added = self.added(&next, &kept, adds)?;
+        for leaf in updated(epoch) {
+            kept.update(&next.export_tree(), leaf)?;
+        }
         let next = self.next(next, kept, author, &added)?;
         Ok(Trial { author, removed, added, next: Some(next) })
     }
@@ -196,7 +203,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         if let Some(answer) = mark.and_then(|mark| group.tried(|tried| tried.leave(&mark))) {
             return Ok(answer?);
         }
-        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal)?;
+        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal, &[])?;
         // The epoch goes on with the group as it was saved: this one has used up the sender's key.
         Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {
@@ -213,6 +220,26 @@ impl<C: MlsConfig> MlsEngine<C> {
             });
         }
         leaf.ok_or(Rejection::Invalid("not a wish of a member to leave".into()).into())
+    }
+}
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// Judges a proposal for commits to refer to, on a group taken.
+    pub(super) fn judge_proposal(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        message: &Bytes,
+    ) -> Result<(), Stop> {
+        if !self.with(group, |group| Ok::<_, Stop>(takes_plain_mls(&group.context().extensions)))? {
+            return Err(Rejection::Forbidden("a proposal by reference").into());
+        }
+        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal, &[])?;
+        Self::give_back(group, None, keys);
+        match received {
+            ReceivedMessage::Proposal(p) if matches!(p.sender, ProposalSender::Member(_)) => Ok(()),
+            _ => Err(Rejection::Forbidden("a proposal of somebody outside").into()),
+        }
     }
 }
 

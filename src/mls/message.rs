@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{ContentType, LeafNode, NewEpoch};
+use mls_rs::group::{ContentType, LeafNode, NewEpoch, Sender};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
+use mls_rs::mls_rules::ProposalInfo;
 use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
 use crate::codec::leaf_origin::{self, LeafOrigin};
-use crate::codec::{params, tree_object};
-use crate::engine::{Credential, GroupParams, Rejection, TreeObject};
-use crate::mls::settings::{Inner, PARAMS_EXTENSION, SEQUENCE_EXTENSION, SPENT_EXTENSION, TREE_EXTENSION};
+use crate::codec::tree_object;
+use crate::engine::{Credential, Rejection, TreeObject};
+use crate::mls::settings::{Inner, SEQUENCE_EXTENSION, SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
 pub(super) fn mls_time(t: Timestamp) -> MlsTime {
@@ -35,11 +37,19 @@ pub(super) fn parse(message: &[u8]) -> Result<MlsMessage, Rejection> {
     MlsMessage::from_bytes(message).map_err(|_| Rejection::Malformed)
 }
 
-/// A PrivateMessage with content of the type `wanted`.
-pub(super) fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage, Rejection> {
+/// A PrivateMessage with content of the type `wanted`; a PublicMessage of a member too, where they are taken.
+pub(super) fn handshake(message: &[u8], wanted: ContentType, public: bool) -> Result<MlsMessage, Rejection> {
     let message = parse(message)?;
     match message.description() {
         MlsMessageDescription::PrivateProtocolMessage { content_type, .. } if content_type == wanted => {}
+        MlsMessageDescription::PublicProtocolMessage { content_type, sender, .. }
+            if public && content_type == wanted =>
+        {
+            // Everybody else can sign what it likes.
+            if !matches!(sender, Sender::Member(_)) {
+                return Err(Rejection::Stranger);
+            }
+        }
         MlsMessageDescription::PublicProtocolMessage { .. } => {
             return Err(Rejection::Forbidden("a handshake message that is not encrypted"));
         }
@@ -52,6 +62,7 @@ pub(super) fn private(message: &[u8], wanted: ContentType) -> Result<MlsMessage,
 pub(super) fn sent_in<C: MlsConfig>(message: &MlsMessage, group: &Inner<C>) -> Result<(), Rejection> {
     match message.description() {
         MlsMessageDescription::PrivateProtocolMessage { group_id, epoch_id, .. }
+        | MlsMessageDescription::PublicProtocolMessage { group_id, epoch_id, .. }
             if group_id == group.group_id() && epoch_id == group.current_epoch() =>
         {
             Ok(())
@@ -72,9 +83,9 @@ pub(super) fn origin(extensions: &ExtensionList) -> Result<Option<LeafOrigin>, R
     found.map(|e| leaf_origin::decode(&e.extension_data)).transpose().map_err(|_| Rejection::Malformed)
 }
 
-pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, Rejection> {
-    let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
-    found.map(|e| params::decode(&e.extension_data)).transpose().map_err(|e| Rejection::Invalid(Box::new(e)))
+/// What tells a leaf from others of its sender that does not say where it comes from.
+pub(super) fn leaf_key(origin: Option<LeafOrigin>, leaf: &LeafNode) -> Option<Bytes> {
+    origin.is_none().then(|| Bytes::copy_from_slice(&leaf.public_key))
 }
 
 /// The highest spent object id that a Welcome tells.
@@ -116,4 +127,13 @@ pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {
         _ => None,
     };
     epoch.applied_proposals.iter().filter_map(|p| leaf(&p.proposal)).collect()
+}
+
+/// The leaves that a commit changes by their members' Updates.
+pub(super) fn updated(epoch: &NewEpoch) -> Vec<u32> {
+    let leaf = |p: &ProposalInfo<Proposal>| match (&p.proposal, p.sender) {
+        (Proposal::Update(_), Sender::Member(leaf)) => Some(leaf),
+        _ => None,
+    };
+    epoch.applied_proposals.iter().filter_map(leaf).collect()
 }

@@ -16,7 +16,10 @@ use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
-use crate::mls::message::{credential, gap, leaf_node, mls_time, origin, parse, private, sent_in};
+use crate::mls::message::{
+    credential, gap, handshake, leaf_key, leaf_node, mls_time, origin, parse, sent_in,
+};
+use crate::mls::params::takes_plain_mls;
 use crate::mls::settings::{CLOCK_SKEW, Inner, LATE};
 use crate::time::Timestamp;
 
@@ -24,7 +27,8 @@ use crate::time::Timestamp;
 ///
 /// First the sender data of a PrivateMessage is opened, with keys of the epoch that never change. A stranger comes
 /// no further. Then the sender's key is taken out of the group, whether or not the content opens with it: the
-/// second try of such a message does not find it any more ([`MlsError::KeyMissing`]).
+/// second try of such a message does not find it any more ([`MlsError::KeyMissing`]). Of a PublicMessage, the membership
+/// tag is verified first, and a stranger cannot make one.
 fn changed_nothing<C: MlsConfig>(
     group: &mut Inner<C>,
     message: MlsMessage,
@@ -35,6 +39,7 @@ fn changed_nothing<C: MlsConfig>(
         matches!(
             error,
             MlsError::CryptoProviderError(_)
+                | MlsError::InvalidMembershipTag
                 | MlsError::CantProcessMessageFromSelf
                 | MlsError::ProtocolVersionMismatch
         )
@@ -68,7 +73,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         })
     }
 
-    /// Processes a PrivateMessage with content of the type `wanted` on the group taken, and returns the group after
+    /// Processes a handshake message with content of the type `wanted` on the group taken, after those of `proposals`, and returns the group after
     /// it, and its leaves' keys before it. A message that changed nothing gives the group back. A KeyPackage that it adds may have expired since, or come from a clock ahead
     /// of ours: the message is then judged, on another one, at the nearest time at which it lived.
     pub(super) fn process(
@@ -77,12 +82,15 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         bytes: &[u8],
         wanted: ContentType,
+        proposals: &[Bytes],
     ) -> Result<(Inner<C>, LeafKeys, ReceivedMessage), Stop> {
         const ATTEMPTS: usize = 8;
+        let plain =
+            self.with(group, |group| Ok::<_, EngineError>(takes_plain_mls(&group.context().extensions)))?;
         let now = mls_time(now);
         let mut at = now;
         for _ in 0..ATTEMPTS {
-            let message = private(bytes, wanted)?;
+            let message = handshake(bytes, wanted, plain)?;
             if let Some(mark) = group.tried(|tried| self.mark_known(tried, bytes))?
                 && group.tried(|tried| tried.failed(&mark))
             {
@@ -91,6 +99,12 @@ impl<C: MlsConfig> MlsEngine<C> {
             // Before a group is used up for it.
             self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
             let (mut next, keys) = self.take(group)?;
+            for proposal in proposals {
+                // Judged when it came. What fails now, no commit can refer to.
+                if let Ok(proposal) = handshake(proposal, ContentType::Proposal, plain) {
+                    next.process_incoming_message_with_time(proposal, at).ok();
+                }
+            }
             match next.process_incoming_message_with_time(message, at) {
                 Ok(received) => return Ok((next, keys, received)),
                 Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
@@ -103,7 +117,7 @@ impl<C: MlsConfig> MlsEngine<C> {
                     }
                 }
                 Err(e) => {
-                    let again = private(bytes, wanted)?;
+                    let again = handshake(bytes, wanted, plain)?;
                     let as_it_was = changed_nothing::<C>(&mut next, again, at, &e).then_some(next);
                     // Whether a commit that opened is good may depend on the embedder, and on the time.
                     let for_good =
@@ -114,8 +128,10 @@ impl<C: MlsConfig> MlsEngine<C> {
                     {
                         group.tried(|tried| tried.fail(mark));
                     }
-                    let stranger = as_it_was.is_some() && matches!(e, MlsError::CryptoProviderError(_));
-                    Self::give_back(group, as_it_was, keys);
+                    let stranger = as_it_was.is_some()
+                        && matches!(e, MlsError::CryptoProviderError(_) | MlsError::InvalidMembershipTag);
+                    // The proposals took their senders' keys.
+                    Self::give_back(group, as_it_was.filter(|_| proposals.is_empty()), keys);
                     return Err(if stranger { Rejection::Stranger.into() } else { invalid(e) });
                 }
             }
@@ -144,14 +160,15 @@ impl<C: MlsConfig> MlsEngine<C> {
             let Proposal::Add(add) = &proposal.proposal else { continue };
             let identity = add.signing_identity();
             let bytes = add.key_package().mls_encode_to_vec().map_err(|_| Rejection::Malformed)?;
+            let leaf = leaf_node(&bytes)?;
+            let origin = origin(&leaf.extensions).unwrap_or_default();
             added.push(Member {
                 leaf: free.next().ok_or(Rejection::Malformed)?,
                 sender: self.fingerprint(identity)?,
                 identity: self.identity(identity, &group.context().extensions)?,
                 credential: credential(identity)?,
-                sequence: origin(&leaf_node(&bytes)?.extensions)
-                    .unwrap_or_default()
-                    .map(|origin| origin.sequence),
+                sequence: origin.map(|origin| origin.sequence),
+                leaf_key: leaf_key(origin, &leaf),
             });
         }
         Ok(added)

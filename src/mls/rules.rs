@@ -6,12 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mls_rs::MlsRules;
 use mls_rs::client_builder::PaddingMode;
 use mls_rs::error::IntoAnyError;
-use mls_rs::group::{GroupContext, Roster};
+use mls_rs::group::proposal::UpdateProposal;
+use mls_rs::group::{GroupContext, Roster, Sender};
 use mls_rs::mls_rules::{
-    CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalSource,
+    CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalInfo,
+    ProposalSource,
 };
 
+use crate::mls::params::takes_plain_mls;
+
 /// Only Add and Remove, by value, by a member; with a path, encrypted, one Welcome per joiner.
+///
+/// In a group of [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), members' commits may also refer to proposals of
+/// members, Updates among them.
 ///
 /// A whitelist: what mls-rs learns to carry later, or carries because another crate turned on one
 /// of its features (`psk`, `custom_proposal`), stays out.
@@ -44,6 +51,26 @@ impl IntoAnyError for Broken {
     }
 }
 
+/// Whether all proposals are members', and no Update changes a key that names a member's tracks.
+fn of_members(roster: &Roster<'_>, proposals: &ProposalBundle) -> Result<(), Broken> {
+    let senders = proposals.add_proposals().iter().map(|p| p.sender);
+    let senders = senders.chain(proposals.remove_proposals().iter().map(|p| p.sender));
+    let mut senders = senders.chain(proposals.update_proposals().iter().map(|p| p.sender));
+    if !senders.all(|sender| matches!(sender, Sender::Member(_))) {
+        return Err(Broken("a proposal of somebody outside"));
+    }
+    let keeps = |update: &ProposalInfo<UpdateProposal>| {
+        let Sender::Member(leaf) = update.sender else { return false };
+        let key = &update.proposal.signing_identity().signature_key;
+        roster.member_with_index(leaf).is_ok_and(|member| member.signing_identity.signature_key == *key)
+    };
+    if proposals.update_proposals().iter().all(keeps) {
+        Ok(())
+    } else {
+        Err(Broken("an Update of a signature key"))
+    }
+}
+
 impl MlsRules for StrictRules {
     type Error = Broken;
 
@@ -51,8 +78,8 @@ impl MlsRules for StrictRules {
         &self,
         _: CommitDirection,
         source: CommitSource,
-        _: &Roster<'_>,
-        _: &GroupContext,
+        roster: &Roster<'_>,
+        context: &GroupContext,
         proposals: ProposalBundle,
     ) -> Result<ProposalBundle, Broken> {
         match source {
@@ -60,13 +87,20 @@ impl MlsRules for StrictRules {
             // Whoever gets hold of a GroupInfo could otherwise let itself in.
             CommitSource::NewMember(_) => return Err(Broken("an external commit")),
         }
+        let known = proposals.add_proposals().len() + proposals.remove_proposals().len();
+        if takes_plain_mls(&context.extensions) {
+            if proposals.length() != known + proposals.update_proposals().len() {
+                return Err(Broken("a proposal other than Add, Remove and Update"));
+            }
+            return of_members(roster, &proposals).map(|()| proposals);
+        }
         let by_value = |source: &ProposalSource| matches!(source, ProposalSource::ByValue);
         if !proposals.add_proposals().iter().all(|p| by_value(&p.source))
             || !proposals.remove_proposals().iter().all(|p| by_value(&p.source))
         {
             return Err(Broken("a proposal by reference"));
         }
-        if proposals.length() != proposals.add_proposals().len() + proposals.remove_proposals().len() {
+        if proposals.length() != known {
             return Err(Broken("a proposal other than Add and Remove"));
         }
         Ok(proposals)

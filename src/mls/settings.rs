@@ -8,14 +8,13 @@ use mls_rs::client_builder::{
 };
 use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
 
+pub use crate::mls::params::PARAMS_EXTENSION;
 use crate::mls::rules::StrictRules;
 use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 
 /// The leaf extension with a [`LeafOrigin`](crate::codec::leaf_origin::LeafOrigin): the object id of the KeyPackage
 /// that the leaf came from, and the hash of the group's root name (ours; private use, RFC 9420 section 17.3).
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
-/// The GroupContext extension with the [`GroupParams`](crate::engine::GroupParams) (ours; private use).
-pub const PARAMS_EXTENSION: u16 = 0xF0A1;
 
 /// The GroupInfo extension that says where the ratchet tree lies, in a Welcome that comes without it: a
 /// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
@@ -25,7 +24,7 @@ pub const TREE_EXTENSION: u16 = 0xF0A2;
 /// [`Attached::spent`](crate::engine::Attached::spent) (ours; private use).
 pub const SPENT_EXTENSION: u16 = 0xF0A3;
 
-/// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
+/// A KeyPackage of this crate with a longer lifetime is refused: whoever made it does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
@@ -55,12 +54,21 @@ pub(super) type Inner<C> = Box<mls_rs::Group<EngineConfig<C>>>;
 pub struct Options {
     /// How long a KeyPackage lives, [`MAX_LIFETIME`] less [`CLOCK_SKEW`] at most.
     pub key_package_lifetime: Duration,
+    /// How long a KeyPackage may live whose leaf says nothing of where it comes from, as one of a peer that knows only
+    /// the draft ([`SafetyMode::Advisory`](crate::SafetyMode::Advisory) alone lets such peers in). RFC 9420 section 7.2
+    /// leaves it to the application. `Duration::MAX` takes those that never expire.
+    pub draft_lifetime: Duration,
     /// How encrypted messages are padded.
     pub padding: PaddingMode,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { key_package_lifetime: Duration::from_secs(24 * 3600), padding: PaddingMode::StepFunction }
+        Self {
+            key_package_lifetime: Duration::from_secs(24 * 3600),
+            // A year, which is what mls-rs gives its own, and the margins that implementations put before it.
+            draft_lifetime: Duration::from_secs(366 * 24 * 3600),
+            padding: PaddingMode::StepFunction,
+        }
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) alarms: Alarms,
     /// Since when objects on the relay say that the group exists.
     pub(crate) signs_since: Option<Timestamp>,
+    /// Until when the relay may be showing what lay on the KeyPackage tracks when this participant came.
+    pub(crate) shown_until: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
     pub(crate) hinted: Option<Timestamp>,
 }
@@ -80,6 +82,7 @@ impl<E: Engine> Context<E> {
             stats: Stats::default(),
             alarms: Alarms::default(),
             signs_since: None,
+            shown_until: None,
             hinted: None,
         })
     }

@@ -73,6 +73,7 @@ impl<G> Creating<G> {
     pub(crate) fn begin<E: Engine<Group = G>>(cx: &mut Context<E>, carried: Carried) -> Result<Self, Error> {
         let this = Self::new(carried);
         cx.listen();
+        cx.shown_until = Some(cx.now.after(cx.config.timers.join_retry));
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         // "KeyPackage published at Object ID of '0' is used to initiate joining" (draft section 6.1).
         durable::fresh_key_package(cx, |cx| this.persist(cx))?;

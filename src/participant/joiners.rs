@@ -113,6 +113,11 @@ impl Joiners {
         self.spent.get(sender).or_else(|| self.seen.get(sender)).is_none_or(|newest| object > *newest)
     }
 
+    /// Whether an object of this sender's KeyPackage track was noted.
+    pub(crate) fn is_known(&self, sender: &SenderId) -> bool {
+        self.spent.contains(sender) || self.seen.contains(sender)
+    }
+
     /// Notes an object by which a member made itself heard: no flood of strangers' pushes it out.
     pub(crate) fn spend(&mut self, sender: &SenderId, object: u64, limits: &Limits) {
         let seen = self.seen.remove(sender).max(self.spent.get(sender).copied());

@@ -8,6 +8,7 @@ mod create;
 pub(crate) mod epoch;
 mod follow;
 pub(crate) mod leave;
+mod proposals;
 mod reading;
 mod receipts;
 mod repair;
@@ -69,6 +70,9 @@ impl<G> Member<G> {
             Input::Locked(LockPurpose::Repair(slot), reply) if self.slot.is_repairing(slot) => {
                 self.slot.on_repair_lock(cx, &self.epoch, slot, reply);
                 Verdict::Open
+            }
+            Input::Locked(LockPurpose::Audit(at), Ok(reply)) if at == self.epoch.number => {
+                self.slot.on_audit(cx, &self.epoch, reply)?
             }
             // With its receipt: only so it gets here. So far on, a service may have forgotten the slot.
             Input::Locked(LockPurpose::Progress(at), Ok(LockReply::CounterError(state)))
@@ -194,6 +198,7 @@ impl<G> Member<G> {
         }
         cx.notify(Notice::Epoch { epoch, committer });
         turnover::tell(cx, removed, added);
+        self.slot.take_up_requests(cx, &self.epoch, &self.carried)?;
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);
@@ -246,7 +251,9 @@ impl<G> Member<G> {
     ) -> Result<Verdict<G>, Error> {
         match arrival {
             Arrival::KeyPackage { sender, object_id, payload } => {
+                let (by, request) = (sender.clone(), payload.clone());
                 admission::on_object(cx, &self.epoch, &mut self.carried, sender, object_id, payload)?;
+                return self.slot.on_request(cx, &self.epoch, by, request);
             }
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
             Arrival::Welcome(welcome) => cx.keep_own_welcome(welcome)?,

@@ -13,8 +13,10 @@ pub(crate) enum LockPurpose {
     Genesis,
     /// Which commit won the slot of the epoch that a Welcome admits to?
     ConfirmWelcome(u64),
-    /// May this member fill the slot, or which commit won it? Of the present epoch, it reads the counter.
+    /// May this member fill the slot, or which commit won it?
     Slot(u64),
+    /// Does the counter stand where the present epoch says? Its own value is used, and so takes no lock.
+    Audit(u64),
     /// Advisory: may this member fill the slot of the present epoch, as its committer died?
     Repair(u64),
     /// Is the newest slot truly filled, as the service says?
@@ -26,9 +28,11 @@ impl LockPurpose {
     pub(crate) fn value(self) -> u64 {
         match self {
             Self::Genesis => 0,
-            Self::ConfirmWelcome(value) | Self::Slot(value) | Self::Repair(value) | Self::Progress(value) => {
-                value
-            }
+            Self::ConfirmWelcome(value)
+            | Self::Slot(value)
+            | Self::Audit(value)
+            | Self::Repair(value)
+            | Self::Progress(value) => value,
         }
     }
 }

@@ -83,6 +83,7 @@ mod tests {
             identity: Bytes::from_static(b"i"),
             credential: Credential { kind: 1, data: Bytes::from_static(b"i") },
             sequence: Some(u64::from(leaf)),
+            leaf_key: None,
         };
         let mut roster = Roster::new(vec![member(0)]);
         roster.insert(member(3));

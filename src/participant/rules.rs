@@ -17,6 +17,8 @@ pub(crate) struct Rules {
     pub(crate) numbers_by_time: bool,
     /// A KeyPackage says which group it was made for, and no other takes it. The draft's does not.
     pub(crate) binds_key_packages: bool,
+    /// Proposals may lie on the Commit track, for commits that refer to them. Elsewhere commits hold what they commit.
+    pub(crate) takes_proposals: bool,
     /// A counter that stands one behind the group is incremented on behalf of a committer that died.
     pub(crate) repairs_counter: bool,
 }
@@ -31,6 +33,7 @@ impl Rules {
                 draws_places: true,
                 numbers_by_time: true,
                 binds_key_packages: true,
+                takes_proposals: false,
                 repairs_counter: false,
             },
             SafetyMode::Fenced => Self {
@@ -40,6 +43,7 @@ impl Rules {
                 draws_places: true,
                 numbers_by_time: true,
                 binds_key_packages: true,
+                takes_proposals: false,
                 repairs_counter: false,
             },
             SafetyMode::Advisory => Self {
@@ -49,6 +53,7 @@ impl Rules {
                 draws_places: false,
                 numbers_by_time: false,
                 binds_key_packages: false,
+                takes_proposals: true,
                 repairs_counter: true,
             },
         }

@@ -339,8 +339,23 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     }
 
     fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
+        self.trial_with(group, now, commit, &[])
+    }
+
+    fn inspect_proposal(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<()> {
+        let line = self.asked(of("inspect_proposal", group), [&message[..]]);
+        self.judged(line, self.inner.inspect_proposal(&group.inner, now, message), |(), line| ((), line))
+    }
+
+    fn trial_with(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        commit: &Bytes,
+        proposals: &[Bytes],
+    ) -> Judged<Trial<Self::Group>> {
         let line = self.asked(of("trial", group), [&commit[..]]);
-        self.judged(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
+        self.judged(line, self.inner.trial_with(&group.inner, now, commit, proposals), |trial, line| {
             let Trial { author, removed, added, next } = trial;
             let line = line
                 .number("author", u64::from(author))

@@ -1,5 +1,7 @@
 //! What an engine can answer, as pieces of a line.
 
+use bytes::Bytes;
+
 use crate::engine::{
     Credential, EngineError, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member, MessageKind,
     Rejection, WelcomeInfo,
@@ -37,6 +39,7 @@ pub(super) fn rejected(line: Json, rejection: &Rejection) -> Json {
         Rejection::NotForMe => failed(line, "not_for_me", ""),
         Rejection::Own => failed(line, "own", ""),
         Rejection::Stranger => failed(line, "stranger", ""),
+        Rejection::MissingProposal => failed(line, "missing_proposal", ""),
         Rejection::Forbidden(what) => failed(line, "forbidden", what),
         Rejection::Invalid(why) => failed(line, "invalid", &why.to_string()),
     }
@@ -64,7 +67,15 @@ fn maybe(line: Json, name: &str, number: Option<u64>) -> Json {
 /// Describes a member.
 pub(super) fn member(m: &Member) -> Json {
     let line = Json::new().number("leaf", u64::from(m.leaf));
-    maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence)
+    let line = maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence);
+    leaf_key(line, m.leaf_key.as_ref())
+}
+
+fn leaf_key(line: Json, key: Option<&Bytes>) -> Json {
+    match key {
+        Some(key) => line.hex("leaf_key", key),
+        None => line,
+    }
 }
 
 fn params(line: Json, params: Option<&GroupParams>) -> Json {
@@ -91,8 +102,8 @@ pub(super) fn key_package(line: Json, info: &KeyPackageInfo) -> Json {
         Some(group) => line.hex("group", group),
         None => line,
     };
-    maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
-        .number("expires", info.expires.as_millis())
+    let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence);
+    leaf_key(line, info.leaf_key.as_ref()).number("expires", info.expires.as_millis())
 }
 
 /// Describes a Welcome, but for the place of its tree.

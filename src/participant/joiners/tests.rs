@@ -20,6 +20,7 @@ fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
         reference: name(who),
         sequence: None,
         group: None,
+        leaf_key: None,
         expires: Timestamp::from_secs(9),
     };
     Waiting { message: name(who), info, object: 1, place: 0, hold, wanted: false, replacing: None }

@@ -78,9 +78,12 @@ fn on_key_package<E: Engine>(
         }
     };
     let spent = cx.rules.numbers_by_time && joiners.may_be_spent(&sender, object_id);
+    let left_to_others = cx.is_shown_old_ones()
+        && epoch.roster.len() > 1
+        && !joiners.is_known(&sender)
+        && member.is_none_or(|m| m.sequence.is_none());
     joiners.is_news(&sender, object_id, &cx.config.limits);
-    if member.is_some_and(|m| m.sequence.is_none()) {
-        // Nobody knows whether it is what a member joined by that knows only the draft.
+    if left_to_others || member.is_some_and(|m| m.sequence.is_none() && !m.came_by_another(&info)) {
         return Ok(());
     }
     if spent && member.is_none() {

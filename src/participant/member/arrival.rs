@@ -23,6 +23,8 @@ pub(crate) fn arrive<E: Engine>(
     if matches!(by, By::Creation) {
         cx.fresh.on_own(entry.view.epoch);
         cx.keys.packages.clear();
+        // Nobody was here before.
+        cx.shown_until = None;
     }
     let mut member = place(cx, carried, entry)?;
     if matches!(by, By::Welcome(_)) {

@@ -30,7 +30,7 @@ impl<G> Member<G> {
             }
         }
         if self.slot.is_quiet() {
-            cx.ask_lock(LockPurpose::Slot(self.epoch.number));
+            cx.ask_lock(LockPurpose::Audit(self.epoch.number));
         }
     }
 }

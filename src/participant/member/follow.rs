@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::context::Context;
 use crate::participant::member::epoch::{Afterwards, Change, Epoch, NewEpoch, OwnCommit, Unheard};
+use crate::participant::member::proposals;
 use crate::participant::member::slot::{Candidate, Slot, Step, Verdict, Won};
 use crate::participant::requests::FetchPurpose;
 use crate::tracks::{Object, SenderId};
@@ -24,7 +25,9 @@ impl<G> Slot<G> {
         from: Option<SenderId>,
         object: Object,
     ) -> Result<Verdict<G>, Error> {
-        if object.location.object % 2 == 1 {
+        if cx.rules.takes_proposals {
+            self.on_handshake(cx, epoch, from, object.payload)
+        } else if object.location.object % 2 == 1 {
             self.on_receipt(cx, epoch, from, object.payload)
         } else {
             self.on_commit(cx, epoch, from, object.payload)
@@ -50,6 +53,7 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         let known = self.candidates.iter().any(|c| c.hash == hash)
+            || self.waiting.contains(&bytes)
             || (self.decided.is_none() && self.refused.contains(&hash));
         // The slot may be decided for another commit, or for one that nobody can enter.
         if known || self.dead || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
@@ -64,7 +68,7 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.trials = self.trials.saturating_add(1);
-        match cx.engine.trial(&epoch.group, cx.now, &bytes)? {
+        match cx.engine.trial_with(&epoch.group, cx.now, &bytes, &self.proposals)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
@@ -80,6 +84,10 @@ impl<G> Slot<G> {
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(Rejection::Own) => {
                 self.trials = self.trials.saturating_sub(1);
+                Ok(Verdict::Open)
+            }
+            Err(Rejection::MissingProposal) => {
+                self.wait_for_proposals(cx, from, bytes);
                 Ok(Verdict::Open)
             }
             Err(Rejection::Stranger) => {
@@ -185,10 +193,16 @@ impl<G> Slot<G> {
     }
 
     /// Without pins: the counter is ahead, so a commit is on its way or lost.
-    fn on_behind<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+    pub(crate) fn on_behind<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         self.step = Step::Idle;
+        // One of the commits that are to come is the one that is needed, whatever others sent before.
+        self.trials = 0;
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
+        // What there is to commit waits: asked about the same slot at once, the counter says the same.
+        self.attempts = self.attempts.saturating_add(1);
+        let wait = cx.backoff(self.attempts);
+        cx.set(Timer::Turn, wait);
     }
 
     /// Asks the relay for what is missing, again and again until it is here or the member gives up.
@@ -291,7 +305,7 @@ impl<G> Slot<G> {
             if cx.rules.pins {
                 return self.on_slot_used(cx, epoch, state);
             }
-            self.on_behind(cx, epoch);
+            return self.on_unpinned_ahead(cx, epoch);
         } else if cx.rules.repairs_counter && state.current.checked_add(1) == Some(slot) {
             // Its committer died between publish and increment, and everyone applied the commit.
             self.start_repair(cx, state.current);
@@ -343,13 +357,7 @@ impl<G> Slot<G> {
             // An earlier copy of our own increment was heard, only its answer was lost.
             return self.decide(cx, epoch, pin, None);
         }
-        match self.best_candidate() {
-            Some(rival) => self.decide(cx, epoch, rival, None),
-            None => {
-                self.on_behind(cx, epoch);
-                Ok(Verdict::Open)
-            }
-        }
+        self.on_unpinned_ahead(cx, epoch)
     }
 }
 
@@ -359,7 +367,10 @@ pub(crate) fn what_is_wrong<E: Engine>(
     epoch: u64,
     object: &Object,
 ) -> Result<Option<Fault>, EngineError> {
-    if object.location.object % 2 == 1 {
+    if cx.rules.takes_proposals && proposals::is_of(cx, epoch, &object.payload)? {
+        return Ok(None);
+    }
+    if object.location.object % 2 == 1 && !cx.rules.takes_proposals {
         return Ok(ReceiptObject::decode(object.payload.clone()).is_err().then_some(Fault::BadReceipt));
     }
     is_no_commit(cx, epoch, &object.payload)

@@ -27,7 +27,7 @@ impl<G> Slot<G> {
         if cx.rules.pins {
             cx.ask_commit(epoch.slot());
         } else {
-            cx.ask_lock(LockPurpose::Slot(epoch.number));
+            cx.ask_lock(LockPurpose::Audit(epoch.number));
         }
     }
 

@@ -5,17 +5,62 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::counter::{IncrementReply, LockReply, Pin};
 use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::ServiceFault;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
-use crate::participant::member::slot::{Slot, Step};
+use crate::participant::member::slot::{Slot, Step, Verdict};
 use crate::participant::pins::Increment;
 use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::Failure;
 
 impl<G> Slot<G> {
+    /// Fenced and Advisory: the slot is filled, and nothing says by whom. Where commits are shown first, it was this
+    /// participant's if it is there and no other is: a restart forgets that an increment was sent.
+    pub(crate) fn on_unpinned_ahead<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+    ) -> Result<Verdict<G>, Error> {
+        let own = self.outbox.as_ref().filter(|outbox| outbox.seen && !cx.rules.fills_first);
+        match self.best_candidate().or(own.map(|outbox| outbox.pin)) {
+            Some(pin) => self.decide(cx, epoch, pin, None),
+            None => {
+                self.on_behind(cx, epoch);
+                Ok(Verdict::Open)
+            }
+        }
+    }
+
     pub(crate) fn start_repair<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, slot: u64) {
         self.step = Step::Repairing { lock_id: None, slot };
         cx.ask_lock(LockPurpose::Repair(slot));
+    }
+
+    /// Takes in what the counter says of the value that made the present epoch. Where it can still be locked, the
+    /// counter stands one behind. Where that can be repaired, the lock that was given does it: nobody else gets one
+    /// before it lapses.
+    pub(crate) fn on_audit<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        reply: LockReply,
+    ) -> Result<Verdict<G>, Error> {
+        let open = matches!(self.step, Step::Idle | Step::Locking);
+        match reply {
+            LockReply::CounterError(state) if !self.on_own_pin(cx, epoch, state.pin) => {
+                return self.on_news(cx, epoch, &state);
+            }
+            LockReply::Ok { lock_id, .. } if open && cx.rules.repairs_counter => {
+                self.fill(cx, epoch, epoch.number, lock_id);
+            }
+            // A service that lost a slot.
+            LockReply::Ok { .. } | LockReply::Conflict { .. } if open && !cx.rules.repairs_counter => {
+                self.halt(cx, ServiceFault::Regressed { current: epoch.number });
+            }
+            _ => {}
+        }
+        Ok(Verdict::Open)
     }
 
     /// Asks again for the lock, or for the increment under the one it has.

@@ -54,6 +54,10 @@ pub(crate) struct Slot<G> {
     pub(crate) trials: usize,
     /// Of those, the hashes of what was refused: the same again costs no trial.
     pub(crate) refused: BTreeSet<[u8; 32]>,
+    /// Proposals of this epoch that a commit may refer to, where there are such.
+    pub(crate) proposals: Vec<Bytes>,
+    /// Commits that refer to proposals which are not here yet.
+    pub(crate) waiting: Vec<Bytes>,
     /// Receipts verified.
     pub(crate) verified: usize,
     /// Receipts that came before their commits, oldest first.
@@ -159,6 +163,8 @@ impl<G> Slot<G> {
             candidates: Vec::new(),
             trials: 0,
             refused: BTreeSet::new(),
+            proposals: Vec::new(),
+            waiting: Vec::new(),
             verified: 0,
             receipts: Vec::new(),
             outbox: None,

@@ -116,6 +116,10 @@ fn sequence(line: &Value) -> Read<Option<u64>> {
     line.get("sequence").map(|_| number(line, "sequence")).transpose()
 }
 
+fn leaf_key(line: &Value) -> Read<Option<Bytes>> {
+    line.get("leaf_key").map(|_| hex(line, "leaf_key")).transpose()
+}
+
 fn credential(line: &Value) -> Read<Credential> {
     Ok(Credential { kind: small(line, "credential_type")?, data: hex(line, "credential")? })
 }
@@ -127,6 +131,7 @@ fn member(line: &Value) -> Read<Member> {
         identity: hex(line, "identity")?,
         credential: credential(line)?,
         sequence: sequence(line)?,
+        leaf_key: leaf_key(line)?,
     })
 }
 
@@ -231,6 +236,7 @@ impl Engine for AnsweringEngine {
                 reference: hex(line, "reference")?,
                 sequence: sequence(line)?,
                 group: line.get("group").map(|_| hash(line, "group")).transpose()?,
+                leaf_key: leaf_key(line)?,
                 expires: Timestamp::from_millis(number(line, "expires")?),
             })
         })
@@ -291,6 +297,10 @@ impl Engine for AnsweringEngine {
                 _ => MessageKind::Other,
             })
         })
+    }
+
+    fn inspect_proposal(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<()> {
+        self.judged("inspect_proposal", |_| Ok(()))
     }
 
     fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<Trial<()>> {

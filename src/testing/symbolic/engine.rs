@@ -231,6 +231,7 @@ impl SymbolicEngine {
             return Err(Rejection::Expired);
         }
         Ok(KeyPackageInfo {
+            leaf_key: leaf.key(),
             credential: leaf.credential(),
             sender: leaf.sender,
             identity: leaf.identity,

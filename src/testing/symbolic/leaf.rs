@@ -41,6 +41,11 @@ impl Leaf {
         Credential { kind: 1, data: self.identity.clone() }
     }
 
+    /// What tells it from others of its sender, if no number does: a leaf comes with its init key.
+    pub(super) fn key(&self) -> Option<Bytes> {
+        self.origin.is_none().then(|| Bytes::copy_from_slice(&self.init.to_be_bytes()))
+    }
+
     pub(super) fn member(&self, leaf: u32) -> Member {
         Member {
             leaf,
@@ -48,6 +53,7 @@ impl Leaf {
             identity: self.identity.clone(),
             credential: self.credential(),
             sequence: self.origin.map(|origin| origin.sequence),
+            leaf_key: self.key(),
         }
     }
 }

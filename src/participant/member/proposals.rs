@@ -1,0 +1,125 @@
+//! Mode Advisory: proposals that lie by themselves, for commits that refer to them (RFC 9420 section 12.4).
+//!
+//! The draft names no track for them. They are taken where a commit may come from a moment later: on the Commit track,
+//! in the MOQT group of their epoch, and on the KeyPackage tracks, where requests to leave lie.
+
+use bytes::Bytes;
+
+use crate::engine::{Engine, EngineError, MessageKind, Rejection};
+use crate::error::Error;
+use crate::notice::Fault;
+use crate::participant::carried::Carried;
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::{Slot, Verdict};
+use crate::tracks::SenderId;
+
+/// Whether this is a proposal made in `epoch` of this group, as far as its header tells.
+pub(crate) fn is_of<E: Engine>(cx: &Context<E>, epoch: u64, bytes: &Bytes) -> Result<bool, EngineError> {
+    let kind = cx.engine.classify(bytes)?;
+    Ok(matches!(kind, Ok(MessageKind::Proposal { group_id, epoch: of })
+        if of == epoch && group_id == cx.config.group.as_bytes()))
+}
+
+impl<G> Slot<G> {
+    /// Takes in an object of this epoch's MOQT group: a commit, or a proposal.
+    pub(crate) fn on_handshake<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        from: Option<SenderId>,
+        bytes: Bytes,
+    ) -> Result<Verdict<G>, Error> {
+        if is_of(cx, epoch.number, &bytes)? {
+            self.on_proposal(cx, epoch, from, bytes)
+        } else {
+            self.on_commit(cx, epoch, from, bytes)
+        }
+    }
+
+    /// Takes in a proposal of this epoch, and tries the commits that waited for it.
+    pub(crate) fn on_proposal<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        from: Option<SenderId>,
+        message: Bytes,
+    ) -> Result<Verdict<G>, Error> {
+        let hash = cx.engine.sha256(&message)?;
+        if self.proposals.contains(&message) || self.refused.contains(&hash) {
+            return Ok(Verdict::Open);
+        }
+        if self.proposals.len() >= cx.config.limits.commits_per_epoch
+            || self.trials >= cx.config.limits.commits_per_epoch
+        {
+            cx.fault(from, Fault::TooMany);
+            cx.hint();
+            return Ok(Verdict::Open);
+        }
+        match cx.engine.inspect_proposal(&epoch.group, cx.now, &message)? {
+            Ok(()) => self.proposals.push(message),
+            Err(Rejection::Own) => return Ok(Verdict::Open),
+            Err(rejection) => {
+                // A stranger's cost next to nothing, and anybody could use up the trials so.
+                if !matches!(rejection, Rejection::Stranger) {
+                    self.trials = self.trials.saturating_add(1);
+                    self.refused.insert(hash);
+                }
+                cx.fault(from, Fault::Invalid);
+                return Ok(Verdict::Open);
+            }
+        }
+        for commit in std::mem::take(&mut self.waiting) {
+            // It was counted when it came.
+            self.trials = self.trials.saturating_sub(1);
+            let verdict = self.on_commit(cx, epoch, None, commit)?;
+            if !matches!(verdict, Verdict::Open) {
+                return Ok(verdict);
+            }
+        }
+        Ok(Verdict::Open)
+    }
+
+    /// Takes in what lies on a KeyPackage track: a request to leave is a proposal.
+    pub(crate) fn on_request<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        sender: SenderId,
+        message: Bytes,
+    ) -> Result<Verdict<G>, Error> {
+        if cx.rules.takes_proposals && is_of(cx, epoch.number, &message)? {
+            return self.on_proposal(cx, epoch, Some(sender), message);
+        }
+        Ok(Verdict::Open)
+    }
+
+    /// Takes up, in a new epoch, the requests to leave that came early for it. Nothing waits for them yet.
+    pub(crate) fn take_up_requests<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        carried: &Carried,
+    ) -> Result<(), Error> {
+        for (sender, (_, _, request)) in &carried.intents.future_leaves {
+            self.on_request(cx, epoch, sender.clone(), request.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a commit until the proposals are here that it refers to.
+    pub(crate) fn wait_for_proposals<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        from: Option<SenderId>,
+        commit: Bytes,
+    ) {
+        if self.waiting.len() < cx.config.limits.candidates {
+            self.waiting.push(commit);
+        } else {
+            cx.fault(from, Fault::TooMany);
+        }
+        // If they are lost, the counter says that the group went on.
+        cx.hint();
+    }
+}

@@ -1,0 +1,290 @@
+//! Members that know RFC 9420 and the draft and nothing of this crate, on plain mls-rs clients.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod mls_support;
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mls_rs::client_builder::{MlsConfig, PaddingMode};
+use mls_rs::extension::ExtensionType;
+use mls_rs::identity::SigningIdentity;
+use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
+use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
+use mls_rs::time::MlsTime;
+use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
+use moq_mls::engine::{Engine, GroupParams, Rejection, Trial};
+use moq_mls::mls::{MlsEngine, MlsGroup, Options, PARAMS_EXTENSION};
+use moq_mls::testing::sha256;
+use moq_mls::tracks::{GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
+use moq_mls::{Command, Config, Object, SafetyMode, Timestamp};
+use support::{START, Steps, World};
+
+/// A client whose KeyPackages live for `lifetime`, and that sends handshake messages in the clear if they are `public`.
+fn plain(name: &str, public: bool, lifetime: Duration) -> (Client<impl MlsConfig>, SenderId) {
+    let crypto = RustCryptoProvider::default();
+    let suite = crypto.cipher_suite_provider(SUITE).unwrap();
+    let (secret, key) = suite.signature_key_generate().unwrap();
+    let sender = SenderId::from_fingerprint(sha256(&key));
+    let credential = BasicCredential::new(name.as_bytes().to_vec()).into_credential();
+    let rules = DefaultMlsRules::new()
+        .with_commit_options(CommitOptions::new().with_ratchet_tree_extension(true))
+        .with_encryption_options(EncryptionOptions::new(!public, PaddingMode::None));
+    let client = Client::builder()
+        .crypto_provider(crypto)
+        .identity_provider(BasicIdentityProvider)
+        .mls_rules(rules)
+        .extension_type(ExtensionType::new(PARAMS_EXTENSION))
+        .key_package_lifetime(lifetime)
+        .signing_identity(SigningIdentity::new(credential, key), secret, SUITE)
+        .build();
+    (client, sender)
+}
+
+fn time() -> MlsTime {
+    MlsTime::from(NOW.as_secs())
+}
+
+fn key_package<C: MlsConfig>(client: &Client<C>, at: Timestamp) -> Bytes {
+    let time = Some(MlsTime::from(at.as_secs()));
+    let (none, nothing) = (ExtensionList::new(), ExtensionList::new());
+    client.generate_key_package_message(none, nothing, time).unwrap().to_bytes().unwrap().into()
+}
+
+/// A group of ours with `params`, and plain members that it let in.
+struct Mixed<C: MlsConfig, P: MlsConfig> {
+    ours: Party<C>,
+    plain: Vec<Group<P>>,
+}
+
+impl<C: MlsConfig, P: MlsConfig> Mixed<C, P> {
+    fn new(engine: MlsEngine<C>, params: &GroupParams, clients: &[&Client<P>]) -> Self {
+        let mut ours = Party::new(engine);
+        ours.create(params);
+        let adds: Vec<Bytes> = clients.iter().map(|client| key_package(client, NOW)).collect();
+        let built = ours.build(&adds, &[]);
+        ours.adopt(&built);
+        let join = |client: &&Client<P>| {
+            let welcome = |(_, w): &(_, Bytes)| {
+                let welcome = MlsMessage::from_bytes(w).unwrap();
+                client.join_group(None, &welcome, None).ok().map(|(group, _)| group)
+            };
+            built.welcomes.iter().find_map(welcome).unwrap()
+        };
+        let plain = clients.iter().map(join).collect();
+        Self { ours, plain }
+    }
+
+    fn trial(&self, commit: &MlsMessage, proposals: &[&MlsMessage]) -> Result<Trial<MlsGroup<C>>, Rejection> {
+        let bytes = |m: &MlsMessage| Bytes::from(m.to_bytes().unwrap());
+        let proposals: Vec<Bytes> = proposals.iter().map(|m| bytes(m)).collect();
+        for proposal in &proposals {
+            self.ours.engine.inspect_proposal(self.ours.group(), NOW, proposal).unwrap()?;
+        }
+        self.ours.engine.trial_with(self.ours.group(), NOW, &bytes(commit), &proposals).unwrap()
+    }
+
+    /// Follows the commit that the plain member `by` has pending; all agree.
+    fn follow(&mut self, by: usize, commit: &MlsMessage, proposals: &[&MlsMessage]) -> Trial<MlsGroup<C>> {
+        let trial = self.trial(commit, proposals).unwrap();
+        self.ours.group = trial.next.clone().map(|next| next.group);
+        self.plain[by].apply_pending_commit().unwrap();
+        for (at, group) in self.plain.iter_mut().enumerate().filter(|(at, _)| *at != by) {
+            let processed = group.process_incoming_message_with_time(commit.clone(), time());
+            assert!(processed.is_ok(), "{at}: {:?}", processed.err());
+        }
+        for group in &self.plain {
+            let authenticator = group.epoch_authenticator().unwrap();
+            assert_eq!(
+                self.ours.engine.epoch_authenticator(self.ours.group()).unwrap(),
+                authenticator.to_vec()
+            );
+            let members = self.ours.engine.roster(self.ours.group()).unwrap();
+            let leaves: Vec<u32> = members.iter().map(|m| m.leaf).collect();
+            assert_eq!(leaves, group.roster().members_iter().map(|m| m.index).collect::<Vec<_>>());
+        }
+        trial
+    }
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+fn engine() -> MlsEngine<impl MlsConfig> {
+    basic(&RustCryptoProvider::default(), "ours")
+}
+
+#[test]
+fn commits_in_the_clear_and_without_a_path_are_followed_in_advisory_mode_only() {
+    let pinned = GroupParams { mode: SafetyMode::Pinned, ..GroupParams::default() };
+    for (params, taken) in [(GroupParams::draft(), true), (pinned, false)] {
+        for public in [false, true] {
+            let (p, _) = plain("p", public, YEAR);
+            let (q, _) = plain("q", public, YEAR);
+            let (r, _) = plain("r", public, YEAR);
+            let mut group = Mixed::new(engine(), &params, &[&p, &q]);
+            // An Add alone needs no path (RFC 9420 section 12.4).
+            let add = MlsMessage::from_bytes(&key_package(&r, NOW)).unwrap();
+            let commit =
+                group.plain[0].commit_builder().commit_time(time()).add_member(add).unwrap().build().unwrap();
+            if !taken {
+                let refused = group.trial(&commit.commit_message, &[]).err();
+                assert!(matches!(refused, Some(Rejection::Forbidden(_))), "{refused:?}");
+                continue;
+            }
+            let trial = group.follow(0, &commit.commit_message, &[]);
+            assert_eq!((trial.added.len(), trial.removed.len()), (1, 0));
+            let update = group.plain[1].commit_builder().commit_time(time()).build().unwrap();
+            group.follow(1, &update.commit_message, &[]);
+            let leaf = trial.added[0].leaf;
+            let remove = group.plain[0]
+                .commit_builder()
+                .commit_time(time())
+                .remove_member(leaf)
+                .unwrap()
+                .build()
+                .unwrap();
+            let trial = group.follow(0, &remove.commit_message, &[]);
+            assert_eq!(trial.removed, [leaf]);
+        }
+    }
+}
+
+#[test]
+fn commits_that_refer_to_members_proposals_are_followed_once_those_are_here() {
+    for public in [false, true] {
+        let clients: Vec<_> = ["p", "q", "r"].iter().map(|name| plain(name, public, YEAR).0).collect();
+        let [p, q, r] = &clients[..] else { panic!() };
+        let (newcomer, _) = plain("n", public, YEAR);
+        let mut group = Mixed::new(engine(), &GroupParams::draft(), &[p, q, r]);
+        // An Update by another member, the removal of a third, and a newcomer.
+        let update = group.plain[1].propose_update(Vec::new()).unwrap();
+        let leaf = group.plain[2].current_member_index();
+        let gone = group.plain.pop().unwrap();
+        assert_eq!(gone.current_epoch(), 1);
+        let remove = group.plain[0].propose_remove(leaf, Vec::new()).unwrap();
+        let add = MlsMessage::from_bytes(&key_package(&newcomer, NOW)).unwrap();
+        let add = group.plain[0].propose_add(add, Vec::new()).unwrap();
+        group.plain[0].process_incoming_message(update.clone()).unwrap();
+        for proposal in [&remove, &add] {
+            group.plain[1].process_incoming_message(proposal.clone()).unwrap();
+        }
+        let commit = group.plain[0].commit_builder().commit_time(time()).build().unwrap().commit_message;
+        for lacking in [&[][..], &[&update], &[&update, &add]] {
+            assert!(matches!(group.trial(&commit, lacking), Err(Rejection::MissingProposal)));
+        }
+        let trial = group.follow(0, &commit, &[&add, &update, &remove]);
+        assert_eq!((trial.removed, trial.added.len()), (vec![leaf], 1));
+        // What the Update changed is known: the next commit is followed on that.
+        let next = group.plain[1].commit_builder().commit_time(time()).build().unwrap().commit_message;
+        group.follow(1, &next, &[]);
+        // A pinned group takes no proposal by itself.
+        let mut pinned = Mixed::new(engine(), &GroupParams::default(), &[p, q]);
+        let update = pinned.plain[1].propose_update(Vec::new()).unwrap();
+        let refused =
+            pinned.ours.engine.inspect_proposal(pinned.ours.group(), NOW, &update.to_bytes().unwrap().into());
+        assert!(matches!(refused, Ok(Err(Rejection::Forbidden(_)))));
+    }
+}
+
+/// Every relay can read a PublicMessage, and change it.
+#[test]
+fn a_public_message_that_was_altered_is_a_strangers() {
+    let (p, _) = plain("p", true, YEAR);
+    let mut group = Mixed::new(engine(), &GroupParams::draft(), &[&p]);
+    let commit = group.plain[0].commit_builder().commit_time(time()).build().unwrap().commit_message;
+    let mut altered = commit.to_bytes().unwrap();
+    *altered.last_mut().unwrap() ^= 1;
+    for _ in 0..2 {
+        let refused = group.ours.engine.trial(group.ours.group(), NOW, &altered.clone().into()).unwrap();
+        assert!(matches!(refused, Err(Rejection::Stranger)), "{:?}", refused.err());
+    }
+    group.follow(0, &commit, &[]);
+}
+
+#[test]
+fn how_long_a_draft_peers_key_package_may_live_can_be_set() {
+    let crypto = RustCryptoProvider::default();
+    let days = |n: u64| Duration::from_secs(n * 24 * 3600);
+    let judge = |engine: &MlsEngine<_>, lifetime| {
+        let message = key_package(&plain("p", false, lifetime).0, NOW);
+        engine.inspect_key_package(NOW, &message).unwrap().is_ok()
+    };
+    let [by_default, bounded, unbounded] = [None, Some(days(7)), Some(Duration::MAX)].map(|longest| {
+        let mut options = Options::default();
+        options.draft_lifetime = longest.unwrap_or(options.draft_lifetime);
+        basic_with(&crypto, "ours", options)
+    });
+    for (lifetime, good) in [
+        (days(7), [true, true, true]),
+        (days(84), [true, false, true]),
+        (days(365), [true, false, true]),
+        (days(4000), [false, false, true]),
+    ] {
+        let judged = [&by_default, &bounded, &unbounded].map(|engine| judge(engine, lifetime));
+        assert_eq!(judged, good, "{lifetime:?}");
+    }
+}
+
+fn advisory() -> Config {
+    let mut config = Config::new(group_name());
+    config.mode = SafetyMode::Advisory;
+    config
+}
+
+fn on_track(sender: &SenderId, object: u64, payload: Bytes) -> Object {
+    let track = GroupTracks::new(group_name(), Default::default()).key_package(sender);
+    Object { track, location: Location { group: KEY_PACKAGE_GROUP, object }, payload }
+}
+
+/// It has no number that says which KeyPackage it joined by.
+#[test]
+fn a_draft_peer_that_lost_its_state_is_let_in_again() {
+    let mut world = World::new();
+    world.enter(support::engines::engine("a"), advisory());
+    world.tell(0, Command::Join);
+    world.run(1000);
+    let (p, sender) = plain("p", false, YEAR);
+    let first = on_track(&sender, 0, key_package(&p, START));
+    world.put(first.clone());
+    world.run(1000);
+    assert_eq!(world.machine(0).epoch(), Some(1));
+    // What it joined by is shown once more, elsewhere: it is what it was.
+    world.give(0, moq_mls::Event::Object(on_track(&sender, 1, first.payload)));
+    world.run(20_000);
+    assert_eq!(world.machine(0).epoch(), Some(1));
+    world.put(on_track(&sender, 2, key_package(&p, START)));
+    world.run(1000);
+    assert_eq!(world.machine(0).epoch(), Some(2));
+    assert_eq!(world.machine(0).members().filter(|m| m.sender == sender).count(), 1);
+}
+
+/// Relays show a newcomer the KeyPackages of members long gone, and may do so after its Welcome.
+#[test]
+fn a_newcomer_leaves_unknown_key_packages_to_those_who_were_there_before() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        let who = world.enter(support::engines::engine(name), advisory());
+        world.tell(who, Command::Join);
+        world.run(1000);
+    }
+    let epoch = world.agree(&[0, 1]);
+    let (p, gone) = plain("p", false, YEAR);
+    world.inject([1], &on_track(&gone, 0, key_package(&p, START)));
+    world.run(30_000);
+    assert_eq!(world.agree(&[0, 1]), epoch);
+    // One that comes later, or that asks again, is let in.
+    world.inject([1], &on_track(&gone, 1, key_package(&p, START)));
+    world.run(1000);
+    assert_eq!([0, 1].map(|who| world.machine(who).epoch()), [Some(epoch + 1); 2]);
+    // Who created the group has nobody to leave it to.
+    let mut world = World::new();
+    world.enter(support::engines::engine("a"), advisory());
+    world.tell(0, Command::Join);
+    world.run(100);
+    world.inject([0], &on_track(&gone, 2, key_package(&p, START)));
+    world.run(1000);
+    assert_eq!(world.machine(0).epoch(), Some(1));
+}
