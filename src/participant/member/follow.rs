@@ -212,6 +212,7 @@ impl<G> Slot<G> {
         if cx.rules.pins {
             cx.ask_commit(epoch.slot());
         }
+        self.fetch_requests(cx, epoch);
         let fetch = cx.config.timers.fetch;
         let wait = fetch + cx.jitter.up_to(fetch / 2);
         cx.set(Timer::Fetch, wait);

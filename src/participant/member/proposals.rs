@@ -12,7 +12,11 @@ use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{Slot, Verdict};
-use crate::tracks::SenderId;
+use crate::participant::requests::FetchPurpose;
+use crate::tracks::{KEY_PACKAGE_GROUP, SenderId};
+
+/// Of how many members requests to leave are fetched at a time.
+const FETCHED: usize = 64;
 
 /// Whether this is a proposal made in `epoch` of this group, as far as its header tells.
 pub(crate) fn is_of<E: Engine>(cx: &Context<E>, epoch: u64, bytes: &Bytes) -> Result<bool, EngineError> {
@@ -105,6 +109,22 @@ impl<G> Slot<G> {
             self.on_request(cx, epoch, sender.clone(), request.clone())?;
         }
         Ok(())
+    }
+
+    /// Looks for requests to leave that a commit may refer to: they lie on their senders' tracks. Those of a large group
+    /// are fetched in turn.
+    pub(crate) fn fetch_requests<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let others = epoch.roster.iter().map(|m| &m.sender).filter(|sender| **sender != cx.me);
+        let others: Vec<SenderId> = others.cloned().collect();
+        let groups = others.len().div_ceil(FETCHED).max(1);
+        let turn = usize::try_from(self.attempts).unwrap_or(0) % groups;
+        for sender in others.chunks(FETCHED).nth(turn).unwrap_or_default() {
+            let track = cx.tracks.key_package(sender);
+            cx.fetch(FetchPurpose::Objects, track, KEY_PACKAGE_GROUP..=KEY_PACKAGE_GROUP);
+        }
     }
 
     /// Keeps a commit until the proposals are here that it refers to.

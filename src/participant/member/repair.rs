@@ -15,8 +15,9 @@ use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::Failure;
 
 impl<G> Slot<G> {
-    /// Fenced and Advisory: the slot is filled, and nothing says by whom. Where commits are shown first, it was this
-    /// participant's if it is there and no other is: a restart forgets that an increment was sent.
+    /// Fenced and Advisory: the slot is filled, and nothing says by whom. Where commits are shown first, it was for this
+    /// participant's if it is there and no other is: there is one place for it, and all apply what they find. A restart
+    /// forgets that an increment was sent, and others increment for a committer that takes long.
     pub(crate) fn on_unpinned_ahead<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,

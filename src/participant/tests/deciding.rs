@@ -9,8 +9,14 @@ use crate::testing::symbolic::{forged_commit, junk};
 pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
     let mut a = alone(Config { mode, ..config() });
     want_update(&mut a);
+    let (published, asked) = commit(&mut a);
+    (a, published, asked)
+}
+
+/// Up to the increment.
+fn commit(a: &mut Machine) -> (Vec<Object>, Option<IncrementRequestId>) {
     a.run(Input::Timer(Timer::Turn)).unwrap();
-    let id = lock(&mut a).unwrap();
+    let id = lock(a).unwrap();
     a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
     let (mut published, mut asked) = (Vec::new(), None);
     while let Some(action) = a.poll_action() {
@@ -26,7 +32,7 @@ pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<Incr
             _ => {}
         }
     }
-    (a, published, asked)
+    (published, asked)
 }
 
 /// mls-rs applies detached secrets to any group they are given with and rolls it back without a word
@@ -190,10 +196,25 @@ fn an_increment_that_was_refused_is_no_epoch() {
     a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
     assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::NoPins)]);
 
-    let (mut a, _, id) = committing(SafetyMode::Advisory);
-    let reply = Ok(IncrementReply::CounterError(state(2, None)));
-    a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
-    assert_eq!(a.epoch(), Some(0), "another won, and its commit is on its way");
+    // Without pins the first answer is that another filled the slot: with the commit of a rival, if there is one, and
+    // else with the one that lies there.
+    for rival in [true, false] {
+        let (mut a, others) = among(Config { mode: SafetyMode::Advisory, ..config() }, &["b"]);
+        want_update(&mut a);
+        let (_, id) = commit(&mut a);
+        let own = a.inside().outbox.unwrap().1;
+        let (b, of_b) = &others[0];
+        let built = b.build(of_b, NOW, &[], &[]).unwrap().unwrap();
+        if rival {
+            let object = commit_at(&a, 1, 2, built.commit);
+            a.handle(NOW, Event::Object(object)).unwrap();
+        }
+        let reply = Ok(IncrementReply::CounterError(state(3, None)));
+        a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
+        assert_eq!(a.epoch(), Some(2));
+        let winner = if rival { built.next.context_hash } else { own.context_hash().try_into().unwrap() };
+        assert_eq!(a.context_hash(), Some(winner));
+    }
 }
 
 #[test]
