@@ -484,7 +484,7 @@ fn without_pins_a_member_that_is_behind_asks_with_a_growing_back_off() {
         let mut s = Scripted::with(mode);
         let (start, mut asked) = (s.world.now(), 0);
         while s.world.now().since(start) < Duration::from_secs(20) {
-            s.wait();
+            s.world.run(50);
             for question in s.asked() {
                 let Asked::Lock(id, _) = question else { panic!("{question:?}") };
                 asked += 1;
@@ -509,7 +509,21 @@ fn in_advisory_mode_an_own_commit_that_won_is_known_again_after_a_restart() {
     s.world.run(1000);
     s.hold();
     s.world.tell(0, Command::Update);
-    s.increment();
+    let mut sent = false;
+    for _ in 0..40 {
+        s.world.run(50);
+        for question in s.asked() {
+            match question {
+                Asked::Lock(id, 1) => {
+                    let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
+                    sent |=
+                        matches!(s.event(Event::LockReply { id, reply: Ok(ok) })[..], [Asked::Increment(..)]);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(sent);
     s.world.crash(0);
     s.world.again(0, engine());
     let mut most = 0;

@@ -16,10 +16,11 @@ use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
+use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest};
 use moq_mls::engine::{Engine, GroupParams, Rejection, Trial};
 use moq_mls::mls::{MlsEngine, MlsGroup, Options, PARAMS_EXTENSION};
 use moq_mls::testing::sha256;
-use moq_mls::tracks::{GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
+use moq_mls::tracks::{FullTrackName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Object, SafetyMode, Timestamp};
 use support::{START, Steps, World};
 
@@ -287,4 +288,88 @@ fn a_newcomer_leaves_unknown_key_packages_to_those_who_were_there_before() {
     world.inject([0], &on_track(&gone, 2, key_package(&p, START)));
     world.run(1000);
     assert_eq!(world.machine(0).epoch(), Some(1));
+}
+
+/// A commit of `p` that refers to an Update of `q`, with that proposal, in a world where ours follows.
+fn by_reference(world: &mut World<support::engines::TestEngine>) -> (SenderId, Bytes, Bytes) {
+    world.enter(support::engines::engine("a"), advisory());
+    world.tell(0, Command::Join);
+    world.run(1000);
+    let clients = ["p", "q"].map(|name| plain(name, false, YEAR));
+    let mut groups = Vec::new();
+    for (client, sender) in &clients {
+        world.put(on_track(sender, 0, key_package(client, START)));
+        world.run(1000);
+        let track = GroupTracks::new(group_name(), Default::default()).welcome(sender);
+        let welcome = world.lying(&track).values().next_back().unwrap();
+        let welcome = MlsMessage::from_bytes(welcome).unwrap();
+        groups.push(client.join_group(None, &welcome, None).unwrap().0);
+    }
+    let commits = world.lying(&commit_track()).clone();
+    let second = MlsMessage::from_bytes(&commits[&Location { group: 1, object: 0 }]).unwrap();
+    let start = MlsTime::from(START.as_secs());
+    groups[0].process_incoming_message_with_time(second, start).unwrap();
+    assert_eq!(world.machine(0).epoch(), Some(2));
+    let proposal = groups[1].propose_update(Vec::new()).unwrap();
+    groups[0].process_incoming_message(proposal.clone()).unwrap();
+    let commit = groups[0].commit_builder().commit_time(start).build().unwrap().commit_message;
+    let bytes = |m: &MlsMessage| Bytes::from(m.to_bytes().unwrap());
+    (clients[1].1.clone(), bytes(&proposal), bytes(&commit))
+}
+
+fn commit_track() -> FullTrackName {
+    let nobody = SenderId::from_fingerprint([0; 32]);
+    GroupTracks::new(group_name(), Default::default()).commit(&nobody)
+}
+
+fn commit_object(object: u64, payload: Bytes) -> Object {
+    Object { track: commit_track(), location: Location { group: 2, object }, payload }
+}
+
+#[test]
+fn a_commit_waits_for_the_proposal_that_it_refers_to() {
+    // Both ways round, on the Commit track and on the sender's KeyPackage track.
+    for (first, own_track) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut world = World::new();
+        let (sender, proposal, commit) = by_reference(&mut world);
+        let proposal = match own_track {
+            false => commit_object(7, proposal),
+            true => on_track(&sender, 1, proposal),
+        };
+        let commit = commit_object(0, commit);
+        let (early, late) = if first { (proposal, commit) } else { (commit, proposal) };
+        world.put(early);
+        world.run(100);
+        assert_eq!(world.machine(0).epoch(), Some(2));
+        world.put(late);
+        world.run(100);
+        assert_eq!(world.machine(0).epoch(), Some(3), "{first} {own_track}");
+    }
+}
+
+#[test]
+fn a_proposal_that_was_lost_is_fetched_from_its_senders_track() {
+    let mut world = World::new();
+    let (sender, proposal, commit) = by_reference(&mut world);
+    world.carriage_mut().store_mut().put(&on_track(&sender, 1, proposal));
+    world.put(commit_object(0, commit));
+    // Its committer fills the slot.
+    let now = world.now();
+    let token = Bytes::from_static(b"the plain member's");
+    let lock = LockRequest { counter: group_name(), val: 3 };
+    let LockReply::Ok { lock_id, .. } = world.counter_mut().lock(now, &lock, token) else {
+        panic!("no lock")
+    };
+    let fill = IncrementRequest {
+        counter: group_name(),
+        val: None,
+        lock_id,
+        prev: None,
+        pin: None,
+        key: None,
+        commit: None,
+    };
+    assert!(matches!(world.counter_mut().increment(now, &fill), IncrementReply::Ok(_)));
+    world.run(25_000);
+    assert_eq!(world.machine(0).epoch(), Some(3));
 }

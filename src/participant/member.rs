@@ -252,9 +252,11 @@ impl<G> Member<G> {
     ) -> Result<Verdict<G>, Error> {
         match arrival {
             Arrival::KeyPackage { sender, object_id, payload } => {
-                let (by, request) = (sender.clone(), payload.clone());
+                let verdict = self.slot.on_request(cx, &self.epoch, &sender, &payload)?;
+                if !matches!(verdict, Verdict::Open) {
+                    return Ok(verdict);
+                }
                 admission::on_object(cx, &self.epoch, &mut self.carried, sender, object_id, payload)?;
-                return self.slot.on_request(cx, &self.epoch, by, request);
             }
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
             Arrival::Welcome(welcome) => cx.keep_own_welcome(welcome)?,

@@ -194,15 +194,12 @@ impl<G> Slot<G> {
 
     /// Without pins: the counter is ahead, so a commit is on its way or lost.
     pub(crate) fn on_behind<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
-        self.step = Step::Idle;
         // One of the commits that are to come is the one that is needed, whatever others sent before.
         self.trials = 0;
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
         // What there is to commit waits: asked about the same slot at once, the counter says the same.
-        self.attempts = self.attempts.saturating_add(1);
-        let wait = cx.backoff(self.attempts);
-        cx.set(Timer::Turn, wait);
+        self.back_off(cx);
     }
 
     /// Asks the relay for what is missing, again and again until it is here or the member gives up.

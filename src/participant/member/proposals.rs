@@ -89,11 +89,11 @@ impl<G> Slot<G> {
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
-        sender: SenderId,
-        message: Bytes,
+        sender: &SenderId,
+        message: &Bytes,
     ) -> Result<Verdict<G>, Error> {
-        if cx.rules.takes_proposals && is_of(cx, epoch.number, &message)? {
-            return self.on_proposal(cx, epoch, Some(sender), message);
+        if cx.rules.takes_proposals && is_of(cx, epoch.number, message)? {
+            return self.on_proposal(cx, epoch, Some(sender.clone()), message.clone());
         }
         Ok(Verdict::Open)
     }
@@ -106,7 +106,7 @@ impl<G> Slot<G> {
         carried: &Carried,
     ) -> Result<(), Error> {
         for (sender, (_, _, request)) in &carried.intents.future_leaves {
-            self.on_request(cx, epoch, sender.clone(), request.clone())?;
+            self.on_request(cx, epoch, sender, request)?;
         }
         Ok(())
     }
