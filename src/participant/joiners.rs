@@ -130,11 +130,12 @@ impl Joiners {
         self.barred.has_forgotten() || self.refused.has_forgotten()
     }
 
-    /// Whether a KeyPackage may be one that its sender joined by, and has been put out since.
-    pub(crate) fn may_be_spent(&self, sender: &SenderId, object: u64) -> bool {
+    /// Whether a KeyPackage may be one that its sender joined by, and has been put out since. While the relay shows
+    /// a newcomer `old_ones`, that an older one of the same sender came says nothing: it shows them all.
+    pub(crate) fn may_be_spent(&self, sender: &SenderId, object: u64, old_ones: bool) -> bool {
         self.gone.is_some_and(|gone| object <= gone)
             && !self.spent.contains(sender)
-            && !self.seen.contains(sender)
+            && (old_ones || !self.seen.contains(sender))
     }
 
     /// Notes what a member joined by that is out now.

@@ -33,11 +33,11 @@ impl<E: Engine> Context<E> {
         self.subscribe(Interest::Namespace(self.tracks.key_package_namespace()));
     }
 
-    /// Whether KeyPackages of unknown senders are left to those who were in the group before. Where no number tells a
-    /// KeyPackage's age, one of a member that is long gone looks like a newcomer's. Whoever still waits publishes a
-    /// fresh one in as much time.
+    /// Whether the relay may still be showing what lay on the KeyPackage tracks when this participant came: a
+    /// KeyPackage of a member that is long gone looks like a newcomer's then. Whoever still waits publishes a fresh one in
+    /// as much time.
     pub(crate) fn is_shown_old_ones(&self) -> bool {
-        !self.rules.numbers_by_time && self.shown_until.is_some_and(|until| self.now < until)
+        self.shown_until.is_some_and(|until| self.now < until)
     }
 
     /// Makes a KeyPackage with the next object id. It must be durable before it is

@@ -210,3 +210,16 @@ fn limits_are_met_exactly() {
     let kept: Vec<(u64, Bytes)> = room.take_early().into_values().collect();
     assert_eq!(kept, [(6, Bytes::from_static(b"last"))]);
 }
+
+/// A sender that waited long has several on its track, and a newcomer is shown all of them, in any order.
+#[test]
+fn what_a_newcomer_is_shown_is_spent_also_if_an_older_one_came_before() {
+    let (mut room, limits) = (Joiners::default(), Limits::default());
+    room.note_gone(7);
+    assert!(room.may_be_spent(&id(1), 6, true) && room.may_be_spent(&id(1), 6, false));
+    room.is_news(&id(1), 6, &limits);
+    assert_eq!([true, false].map(|shown| room.may_be_spent(&id(1), 7, shown)), [true, false]);
+    assert!(!room.may_be_spent(&id(1), 8, true), "younger than all that are gone");
+    room.spend(&id(1), 6, &limits);
+    assert!(!room.may_be_spent(&id(1), 7, true), "what it joined by is known");
+}

@@ -77,8 +77,10 @@ fn on_key_package<E: Engine>(
             return Ok(());
         }
     };
-    let spent = cx.rules.numbers_by_time && joiners.may_be_spent(&sender, object_id);
+    let spent = cx.rules.numbers_by_time && joiners.may_be_spent(&sender, object_id, cx.is_shown_old_ones());
+    // Where no number tells a KeyPackage's age, unknown senders are left to those who were here before.
     let left_to_others = cx.is_shown_old_ones()
+        && !cx.rules.numbers_by_time
         && epoch.roster.len() > 1
         && !joiners.is_known(&sender)
         && member.is_none_or(|m| m.sequence.is_none());

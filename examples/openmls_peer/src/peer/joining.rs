@@ -74,7 +74,9 @@ impl Peer {
         };
         // To a KeyPackage of an earlier life, or one that lost: not for us.
         let Ok(opened) = self.identity.open_welcome(&self.own, &welcome) else { return Ok(()) };
-        self.phase = Phase::Joining;
+        if self.phase == Phase::Bootstrapping {
+            self.wait_for_welcome();
+        }
         self.welcome = Some((welcome, pin));
         match opened.tree {
             Some(place) => self.fetch(place.track),
@@ -152,6 +154,9 @@ impl Peer {
         self.pin = pin;
         self.retry_at = None;
         self.arrive();
+        if let Err(error) = self.replay_leaves() {
+            self.troubles.push(format!("early requests to leave: {error:#}"));
+        }
     }
 
     /// Begins a new epoch with a new slot.

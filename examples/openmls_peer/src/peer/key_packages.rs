@@ -108,11 +108,11 @@ impl Peer {
         let by_reference = self.style.by_reference && self.built.is_none();
         // Another may commit it by reference.
         let stored = !self.style.pinned;
-        let Some(group) = &mut self.group else { return Ok(()) };
-        let Some((leaf, _)) = group.members().into_iter().find(|(_, member)| member == sender) else {
-            return Ok(());
-        };
-        let Ok(read) = group.read(message, stored) else {
+        let read = self.group.as_mut().and_then(|group| {
+            let (leaf, _) = group.members().into_iter().find(|(_, member)| member == sender)?;
+            Some((leaf, group.read(message, stored).ok()?))
+        });
+        let Some((leaf, read)) = read else {
             // Perhaps of an epoch that is to come.
             if self.early_leaves.len() < MOST_EARLY {
                 self.early_leaves.push((sender.to_owned(), message.clone()));
