@@ -69,6 +69,20 @@ pub enum Event {
         /// RFC 9420 section 8.7.
         authenticator: Bytes,
     },
+    /// An object of `peer`'s was opened with the media keys of `epoch`: the two have not gone on without each other.
+    /// [`EpochKeyRing::poll_sign`](crate::keys::EpochKeyRing::poll_sign) makes it, seldom enough.
+    MediaOpened {
+        /// Who sealed the object.
+        peer: SenderId,
+        /// The epoch of the keys that opened it.
+        epoch: u64,
+    },
+    /// An object came whose key id is of no epoch here, and above all of them: perhaps the group went on.
+    /// Anybody can make such objects up, so it is looked into once per [`Timers::hint`](crate::limits::Timers::hint).
+    MediaAhead {
+        /// The epoch that the key id names.
+        epoch: u64,
+    },
     /// Time passed; [`Participant::poll_timeout`](crate::Participant::poll_timeout) says when to
     /// send it. An early or needless one does nothing.
     Timer,

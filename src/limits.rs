@@ -114,6 +114,9 @@ pub struct Timers {
     /// A member that has heard nothing for this long, plus up to half as much jitter, asks the counter
     /// whether the group went on without it.
     pub audit: Duration,
+    /// While media of the present epoch opens, the counter is asked after this at the latest. Why not later: a member
+    /// that was removed still has the keys of that media.
+    pub audit_with_media: Duration,
     /// Signs that the group went on, which anybody can make up, are looked into this often at most.
     pub hint: Duration,
     /// Signs that the group exists, which anybody can make up, delay its creation by this much at most.
@@ -138,6 +141,7 @@ impl Default for Timers {
             retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
             leave: Duration::from_secs(30),
             audit: Duration::from_secs(20),
+            audit_with_media: Duration::from_secs(120),
             hint: Duration::from_secs(20),
             lost_group: Duration::from_secs(60),
             credential_check: Duration::from_secs(60),

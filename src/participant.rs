@@ -216,7 +216,8 @@ impl<E: Engine> Participant<E> {
             // What was to happen in a second still is, not in an hour and a second.
             let back = cx.now.since(now);
             cx.deadlines.bring_all_forward(back);
-            for instant in [&mut cx.keys.spare_until, &mut cx.hinted, &mut cx.signs_since] {
+            for instant in [&mut cx.keys.spare_until, &mut cx.hinted, &mut cx.confirmed, &mut cx.signs_since]
+            {
                 *instant = instant.map(|at| at.before(back));
             }
             self.state.carried_mut().joiners.set_back(back);

@@ -48,6 +48,8 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) signs_since: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
     pub(crate) hinted: Option<Timestamp>,
+    /// When the service last said that the group is where this participant is.
+    pub(crate) confirmed: Option<Timestamp>,
 }
 
 impl<E: Engine> Context<E> {
@@ -81,6 +83,7 @@ impl<E: Engine> Context<E> {
             alarms: Alarms::default(),
             signs_since: None,
             hinted: None,
+            confirmed: None,
         })
     }
 

@@ -11,7 +11,7 @@ use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::durable::{self, Tag, read_pin};
+use crate::participant::durable;
 use crate::participant::flow::{By, Entry, Flow, Join, Then};
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
@@ -19,8 +19,9 @@ use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
-use crate::snapshot::{Reader, Writer};
 use crate::tracks::{Object, SenderId};
+
+mod keeping;
 
 /// How often another's lock is waited for, where it is only a hint.
 const MOST_CONFLICTS: u32 = 2;
@@ -374,35 +375,6 @@ impl<G> Creating<G> {
     /// word alone does not count.
     fn is_anothers<E: Engine<Group = G>>(&self, cx: &Context<E>, state: &CounterState) -> bool {
         state.pin_forgotten && cx.config.service_key.is_none()
-    }
-
-    fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        durable::persist(cx, &self.carried, Tag::Creating, |out| self.write(out));
-    }
-
-    /// Writes what must survive a crash.
-    pub(crate) fn write(&self, out: &mut Writer) {
-        out.option(self.genesis.as_ref(), |out, genesis| {
-            out.shared(&genesis.saved);
-            out.bytes(genesis.pin.as_bytes());
-        });
-        out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
-    }
-
-    /// Reads what [`write`](Self::write) wrote.
-    pub(crate) fn read<E: Engine<Group = G>>(
-        cx: &Context<E>,
-        carried: Carried,
-        from: &mut Reader,
-    ) -> Result<Self, Error> {
-        let genesis = match from.option(|from| Ok((from.secret()?.into_shared(), read_pin(from)?)))? {
-            Some((saved, pin)) => {
-                let group = cx.engine.load(&saved)?;
-                Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })
-            }
-            None => None,
-        };
-        Ok(Self { genesis, lock_id: from.option(Reader::bytes)?, ..Self::new(carried) })
     }
 }
 

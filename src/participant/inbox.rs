@@ -60,6 +60,8 @@ impl<E: Engine> Context<E> {
             Event::PeerAuthenticator { peer, epoch, authenticator } => {
                 Some(Input::Authenticator { peer, epoch, authenticator })
             }
+            Event::MediaOpened { peer, epoch } => Some(Input::MediaOpened { peer, epoch }),
+            Event::MediaAhead { epoch } => Some(Input::MediaAhead { epoch }),
             Event::Timer => return None,
         };
         if input.is_none() {

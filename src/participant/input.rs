@@ -36,6 +36,13 @@ pub(crate) enum Input {
         epoch: u64,
         authenticator: Bytes,
     },
+    MediaOpened {
+        peer: SenderId,
+        epoch: u64,
+    },
+    MediaAhead {
+        epoch: u64,
+    },
     Timer(Timer),
     /// What was kept for the present epoch was taken in: commits of later ones may show a gap.
     CaughtUp,

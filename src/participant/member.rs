@@ -103,6 +103,16 @@ impl<G> Member<G> {
                     false => Verdict::Open,
                 }
             }
+            Input::MediaOpened { peer, epoch } => {
+                self.on_media(cx, &peer, epoch);
+                Verdict::Open
+            }
+            Input::MediaAhead { epoch } => {
+                if epoch > self.epoch.number {
+                    cx.hint();
+                }
+                Verdict::Open
+            }
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return self.end(cx, Notice::LeaveUnheard);
             }
@@ -178,6 +188,7 @@ impl<G> Member<G> {
         ] {
             cx.deadlines.clear(timer);
         }
+        cx.confirmed = Some(cx.now);
         self.schedule_audit(cx);
         cx.stats.epochs = cx.stats.epochs.saturating_add(1);
         let epoch = self.epoch.number;

@@ -87,6 +87,14 @@ fn want_update(a: &mut Machine) {
     member(a).carried.intents.update = true;
 }
 
+/// Its turn has come, and the lock, where one is asked for, is to be had.
+fn take_turn(a: &mut Machine) {
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    if let Some(id) = lock(a) {
+        a.handle(a.cx.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    }
+}
+
 /// The counter says which commit won the slot.
 fn decide(a: &mut Machine, pin: Pin) {
     let at = epoch(a).slot();

@@ -226,6 +226,10 @@ pub(super) fn event(now: Timestamp, event: &Event, token: impl Fn(&[u8]) -> Vec<
                 .number("epoch", *epoch)
                 .hex("authenticator", authenticator)
         }
+        Event::MediaOpened { peer, epoch } => {
+            sender(line.text("event", "media_opened"), "peer", peer).number("epoch", *epoch)
+        }
+        Event::MediaAhead { epoch } => line.text("event", "media_ahead").number("epoch", *epoch),
         Event::Timer => line.text("event", "timer"),
     }
 }

@@ -242,7 +242,7 @@ impl<E: Engine> Participant<E> {
         cx.deadlines.level(late);
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
-        (cx.hinted, cx.signs_since) = (None, None);
+        (cx.hinted, cx.confirmed, cx.signs_since) = (None, None, None);
         cx.alarms = Default::default();
         cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);

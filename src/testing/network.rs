@@ -19,6 +19,7 @@ use crate::action::Notice;
 use crate::codec::ControlDecoder;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::event::Event;
 use crate::namespace::Relay;
 use crate::participant::Participant;
 use crate::time::Timestamp;
@@ -183,11 +184,12 @@ impl<E: Engine> Carriage<E> for ByWire {
         }
     }
 
-    /// Media follows what the participants do and never moves them: what was due in between is done in one go.
-    fn pass(&mut self, now: Timestamp) {
-        if let Some(media) = &mut self.media {
-            let cut_until: Vec<Timestamp> = self.links.iter().map(|link| link.cut_until).collect();
-            media.advance(now, Links { faults: &self.faults, cut_until: &cut_until });
-        }
+    /// Media follows what the participants do, and all it tells them is that it comes: so what was due in between is
+    /// done in one go.
+    fn pass(&mut self, now: Timestamp) -> Vec<(usize, Event)> {
+        let Some(media) = &mut self.media else { return Vec::new() };
+        let cut_until: Vec<Timestamp> = self.links.iter().map(|link| link.cut_until).collect();
+        media.advance(now, Links { faults: &self.faults, cut_until: &cut_until });
+        media.take_signs()
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn arrive<E: Engine>(
     cx.notify(Notice::Epoch { epoch, committer: None });
     match by {
         By::Creation => {
+            cx.confirmed = Some(cx.now);
             member.replay(cx);
             let early = member.carried.joiners.take_early().into_iter();
             cx.first(early.map(|(sender, (object_id, payload))| {
@@ -61,6 +62,7 @@ pub(crate) fn place<E: Engine>(
     carried.future.forget_beyond(entry.view.epoch.saturating_add(cx.config.limits.future_epochs));
     let member = Member { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(), carried };
     cx.deadlines.clear_phase();
+    cx.confirmed = None;
     member.schedule_audit(cx);
     cx.set(Timer::Credentials, cx.config.timers.credential_check);
     Ok(member)

@@ -266,6 +266,9 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         state: &CounterState,
     ) -> Result<Verdict<G>, Error> {
+        if state.current == epoch.slot() {
+            cx.confirmed = Some(cx.now);
+        }
         if !self.is_idle() || state.current == epoch.slot() {
             return Ok(Verdict::Open);
         }

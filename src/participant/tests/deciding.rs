@@ -10,11 +10,12 @@ pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<Incr
     let mut a = alone(Config { mode, ..config() });
     want_update(&mut a);
     a.run(Input::Timer(Timer::Turn)).unwrap();
-    let id = lock(&mut a).unwrap();
-    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
     let (mut published, mut asked) = (Vec::new(), None);
     while let Some(action) = a.poll_action() {
         match action {
+            Action::Lock { id, .. } => {
+                a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+            }
             Action::Fetch { id, .. } => {
                 a.handle(NOW, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap()
             }
@@ -39,13 +40,7 @@ fn an_outbox_of_another_base_is_never_applied() {
     let group = a.cx.engine.create(NOW, &name, &a.cx.params, 0).unwrap();
     put(&mut a, group);
     want_update(&mut a);
-    a.run(Input::Timer(Timer::Turn)).unwrap();
-    let lock = a.actions().find_map(|action| match action {
-        Action::Lock { id, .. } => Some(id),
-        _ => None,
-    });
-    let reply = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) };
-    a.handle(NOW, Event::LockReply { id: lock.unwrap(), reply: Ok(reply) }).unwrap();
+    take_turn(&mut a);
     let mut moved = a.clone();
 
     let pin = a.member().unwrap().slot.outbox.as_ref().unwrap().pin;
@@ -90,7 +85,7 @@ fn a_commit_that_removes_us_is_given_way_to_so_long() {
         a.handle(NOW, Event::Object(object)).unwrap();
         assert_eq!(a.inside().candidates, 1);
         want_update(&mut a);
-        a.run(Input::Timer(Timer::Turn)).unwrap();
+        a.run(Input::Timer(Timer::Request)).unwrap();
         let id = lock(&mut a).unwrap();
         slot(&mut a).attempts = attempts;
         a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
@@ -135,7 +130,7 @@ fn the_counter_is_ahead_behind_or_just_where_it_should_be() {
         config.limits.counter_lead = 10;
         let mut a = alone(config);
         want_update(&mut a);
-        a.run(Input::Timer(Timer::Turn)).unwrap();
+        a.run(Input::Timer(Timer::Request)).unwrap();
         let id = lock(&mut a).unwrap();
         let pin = Some(unknown());
         let reply = Ok(LockReply::CounterError(state(current, pin)));

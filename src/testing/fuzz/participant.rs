@@ -62,7 +62,7 @@ fn event(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Resu
     let sender = |u: &mut Unstructured<'_>| {
         Ok(SenderId::new(u.choose(&["me", "other", "third"])?.as_bytes()).expect("a name"))
     };
-    Ok(match u.int_in_range(0..=12_u8)? {
+    Ok(match u.int_in_range(0..=14_u8)? {
         0 => Command::Join.into(),
         1 => match u.int_in_range(0..=6)? {
             0 => Command::Update.into(),
@@ -90,6 +90,8 @@ fn event(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Resu
             epoch: u.int_in_range(0..=4)?,
             authenticator: u.arbitrary::<Vec<u8>>()?.into(),
         },
+        12 => Event::MediaOpened { peer: sender(u)?, epoch: u.int_in_range(0..=4)? },
+        13 => Event::MediaAhead { epoch: u.arbitrary()? },
         _ => Event::Timer,
     })
 }

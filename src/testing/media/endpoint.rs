@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::event::Event;
 use crate::keys::{EpochKeyRing, EpochKeys, EpochSecret, RingNotice, Silence, WaitQueue, Waiting};
 use crate::notice::Notice;
 use crate::participant::Participant;
@@ -74,6 +75,11 @@ impl MediaEndpoint {
             owed: BTreeMap::new(),
             stats: MediaStats::default(),
         }
+    }
+
+    /// Returns the next event that media has for the participant.
+    pub fn poll_sign(&mut self) -> Option<Event> {
+        self.ring.poll_sign()
     }
 
     /// The key ring.
@@ -305,6 +311,7 @@ impl MediaEndpoint {
         self.handle_timeout(now);
         let epoch = object.secret.epoch();
         if self.ring.may_come(epoch) {
+            self.ring.unopened(now, epoch);
             let gone = self.waiting.push(now, epoch, object, 1);
             self.owe(gone);
             self.plan();

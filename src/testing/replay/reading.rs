@@ -216,6 +216,8 @@ pub(super) fn event(line: &Value) -> Result<Event, String> {
             epoch: number(line, "epoch")?,
             authenticator: hex(line, "authenticator")?,
         },
+        "media_opened" => Event::MediaOpened { peer: sender(line, "peer")?, epoch: number(line, "epoch")? },
+        "media_ahead" => Event::MediaAhead { epoch: number(line, "epoch")? },
         "timer" => Event::Timer,
         other => return Err(format!("unknown event {other:?}")),
     })
