@@ -121,4 +121,6 @@ pub enum Timer {
     Tree,
     /// Look into signs that the group went on.
     Hint,
+    /// Erase the state of an epoch that could not be gone on from.
+    Erase,
 }

@@ -105,6 +105,8 @@ pub struct Timers {
     pub join_deadline: Duration,
     /// A member that cannot find a decided commit joins afresh after this.
     pub rejoin: Duration,
+    /// A member that joins afresh keeps the state of its epoch for this long, unless it is let in before.
+    pub keep: Duration,
     /// First and longest delay of the back-off.
     pub backoff: (Duration, Duration),
     /// Shortest and longest `retry_later` that is believed.
@@ -134,6 +136,7 @@ impl Default for Timers {
             join_retry: Duration::from_secs(10),
             join_deadline: Duration::from_secs(30),
             rejoin: Duration::from_secs(30),
+            keep: Duration::from_secs(600),
             backoff: (Duration::from_millis(100), Duration::from_secs(10)),
             retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
             leave: Duration::from_secs(30),

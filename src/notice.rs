@@ -77,8 +77,23 @@ pub enum Notice {
         /// The epoch of both.
         epoch: u64,
     },
-    /// This participant could not follow the group and joins afresh.
+    /// This participant could not follow the group and asks to be let in again. Unless the reason says otherwise,
+    /// it keeps the state of its epoch meanwhile, for [`Timers::keep`](crate::Timers::keep) at most. One of three
+    /// notices says how that ends: [`Resumed`](Self::Resumed), [`Joined`](Self::Joined), or
+    /// [`StateErased`](Self::StateErased).
     Rejoining(RejoinReason),
+    /// The commit that was missing appeared, or can be processed after all: this participant goes on from the
+    /// state that it kept. [`Epoch`](Self::Epoch) came before.
+    Resumed {
+        /// The epoch that it is in now.
+        epoch: u64,
+    },
+    /// Nobody let this participant in again, and the commit did not appear: the state that it kept is erased. It goes on
+    /// asking to be let in.
+    StateErased {
+        /// The epoch whose state it was.
+        epoch: u64,
+    },
     /// Two members hold different states of one epoch.
     ForkDetected {
         /// The epoch.
@@ -149,20 +164,30 @@ pub enum Hold {
     },
 }
 
-/// Why a participant joins afresh.
+/// Why a participant joins afresh, and what becomes of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RejoinReason {
-    /// A decided commit could not be found.
+    /// A decided commit could not be found. The state is kept, and the commit is looked for.
     Unreachable,
-    /// A decided commit could not be processed.
+    /// A decided commit could not be processed. The state is kept.
     FaultyCommit,
-    /// The service forgot the pins of our epoch.
+    /// The service forgot the pins of our epoch. The state is kept.
     PinForgotten,
-    /// A fork was detected.
+    /// A fork was detected. The state is erased.
     Fork,
-    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf.
+    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf. The state is erased.
     Replaced,
+}
+
+impl RejoinReason {
+    /// Whether the state of the present epoch is kept: the group may yet be gone on with from there.
+    pub fn keeps_state(self) -> bool {
+        match self {
+            Self::Unreachable | Self::FaultyCommit | Self::PinForgotten => true,
+            Self::Fork | Self::Replaced => false,
+        }
+    }
 }
 
 /// What is wrong with the counter service.

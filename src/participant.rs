@@ -7,6 +7,7 @@
 //!                          Joining ──Welcome, its pin confirmed─▶ Member(e) ──▶ Ended
 //!                             ▲                                      │   (left, removed)
 //!                             └──── cannot follow: fresh KeyPackage ─┘
+//!                                   (and back, if the commit appears)
 //!
 //! A member decides the next epoch slot by slot:
 //!
@@ -27,6 +28,7 @@
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
 //! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
+//! | `stranded` | the state of an epoch that could not be gone on from, kept for a while |
 //! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
@@ -65,6 +67,7 @@ mod rules;
 mod signs;
 pub(crate) mod state;
 pub(crate) mod stats;
+pub(crate) mod stranded;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod trees;

@@ -8,6 +8,7 @@ use crate::counter::Pin;
 use crate::engine::{Engine, OwnKeyPackage};
 use crate::error::Error;
 use crate::keys::EpochSecret;
+use crate::notice::RejoinReason;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::fresh::Fresh;
@@ -25,6 +26,10 @@ pub(crate) enum Tag {
     Member = 3,
     Ended = 4,
 }
+
+/// The reasons for which a state is kept, by their byte.
+const KEPT: [RejoinReason; 3] =
+    [RejoinReason::Unreachable, RejoinReason::FaultyCommit, RejoinReason::PinForgotten];
 
 impl Tag {
     fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
@@ -124,6 +129,17 @@ pub(crate) fn close<E: Engine>(cx: &mut Context<E>, mut from: Reader) -> Result<
     cx.passed = PassedEpochs::new(from.list(|from| EpochSecret::read(from, &kdf))?);
     from.end()?;
     Ok(())
+}
+
+/// Writes why a state is kept.
+pub(crate) fn write_reason(out: &mut Writer, why: RejoinReason) {
+    let at = KEPT.iter().position(|kept| *kept == why).unwrap_or(0);
+    out.u8(u8::try_from(at).unwrap_or(0));
+}
+
+/// Reads what [`write_reason`] wrote.
+pub(crate) fn read_reason(from: &mut Reader) -> Result<RejoinReason, SnapshotError> {
+    KEPT.get(usize::from(from.u8()?)).copied().ok_or(SnapshotError::Malformed)
 }
 
 /// Writes a Welcome and whom it is for.

@@ -18,14 +18,18 @@ use crate::participant::future::Keep;
 use crate::participant::gate::Gate;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::LockPurpose;
+use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
+use crate::snapshot::{Reader, Writer};
 use crate::tracks::SenderId;
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Joining {
+pub(crate) struct Joining<G> {
     pub(crate) carried: Carried,
+    /// The state of an epoch that could not be gone on from.
+    pub(crate) kept: Option<Box<Stranded<G>>>,
     trees: Trees,
     /// Welcomes that wait for their pin.
     pub(crate) gate: Gate,
@@ -43,16 +47,27 @@ struct Told {
     no_pins: bool,
 }
 
-impl Joining {
+impl<G> Joining<G> {
     /// Waits for a Welcome, from now on.
     pub(crate) fn new(carried: Carried, trees: Trees, counter: Option<u64>) -> Self {
-        Self { carried, trees, gate: Gate::default(), attempts: 0, counter, told: Told::default() }
+        Self {
+            carried,
+            kept: None,
+            trees,
+            gate: Gate::default(),
+            attempts: 0,
+            counter,
+            told: Told::default(),
+        }
     }
 
     /// Begins: sets the deadlines, and considers the Welcomes that came early.
-    pub(crate) fn begin<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
+    pub(crate) fn begin<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<Flow<G>, Error> {
         cx.deadlines.clear(Timer::Request);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
+        if let Some(kept) = &self.kept {
+            kept.begin(cx);
+        }
         cx.bring_forward(Timer::JoinDeadline, cx.config.timers.join_deadline);
         for welcome in std::mem::take(&mut cx.keys.early_welcomes) {
             if let flow @ Flow::Enter(..) = self.consider(cx, welcome)? {
@@ -63,17 +78,20 @@ impl Joining {
     }
 
     /// Goes on after a restart.
-    pub(crate) fn resume<E: Engine>(&self, cx: &mut Context<E>) {
+    pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         cx.show_key_package();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
+        if let Some(kept) = &self.kept {
+            kept.begin(cx);
+        }
     }
 
-    pub(crate) fn handle<E: Engine>(
+    pub(crate) fn handle<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         input: Input,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         match input {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
@@ -98,6 +116,7 @@ impl Joining {
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
+            Input::Timer(Timer::Erase) => self.erase(cx),
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return Ok(Flow::End(Notice::LeaveUnheard));
             }
@@ -107,7 +126,7 @@ impl Joining {
     }
 
     /// Judges a KeyPackage as one who creates would, and leaves it to the members: only its place is of use.
-    fn on_key_package<E: Engine>(
+    fn on_key_package<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         sender: SenderId,
@@ -132,7 +151,11 @@ impl Joining {
         Ok(())
     }
 
-    fn consider<E: Engine>(&mut self, cx: &mut Context<E>, payload: Bytes) -> Result<Flow<E::Group>, Error> {
+    fn consider<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        payload: Bytes,
+    ) -> Result<Flow<G>, Error> {
         let Some(Welcomed { welcome, pin, receipt }) = cx.read_welcome(&payload) else {
             return Ok(Flow::Stay);
         };
@@ -168,12 +191,12 @@ impl Joining {
 
     /// Lets a Welcome through whose epoch won its slot, or where nothing is pinned. Only now its parameters count:
     /// before, anybody may have made it.
-    fn pass<E: Engine>(
+    fn pass<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         waiting: Waiting,
         counter: Option<CounterState>,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         if waiting.pin.is_some_and(|pin| pin.context_hash() != waiting.info.context_hash) {
             cx.fault(None, Fault::NotPinned);
             return Ok(Flow::Stay);
@@ -188,12 +211,12 @@ impl Joining {
         self.join_by(cx, waiting, counter)
     }
 
-    fn on_counter<E: Engine>(
+    fn on_counter<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: u64,
         reply: Result<LockReply, Failure>,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         if !self.gate.awaits(epoch) {
             // An answer to a question of an earlier phase.
             return Ok(Flow::Stay);
@@ -238,12 +261,12 @@ impl Joining {
         Ok(Flow::Stay)
     }
 
-    fn on_slot_used<E: Engine>(
+    fn on_slot_used<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: u64,
         state: CounterState,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         let Some(pin) = state.pin else {
             // Only a group's first slot can have gone unpinned by a service that pins.
             let no_pins = !state.pin_forgotten && epoch > 0;
@@ -265,7 +288,7 @@ impl Joining {
     }
 
     /// Is there a group to be let into at all?
-    fn on_probe<G>(&mut self, reply: Result<LockReply, Failure>) -> Flow<G> {
+    fn on_probe(&mut self, reply: Result<LockReply, Failure>) -> Flow<G> {
         match reply {
             Ok(LockReply::CounterError(state)) if state.current > 0 => {
                 self.counter = Some(state.current);
@@ -279,7 +302,7 @@ impl Joining {
     }
 
     /// A tree came: joins by the Welcome that waits for it.
-    fn try_waiting<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
+    fn try_waiting<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<Flow<G>, Error> {
         for waiting in self.trees.take_ready() {
             if let flow @ Flow::Enter(..) = self.join_by(cx, waiting, None)? {
                 return Ok(flow);
@@ -289,12 +312,12 @@ impl Joining {
     }
 
     /// Joins, unless the Welcome turns out bad or waits for its tree.
-    fn join_by<E: Engine>(
+    fn join_by<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         waiting: Waiting,
         counter: Option<CounterState>,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         let info = &waiting.info;
         let own = |key: &&OwnKeyPackage| key.reference == info.reference;
         let Some(key) = cx.keys.packages.iter().find(own).cloned() else {
@@ -346,7 +369,7 @@ impl Joining {
     }
 
     /// No Welcome came: perhaps the KeyPackage was lost, or burnt by a committer that died.
-    fn on_retry<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+    fn on_retry<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         // With other parameters than the group's, each KeyPackage costs the group a commit for nothing.
         let rarely = if self.told.params { 12 } else { 1 };
         let retry = cx.config.timers.join_retry.saturating_mul(rarely);
@@ -358,7 +381,35 @@ impl Joining {
         self.fresh_key_package(cx)
     }
 
-    fn fresh_key_package<E: Engine>(&self, cx: &mut Context<E>) -> Result<(), Error> {
-        durable::fresh_key_package(cx, |cx| durable::persist(cx, &self.carried, Tag::Joining, |_| {}))
+    fn fresh_key_package<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
+        durable::fresh_key_package(cx, |cx| {
+            durable::persist(cx, &self.carried, Tag::Joining, |out| self.write(out))
+        })
+    }
+
+    /// The time of the kept state is over.
+    fn erase<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        let Some(kept) = self.kept.take() else { return };
+        cx.deadlines.clear(Timer::Fetch);
+        durable::persist(cx, &self.carried, Tag::Joining, |out| self.write(out));
+        cx.notify(Notice::StateErased { epoch: kept.epoch.number });
+    }
+
+    /// Writes what must survive a crash.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.option(self.kept.as_ref(), |out, kept| kept.write(out));
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    pub(crate) fn read<E: Engine<Group = G>>(
+        cx: &Context<E>,
+        carried: Carried,
+        from: &mut Reader,
+    ) -> Result<Self, Error> {
+        let mut this = Self::new(carried, Trees::default(), None);
+        if from.bool()? {
+            this.kept = Some(Box::new(Stranded::read(cx, from)?));
+        }
+        Ok(this)
     }
 }

@@ -124,6 +124,24 @@ impl<G> Member<G> {
         self.apply(cx, verdict)
     }
 
+    /// Goes on from a state that was kept, as the slot was decided after all.
+    pub(crate) fn resume<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        verdict: Verdict<G>,
+    ) -> Result<Flow<G>, Error> {
+        cx.deadlines.clear_phase();
+        cx.set(Timer::Credentials, cx.config.timers.credential_check);
+        cx.keys.spare_until = Some(cx.now.after(cx.config.timers.join_deadline));
+        cx.stats.resumed = cx.stats.resumed.saturating_add(1);
+        let before = self.epoch.number;
+        let flow = self.apply(cx, verdict)?;
+        if self.epoch.number > before {
+            cx.notify(Notice::Resumed { epoch: self.epoch.number });
+        }
+        Ok(flow)
+    }
+
     /// Applies a verdict, and those that follow on it.
     fn apply<E: Engine<Group = G>>(
         &mut self,
@@ -305,7 +323,8 @@ impl<G> Member<G> {
             | Timer::Leave
             | Timer::Subscribe
             | Timer::Publish
-            | Timer::Tree => {}
+            | Timer::Tree
+            | Timer::Erase => {}
         }
         Ok(Verdict::Open)
     }

@@ -12,7 +12,9 @@ use crate::participant::durable::{self, Tag};
 use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::input::Input;
 use crate::participant::joining::Joining;
+use crate::participant::member::slot::Verdict;
 use crate::participant::member::{Member, arrival};
+use crate::participant::stranded::{Onward, Stranded};
 use crate::participant::trees::Trees;
 use crate::snapshot::{Snapshot, Writer};
 use crate::tracks::SenderId;
@@ -22,7 +24,7 @@ use crate::tracks::SenderId;
 pub(crate) enum State<G> {
     New(Box<Carried>),
     Creating(Box<Creating<G>>),
-    Joining(Box<Joining>),
+    Joining(Box<Joining<G>>),
     Member(Box<Member<G>>),
     Ended(Box<Carried>),
     /// The own state failed; nothing of it is kept.
@@ -62,7 +64,17 @@ impl<G> State<G> {
         let flow = match self {
             Self::New(_) => return self.begin(cx, input),
             Self::Creating(creating) => creating.handle(cx, input)?,
-            Self::Joining(joining) => joining.handle(cx, input)?,
+            Self::Joining(joining) => {
+                let onward = match &mut joining.kept {
+                    Some(kept) => kept.handle(cx, input)?,
+                    None => Onward::Input(Box::new(input)),
+                };
+                match onward {
+                    Onward::Verdict(Verdict::Open) => return Ok(()),
+                    Onward::Verdict(verdict) => return self.resume(cx, verdict),
+                    Onward::Input(input) => joining.handle(cx, *input)?,
+                }
+            }
             Self::Member(member) => member.handle(cx, input)?,
             Self::Ended(_) | Self::Poisoned(_) => return Ok(()),
         };
@@ -98,12 +110,36 @@ impl<G> State<G> {
         }
     }
 
-    fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {
-        let trees = match self {
-            Self::Creating(creating) => std::mem::take(&mut creating.trees),
-            _ => Trees::default(),
+    /// Goes on from the kept state, wherever the verdict on it leads.
+    fn resume<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        verdict: Verdict<G>,
+    ) -> Result<(), Error> {
+        let carried = self.take_carried();
+        let Self::Joining(joining) = std::mem::replace(self, Self::New(Box::default())) else {
+            return Ok(());
         };
-        let mut joining = Joining::new(self.take_carried(), trees, join.counter);
+        let Some(kept) = joining.kept else { return Ok(()) };
+        let Stranded { epoch, slot, .. } = *kept;
+        let mut member = Member { epoch, slot, carried };
+        let flow = member.resume(cx, verdict);
+        *self = Self::Member(Box::new(member));
+        self.go(cx, flow?)
+    }
+
+    fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {
+        let carried = self.take_carried();
+        let (trees, kept) = match (std::mem::replace(self, Self::New(Box::default())), join.then) {
+            (Self::Creating(creating), _) => (creating.trees, None),
+            (Self::Member(member), Then::Rejoin { reason, .. }) if reason.keeps_state() => {
+                let Member { epoch, slot, .. } = *member;
+                (Trees::default(), Some(Box::new(Stranded::new(cx, epoch, slot, reason))))
+            }
+            _ => (Trees::default(), None),
+        };
+        let mut joining = Joining::new(carried, trees, join.counter);
+        joining.kept = kept;
         let flow = joining.begin(cx);
         *self = Self::Joining(Box::new(joining));
         let flow = flow?;
@@ -165,8 +201,9 @@ impl<G> State<G> {
     fn write(&self, out: &mut Writer) {
         match self {
             Self::Creating(creating) => creating.write(out),
+            Self::Joining(joining) => joining.write(out),
             Self::Member(member) => member.write(out),
-            Self::New(_) | Self::Joining(_) | Self::Ended(_) | Self::Poisoned(_) => {}
+            Self::New(_) | Self::Ended(_) | Self::Poisoned(_) => {}
         }
     }
 
@@ -179,7 +216,7 @@ impl<G> State<G> {
         let mut this = match tag {
             Tag::New => Self::New(Box::new(carried)),
             Tag::Creating => Self::Creating(Box::new(Creating::read(cx, carried, &mut from)?)),
-            Tag::Joining => Self::Joining(Box::new(Joining::new(carried, Trees::default(), None))),
+            Tag::Joining => Self::Joining(Box::new(Joining::read(cx, carried, &mut from)?)),
             Tag::Member => Self::Member(Box::new(arrival::read(cx, carried, &mut from)?)),
             Tag::Ended => Self::Ended(Box::new(carried)),
         };

@@ -41,6 +41,8 @@ pub struct Inside {
     pub dead: bool,
     /// The service cannot be worked with.
     pub halted: bool,
+    /// The state of an epoch is kept that could not be gone on from.
+    pub kept: bool,
     /// Own KeyPackages whose private keys are held.
     pub keys: usize,
     /// Welcomes kept for later.
@@ -61,7 +63,9 @@ impl<E: Engine> Participant<E> {
             _ => None,
         };
         let carried = self.state.carried();
+        let kept = matches!(&self.state, State::Joining(joining) if joining.kept.is_some());
         Inside {
+            kept,
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
@@ -256,7 +260,15 @@ impl<E: Engine> Participant<E> {
                 creating.attempts = 0;
                 creating.looking.iter_mut().for_each(new);
             }
-            State::Joining(joining) => joining.attempts = 0,
+            State::Joining(joining) => {
+                joining.attempts = 0;
+                if let Some(kept) = &mut joining.kept {
+                    kept.until = late;
+                    kept.slot.attempts = 0;
+                    (kept.slot.trials, kept.slot.verified) = (0, 0);
+                    kept.slot.refused.clear();
+                }
+            }
             State::Member(member) => {
                 let slot = &mut member.slot;
                 let gives_way = !slot.candidates.is_empty() && slot.best_candidate().is_none();

@@ -76,6 +76,7 @@ struct Last {
     life: u64,
     epoch: u64,
     context: Context,
+    /// How often it was left for good.
     rejoins: u64,
 }
 
@@ -197,7 +198,8 @@ impl Witness {
     ) {
         self.check_bounds(at, who, participant);
         let (Some(epoch), Some(context)) = (participant.epoch(), participant.context_hash()) else { return };
-        let rejoins = participant.stats().rejoins;
+        // Who went on from the state that it had kept never left.
+        let rejoins = participant.stats().rejoins.saturating_sub(participant.stats().resumed);
         let last = self.last.insert(who, Last { life, epoch, context, rejoins });
         if last.is_some_and(|l| (l.life, l.context, l.rejoins) == (life, context, rejoins)) {
             return;
