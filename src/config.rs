@@ -93,6 +93,13 @@ pub struct Config {
     pub tree_threshold: Option<usize>,
     /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
     pub service_key: Option<Bytes>,
+    /// Whether a group that cannot go on is followed by a successor: on by default. Needs [`SafetyMode::Pinned`]. See
+    /// [`Recovery`](crate::action::Recovery).
+    pub successor: bool,
+    /// Whether a newcomer that is let in to a successor of this group goes there without asking the embedder: off by
+    /// default, for whoever made the Welcome may be anybody. See
+    /// [`Notice::SuccessorOffered`](crate::Notice::SuccessorOffered).
+    pub follow_offers: bool,
     /// Bounds.
     pub limits: Limits,
     /// Waiting times.
@@ -109,6 +116,8 @@ impl Config {
             admission: Admission::default(),
             tree_threshold: Some(16),
             service_key: None,
+            successor: true,
+            follow_offers: false,
             limits: Limits::default(),
             timers: Timers::default(),
         }

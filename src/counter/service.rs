@@ -82,8 +82,8 @@ use crate::counter::http::{
     encode_increment_reply, encode_lock_reply, encode_refusal,
 };
 use crate::counter::{
-    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, MAX_RECEIPT, Reason, receipt_message,
+    CommitReply, CommitRequest, CounterState, FIRST_NONCE, IncrementReply, IncrementRequest, LockReply,
+    LockRequest, MAX_LOCK_ID, MAX_RECEIPT, Reason, receipt_message, state_message,
 };
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
@@ -292,9 +292,11 @@ impl<C: ServiceCrypto> CounterService<C> {
     }
 
     fn add_receipt(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        if let (Some(val), Some(pin)) = (val, &state.pin) {
-            let receipt = self.crypto.sign(&receipt_message(id, val, pin));
-            state.receipt = receipt.filter(|receipt| receipt.len() <= MAX_RECEIPT);
-        }
+        let message = match (val, &state.pin) {
+            (Some(val), Some(pin)) => receipt_message(id, val, pin),
+            (Some(val), None) if val >= FIRST_NONCE => state_message(id, val, state.current),
+            _ => return,
+        };
+        state.receipt = self.crypto.sign(&message).filter(|receipt| receipt.len() <= MAX_RECEIPT);
     }
 }

@@ -12,6 +12,7 @@ use crate::participant::alarms::{Alarms, TOLD};
 use crate::participant::deadlines::{Deadlines, Jitter};
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
+use crate::participant::moved::Moved;
 use crate::participant::own_keys::OwnKeys;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
@@ -48,6 +49,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) signs_since: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
     pub(crate) hinted: Option<Timestamp>,
+    pub(crate) moved: Moved,
 }
 
 impl<E: Engine> Context<E> {
@@ -58,8 +60,10 @@ impl<E: Engine> Context<E> {
             commit_tracks: config.commit_tracks,
             tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
             service_key_hash,
+            epoch_base: 0,
         };
         let me = engine.sender_id().clone();
+        let moved = Moved::nowhere(config.group.clone());
         Ok(Self {
             tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
             jitter: Jitter::new(me.as_bytes()),
@@ -81,6 +85,7 @@ impl<E: Engine> Context<E> {
             alarms: Alarms::default(),
             signs_since: None,
             hinted: None,
+            moved,
         })
     }
 

@@ -5,20 +5,22 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::{Engine, GroupView};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::durable::{self, Tag, read_pin};
-use crate::participant::flow::{By, Entry, Flow, Join, Then};
+use crate::participant::durable::{self, Tag};
+use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::future::Keep;
+use crate::participant::genesis::Genesis;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
+use crate::secret::Secret;
 use crate::snapshot::{Reader, Writer};
 use crate::tracks::{Object, SenderId};
 
@@ -39,20 +41,13 @@ pub(crate) struct Creating<G> {
     /// The lock is ours; looking whether the service lost a living group.
     pub(crate) looking: Option<FetchId>,
     pub(crate) lock_id: Option<Bytes>,
+    /// What slot 0 of a successor's name is filled with.
+    founding_key: Option<Secret>,
     pub(crate) attempts: u32,
     /// How often in a row another held the lock.
     pub(crate) conflicts: u32,
     /// The service's fault was reported.
     reported: bool,
-}
-
-/// The group at epoch 0 before it is known to be the group.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Genesis<G> {
-    group: G,
-    view: GroupView,
-    saved: Bytes,
-    pub(crate) pin: Pin,
 }
 
 impl<G> Creating<G> {
@@ -63,6 +58,7 @@ impl<G> Creating<G> {
             genesis: None,
             looking: None,
             lock_id: None,
+            founding_key: None,
             attempts: 0,
             conflicts: 0,
             reported: false,
@@ -86,6 +82,25 @@ impl<G> Creating<G> {
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         this.ask(cx);
         this
+    }
+
+    /// Creates a successor: the name is this participant's already, and nobody else can begin with it.
+    pub(crate) fn found<E: Engine<Group = G>>(
+        cx: &mut Context<E>,
+        carried: Carried,
+        genesis: Genesis<G>,
+        key: Secret,
+    ) -> Self {
+        let this = Self { genesis: Some(genesis), founding_key: Some(key), ..Self::new(carried) };
+        cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+        this.persist(cx);
+        this.ask(cx);
+        this
+    }
+
+    /// Whether it is a successor that is created.
+    pub(crate) fn is_founding(&self) -> bool {
+        self.founding_key.is_some()
     }
 
     /// Goes on after a restart.
@@ -197,7 +212,8 @@ impl<G> Creating<G> {
 
     fn fill<E: Engine<Group = G>>(&self, cx: &mut Context<E>, pin: Pin) {
         let lock_id = self.lock_id.clone();
-        cx.ask_increment(IncrementPurpose::Genesis(pin), Increment { lock_id, ..Increment::default() });
+        let key = self.founding_key.as_ref().map(|key| Bytes::copy_from_slice(key.as_bytes()));
+        cx.ask_increment(IncrementPurpose::Genesis(pin), Increment { lock_id, key, ..Increment::default() });
     }
 
     fn back_off<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
@@ -273,14 +289,9 @@ impl<G> Creating<G> {
             self.back_off(cx);
             return Ok(());
         }
-        let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
-        let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
-        let view = cx.engine.view(&group)?;
-        let lock = if cx.rules.pins { cx.slot_lock(&group, 0)? } else { [0; 32] };
-        let pin = Pin::genesis(view.context_hash, lock);
-        cx.fresh.on_built(view.epoch);
-        let saved = cx.engine.save(&group)?;
-        self.genesis = Some(Genesis { group, view, saved, pin });
+        let genesis = Genesis::create(cx)?;
+        let pin = genesis.pin;
+        self.genesis = Some(genesis);
         self.persist(cx);
         self.fill(cx, pin);
         Ok(())
@@ -346,11 +357,9 @@ impl<G> Creating<G> {
 
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
-        out.option(self.genesis.as_ref(), |out, genesis| {
-            out.shared(&genesis.saved);
-            out.bytes(genesis.pin.as_bytes());
-        });
+        out.option(self.genesis.as_ref(), |out, genesis| genesis.write(out));
         out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
+        out.option(self.founding_key.as_ref(), |out, key| out.bytes(key.as_bytes()));
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -359,20 +368,9 @@ impl<G> Creating<G> {
         carried: Carried,
         from: &mut Reader,
     ) -> Result<Self, Error> {
-        let genesis = match from.option(|from| Ok((from.secret()?.into_shared(), read_pin(from)?)))? {
-            Some((saved, pin)) => {
-                let group = cx.engine.load(&saved)?;
-                Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })
-            }
-            None => None,
-        };
-        Ok(Self { genesis, lock_id: from.option(Reader::bytes)?, ..Self::new(carried) })
-    }
-}
-
-impl<G> Genesis<G> {
-    fn enter(self, pin: Option<Pin>) -> Flow<G> {
-        let Self { group, view, saved, .. } = self;
-        Flow::Enter(Box::new(Entry { group, view, saved, pin }), By::Creation)
+        let genesis = Genesis::read(cx, from)?;
+        let lock_id = from.option(Reader::bytes)?;
+        let founding_key = from.option(Reader::secret)?;
+        Ok(Self { genesis, lock_id, founding_key, ..Self::new(carried) })
     }
 }

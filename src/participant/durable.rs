@@ -28,8 +28,13 @@ pub(crate) enum Tag {
 }
 
 /// The reasons for which a state is kept, by their byte.
-const KEPT: [RejoinReason; 3] =
-    [RejoinReason::Unreachable, RejoinReason::FaultyCommit, RejoinReason::PinForgotten];
+const KEPT: [RejoinReason; 5] = [
+    RejoinReason::Unreachable,
+    RejoinReason::FaultyCommit,
+    RejoinReason::PinForgotten,
+    RejoinReason::WrongLock,
+    RejoinReason::ServiceRegressed,
+];
 
 impl Tag {
     fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
@@ -48,10 +53,11 @@ pub(crate) fn snapshot<E: Engine>(
     phase: impl FnOnce(&mut Writer),
 ) -> Snapshot {
     let mut out = Writer::new();
-    out.bytes(cx.config.group.as_bytes());
+    out.bytes(cx.moved.home.as_bytes());
     out.u8(mode_byte(cx.config.mode));
     out.u8(policy_byte(cx.config.commit_tracks));
     out.bytes(cx.me.as_bytes());
+    cx.write_moved(&mut out);
     out.u64(cx.keys.next_object_id);
     out.list(cx.keys.packages.iter(), |out, key| {
         out.u64(key.sequence);
@@ -106,6 +112,7 @@ pub(crate) fn open<E: Engine>(
     if from.bytes()? != cx.me.as_bytes() {
         return Err(SnapshotError::OtherParticipant.into());
     }
+    cx.read_moved(&mut from)?;
     cx.keys.next_object_id = from.u64()?;
     cx.fresh = Fresh::restored(cx.keys.next_object_id);
     cx.keys.packages = from.list(|from| {

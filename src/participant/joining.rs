@@ -1,6 +1,9 @@
 //! This participant's way in (draft section 6.3.1): a Welcome is examined first, and joined by only once the
 //! service confirms that the commit it belongs to won its slot.
 
+mod keeping;
+mod offers;
+
 use bytes::Bytes;
 
 use crate::action::Timer;
@@ -12,16 +15,16 @@ use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::arrivals::Welcomed;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::durable::{self, Tag};
+use crate::participant::durable;
 use crate::participant::flow::{By, Entry, Flow};
 use crate::participant::future::Keep;
 use crate::participant::gate::Gate;
 use crate::participant::input::{Arrival, Input};
+use crate::participant::offer::Offer;
 use crate::participant::requests::LockPurpose;
 use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::snapshot::{Reader, Writer};
 use crate::tracks::SenderId;
 
 /// Waiting for a Welcome.
@@ -38,6 +41,10 @@ pub(crate) struct Joining<G> {
     counter: Option<u64>,
     /// What is wrong with the group's parameters, or with the service, was told.
     told: Told,
+    /// Welcomes to successors, which wait for the embedder.
+    offers: Vec<Offer>,
+    /// It went over to one of them.
+    pub(crate) accepted: bool,
 }
 
 /// What is told once: anybody can bring it about again and again.
@@ -58,6 +65,8 @@ impl<G> Joining<G> {
             attempts: 0,
             counter,
             told: Told::default(),
+            offers: Vec::new(),
+            accepted: false,
         }
     }
 
@@ -65,7 +74,7 @@ impl<G> Joining<G> {
     pub(crate) fn begin<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<Flow<G>, Error> {
         cx.deadlines.clear(Timer::Request);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = &mut self.kept {
             kept.begin(cx);
         }
         cx.bring_forward(Timer::JoinDeadline, cx.config.timers.join_deadline);
@@ -78,12 +87,14 @@ impl<G> Joining<G> {
     }
 
     /// Goes on after a restart.
-    pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        cx.show_key_package();
+    pub(crate) fn resume<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = &mut self.kept {
             kept.begin(cx);
+        }
+        if self.asks(cx) {
+            cx.show_key_package();
         }
     }
 
@@ -95,6 +106,7 @@ impl<G> Joining<G> {
         match input {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
+            Input::Command(Command::Follow(group)) => return self.accept(cx, &group),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
                 self.on_key_package(cx, sender, object_id, &payload)?;
             }
@@ -106,8 +118,8 @@ impl<G> Joining<G> {
                 self.trees.keep(object, &cx.config.limits);
                 return self.try_waiting(cx);
             }
-            Input::Locked(LockPurpose::Genesis, reply) => return Ok(self.on_probe(reply)),
-            // Whoever asked: what the counter says of a Welcome's slot confirms it.
+            Input::Locked(LockPurpose::Genesis, reply) => return Ok(self.on_probe(cx, reply)),
+            // What the counter says of a Welcome's slot confirms it.
             Input::Locked(purpose, reply) => return self.on_counter(cx, purpose.value(), reply),
             Input::Timer(Timer::Request) => self.gate.ask(cx, true),
             Input::Timer(Timer::JoinRetry) => self.on_retry(cx)?,
@@ -116,7 +128,7 @@ impl<G> Joining<G> {
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
-            Input::Timer(Timer::Erase) => self.erase(cx),
+            Input::Timer(Timer::Erase) => self.erase(cx)?,
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return Ok(Flow::End(Notice::LeaveUnheard));
             }
@@ -171,8 +183,7 @@ impl<G> Joining<G> {
             }
         };
         if info.group_id != cx.config.group.as_bytes() {
-            cx.fault(None, Fault::WrongGroup);
-            return Ok(Flow::Stay);
+            return self.on_other_group(cx, payload, &welcome, &info);
         }
         let waiting = Waiting { welcome, info, pin: None };
         let Some(pin) = pin else { return self.pass(cx, waiting, None) };
@@ -287,20 +298,6 @@ impl<G> Joining<G> {
         Ok(Flow::Stay)
     }
 
-    /// Is there a group to be let into at all?
-    fn on_probe(&mut self, reply: Result<LockReply, Failure>) -> Flow<G> {
-        match reply {
-            Ok(LockReply::CounterError(state)) if state.current > 0 => {
-                self.counter = Some(state.current);
-                Flow::Stay
-            }
-            Ok(LockReply::Ok { .. } | LockReply::Conflict { .. } | LockReply::CounterError(_)) => {
-                Flow::Create
-            }
-            Ok(LockReply::Error(_)) | Err(_) => Flow::Stay,
-        }
-    }
-
     /// A tree came: joins by the Welcome that waits for it.
     fn try_waiting<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<Flow<G>, Error> {
         for waiting in self.trees.take_ready() {
@@ -375,6 +372,9 @@ impl<G> Joining<G> {
         let retry = cx.config.timers.join_retry.saturating_mul(rarely);
         let wait = retry + cx.jitter.up_to(retry / 4);
         cx.set(Timer::JoinRetry, wait);
+        if !self.asks(cx) {
+            return Ok(());
+        }
         // What was taken for signs of a group may have been made up.
         cx.ask_lock(LockPurpose::Genesis);
         cx.keys.unanswered = cx.keys.unanswered.saturating_add(1);
@@ -382,34 +382,6 @@ impl<G> Joining<G> {
     }
 
     fn fresh_key_package<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
-        durable::fresh_key_package(cx, |cx| {
-            durable::persist(cx, &self.carried, Tag::Joining, |out| self.write(out))
-        })
-    }
-
-    /// The time of the kept state is over.
-    fn erase<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
-        let Some(kept) = self.kept.take() else { return };
-        cx.deadlines.clear(Timer::Fetch);
-        durable::persist(cx, &self.carried, Tag::Joining, |out| self.write(out));
-        cx.notify(Notice::StateErased { epoch: kept.epoch.number });
-    }
-
-    /// Writes what must survive a crash.
-    pub(crate) fn write(&self, out: &mut Writer) {
-        out.option(self.kept.as_ref(), |out, kept| kept.write(out));
-    }
-
-    /// Reads what [`write`](Self::write) wrote.
-    pub(crate) fn read<E: Engine<Group = G>>(
-        cx: &Context<E>,
-        carried: Carried,
-        from: &mut Reader,
-    ) -> Result<Self, Error> {
-        let mut this = Self::new(carried, Trees::default(), None);
-        if from.bool()? {
-            this.kept = Some(Box::new(Stranded::read(cx, from)?));
-        }
-        Ok(this)
+        durable::fresh_key_package(cx, |cx| self.persist(cx))
     }
 }

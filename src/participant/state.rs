@@ -14,6 +14,7 @@ use crate::participant::input::Input;
 use crate::participant::joining::Joining;
 use crate::participant::member::slot::Verdict;
 use crate::participant::member::{Member, arrival};
+use crate::participant::recovery::{Next, founding};
 use crate::participant::stranded::{Onward, Stranded};
 use crate::participant::trees::Trees;
 use crate::snapshot::{Snapshot, Writer};
@@ -70,8 +71,10 @@ impl<G> State<G> {
                     None => Onward::Input(Box::new(input)),
                 };
                 match onward {
-                    Onward::Verdict(Verdict::Open) => return Ok(()),
+                    Onward::Verdict(Verdict::Open) | Onward::Next(Next::Wait) => return Ok(()),
                     Onward::Verdict(verdict) => return self.resume(cx, verdict),
+                    Onward::Next(Next::Follow(successor)) => return joining.follow(cx, successor),
+                    Onward::Next(Next::Found) => return self.found(cx),
                     Onward::Input(input) => joining.handle(cx, *input)?,
                 }
             }
@@ -100,7 +103,12 @@ impl<G> State<G> {
                 Ok(())
             }
             Flow::Enter(entry, by) => {
+                let recovers = self.is_recovering();
                 *self = Self::Member(Box::new(arrival::arrive(cx, self.take_carried(), *entry, by)?));
+                if recovers {
+                    cx.show_beacon();
+                    cx.notify(Notice::Succeeded { group: cx.config.group.clone() });
+                }
                 Ok(())
             }
             Flow::End(notice) => {
@@ -128,6 +136,32 @@ impl<G> State<G> {
         self.go(cx, flow?)
     }
 
+    /// Whether it is a successor that this participant is about to enter.
+    fn is_recovering(&self) -> bool {
+        match self {
+            Self::Creating(creating) => creating.is_founding(),
+            Self::Joining(joining) => {
+                let follows = |kept: &Stranded<G>| kept.recovery.is_following();
+                joining.accepted || joining.kept.as_deref().is_some_and(follows)
+            }
+            _ => false,
+        }
+    }
+
+    /// Founds a successor of the group of the kept state.
+    fn found<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        let Self::Joining(joining) = self else { return Ok(()) };
+        let Some((genesis, key)) = joining.found(cx)? else { return Ok(()) };
+        let mut carried = self.take_carried();
+        if let Self::Joining(joining) = self
+            && let Some(kept) = &joining.kept
+        {
+            founding::admit_members(cx, &kept.epoch, &kept.recovery, &mut carried);
+        }
+        *self = Self::Creating(Box::new(Creating::found(cx, carried, genesis, key)));
+        Ok(())
+    }
+
     fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {
         let carried = self.take_carried();
         let (trees, kept) = match (std::mem::replace(self, Self::New(Box::default())), join.then) {
@@ -152,7 +186,7 @@ impl<G> State<G> {
             Then::Persist => self.persist(cx),
             Then::Rejoin { reason, fresh } => {
                 cx.notify(Notice::Rejoining(reason));
-                if fresh || cx.keys.packages.is_empty() {
+                if reason.asks_in() && (fresh || cx.keys.packages.is_empty()) {
                     durable::fresh_key_package(cx, |cx| self.persist(cx))?;
                 } else {
                     self.persist(cx);

@@ -4,6 +4,7 @@
 //! [`Timers::keep`](crate::Timers::keep) is over: relays and services come back, and then the member goes on.
 
 use crate::action::Timer;
+use crate::counter::LockReply;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::RejoinReason;
@@ -13,6 +14,7 @@ use crate::participant::flow::Entry;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::member::epoch::{self, Epoch};
 use crate::participant::member::slot::{self, Slot, Verdict};
+use crate::participant::recovery::{Next, Recovery};
 use crate::snapshot::{Reader, Writer};
 use crate::time::Timestamp;
 
@@ -24,6 +26,8 @@ pub(crate) struct Stranded<G> {
     pub(crate) why: RejoinReason,
     /// When it is erased.
     pub(crate) until: Timestamp,
+    /// The way to a successor.
+    pub(crate) recovery: Recovery,
 }
 
 /// What an input comes to.
@@ -32,6 +36,8 @@ pub(crate) enum Onward<G> {
     Input(Box<Input>),
     /// The slot said this of it.
     Verdict(Verdict<G>),
+    /// There is something to do on the way to a successor.
+    Next(Next),
 }
 
 impl<G> Stranded<G> {
@@ -42,13 +48,20 @@ impl<G> Stranded<G> {
         slot: Slot<G>,
         why: RejoinReason,
     ) -> Self {
-        Self { epoch, slot, why, until: cx.now.after(cx.config.timers.keep) }
+        let until = cx.now.after(cx.config.timers.keep);
+        let mut recovery = Recovery::default();
+        let condemned = slot.condemned.iter().filter_map(|leaf| epoch.roster.at(*leaf));
+        recovery.leave_out(condemned.map(|member| member.sender.clone()));
+        Self { epoch, slot, why, until, recovery }
     }
 
-    /// Sets when to look for the commit, and when to give up.
-    pub(crate) fn begin<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+    /// Sets when to look for the commit or for a successor, and when to give up.
+    pub(crate) fn begin<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
         let left = self.until.since(cx.now).min(cx.config.timers.keep);
         cx.set(Timer::Erase, left);
+        if self.why.is_proof() {
+            self.recovery.begin(cx, self.why == RejoinReason::FaultyCommit);
+        }
         if self.may_appear() {
             self.look_later(cx);
         }
@@ -71,7 +84,21 @@ impl<G> Stranded<G> {
         cx: &mut Context<E>,
         input: Input,
     ) -> Result<Onward<G>, Error> {
+        if let Input::Locked(purpose, Ok(LockReply::CounterError(state))) = &input {
+            self.recovery.on_genesis(cx, *purpose, state.pin);
+        }
         let verdict = match input {
+            Input::Timer(Timer::Recover) => return Ok(Onward::Next(self.recovery.next(cx, &self.epoch))),
+            Input::Arrival(
+                Arrival::KeyPackage { ref sender, ref payload, .. }
+                | Arrival::Elsewhere { ref sender, ref payload, .. },
+            ) => {
+                return Ok(if self.recovery.hear(cx, &self.epoch, sender, payload)? {
+                    Onward::Next(self.recovery.next(cx, &self.epoch))
+                } else {
+                    Onward::Input(Box::new(input))
+                });
+            }
             Input::Arrival(Arrival::Commit { from, object })
                 if object.location.group == self.epoch.number && self.may_appear() =>
             {
@@ -94,6 +121,11 @@ impl<G> Stranded<G> {
         if let Verdict::Rejoin(why) = verdict {
             // It was found, and leads nowhere.
             self.why = why;
+            if why.is_proof() {
+                let condemned = self.slot.condemned.iter().filter_map(|leaf| self.epoch.roster.at(*leaf));
+                self.recovery.leave_out(condemned.map(|member| member.sender.clone()));
+                self.recovery.begin(cx, why == RejoinReason::FaultyCommit);
+            }
             return Ok(Onward::Verdict(Verdict::Open));
         }
         Ok(Onward::Verdict(verdict))
@@ -105,6 +137,7 @@ impl<G> Stranded<G> {
         self.slot.write(out);
         write_reason(out, self.why);
         out.u64(self.until.as_millis());
+        self.recovery.write(out);
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -113,12 +146,13 @@ impl<G> Stranded<G> {
         let outbox = slot::Stored::read(from)?;
         let why = read_reason(from)?;
         let until = Timestamp::from_millis(from.u64()?);
+        let recovery = Recovery::read(from)?;
         let group = cx.engine.load(&saved)?;
         let view = cx.engine.view(&group)?;
         let mut epoch = Epoch::enter(cx, Entry { group, view, saved, pin })?;
         epoch.afterwards = afterwards;
         let mut slot = Slot::new();
         slot.outbox = outbox.map(|stored| stored.load(cx, &epoch)).transpose()?;
-        Ok(Self { epoch, slot, why, until })
+        Ok(Self { epoch, slot, why, until, recovery })
     }
 }

@@ -54,6 +54,11 @@ pub struct Inside {
 }
 
 impl<E: Engine> Participant<E> {
+    /// What its epochs have more than MLS's.
+    pub fn epoch_base(&self) -> u64 {
+        self.cx.params.epoch_base
+    }
+
     /// Shows the parts of the state that invariants are about.
     pub fn inside(&self) -> Inside {
         let slot = self.member().map(|m| &m.slot);
@@ -266,6 +271,7 @@ impl<E: Engine> Participant<E> {
                     kept.until = late;
                     kept.slot.attempts = 0;
                     (kept.slot.trials, kept.slot.verified) = (0, 0);
+                    kept.recovery.level();
                     kept.slot.refused.clear();
                 }
             }

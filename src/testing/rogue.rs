@@ -15,7 +15,8 @@ pub fn commit<E: Engine>(
     engine: &E,
     now: Timestamp,
 ) -> Option<(Location, Bytes)> {
-    let (group, epoch) = (participant.group()?, participant.epoch()?);
+    let group = participant.group()?;
+    let epoch = participant.epoch()?.saturating_sub(participant.epoch_base());
     let built = engine.build(group, now, &[], &[]).ok()?.ok()?;
     Some((Location { group: epoch, object: 2 }, built.commit))
 }

@@ -29,7 +29,7 @@ pub(crate) fn arrive<E: Engine>(
         member.carried.joiners.leave_early_to_others(&cx.config.limits);
     }
     member.persist(cx);
-    let epoch = member.epoch.number;
+    let epoch = member.epoch.shown();
     cx.notify(Notice::Joined { epoch });
     cx.notify(Notice::Epoch { epoch, committer: None });
     match by {

@@ -1,0 +1,212 @@
+//! The way from an epoch that nobody can go on from to a successor of the group.
+//!
+//! Only proof leads here, never silence: a relay that withholds and a service that does not answer split no meeting.
+//! The member of the lowest rank, turned by the epoch as for commits, founds the successor. The others wait for its
+//! word. Who gets no Welcome in time tries the next founder.
+
+pub(crate) mod founding;
+mod hearing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::action::Timer;
+use crate::codec::successor::Successor;
+use crate::counter::Pin;
+use crate::engine::Engine;
+use crate::notice::{Notice, Recovery as Step};
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::requests::{FetchPurpose, LockPurpose};
+use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::time::Timestamp;
+use crate::tracks::{KEY_PACKAGE_GROUP, SenderId};
+
+/// The KeyPackage tracks of so many founders are looked at: those whose turn it is first.
+const MOST_ASKED: usize = 8;
+/// So many messages of one member that are no announcement are opened.
+const MOST_OPENED: u8 = 8;
+
+/// Where this participant is on that way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Recovery {
+    /// From when on it looks for a successor; `None` without proof.
+    from: Option<Timestamp>,
+    /// It was told that it looks for one.
+    told: bool,
+    /// What members said that they founded.
+    heard: BTreeMap<SenderId, Successor>,
+    /// How many messages of each were opened.
+    opened: BTreeMap<SenderId, u8>,
+    /// Whose successors came to nothing; this participant too, once it founded one.
+    tried: BTreeSet<SenderId>,
+    /// Whose successor it asks to be let in to, and since when.
+    following: Option<(SenderId, Timestamp)>,
+    /// It has left its group's name.
+    pub(crate) moved: bool,
+    /// Members whom the successor does not let in.
+    left_out: BTreeSet<SenderId>,
+}
+
+/// What there is to do next.
+pub(crate) enum Next {
+    Wait,
+    /// Go over to a successor.
+    Follow(Successor),
+    /// Found one.
+    Found,
+}
+
+impl Recovery {
+    /// Leaves some members out of the successor.
+    pub(crate) fn leave_out(&mut self, members: impl Iterator<Item = SenderId>) {
+        self.left_out.extend(members);
+    }
+
+    /// There is proof. With `hope`, others may have gone on: they get the time to let this participant in.
+    pub(crate) fn begin<E: Engine>(&mut self, cx: &mut Context<E>, hope: bool) {
+        if !cx.config.successor || !cx.rules.pins {
+            return;
+        }
+        let wait = if hope { cx.config.timers.strand } else { Default::default() };
+        self.from.get_or_insert(cx.now.after(wait));
+        cx.bring_forward(Timer::Recover, Default::default());
+    }
+
+    /// Whether a KeyPackage under the present name may still be answered.
+    pub(crate) fn asks<E: Engine>(&self, cx: &Context<E>) -> bool {
+        self.following.is_some() || self.from.is_none_or(|from| cx.now < from)
+    }
+
+    /// Whether this participant has left its group's name.
+    pub(crate) fn is_following(&self) -> bool {
+        self.following.is_some()
+    }
+
+    pub(crate) fn left_out(&self) -> &BTreeSet<SenderId> {
+        &self.left_out
+    }
+
+    /// The members that may found, the first in turn first.
+    fn order<G>(&self, epoch: &Epoch<G>) -> Vec<SenderId> {
+        let members: Vec<_> = epoch.roster.iter().map(|member| member.sender.clone()).collect();
+        let first = usize::try_from(epoch.number % members.len().max(1) as u64).unwrap_or(0);
+        let (before, from) = members.split_at(first.min(members.len()));
+        let turned = from.iter().chain(before);
+        turned
+            .filter(|sender| !self.left_out.contains(*sender) && !self.tried.contains(*sender))
+            .cloned()
+            .collect()
+    }
+
+    /// Decides what to do now.
+    pub(crate) fn next<E: Engine>(&mut self, cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Next {
+        let Some(from) = self.from else { return Next::Wait };
+        let strand = cx.config.timers.strand;
+        if let Some((founder, since)) = self.following.clone() {
+            let until = since.min(cx.now).after(strand);
+            if cx.now < until {
+                cx.deadlines.set(Timer::Recover, until);
+                return Next::Wait;
+            }
+            self.give_up(cx, founder);
+        }
+        // Of a clock that was set back.
+        let from = self.from.unwrap_or(from).min(cx.now.after(strand));
+        if cx.now < from {
+            cx.deadlines.set(Timer::Recover, from);
+            return Next::Wait;
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            cx.notify(Notice::Recovery(Step::Looking));
+        }
+        let order = self.order(epoch);
+        if let Some((founder, successor)) = order.iter().find_map(|f| Some((f, self.heard.get(f)?.clone()))) {
+            cx.notify(Notice::Recovery(Step::Following {
+                group: successor.group.clone(),
+                founder: founder.clone(),
+            }));
+            self.following = Some((founder.clone(), cx.now));
+            cx.set(Timer::Recover, strand);
+            return Next::Follow(successor);
+        }
+        let turn = order.iter().position(|sender| *sender == cx.me);
+        let mut wait = strand / 8;
+        if let Some(turn) = turn {
+            let due = from.after(strand.saturating_mul(u32::try_from(turn).unwrap_or(u32::MAX)));
+            if due <= cx.now {
+                self.tried.insert(cx.me.clone());
+                return Next::Found;
+            }
+            wait = wait.min(due.since(cx.now));
+        }
+        // Perhaps the word of one came too early, or was lost.
+        let place = cx.meeting_place();
+        let others: Vec<_> = order.into_iter().filter(|sender| *sender != cx.me).take(MOST_ASKED).collect();
+        for sender in &others {
+            cx.fetch(FetchPurpose::Objects, place.key_package(sender), KEY_PACKAGE_GROUP..=KEY_PACKAGE_GROUP);
+        }
+        cx.set(Timer::Recover, wait);
+        Next::Wait
+    }
+
+    fn give_up<E: Engine>(&mut self, cx: &mut Context<E>, founder: SenderId) {
+        cx.notify(Notice::Recovery(Step::GivenUp { founder: founder.clone() }));
+        self.tried.insert(founder);
+        self.following = None;
+        self.from = Some(cx.now);
+    }
+
+    /// Compares what the service says of slot 0 of the successor with what its founder said.
+    pub(crate) fn on_genesis<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        purpose: LockPurpose,
+        pin: Option<Pin>,
+    ) {
+        let Some((founder, _)) = self.following.clone().filter(|_| purpose == LockPurpose::Genesis) else {
+            return;
+        };
+        let said = self.heard.get(&founder).map(|successor| successor.pin);
+        if pin.is_some_and(|pin| said.is_some_and(|said| said != pin)) {
+            self.give_up(cx, founder);
+            cx.bring_forward(Timer::Recover, Default::default());
+        }
+    }
+
+    /// Lets all that is waited for be over: when it is, the timer says.
+    #[cfg(feature = "testing")]
+    pub(crate) fn level(&mut self) {
+        let long_ago = Timestamp::from_millis(0);
+        self.from = self.from.map(|_| long_ago);
+        self.following = self.following.take().map(|(founder, _)| (founder, long_ago));
+        self.opened.clear();
+    }
+
+    /// Writes what must survive a crash. What was heard is heard again.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.option(self.from, |out, from| out.u64(from.as_millis()));
+        out.u8(u8::from(self.told));
+        out.u8(u8::from(self.moved));
+        for senders in [&self.tried, &self.left_out] {
+            out.list(senders.iter(), |out, sender| out.bytes(sender.as_bytes()));
+        }
+        out.option(self.following.as_ref(), |out, (founder, since)| {
+            out.bytes(founder.as_bytes());
+            out.u64(since.as_millis());
+        });
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    pub(crate) fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
+        let at = |from: &mut Reader| from.u64().map(Timestamp::from_millis);
+        Ok(Self {
+            from: from.option(at)?,
+            told: from.bool()?,
+            moved: from.bool()?,
+            tried: from.list(Reader::sender)?.into_iter().collect(),
+            left_out: from.list(Reader::sender)?.into_iter().collect(),
+            following: from.option(|from| Ok((from.sender()?, at(from)?)))?,
+            ..Self::default()
+        })
+    }
+}
