@@ -122,7 +122,7 @@ impl<E: Engine> Participant<E> {
     /// Makes the pin of a commit of the present epoch that leads to `next`.
     pub fn pin_of(&self, commit: &Bytes, next: &Next<E::Group>) -> Option<Pin> {
         let hash = self.cx.engine.sha256(commit).ok()?;
-        self.cx.pin_of(hash, next, self.epoch()?.saturating_add(1)).ok()
+        self.cx.pin_of(hash, next, self.member()?.epoch.slot()).ok()
     }
 
     /// Returns what opens the slot after the present epoch.
