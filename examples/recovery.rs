@@ -109,18 +109,12 @@ fn meeting(options: Options, seed: u64) -> Result<(Room, GroupName), Failed> {
 }
 
 /// The insider fills the next slot, and is gone.
-fn pin(
-    room: &mut Room,
-    group: &GroupName,
-    insider: usize,
-    commit: &Bytes,
-    lock: [u8; 32],
-) -> Result<(), Failed> {
+fn pin(room: &mut Room, group: &GroupName, insider: usize, commit: &Bytes, pin: Pin) -> Result<(), Failed> {
     let now = room.now();
     let machine = room.peer(insider).ok_or("the insider is down")?;
     let mut request = IncrementRequest::draft(group.clone());
     request.val = Some(machine.epoch().ok_or("the insider is out")?.saturating_add(1));
-    request.pin = Some(Pin::new(sha256(commit), [1; 32], lock));
+    request.pin = Some(pin);
     (request.prev, request.key) = (machine.pin().copied(), machine.slot_key());
     request.commit = Some(commit.clone());
     match room.counter_mut().increment(now, &request) {
@@ -147,8 +141,9 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
     match kind {
         Kind::Withheld => {
             let object = commit(&room, insider)?;
-            let lock = true_lock(&room, &object.payload)?;
-            pin(&mut room, &group, insider, &object.payload, lock)?;
+            let judge = room.peer(0).ok_or("p0 is down")?;
+            let good = rogue::pin(judge, &object.payload, room.now()).ok_or("no pin")?;
+            pin(&mut room, &group, insider, &object.payload, good)?;
             let mut counter: Counter = room.counter().get(&group).ok_or("no counter")?.clone();
             while counter.drop_commit().is_some() {}
             let now = room.now();
@@ -158,9 +153,12 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
         }
         Kind::WrongLock => {
             let object = commit(&room, insider)?;
-            pin(&mut room, &group, insider, &object.payload, [9; 32])?;
+            pin(&mut room, &group, insider, &object.payload, made_up(&object.payload))?;
         }
-        Kind::FaultyCommit => pin(&mut room, &group, insider, &Bytes::from_static(b"no commit"), [9; 32])?,
+        Kind::FaultyCommit => {
+            let garbage = Bytes::from_static(b"no commit");
+            pin(&mut room, &group, insider, &garbage, made_up(&garbage))?;
+        }
         Kind::ServiceRegressed | Kind::ServiceReplaced => {
             let old = room.counter().get(&group).ok_or("no counter")?.clone();
             let everyone: Vec<usize> = (0..=insider).collect();
@@ -212,11 +210,9 @@ fn with_the_insider(room: &Room, honest: &[usize], before: u64) -> bool {
     first.is_some() && honest.iter().all(|who| state(who) == first)
 }
 
-/// The lock that the commit's keys do make.
-fn true_lock(room: &Room, commit: &Bytes) -> Result<[u8; 32], Failed> {
-    let judge = room.peer(0).ok_or("p0 is down")?;
-    let pin = rogue::pin(judge, commit, room.now()).ok_or("no pin")?;
-    Ok(pin.slot_lock().try_into()?)
+/// A pin of these bytes with a lock that no keys make.
+fn made_up(commit: &Bytes) -> Pin {
+    Pin::new(sha256(commit), [1; 32], [9; 32])
 }
 
 fn main() -> ExitCode {

@@ -276,6 +276,14 @@ pub fn state_message(counter: &GroupName, val: u64, current: u64) -> Vec<u8> {
     bound_to(b"moq-mls state v2", counter, val, &current.to_be_bytes())
 }
 
+/// Returns what a service signs of what it says about `val`: a pin, or the state itself where it was asked for.
+pub fn signed_message(counter: &GroupName, val: u64, state: &CounterState) -> Option<Vec<u8>> {
+    match &state.pin {
+        Some(pin) => Some(receipt_message(counter, val, pin)),
+        None => (val >= FIRST_NONCE).then(|| state_message(counter, val, state.current)),
+    }
+}
+
 /// `label | u16 length of id | id | u64 val | content`.
 fn bound_to(label: &[u8], counter: &GroupName, val: u64, content: &[u8]) -> Vec<u8> {
     let id = counter.as_bytes();

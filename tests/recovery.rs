@@ -13,7 +13,7 @@ use moq_mls::counter::{IncrementReply, IncrementRequest, Pin, Reason, slot_lock_
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
-use moq_mls::{Admission, Command, Config, Phase};
+use moq_mls::{Action, Admission, Command, Config, Phase};
 use support::attackers::{Rogue, commits, increment, put};
 use support::engines::{BasicConfig, TestEngine, basic_client};
 use support::{Steps, World, config, group};
@@ -443,4 +443,25 @@ fn nobody_but_its_founder_begins_with_the_name_of_a_successor() {
     for spelling in ["room-1~s", "room-1~sAB", &name.to_string().to_uppercase(), "room-1~1"] {
         assert_eq!(GroupName::try_from(spelling).unwrap().founding_hash(), None, "{spelling}");
     }
+}
+
+/// A founder to whom nobody comes was nowhere: its epochs do not show, and it goes where the others are.
+#[test]
+fn a_founder_whom_nobody_hears_in_time_goes_to_the_next() {
+    let mut room = Room::new(4);
+    let insider = Rogue::join(&mut room.world, "insider");
+    assert_eq!(insider.epoch % 5, 4, "the insider and then member 0 are in turn");
+    pin_a_wrong_lock(&mut room, &insider, &[]);
+    room.world.run(MINUTE - 5000);
+    let mine = room.world.id(0).as_bytes().clone();
+    let of_0 =
+        move |action: &Action| matches!(action, Action::Publish { object, .. } if object.track.name == mine);
+    room.world.carriage_mut().hold(of_0);
+    room.world.run(MINUTE);
+    assert!(room.world.heard(0, |n| matches!(n, Notice::Recovery(Recovery::Founding { .. }))));
+    assert_eq!(room.world.machine(0).epoch(), None);
+    room.world.run(10_000);
+    room.world.carriage_mut().hold(|_| false);
+    room.world.run(3 * MINUTE);
+    met(&room, &[0, 1, 2, 3]);
 }

@@ -1,6 +1,8 @@
 //! Draft sections 6.1 and 6.2: subscribe, publish a KeyPackage, and create the group if the lock of
 //! value 0 is to be had.
 
+mod founding;
+
 use bytes::Bytes;
 
 use crate::action::Timer;
@@ -18,6 +20,7 @@ use crate::participant::genesis::Genesis;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
+use crate::participant::stranded::Stranded;
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
 use crate::secret::Secret;
@@ -43,6 +46,10 @@ pub(crate) struct Creating<G> {
     pub(crate) lock_id: Option<Bytes>,
     /// What slot 0 of a successor's name is filled with.
     founding_key: Option<Secret>,
+    /// The state of the last epoch of the group before, until somebody comes.
+    pub(crate) kept: Option<Box<Stranded<G>>>,
+    /// The pin of the successor's slot 0: it is founded, and waits for the first to come.
+    founded: Option<Pin>,
     pub(crate) attempts: u32,
     /// How often in a row another held the lock.
     pub(crate) conflicts: u32,
@@ -59,6 +66,8 @@ impl<G> Creating<G> {
             looking: None,
             lock_id: None,
             founding_key: None,
+            kept: None,
+            founded: None,
             attempts: 0,
             conflicts: 0,
             reported: false,
@@ -84,27 +93,9 @@ impl<G> Creating<G> {
         this
     }
 
-    /// Creates a successor: the name is this participant's already, and nobody else can begin with it.
-    pub(crate) fn found<E: Engine<Group = G>>(
-        cx: &mut Context<E>,
-        carried: Carried,
-        genesis: Genesis<G>,
-        key: Secret,
-    ) -> Self {
-        let this = Self { genesis: Some(genesis), founding_key: Some(key), ..Self::new(carried) };
-        cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
-        this.persist(cx);
-        this.ask(cx);
-        this
-    }
-
-    /// Whether it is a successor that is created.
-    pub(crate) fn is_founding(&self) -> bool {
-        self.founding_key.is_some()
-    }
-
     /// Goes on after a restart.
     pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        cx.set(Timer::Erase, cx.config.timers.keep);
         cx.show_key_package();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         self.ask(cx);
@@ -118,8 +109,12 @@ impl<G> Creating<G> {
         match input {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
-            Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
+            Input::Arrival(
+                Arrival::KeyPackage { sender, object_id, payload }
+                | Arrival::Elsewhere { sender, object_id, payload },
+            ) => {
                 self.on_key_package(cx, sender, object_id, payload)?;
+                return Ok(self.enter_founded(cx));
             }
             Input::Arrival(Arrival::Welcome(welcome)) => cx.keep_own_welcome(welcome)?,
             Input::Arrival(Arrival::Commit { from, object }) => return self.on_commit(cx, from, object),
@@ -133,6 +128,10 @@ impl<G> Creating<G> {
             }
             Input::Incremented(_, reply) => return self.on_increment(cx, reply),
             Input::Timer(Timer::Request) => self.ask(cx),
+            Input::Timer(Timer::Erase) if self.kept.take().is_some() => {
+                self.persist(cx);
+                return Ok(self.enter_founded(cx));
+            }
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: None });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
@@ -338,6 +337,11 @@ impl<G> Creating<G> {
             }
             _ => !cx.rules.pins && accepted,
         };
+        if ours && self.is_founding() {
+            self.founded = state.pin;
+            cx.show_beacon();
+            return self.enter_founded(cx);
+        }
         match self.genesis.take() {
             Some(genesis) if ours => genesis.enter(state.pin.filter(|_| cx.rules.pins)),
             // Another's group: ours never was.
@@ -360,6 +364,7 @@ impl<G> Creating<G> {
         out.option(self.genesis.as_ref(), |out, genesis| genesis.write(out));
         out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
         out.option(self.founding_key.as_ref(), |out, key| out.bytes(key.as_bytes()));
+        out.option(self.kept.as_ref(), |out, kept| kept.write(out));
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -371,6 +376,7 @@ impl<G> Creating<G> {
         let genesis = Genesis::read(cx, from)?;
         let lock_id = from.option(Reader::bytes)?;
         let founding_key = from.option(Reader::secret)?;
-        Ok(Self { genesis, lock_id, founding_key, ..Self::new(carried) })
+        let kept = Stranded::read_option(cx, from)?;
+        Ok(Self { genesis, lock_id, founding_key, kept, ..Self::new(carried) })
     }
 }

@@ -165,6 +165,11 @@ impl Joiners {
         true
     }
 
+    /// Those of whom an object is kept until then.
+    pub(crate) fn early_senders(&self) -> impl Iterator<Item = &SenderId> {
+        self.early.keys()
+    }
+
     pub(crate) fn take_early(&mut self) -> BTreeMap<SenderId, (u64, Bytes)> {
         self.early_bytes = 0;
         std::mem::take(&mut self.early)

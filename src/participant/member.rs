@@ -312,10 +312,7 @@ impl<G> Member<G> {
             }
             Timer::Audit => self.audit(cx),
             Timer::Hint => self.slot.on_hint(cx, &self.epoch),
-            Timer::Recover => {
-                cx.show_beacon();
-                self.slot.ask_for_proof(cx, &self.epoch);
-            }
+            Timer::Recover => self.on_recover(cx),
             Timer::JoinRetry
             | Timer::JoinDeadline
             | Timer::Leave

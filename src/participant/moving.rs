@@ -39,6 +39,15 @@ impl<E: Engine> Context<E> {
         self.move_to(home, 0, true);
     }
 
+    /// Goes back to where the group before is.
+    pub(crate) fn move_back(&mut self, epoch_base: u64) {
+        let home = self.moved.home.clone();
+        let past = self.moved.past.take().unwrap_or_else(|| home.clone());
+        // One step back from the first successor is home. From a later one, newcomers' place stays heard.
+        self.moved = Moved { past: (past != home).then(|| home.clone()), ..Moved::nowhere(home) };
+        self.move_to(past, epoch_base, true);
+    }
+
     /// Hears what goes on where this participant came from.
     pub(crate) fn listen_back(&mut self) {
         let policy = self.config.commit_tracks;

@@ -41,6 +41,8 @@ pub(crate) struct Recovery {
     tried: BTreeSet<SenderId>,
     /// Whose successor it asks to be let in to, and since when.
     following: Option<(SenderId, Timestamp)>,
+    /// When this participant founded one.
+    founded: Option<Timestamp>,
     /// It has left its group's name.
     pub(crate) moved: bool,
     /// Members whom the successor does not let in.
@@ -77,6 +79,12 @@ impl Recovery {
         self.following.is_some() || self.from.is_none_or(|from| cx.now < from)
     }
 
+    /// Whether there is proof.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// Whether this participant has left its group's name.
     pub(crate) fn is_following(&self) -> bool {
         self.following.is_some()
@@ -86,16 +94,18 @@ impl Recovery {
         &self.left_out
     }
 
-    /// The members that may found, the first in turn first.
+    /// The members that may found, the first in turn first, less those whose successors came to nothing.
     fn order<G>(&self, epoch: &Epoch<G>) -> Vec<SenderId> {
+        let turned = self.turned(epoch).into_iter();
+        turned.filter(|sender| !self.tried.contains(sender)).collect()
+    }
+
+    fn turned<G>(&self, epoch: &Epoch<G>) -> Vec<SenderId> {
         let members: Vec<_> = epoch.roster.iter().map(|member| member.sender.clone()).collect();
         let first = usize::try_from(epoch.number % members.len().max(1) as u64).unwrap_or(0);
         let (before, from) = members.split_at(first.min(members.len()));
         let turned = from.iter().chain(before);
-        turned
-            .filter(|sender| !self.left_out.contains(*sender) && !self.tried.contains(*sender))
-            .cloned()
-            .collect()
+        turned.filter(|sender| !self.left_out.contains(*sender)).cloned().collect()
     }
 
     /// Decides what to do now.
@@ -121,12 +131,7 @@ impl Recovery {
         }
         let order = self.order(epoch);
         if let Some((founder, successor)) = order.iter().find_map(|f| Some((f, self.heard.get(f)?.clone()))) {
-            cx.notify(Notice::Recovery(Step::Following {
-                group: successor.group.clone(),
-                founder: founder.clone(),
-            }));
-            self.following = Some((founder.clone(), cx.now));
-            cx.set(Timer::Recover, strand);
+            self.follow(cx, founder.clone(), &successor);
             return Next::Follow(successor);
         }
         let turn = order.iter().position(|sender| *sender == cx.me);
@@ -135,6 +140,7 @@ impl Recovery {
             let due = from.after(strand.saturating_mul(u32::try_from(turn).unwrap_or(u32::MAX)));
             if due <= cx.now {
                 self.tried.insert(cx.me.clone());
+                self.founded = Some(cx.now);
                 return Next::Found;
             }
             wait = wait.min(due.since(cx.now));
@@ -147,6 +153,41 @@ impl Recovery {
         }
         cx.set(Timer::Recover, wait);
         Next::Wait
+    }
+
+    fn follow<E: Engine>(&mut self, cx: &mut Context<E>, founder: SenderId, successor: &Successor) {
+        let group = successor.group.clone();
+        cx.notify(Notice::Recovery(Step::Following { group, founder: founder.clone() }));
+        self.following = Some((founder, cx.now));
+        cx.set(Timer::Recover, cx.config.timers.strand);
+    }
+
+    /// Decides whether a founder to whom nobody came goes to another's successor: at once if the other's turn was
+    /// before its own, so that two who founded at the same time meet. Else once others have had the time to come.
+    pub(crate) fn next_alone<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<E::Group>,
+    ) -> Option<Successor> {
+        let order = self.turned(epoch);
+        let own = order.iter().position(|sender| *sender == cx.me)?;
+        let before = if self.waited_alone(cx) { order.len() } else { own };
+        let others = order.iter().take(before).filter(|sender| !self.tried.contains(*sender));
+        let (founder, successor) = others.into_iter().find_map(|f| Some((f, self.heard.get(f)?.clone())))?;
+        self.follow(cx, founder.clone(), &successor);
+        Some(successor)
+    }
+
+    /// Whether a founder gave the others the time to come.
+    pub(crate) fn waited_alone<E: Engine>(&self, cx: &Context<E>) -> bool {
+        self.founded.is_some_and(|at| cx.now.since(at) >= cx.config.timers.strand)
+    }
+
+    /// Begins once more under the group's name, after a successor of one's own to which nobody came.
+    pub(crate) fn begin_again<E: Engine>(&mut self, cx: &mut Context<E>) {
+        self.tried.remove(&cx.me);
+        (self.founded, self.following, self.moved, self.from) = (None, None, false, None);
+        self.begin(cx, true);
     }
 
     fn give_up<E: Engine>(&mut self, cx: &mut Context<E>, founder: SenderId) {
@@ -186,6 +227,7 @@ impl Recovery {
     pub(crate) fn write(&self, out: &mut Writer) {
         out.option(self.from, |out, from| out.u64(from.as_millis()));
         out.u8(u8::from(self.told));
+        out.option(self.founded, |out, at| out.u64(at.as_millis()));
         out.u8(u8::from(self.moved));
         for senders in [&self.tried, &self.left_out] {
             out.list(senders.iter(), |out, sender| out.bytes(sender.as_bytes()));
@@ -202,6 +244,7 @@ impl Recovery {
         Ok(Self {
             from: from.option(at)?,
             told: from.bool()?,
+            founded: from.option(at)?,
             moved: from.bool()?,
             tried: from.list(Reader::sender)?.into_iter().collect(),
             left_out: from.list(Reader::sender)?.into_iter().collect(),

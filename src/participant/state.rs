@@ -15,7 +15,7 @@ use crate::participant::joining::Joining;
 use crate::participant::member::slot::Verdict;
 use crate::participant::member::{Member, arrival};
 use crate::participant::recovery::{Next, founding};
-use crate::participant::stranded::{Onward, Stranded};
+use crate::participant::stranded::{Alone, Onward, Stranded};
 use crate::participant::trees::Trees;
 use crate::snapshot::{Snapshot, Writer};
 use crate::tracks::SenderId;
@@ -64,7 +64,12 @@ impl<G> State<G> {
         };
         let flow = match self {
             Self::New(_) => return self.begin(cx, input),
-            Self::Creating(creating) => creating.handle(cx, input)?,
+            Self::Creating(creating) => {
+                match creating.kept.as_mut().map(|kept| kept.handle_alone(cx, &input)).transpose()? {
+                    None | Some(Alone::Stays) => creating.handle(cx, input)?,
+                    Some(elsewhere) => return self.leave_alone(cx, elsewhere),
+                }
+            }
             Self::Joining(joining) => {
                 let onward = match &mut joining.kept {
                     Some(kept) => kept.handle(cx, input)?,
@@ -152,14 +157,29 @@ impl<G> State<G> {
     fn found<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         let Self::Joining(joining) = self else { return Ok(()) };
         let Some((genesis, key)) = joining.found(cx)? else { return Ok(()) };
-        let mut carried = self.take_carried();
-        if let Self::Joining(joining) = self
-            && let Some(kept) = &joining.kept
-        {
+        let (mut carried, kept) = (std::mem::take(&mut joining.carried), joining.kept.take());
+        if let Some(kept) = &kept {
             founding::admit_members(cx, &kept.epoch, &kept.recovery, &mut carried);
         }
-        *self = Self::Creating(Box::new(Creating::found(cx, carried, genesis, key)));
+        *self = Self::Creating(Box::new(Creating::found(cx, carried, (genesis, key), kept)));
         Ok(())
+    }
+
+    /// Goes from a successor to which nobody came to another's, or back to where the others may have gone on.
+    fn leave_alone<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, alone: Alone) -> Result<(), Error> {
+        let carried = self.take_carried();
+        let Self::Creating(creating) = std::mem::replace(self, Self::New(Box::default())) else {
+            return Ok(());
+        };
+        cx.deadlines.clear_phase();
+        let mut joining = Joining::new(carried, Trees::default(), None);
+        joining.kept = creating.kept;
+        let left = match alone {
+            Alone::Goes(successor) => joining.follow(cx, successor),
+            Alone::Returns | Alone::Stays => joining.go_back(cx),
+        };
+        *self = Self::Joining(Box::new(joining));
+        left
     }
 
     fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {

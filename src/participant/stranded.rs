@@ -4,6 +4,7 @@
 //! [`Timers::keep`](crate::Timers::keep) is over: relays and services come back, and then the member goes on.
 
 use crate::action::Timer;
+use crate::codec::successor::Successor;
 use crate::counter::LockReply;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -38,6 +39,13 @@ pub(crate) enum Onward<G> {
     Verdict(Verdict<G>),
     /// There is something to do on the way to a successor.
     Next(Next),
+}
+
+/// What a founder does to whom nobody came yet.
+pub(crate) enum Alone {
+    Stays,
+    Goes(Successor),
+    Returns,
 }
 
 impl<G> Stranded<G> {
@@ -138,6 +146,35 @@ impl<G> Stranded<G> {
         write_reason(out, self.why);
         out.u64(self.until.as_millis());
         self.recovery.write(out);
+    }
+
+    /// Reads what an option of [`write`](Self::write) wrote.
+    pub(crate) fn read_option<E: Engine<Group = G>>(
+        cx: &Context<E>,
+        from: &mut Reader,
+    ) -> Result<Option<Box<Self>>, Error> {
+        Ok(if from.bool()? { Some(Box::new(Self::read(cx, from)?)) } else { None })
+    }
+
+    /// Takes in what reaches a founder to whom nobody came yet.
+    pub(crate) fn handle_alone<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        input: &Input,
+    ) -> Result<Alone, Error> {
+        match input {
+            Input::Arrival(Arrival::Elsewhere { sender, payload, .. }) => {
+                self.recovery.hear(cx, &self.epoch, sender, payload)?;
+            }
+            Input::Timer(Timer::Recover) => cx.show_beacon(),
+            _ => return Ok(Alone::Stays),
+        }
+        if let Some(successor) = self.recovery.next_alone(cx, &self.epoch) {
+            return Ok(Alone::Goes(successor));
+        }
+        // With a faulty commit others may have gone on, and were only not heard.
+        let hopes = self.why == RejoinReason::FaultyCommit && self.recovery.waited_alone(cx);
+        Ok(if hopes { Alone::Returns } else { Alone::Stays })
     }
 
     /// Reads what [`write`](Self::write) wrote.

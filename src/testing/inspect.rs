@@ -43,6 +43,8 @@ pub struct Inside {
     pub halted: bool,
     /// The state of an epoch is kept that could not be gone on from.
     pub kept: bool,
+    /// It is on the way to a successor.
+    pub recovers: bool,
     /// Own KeyPackages whose private keys are held.
     pub keys: usize,
     /// Welcomes kept for later.
@@ -69,8 +71,16 @@ impl<E: Engine> Participant<E> {
         };
         let carried = self.state.carried();
         let kept = matches!(&self.state, State::Joining(joining) if joining.kept.is_some());
+        let recovers = match &self.state {
+            State::Joining(joining) => {
+                joining.kept.as_ref().is_some_and(|kept| kept.recovery.is_on_its_way())
+            }
+            State::Creating(creating) => creating.is_founding(),
+            _ => false,
+        };
         Inside {
             kept,
+            recovers,
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),

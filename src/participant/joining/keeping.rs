@@ -43,14 +43,27 @@ impl<G> Joining<G> {
         &mut self,
         cx: &mut Context<E>,
     ) -> Result<Option<(Genesis<G>, Secret)>, Error> {
-        let Some(kept) = &self.kept else { return Ok(None) };
+        let Some(kept) = &mut self.kept else { return Ok(None) };
         let founded = founding::found(cx, &kept.epoch, kept.recovery.moved)?;
         if founded.is_none() {
             cx.set(Timer::Recover, cx.config.timers.strand);
         } else {
+            kept.recovery.moved = true;
             cx.deadlines.clear_phase();
         }
         Ok(founded)
+    }
+
+    /// Asks to be let in under the group's own name again.
+    pub(crate) fn go_back<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        let base = self.kept.as_ref().map_or(0, |kept| kept.epoch.base);
+        cx.move_back(base);
+        self.begin_elsewhere(cx);
+        if let Some(kept) = &mut self.kept {
+            kept.recovery.begin_again(cx);
+            kept.begin(cx);
+        }
+        self.fresh_key_package(cx)
     }
 
     pub(super) fn begin_elsewhere<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
@@ -121,9 +134,7 @@ impl<G> Joining<G> {
         from: &mut Reader,
     ) -> Result<Self, Error> {
         let mut this = Self::new(carried, Trees::default(), None);
-        if from.bool()? {
-            this.kept = Some(Box::new(Stranded::read(cx, from)?));
-        }
+        this.kept = Stranded::read_option(cx, from)?;
         Ok(this)
     }
 }

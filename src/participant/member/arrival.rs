@@ -89,6 +89,7 @@ pub(crate) fn resume<E: Engine>(cx: &mut Context<E>, member: &mut Member<E::Grou
     cx.set(Timer::Confirm, wait);
     member.epoch.publish_welcomes(cx)?;
     member.epoch.publish_unheard(cx)?;
+    cx.show_beacon();
     if member.carried.leaving.is_some() {
         cx.set(Timer::Leave, cx.config.timers.leave);
         member.ask_to_leave(cx)?;

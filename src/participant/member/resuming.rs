@@ -43,4 +43,10 @@ impl<G> Member<G> {
         cx.deadlines.clear_phase();
         Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, fresh } }))
     }
+
+    /// Goes on with what a way to a successor left to be done.
+    pub(super) fn on_recover<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        cx.show_beacon();
+        self.slot.ask_for_proof(cx, &self.epoch);
+    }
 }
