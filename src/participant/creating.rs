@@ -109,10 +109,13 @@ impl<G> Creating<G> {
         match input {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
-            Input::Arrival(
-                Arrival::KeyPackage { sender, object_id, payload }
-                | Arrival::Elsewhere { sender, object_id, payload },
-            ) => {
+            Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
+                self.on_key_package(cx, sender, object_id, payload)?;
+                return Ok(self.enter_founded(cx));
+            }
+            Input::Arrival(Arrival::Elsewhere { sender, object_id, payload })
+                if self.is_newcomer(&sender) =>
+            {
                 self.on_key_package(cx, sender, object_id, payload)?;
                 return Ok(self.enter_founded(cx));
             }

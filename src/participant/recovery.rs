@@ -9,6 +9,8 @@ mod hearing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::action::Timer;
 use crate::codec::successor::Successor;
 use crate::counter::Pin;
@@ -16,10 +18,11 @@ use crate::engine::Engine;
 use crate::notice::{Notice, Recovery as Step};
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
+use crate::participant::moved::group_name;
 use crate::participant::requests::{FetchPurpose, LockPurpose};
 use crate::snapshot::{Reader, SnapshotError, Writer};
 use crate::time::Timestamp;
-use crate::tracks::{KEY_PACKAGE_GROUP, SenderId};
+use crate::tracks::{GroupName, KEY_PACKAGE_GROUP, SenderId};
 
 /// The KeyPackage tracks of so many founders are looked at: those whose turn it is first.
 const MOST_ASKED: usize = 8;
@@ -33,12 +36,14 @@ pub(crate) struct Recovery {
     from: Option<Timestamp>,
     /// It was told that it looks for one.
     told: bool,
-    /// What members said that they founded.
-    heard: BTreeMap<SenderId, Successor>,
+    /// What members said last that they founded, and the message.
+    heard: BTreeMap<SenderId, (Bytes, Successor)>,
     /// How many messages of each were opened.
     opened: BTreeMap<SenderId, u8>,
-    /// Whose successors came to nothing; this participant too, once it founded one.
+    /// Whose successors came to nothing in this round; this participant too, once it founded one.
     tried: BTreeSet<SenderId>,
+    /// The successors that came to nothing.
+    dead: BTreeSet<GroupName>,
     /// Whose successor it asks to be let in to, and since when.
     following: Option<(SenderId, Timestamp)>,
     /// When this participant founded one.
@@ -129,10 +134,17 @@ impl Recovery {
         if !std::mem::replace(&mut self.told, true) {
             cx.notify(Notice::Recovery(Step::Looking));
         }
-        let order = self.order(epoch);
-        if let Some((founder, successor)) = order.iter().find_map(|f| Some((f, self.heard.get(f)?.clone()))) {
-            self.follow(cx, founder.clone(), &successor);
+        if let Some((founder, successor)) = self.best(&self.turned(epoch)) {
+            self.follow(cx, founder, &successor);
             return Next::Follow(successor);
+        }
+        let (mut order, mut from) = (self.order(epoch), from);
+        if order.is_empty() {
+            // Everybody had a turn: from the beginning.
+            self.tried.clear();
+            from = cx.now;
+            self.from = Some(from);
+            order = self.turned(epoch);
         }
         let turn = order.iter().position(|sender| *sender == cx.me);
         let mut wait = strand / 8;
@@ -155,6 +167,13 @@ impl Recovery {
         Next::Wait
     }
 
+    /// The first of these whose successor may come to something.
+    fn best(&self, order: &[SenderId]) -> Option<(SenderId, Successor)> {
+        let living =
+            |founder: &SenderId| self.heard.get(founder).filter(|(_, s)| !self.dead.contains(&s.group));
+        order.iter().find_map(|founder| Some((founder.clone(), living(founder)?.1.clone())))
+    }
+
     fn follow<E: Engine>(&mut self, cx: &mut Context<E>, founder: SenderId, successor: &Successor) {
         let group = successor.group.clone();
         cx.notify(Notice::Recovery(Step::Following { group, founder: founder.clone() }));
@@ -172,9 +191,8 @@ impl Recovery {
         let order = self.turned(epoch);
         let own = order.iter().position(|sender| *sender == cx.me)?;
         let before = if self.waited_alone(cx) { order.len() } else { own };
-        let others = order.iter().take(before).filter(|sender| !self.tried.contains(*sender));
-        let (founder, successor) = others.into_iter().find_map(|f| Some((f, self.heard.get(f)?.clone())))?;
-        self.follow(cx, founder.clone(), &successor);
+        let (founder, successor) = self.best(order.get(..before)?)?;
+        self.follow(cx, founder, &successor);
         Some(successor)
     }
 
@@ -192,6 +210,7 @@ impl Recovery {
 
     fn give_up<E: Engine>(&mut self, cx: &mut Context<E>, founder: SenderId) {
         cx.notify(Notice::Recovery(Step::GivenUp { founder: founder.clone() }));
+        self.dead.insert(cx.config.group.clone());
         self.tried.insert(founder);
         self.following = None;
         self.from = Some(cx.now);
@@ -207,19 +226,18 @@ impl Recovery {
         let Some((founder, _)) = self.following.clone().filter(|_| purpose == LockPurpose::Genesis) else {
             return;
         };
-        let said = self.heard.get(&founder).map(|successor| successor.pin);
+        let said = self.heard.get(&founder).map(|(_, successor)| successor.pin);
         if pin.is_some_and(|pin| said.is_some_and(|said| said != pin)) {
             self.give_up(cx, founder);
             cx.bring_forward(Timer::Recover, Default::default());
         }
     }
 
-    /// Lets all that is waited for be over: when it is, the timer says.
+    /// Lets everybody's turn have come: when it has, the timer says.
     #[cfg(feature = "testing")]
     pub(crate) fn level(&mut self) {
         let long_ago = Timestamp::from_millis(0);
         self.from = self.from.map(|_| long_ago);
-        self.following = self.following.take().map(|(founder, _)| (founder, long_ago));
         self.opened.clear();
     }
 
@@ -232,6 +250,7 @@ impl Recovery {
         for senders in [&self.tried, &self.left_out] {
             out.list(senders.iter(), |out, sender| out.bytes(sender.as_bytes()));
         }
+        out.list(self.dead.iter(), |out, group| out.bytes(group.as_bytes()));
         out.option(self.following.as_ref(), |out, (founder, since)| {
             out.bytes(founder.as_bytes());
             out.u64(since.as_millis());
@@ -248,6 +267,7 @@ impl Recovery {
             moved: from.bool()?,
             tried: from.list(Reader::sender)?.into_iter().collect(),
             left_out: from.list(Reader::sender)?.into_iter().collect(),
+            dead: from.list(|from| group_name(from.bytes()?))?.into_iter().collect(),
             following: from.option(|from| Ok((from.sender()?, at(from)?)))?,
             ..Self::default()
         })

@@ -372,7 +372,8 @@ impl World {
         if row.wishes && !died && epoch.is_some_and(|e| e < row.last()) {
             subject.handle(NOW, Command::Update).unwrap();
         }
-        if epoch.is_some_and(|e| e >= row.last()) {
+        // In a successor the only wishes are to let each other in.
+        if epoch.is_some_and(|e| e >= row.last()) && subject.participant().epoch_base() == 0 {
             subject.participant_mut().forget_wishes();
         }
         self.look(row, before, subject.participant());

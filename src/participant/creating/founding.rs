@@ -36,16 +36,23 @@ impl<G> Creating<G> {
     /// free to go to another's. After a while it lets in whoever comes.
     pub(super) fn enter_founded<E: Engine<Group = G>>(&mut self, cx: &Context<E>) -> Flow<G> {
         let Some(pin) = self.founded else { return Flow::Stay };
-        let counts = |sender: &SenderId| {
-            let kept = self.kept.as_ref();
-            kept.is_none_or(|kept| kept.epoch.roster.of(sender).is_some() || kept.recovery.waited_alone(cx))
-        };
-        if !self.carried.joiners.early_senders().any(counts) && self.kept.is_some() {
+        let joiners = &self.carried.joiners;
+        let came = self.kept.as_ref().is_none_or(|kept| {
+            let counts =
+                |sender: &SenderId| kept.epoch.roster.of(sender).is_some() || kept.recovery.waited_alone(cx);
+            joiners.early_news().any(counts)
+        });
+        if !came {
             return Flow::Stay;
         }
         match self.genesis.take() {
             Some(genesis) => genesis.enter(Some(pin)),
             None => Flow::Stay,
         }
+    }
+
+    /// Whether somebody who asks under the old name was no member there: members know where to ask.
+    pub(super) fn is_newcomer(&self, sender: &SenderId) -> bool {
+        self.kept.as_ref().is_none_or(|kept| kept.epoch.roster.of(sender).is_none())
     }
 }

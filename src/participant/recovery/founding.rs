@@ -66,6 +66,10 @@ pub(crate) fn admit_members<E: Engine>(
     }
     for member in before.roster.iter().filter(|member| member.sender != cx.me) {
         let sender = &member.sender;
+        // What it joined the group before by opens no Welcome any more, and relays show it again.
+        if let Some(sequence) = member.sequence {
+            carried.joiners.spend(sender, sequence, limits);
+        }
         if !carried.joiners.barred.contains(sender) && !carried.intents.removals.contains_key(sender) {
             carried.joiners.let_in(sender, None, limits);
         }

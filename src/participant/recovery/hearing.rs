@@ -24,7 +24,7 @@ impl Recovery {
         let Some(leaf) = epoch.roster.of(sender).map(|member| member.leaf) else { return Ok(false) };
         let opened = self.opened.get(sender).copied().unwrap_or(0);
         if self.from.is_none()
-            || self.heard.contains_key(sender)
+            || self.heard.get(sender).is_some_and(|(message, _)| message == payload)
             || self.left_out.contains(sender)
             || opened >= MOST_OPENED
         {
@@ -44,7 +44,7 @@ impl Recovery {
             cx.fault(Some(sender.clone()), Fault::Invalid);
             return Ok(false);
         }
-        self.heard.insert(sender.clone(), successor);
+        self.heard.insert(sender.clone(), (payload.clone(), successor));
         Ok(true)
     }
 }
