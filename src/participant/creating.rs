@@ -2,6 +2,7 @@
 //! value 0 is to be had.
 
 mod founding;
+mod stored;
 
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::durable::{self, Tag};
+use crate::participant::durable;
 use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::future::Keep;
 use crate::participant::genesis::Genesis;
@@ -24,7 +25,6 @@ use crate::participant::stranded::Stranded;
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
 use crate::secret::Secret;
-use crate::snapshot::{Reader, Writer};
 use crate::tracks::{Object, SenderId};
 
 /// How often another's lock is waited for, where it is only a hint.
@@ -41,8 +41,12 @@ pub(crate) struct Creating<G> {
     pub(crate) trees: Trees,
     /// The group as created here, durable, until slot 0 is decided.
     pub(crate) genesis: Option<Genesis<G>>,
-    /// The lock is ours; looking whether the service lost a living group.
+    /// Looking whether the service lost a living group.
     pub(crate) looking: Option<FetchId>,
+    /// That look is over, and what it found was taken in.
+    looked: bool,
+    /// The lock is ours; only the look is missing.
+    locked: bool,
     pub(crate) lock_id: Option<Bytes>,
     /// What slot 0 of a successor's name is filled with.
     founding_key: Option<Secret>,
@@ -64,6 +68,8 @@ impl<G> Creating<G> {
             trees: Trees::default(),
             genesis: None,
             looking: None,
+            looked: false,
+            locked: false,
             lock_id: None,
             founding_key: None,
             kept: None,
@@ -76,12 +82,16 @@ impl<G> Creating<G> {
 
     /// Subscribes, publishes the first KeyPackage, and asks whether the group exists.
     pub(crate) fn begin<E: Engine<Group = G>>(cx: &mut Context<E>, carried: Carried) -> Result<Self, Error> {
-        let this = Self::new(carried);
+        let mut this = Self::new(carried);
         cx.listen();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         // "KeyPackage published at Object ID of '0' is used to initiate joining" (draft section 6.1).
         durable::fresh_key_package(cx, |cx| this.persist(cx))?;
         this.ask(cx);
+        if cx.rules.pins {
+            // The look is on its way together with the question. Where nothing is pinned, it must follow on the lock.
+            this.look(cx);
+        }
         Ok(this)
     }
 
@@ -95,7 +105,9 @@ impl<G> Creating<G> {
 
     /// Goes on after a restart.
     pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        cx.set(Timer::Erase, cx.config.timers.keep);
+        if self.kept.is_some() {
+            cx.set(Timer::Erase, cx.config.timers.keep);
+        }
         cx.show_key_package();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         self.ask(cx);
@@ -240,12 +252,12 @@ impl<G> Creating<G> {
             Ok(LockReply::Ok { lock_id: None, .. }) if cx.rules.fills_first => {
                 self.on_fault(cx, ServiceFault::NoTokens);
             }
-            Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(cx, lock_id),
+            Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(cx, lock_id)?,
             Ok(LockReply::Conflict { retry_later }) => {
                 self.conflicts = self.conflicts.saturating_add(1);
                 if cx.rules.pins && self.conflicts > MOST_CONFLICTS {
                     // Anybody may hold a lock for ever, and it is only a hint.
-                    self.on_locked(cx, None);
+                    self.on_locked(cx, None)?;
                     return Ok(Flow::Stay);
                 }
                 let wait = cx.retry_after(retry_later);
@@ -260,7 +272,11 @@ impl<G> Creating<G> {
         Ok(Flow::Stay)
     }
 
-    fn on_locked<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, lock_id: Option<Bytes>) {
+    fn on_locked<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        lock_id: Option<Bytes>,
+    ) -> Result<(), Error> {
         self.conflicts = 0;
         self.lock_id = lock_id;
         if let Some(pin) = self.genesis.as_ref().map(|g| g.pin) {
@@ -271,9 +287,20 @@ impl<G> Creating<G> {
             self.fill(cx, pin);
         } else if cx.seems_lost() {
             self.on_fault(cx, ServiceFault::LostGroup);
+        } else if self.looked {
+            return self.create(cx);
         } else {
-            self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
+            self.locked = true;
+            if self.looking.is_none() {
+                self.look(cx);
+            }
         }
+        Ok(())
+    }
+
+    /// Asks the relay for everything on the Commit track.
+    fn look<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
     }
 
     /// The look at the Commit track before creating: objects there were handled as they came.
@@ -283,14 +310,25 @@ impl<G> Creating<G> {
         failure: Option<Failure>,
     ) -> Result<(), Error> {
         self.looking = None;
+        let locked = std::mem::take(&mut self.locked);
+        let failed = matches!(failure, Some(Failure::NotSent | Failure::Unknown));
+        self.looked = cx.rules.pins && !failed;
+        if !locked {
+            return Ok(());
+        }
         if cx.seems_lost() {
             self.on_fault(cx, ServiceFault::LostGroup);
             return Ok(());
         }
-        if matches!(failure, Some(Failure::NotSent | Failure::Unknown)) {
+        if failed {
             self.back_off(cx);
             return Ok(());
         }
+        self.create(cx)
+    }
+
+    /// The lock is ours and there is no sign of a group: makes one, and fills slot 0 with it.
+    fn create<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         let genesis = Genesis::create(cx)?;
         let pin = genesis.pin;
         self.genesis = Some(genesis);
@@ -356,30 +394,5 @@ impl<G> Creating<G> {
     /// word alone does not count.
     fn is_anothers<E: Engine<Group = G>>(&self, cx: &Context<E>, state: &CounterState) -> bool {
         state.pin_forgotten && cx.config.service_key.is_none()
-    }
-
-    fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        durable::persist(cx, &self.carried, Tag::Creating, |out| self.write(out));
-    }
-
-    /// Writes what must survive a crash.
-    pub(crate) fn write(&self, out: &mut Writer) {
-        out.option(self.genesis.as_ref(), |out, genesis| genesis.write(out));
-        out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
-        out.option(self.founding_key.as_ref(), |out, key| out.bytes(key.as_bytes()));
-        out.option(self.kept.as_ref(), |out, kept| kept.write(out));
-    }
-
-    /// Reads what [`write`](Self::write) wrote.
-    pub(crate) fn read<E: Engine<Group = G>>(
-        cx: &Context<E>,
-        carried: Carried,
-        from: &mut Reader,
-    ) -> Result<Self, Error> {
-        let genesis = Genesis::read(cx, from)?;
-        let lock_id = from.option(Reader::bytes)?;
-        let founding_key = from.option(Reader::secret)?;
-        let kept = Stranded::read_option(cx, from)?;
-        Ok(Self { genesis, lock_id, founding_key, kept, ..Self::new(carried) })
     }
 }
