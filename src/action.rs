@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
-pub use crate::notice::{Fault, Hold, Notice, Refusal, RejoinReason, ServiceFault};
+pub use crate::notice::{Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault};
 pub use crate::request::{
     CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
 };
@@ -121,4 +121,8 @@ pub enum Timer {
     Tree,
     /// Look into signs that the group went on.
     Hint,
+    /// Erase the state of an epoch that could not be gone on from.
+    Erase,
+    /// Go on with the way to a successor.
+    Recover,
 }

@@ -17,8 +17,9 @@ pub enum SafetyMode {
     /// epoch lives. With [`Config::service_key`], that holds also for whoever sits between the members and the
     /// service. Does not promise: anything against a service that itself shows different pins to different members
     /// (compare authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)); who takes slot 0 of
-    /// a name, which is whoever comes first unless the service asks for tokens; or progress past a commit that a
-    /// member pins with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    /// a name, which is whoever comes first unless the service asks for tokens; or, with [`Config::successor`] off, progress
+    /// past a commit that a member pins with a slot lock that its keys do not make
+    /// ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
     /// Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
@@ -93,6 +94,13 @@ pub struct Config {
     pub tree_threshold: Option<usize>,
     /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
     pub service_key: Option<Bytes>,
+    /// Whether a group that cannot go on is followed by a successor: on by default. Needs [`SafetyMode::Pinned`]. See
+    /// [`Recovery`](crate::action::Recovery).
+    pub successor: bool,
+    /// Whether a newcomer that is let in to a successor of this group goes there without asking the embedder: off by
+    /// default, for whoever made the Welcome may be anybody. See
+    /// [`Notice::SuccessorOffered`](crate::Notice::SuccessorOffered).
+    pub follow_offers: bool,
     /// Bounds.
     pub limits: Limits,
     /// Waiting times.
@@ -109,6 +117,8 @@ impl Config {
             admission: Admission::default(),
             tree_threshold: Some(16),
             service_key: None,
+            successor: true,
+            follow_offers: false,
             limits: Limits::default(),
             timers: Timers::default(),
         }

@@ -158,7 +158,8 @@ pub struct CounterState {
     pub current: u64,
     /// The pin of the asked slot, when it is used and was pinned.
     pub pin: Option<Pin>,
-    /// The service's signature over that pin ([`receipt_message`]).
+    /// The service's signature over that pin ([`receipt_message`]), or over the state itself where it was asked for
+    /// ([`state_message`]).
     #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::optional_bytes))]
     pub receipt: Option<Bytes>,
     /// The asked slot was pinned, and so long ago that the pin is gone.
@@ -263,6 +264,24 @@ pub fn slot_lock_message(counter: &GroupName, epoch: u64, slot_key: &[u8]) -> Ve
 /// Returns what a receipt signs: `"moq-mls receipt v2" | u16 length of id | id | u64 val | pin`, integers big-endian.
 pub fn receipt_message(counter: &GroupName, val: u64, pin: &Pin) -> Vec<u8> {
     bound_to(b"moq-mls receipt v2", counter, val, pin.as_bytes())
+}
+
+/// Who asks for the lock of such a value asks for the counter's state, signed: no counter gets there, and the value is one
+/// that nobody can foresee, so that no older answer fits.
+pub const FIRST_NONCE: u64 = 1 << 63;
+
+/// Returns what the receipt of a state signs: `"moq-mls state v2" | u16 length of id | id | u64 val | u64 current`,
+/// integers big-endian. `val` is what was asked for, at least [`FIRST_NONCE`].
+pub fn state_message(counter: &GroupName, val: u64, current: u64) -> Vec<u8> {
+    bound_to(b"moq-mls state v2", counter, val, &current.to_be_bytes())
+}
+
+/// Returns what a service signs of what it says about `val`: a pin, or the state itself where it was asked for.
+pub fn signed_message(counter: &GroupName, val: u64, state: &CounterState) -> Option<Vec<u8>> {
+    match &state.pin {
+        Some(pin) => Some(receipt_message(counter, val, pin)),
+        None => (val >= FIRST_NONCE).then(|| state_message(counter, val, state.current)),
+    }
 }
 
 /// `label | u16 length of id | id | u64 val | content`.

@@ -208,6 +208,20 @@ pub trait Engine {
     /// remove itself.
     fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32>;
 
+    /// Seals `data` for the members of the epoch, in an application PrivateMessage (RFC 9420 section 15). The state does
+    /// not remember it: whoever seals twice in one epoch uses one key twice.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn seal(&self, group: &Self::Group, data: &[u8]) -> Result<Bytes, EngineError>;
+
+    /// Opens an application PrivateMessage of the epoch as if on a clone; the sender's leaf and the data.
+    ///
+    /// # Errors
+    /// Any failure of the provider. Rejected with [`Rejection::Own`] for a message of one's own, else with what is
+    /// wrong with it.
+    fn open(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)>;
+
     /// MLS-Exporter (RFC 9420 section 8.5).
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::counter::{CommitReply, IncrementReply, LockReply};
 pub use crate::request::Failure;
 use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 pub use crate::tracks::Object;
-use crate::tracks::SenderId;
+use crate::tracks::{GroupName, SenderId};
 
 /// One thing that happened, for [`Participant::handle`](crate::Participant::handle).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -112,6 +112,9 @@ pub enum Command {
     Gone(SenderId),
     /// Commit fresh entropy.
     Update,
+    /// Go over to a successor after [`Notice::SuccessorOffered`](crate::Notice::SuccessorOffered). For any other it does
+    /// nothing.
+    Follow(GroupName),
     /// Ask to be removed, and stop once that has happened.
     Leave,
 }

@@ -105,6 +105,11 @@ pub struct Timers {
     pub join_deadline: Duration,
     /// A member that cannot find a decided commit joins afresh after this.
     pub rejoin: Duration,
+    /// A member that joins afresh keeps the state of its epoch for this long, unless it is let in before.
+    pub keep: Duration,
+    /// How long a member that has proof that its group cannot go on waits: for a Welcome in the old name where others
+    /// may have gone on, for the successor of whoever is to found it, and for a Welcome to it.
+    pub strand: Duration,
     /// First and longest delay of the back-off.
     pub backoff: (Duration, Duration),
     /// Shortest and longest `retry_later` that is believed.
@@ -137,6 +142,8 @@ impl Default for Timers {
             join_retry: Duration::from_secs(10),
             join_deadline: Duration::from_secs(30),
             rejoin: Duration::from_secs(30),
+            keep: Duration::from_secs(600),
+            strand: Duration::from_secs(60),
             backoff: (Duration::from_millis(100), Duration::from_secs(10)),
             retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
             leave: Duration::from_secs(30),

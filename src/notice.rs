@@ -2,7 +2,7 @@
 
 use crate::counter::Reason;
 use crate::engine::{Credential, GroupParams};
-use crate::tracks::SenderId;
+use crate::tracks::{GroupName, SenderId};
 
 /// News for the embedder. A peer's fault is news too, never an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,8 +77,39 @@ pub enum Notice {
         /// The epoch of both.
         epoch: u64,
     },
-    /// This participant could not follow the group and joins afresh.
+    /// This participant could not follow the group and asks to be let in again. Unless the reason says otherwise,
+    /// it keeps the state of its epoch meanwhile, for [`Timers::keep`](crate::Timers::keep) at most. One of three
+    /// notices says how that ends: [`Resumed`](Self::Resumed), [`Joined`](Self::Joined), or
+    /// [`StateErased`](Self::StateErased).
     Rejoining(RejoinReason),
+    /// The commit that was missing appeared, or can be processed after all: this participant goes on from the
+    /// state that it kept. [`Epoch`](Self::Epoch) came before.
+    Resumed {
+        /// The epoch that it is in now.
+        epoch: u64,
+    },
+    /// Nobody let this participant in again, and the commit did not appear: the state that it kept is erased. It goes on
+    /// asking to be let in.
+    StateErased {
+        /// The epoch whose state it was.
+        epoch: u64,
+    },
+    /// A step on the way to a successor of a group that cannot go on. It ends with [`Succeeded`](Self::Succeeded).
+    Recovery(Recovery),
+    /// This participant is in the successor of its group: the meeting goes on there. [`Joined`](Self::Joined) and
+    /// [`Epoch`](Self::Epoch) came before.
+    Succeeded {
+        /// The successor. Its tracks are [`Participant::tracks`](crate::Participant::tracks) now.
+        group: GroupName,
+    },
+    /// A successor of the group that this participant waits for lets it in. Anybody can make up a successor: who is in it
+    /// must be judged. [`Command::Follow`](crate::Command::Follow) goes there.
+    SuccessorOffered {
+        /// Its name.
+        group: GroupName,
+        /// The members' credentials, by leaf; empty if the ratchet tree lies apart.
+        credentials: Vec<Credential>,
+    },
     /// Two members hold different states of one epoch.
     ForkDetected {
         /// The epoch.
@@ -87,7 +118,8 @@ pub enum Notice {
         peer: SenderId,
     },
     /// A slot went to a pin whose lock the commit's keys do not make: nobody enters its epoch, and nobody but who
-    /// made the lock up can fill the next slot. This participant stays where it is.
+    /// made the lock up can fill the next slot. With [`Config::successor`](crate::Config::successor) this participant
+    /// goes over to a successor; without, it stays where it is.
     DeadSlot {
         /// The epoch that nobody enters.
         epoch: u64,
@@ -149,20 +181,81 @@ pub enum Hold {
     },
 }
 
-/// Why a participant joins afresh.
+/// Why a participant joins afresh, and what becomes of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RejoinReason {
-    /// A decided commit could not be found.
+    /// A decided commit could not be found. The state is kept, and the commit is looked for.
     Unreachable,
-    /// A decided commit could not be processed.
+    /// A decided commit could not be processed. The state is kept.
     FaultyCommit,
-    /// The service forgot the pins of our epoch.
+    /// The service forgot the pins of our epoch. The state is kept.
     PinForgotten,
-    /// A fork was detected.
+    /// The slot went to a lock that its commit's keys do not make. The state is kept, and nobody is asked to let this
+    /// participant in: who could is who made the lock up.
+    WrongLock,
+    /// The service signed, twice, that it went back or has another group under this name
+    /// ([`Config::service_key`](crate::Config::service_key)). The state is kept, and nobody is asked to let this
+    /// participant in.
+    ServiceRegressed,
+    /// A fork was detected. The state is erased.
     Fork,
-    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf.
+    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf. The state is erased.
     Replaced,
+}
+
+impl RejoinReason {
+    /// Whether the state of the present epoch is kept: the group may yet be gone on with from there.
+    pub fn keeps_state(self) -> bool {
+        match self {
+            Self::Unreachable
+            | Self::FaultyCommit
+            | Self::PinForgotten
+            | Self::WrongLock
+            | Self::ServiceRegressed => true,
+            Self::Fork | Self::Replaced => false,
+        }
+    }
+
+    /// Whether nobody who holds the state of the present epoch can go on from it, if nobody else lets this participant in.
+    /// That something is withheld or does not answer proves nothing.
+    pub fn is_proof(self) -> bool {
+        matches!(self, Self::FaultyCommit | Self::WrongLock | Self::ServiceRegressed)
+    }
+
+    /// Whether the others are asked, under the group's name, to let this participant in.
+    pub(crate) fn asks_in(self) -> bool {
+        !matches!(self, Self::WrongLock | Self::ServiceRegressed)
+    }
+}
+
+/// A step on the way to a successor.
+///
+/// A successor is a new group of the members of the last epoch, under a name that only its founder can begin with
+/// ([`GroupName::successor`]). Nobody goes over on silence: only with proof that the group cannot go on
+/// ([`RejoinReason::is_proof`]). The members of that epoch let each other in without asking the embedder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// There is proof, and nobody let this participant in: it looks for a successor.
+    Looking,
+    /// It is this participant's turn to found one.
+    Founding {
+        /// Its name.
+        group: GroupName,
+    },
+    /// A member of the last epoch founded one: this participant asks to be let in there.
+    Following {
+        /// Its name.
+        group: GroupName,
+        /// Who.
+        founder: SenderId,
+    },
+    /// Nobody let this participant in there in time: it looks for another.
+    GivenUp {
+        /// Who founded it.
+        founder: SenderId,
+    },
 }
 
 /// What is wrong with the counter service.

@@ -7,6 +7,7 @@
 //!                          Joining ──Welcome, its pin confirmed─▶ Member(e) ──▶ Ended
 //!                             ▲                                      │   (left, removed)
 //!                             └──── cannot follow: fresh KeyPackage ─┘
+//!                                   (and back, if the commit appears)
 //!
 //! A member decides the next epoch slot by slot:
 //!
@@ -27,6 +28,8 @@
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
 //! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
+//! | `stranded`, `recovery` | the state of an epoch that could not be gone on from, and the way to a successor |
+//! | `moved`, `moving` | the names that led to the present one |
 //! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
@@ -45,19 +48,24 @@ mod flow;
 pub(crate) mod fresh;
 mod future;
 pub(crate) mod gate;
+pub(crate) mod genesis;
 mod inbox;
 pub(crate) mod input;
 pub(crate) mod intents;
 pub(crate) mod joiners;
 pub(crate) mod joining;
 pub(crate) mod member;
+mod moved;
+mod moving;
 mod numbers;
+mod offer;
 mod own_keys;
 mod passed;
 mod phase;
 mod pins;
 mod places;
 mod presence;
+pub(crate) mod recovery;
 mod remembered;
 mod requests;
 mod roster;
@@ -65,6 +73,7 @@ mod rules;
 mod signs;
 pub(crate) mod state;
 pub(crate) mod stats;
+pub(crate) mod stranded;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod trees;

@@ -34,6 +34,7 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
         commit_tracks: CommitTrackPolicy::PerSender,
         tree_objects: false,
         service_key_hash: Some([7; 32]),
+        epoch_base: 0,
     };
     let mut a = Party::new(engine("a"));
     let mut rest: Vec<_> = ["b", "c", "d", "e"].iter().map(|n| Party::new(engine(n))).collect();

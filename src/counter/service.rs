@@ -36,7 +36,10 @@
 //!   founder comes back, it finds its group gone and founds it again. So a service that serves everybody can be
 //!   filled for good, by sources that fill two slots of each id: tokens, and a bound for each source, keep that out.
 //! - **Who may begin.** Slot 0 of an id is for whoever comes first, unless the embedder says who may take it:
-//!   [`Access::may_create`].
+//!   [`Access::may_create`]. Slot 0 of a successor's name ([`GroupName::successor`]) is for whoever has the key that the
+//!   name is a hash of, and for nobody else: the increment carries it as `key`.
+//! - **Signed states.** Who asks for the lock of a value from [`FIRST_NONCE`](crate::counter::FIRST_NONCE) on gets the
+//!   counter's state with a signature over it ([`state_message`](crate::counter::state_message)).
 //!
 //! A draft client sends neither values nor pins and is served as the draft says:
 //!
@@ -83,7 +86,7 @@ use crate::counter::http::{
 };
 use crate::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, MAX_RECEIPT, Reason, receipt_message,
+    MAX_LOCK_ID, MAX_RECEIPT, Reason, signed_message,
 };
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
@@ -132,7 +135,7 @@ impl<C: ServiceCrypto> CounterService<C> {
         fresh_token.truncate(MAX_LOCK_ID);
         self.counters.reclaim(now, &self.config);
         let (id, val, lease) = (&request.counter, request.val, self.config.lease);
-        if !access.may_create && val == 0 && self.is_unused(id) {
+        if !may_begin(access, id) && val == 0 && self.is_unused(id) {
             return LockReply::Error(Reason::Forbidden);
         }
         let token = fresh_token.clone();
@@ -171,7 +174,7 @@ impl<C: ServiceCrypto> CounterService<C> {
         }
         self.counters.reclaim(now, &self.config);
         let (id, keep) = (&request.counter, self.config.keep());
-        if !access.may_create && request.val.unwrap_or(0) == 0 && self.is_unused(id) {
+        if !may_begin(access, id) && request.val.unwrap_or(0) == 0 && self.is_unused(id) {
             return IncrementReply::Error(Reason::Forbidden);
         }
         let sha256 = |data: &[u8]| self.crypto.sha256(data);
@@ -292,9 +295,12 @@ impl<C: ServiceCrypto> CounterService<C> {
     }
 
     fn add_receipt(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        if let (Some(val), Some(pin)) = (val, &state.pin) {
-            let receipt = self.crypto.sign(&receipt_message(id, val, pin));
-            state.receipt = receipt.filter(|receipt| receipt.len() <= MAX_RECEIPT);
-        }
+        let Some(message) = val.and_then(|val| signed_message(id, val, state)) else { return };
+        state.receipt = self.crypto.sign(&message).filter(|receipt| receipt.len() <= MAX_RECEIPT);
     }
+}
+
+/// Whether whoever asks may take slot 0. The name of a successor says itself who may: who has its key.
+fn may_begin(access: &Access, id: &GroupName) -> bool {
+    access.may_create || id.founding_hash().is_some()
 }

@@ -20,6 +20,9 @@ pub struct GroupParams {
     pub tree_objects: bool,
     /// SHA-256 of the counter service's receipt key, if receipts are used.
     pub service_key_hash: Option<[u8; 32]>,
+    /// What is added to an MLS epoch for the embedder and for key ids: 0 but in a successor, whose key ids must not be
+    /// those of the group before it.
+    pub epoch_base: u64,
 }
 
 impl GroupParams {
@@ -31,6 +34,7 @@ impl GroupParams {
             commit_tracks: CommitTrackPolicy::Shared,
             tree_objects: false,
             service_key_hash: None,
+            epoch_base: 0,
         }
     }
 }

@@ -186,6 +186,16 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         judged(self.judge_leave(group, now, message))
     }
 
+    fn seal(&self, group: &MlsGroup<C>, data: &[u8]) -> Result<Bytes, EngineError> {
+        let mut clone = self.cloned(group)?;
+        let message = clone.encrypt_application_message(data, Vec::new()).map_err(provider)?;
+        message.to_bytes().map(Bytes::from).map_err(provider)
+    }
+
+    fn open(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        judged(self.judge_application(group, now, message))
+    }
+
     fn export_secret(
         &self,
         group: &MlsGroup<C>,

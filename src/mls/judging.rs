@@ -21,7 +21,8 @@ use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{
-    credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, spent, tree_place,
+    credential, gap, group_params, leaf_node, mls_time, origin, parse, private, removed, sent_in, spent,
+    tree_place,
 };
 use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
@@ -213,6 +214,28 @@ impl<C: MlsConfig> MlsEngine<C> {
             });
         }
         leaf.ok_or(Rejection::Invalid("not a wish of a member to leave".into()).into())
+    }
+}
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// Opens an application message on a clone.
+    pub(super) fn judge_application(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        message: &Bytes,
+    ) -> Result<(u32, Bytes), Stop> {
+        let message = private(message, ContentType::Application)?;
+        // Before a clone is made for it.
+        self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
+        let mut clone = self.cloned(group)?;
+        match clone.process_incoming_message_with_time(message, mls_time(now)) {
+            Ok(ReceivedMessage::ApplicationMessage(opened)) => {
+                Ok((opened.sender_index, Bytes::copy_from_slice(opened.data())))
+            }
+            Ok(_) => Err(Rejection::Malformed.into()),
+            Err(e) => Err(invalid(e)),
+        }
     }
 }
 

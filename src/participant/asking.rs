@@ -106,6 +106,9 @@ impl<E: Engine> Context<E> {
     }
 
     pub(crate) fn on_subscribe_reply(&mut self, id: SubscribeId, reply: Result<(), Failure>) {
+        if self.requests.is_abandoned(id.0) {
+            return;
+        }
         if !self.requests.subscriptions.contains_key(&id) {
             self.fault(None, Fault::UnknownReply);
         } else if reply.is_err() {

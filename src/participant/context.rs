@@ -12,6 +12,7 @@ use crate::participant::alarms::{Alarms, TOLD};
 use crate::participant::deadlines::{Deadlines, Jitter};
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
+use crate::participant::moved::Moved;
 use crate::participant::own_keys::OwnKeys;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
@@ -50,6 +51,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) hinted: Option<Timestamp>,
     /// When the service last said that the group is where this participant is.
     pub(crate) confirmed: Option<Timestamp>,
+    pub(crate) moved: Moved,
 }
 
 impl<E: Engine> Context<E> {
@@ -60,8 +62,10 @@ impl<E: Engine> Context<E> {
             commit_tracks: config.commit_tracks,
             tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
             service_key_hash,
+            epoch_base: 0,
         };
         let me = engine.sender_id().clone();
+        let moved = Moved::nowhere(config.group.clone());
         Ok(Self {
             tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
             jitter: Jitter::new(me.as_bytes()),
@@ -84,6 +88,7 @@ impl<E: Engine> Context<E> {
             signs_since: None,
             hinted: None,
             confirmed: None,
+            moved,
         })
     }
 

@@ -28,6 +28,7 @@ pub(crate) struct Join {
 }
 
 /// What is done once joining has begun.
+#[derive(Clone, Copy)]
 pub(crate) enum Then {
     Nothing,
     /// What was kept is not kept any more.

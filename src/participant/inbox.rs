@@ -11,6 +11,13 @@ use crate::request::Failure;
 impl<E: Engine> Context<E> {
     /// Turns an event into an input for the present phase; `None` if there is nothing in it for a phase.
     pub(crate) fn receive(&mut self, event: Event, info: Option<KeyPackageInfo>) -> Option<Input> {
+        let asked = match &event {
+            Event::FetchReply { id, .. } => Some(id.0),
+            Event::LockReply { id, .. } => Some(id.0),
+            Event::IncrementReply { id, .. } => Some(id.0),
+            Event::CommitReply { id, .. } => Some(id.0),
+            _ => None,
+        };
         let input = match event {
             Event::Command(command) => Some(match (command, info) {
                 (Command::Add(message), Some(info)) => Input::Add { message, info },
@@ -64,7 +71,7 @@ impl<E: Engine> Context<E> {
             Event::MediaAhead { epoch } => Some(Input::MediaAhead { epoch }),
             Event::Timer => return None,
         };
-        if input.is_none() {
+        if input.is_none() && !asked.is_some_and(|id| self.requests.is_abandoned(id)) {
             self.fault(None, Fault::UnknownReply);
         }
         input

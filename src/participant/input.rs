@@ -55,8 +55,21 @@ pub(crate) enum Input {
 /// An object of one of the group's tracks, at a place and of a size where such an object may be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Arrival {
-    KeyPackage { sender: SenderId, object_id: u64, payload: Bytes },
+    KeyPackage {
+        sender: SenderId,
+        object_id: u64,
+        payload: Bytes,
+    },
+    /// An object of a KeyPackage track of the group before.
+    Elsewhere {
+        sender: SenderId,
+        object_id: u64,
+        payload: Bytes,
+    },
     Welcome(Bytes),
-    Commit { from: Option<SenderId>, object: Object },
+    Commit {
+        from: Option<SenderId>,
+        object: Object,
+    },
     Tree(Object),
 }

@@ -165,6 +165,12 @@ impl Joiners {
         true
     }
 
+    /// Those of whom an object is kept until then that is newer than any before.
+    pub(crate) fn early_news(&self) -> impl Iterator<Item = &SenderId> {
+        let news = |(sender, (object, _)): &(&SenderId, &(u64, Bytes))| self.would_be_news(sender, *object);
+        self.early.iter().filter(news).map(|(sender, _)| sender)
+    }
+
     pub(crate) fn take_early(&mut self) -> BTreeMap<SenderId, (u64, Bytes)> {
         self.early_bytes = 0;
         std::mem::take(&mut self.early)

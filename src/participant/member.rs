@@ -5,12 +5,14 @@ pub(crate) mod arrival;
 mod auditing;
 mod commit;
 mod create;
+mod doubting;
 pub(crate) mod epoch;
 mod follow;
 pub(crate) mod leave;
 mod reading;
 mod receipts;
 mod repair;
+mod resuming;
 pub(crate) mod slot;
 mod turn;
 mod turnover;
@@ -26,7 +28,7 @@ use crate::notice::{Fault, Notice, RejoinReason};
 use crate::participant::carried::{Carried, Leaving};
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::{Flow, Join, Then};
+use crate::participant::flow::Flow;
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
@@ -81,10 +83,13 @@ impl<G> Member<G> {
                 if purpose.value() == self.epoch.number =>
             {
                 if self.slot.on_own_pin(cx, &self.epoch, state.pin) {
-                    Verdict::Open
+                    self.slot.prove(cx)
                 } else {
                     self.slot.on_news(cx, &self.epoch, &state)?
                 }
+            }
+            Input::Locked(LockPurpose::Attest(nonce), reply) => {
+                self.slot.on_attested(cx, &self.epoch, nonce, reply)
             }
             Input::CommitRead(slot, reply) if slot == self.epoch.slot() => {
                 self.slot.on_commit_read(cx, &self.epoch, reply)?
@@ -161,7 +166,7 @@ impl<G> Member<G> {
                     // On the way out anyway.
                     return self.end(cx, Notice::LeaveUnheard);
                 }
-                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, true),
+                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, reason.asks_in()),
             };
         }
     }
@@ -204,7 +209,7 @@ impl<G> Member<G> {
         if let Some(receipt) = receipt {
             self.epoch.publish_receipt(cx, receipt)?;
         }
-        cx.notify(Notice::Epoch { epoch, committer });
+        cx.notify(Notice::Epoch { epoch: self.epoch.shown(), committer });
         turnover::tell(cx, removed, added);
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
@@ -246,7 +251,11 @@ impl<G> Member<G> {
             // Nobody is left to commit it.
             Command::Leave if self.epoch.roster.len() <= 1 => return self.end(cx, Notice::Left),
             Command::Leave => self.leave(cx)?,
-            Command::Join | Command::Add(_) | Command::Admit { .. } | Command::Refuse(_) => {}
+            Command::Follow(_)
+            | Command::Join
+            | Command::Add(_)
+            | Command::Admit { .. }
+            | Command::Refuse(_) => {}
         }
         Ok(Flow::Stay)
     }
@@ -263,6 +272,9 @@ impl<G> Member<G> {
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
             Arrival::Welcome(welcome) => cx.keep_own_welcome(welcome)?,
             Arrival::Commit { from, object } => return self.on_commit(cx, from, object),
+            Arrival::Elsewhere { sender, object_id, payload } => {
+                admission::on_newcomer(cx, &self.epoch, &mut self.carried, sender, object_id, payload)?;
+            }
             Arrival::Tree(_) => {}
         }
         Ok(Verdict::Open)
@@ -312,12 +324,14 @@ impl<G> Member<G> {
             }
             Timer::Audit => self.audit(cx),
             Timer::Hint => self.slot.on_hint(cx, &self.epoch),
+            Timer::Recover => self.on_recover(cx),
             Timer::JoinRetry
             | Timer::JoinDeadline
             | Timer::Leave
             | Timer::Subscribe
             | Timer::Publish
-            | Timer::Tree => {}
+            | Timer::Tree
+            | Timer::Erase => {}
         }
         Ok(Verdict::Open)
     }
@@ -362,29 +376,13 @@ impl<G> Member<G> {
             return self.rejoin(cx, RejoinReason::Replaced, false);
         }
         let left = self.carried.leaving.is_some();
-        let notice = if left { Notice::Left } else { Notice::Removed { epoch: self.epoch.slot() } };
+        let notice = if left { Notice::Left } else { Notice::Removed { epoch: self.epoch.shown_slot() } };
         self.end(cx, notice)
     }
 
     fn end<E: Engine<Group = G>>(&self, cx: &mut Context<E>, notice: Notice) -> Result<Flow<G>, Error> {
         self.epoch.keep_if_untold(cx)?;
         Ok(Flow::End(notice))
-    }
-
-    /// Leaves the present state behind and asks to be let in again: a fresh KeyPackage, whose sender's
-    /// stale leaf goes in the same commit.
-    fn rejoin<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        reason: RejoinReason,
-        fresh: bool,
-    ) -> Result<Flow<G>, Error> {
-        self.epoch.keep_if_untold(cx)?;
-        cx.stats.rejoins = cx.stats.rejoins.saturating_add(1);
-        // Whom the others let in meanwhile is not seen here: what waits is theirs.
-        self.carried.joiners.empty_room();
-        cx.deadlines.clear_phase();
-        Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, fresh } }))
     }
 
     pub(crate) fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {

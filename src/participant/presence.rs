@@ -31,6 +31,7 @@ impl<E: Engine> Context<E> {
         }
         self.subscribe(Interest::Track(self.tracks.welcome(&self.me)));
         self.subscribe(Interest::Namespace(self.tracks.key_package_namespace()));
+        self.listen_back();
     }
 
     /// Makes a KeyPackage with the next object id. It must be durable before it is

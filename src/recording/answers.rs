@@ -400,6 +400,22 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
+    fn seal(&self, group: &Self::Group, data: &[u8]) -> Result<Bytes, EngineError> {
+        let line = self.asked(of("seal", group), [data]);
+        self.answer(line, self.inner.seal(&group.inner, data), |message, line| {
+            let line = line.hex("payload", &message);
+            (message, line)
+        })
+    }
+
+    fn open(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        let line = self.asked(of("open", group), [&message[..]]);
+        self.judged(line, self.inner.open(&group.inner, now, message), |(leaf, data), line| {
+            let line = line.number("leaf", u64::from(leaf)).hex("data", &data);
+            ((leaf, data), line)
+        })
+    }
+
     fn export_secret(
         &self,
         group: &Self::Group,

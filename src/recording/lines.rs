@@ -20,6 +20,10 @@ pub(super) fn params(params: &GroupParams) -> Json {
         .text("mode", params.mode.name())
         .text("commit_tracks", params.commit_tracks.name())
         .flag("tree_objects", params.tree_objects);
+    let line = match params.epoch_base {
+        0 => line,
+        base => line.number("epoch_base", base),
+    };
     match &params.service_key_hash {
         Some(hash) => line.hex("service_key_hash", hash),
         None => line,
@@ -46,6 +50,12 @@ pub(super) fn header(engine: &str, config: &Config, secrets: Secrets, answers: O
             line = line.number("tree_threshold", n as u64);
         }
         Some(_) => {}
+    }
+    if config.follow_offers {
+        line = line.flag("follow_offers", true);
+    }
+    if !config.successor {
+        line = line.flag("successor", false);
     }
     let numbers = |named: Vec<(&str, u64)>| named.into_iter().fold(Json::new(), |l, (n, v)| l.number(n, v));
     let limits: Vec<_> = settings::limits(&config.limits).collect();
@@ -154,6 +164,7 @@ fn command(line: Json, command: &Command) -> Json {
         Command::Gone(who) => sender(line.text("command", "gone"), "sender", who),
         Command::Update => line.text("command", "update"),
         Command::Leave => line.text("command", "leave"),
+        Command::Follow(group) => line.text("command", "follow").hex("group", group.as_bytes()),
     }
 }
 

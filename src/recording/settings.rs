@@ -71,7 +71,7 @@ macro_rules! timers {
 }
 
 timers!(
-    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, audit_with_media, hint, lost_group,
+    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, keep, strand, leave, audit, audit_with_media, hint, lost_group,
     credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );

@@ -41,6 +41,10 @@ pub struct Inside {
     pub dead: bool,
     /// The service cannot be worked with.
     pub halted: bool,
+    /// The state of an epoch is kept that could not be gone on from.
+    pub kept: bool,
+    /// It is on the way to a successor.
+    pub recovers: bool,
     /// Own KeyPackages whose private keys are held.
     pub keys: usize,
     /// Welcomes kept for later.
@@ -52,6 +56,11 @@ pub struct Inside {
 }
 
 impl<E: Engine> Participant<E> {
+    /// What its epochs have more than MLS's.
+    pub fn epoch_base(&self) -> u64 {
+        self.cx.params.epoch_base
+    }
+
     /// Shows the parts of the state that invariants are about.
     pub fn inside(&self) -> Inside {
         let slot = self.member().map(|m| &m.slot);
@@ -61,7 +70,17 @@ impl<E: Engine> Participant<E> {
             _ => None,
         };
         let carried = self.state.carried();
+        let kept = matches!(&self.state, State::Joining(joining) if joining.kept.is_some());
+        let recovers = match &self.state {
+            State::Joining(joining) => {
+                joining.kept.as_ref().is_some_and(|kept| kept.recovery.is_on_its_way())
+            }
+            State::Creating(creating) => creating.is_founding(),
+            _ => false,
+        };
         Inside {
+            kept,
+            recovers,
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
@@ -113,7 +132,7 @@ impl<E: Engine> Participant<E> {
     /// Makes the pin of a commit of the present epoch that leads to `next`.
     pub fn pin_of(&self, commit: &Bytes, next: &Next<E::Group>) -> Option<Pin> {
         let hash = self.cx.engine.sha256(commit).ok()?;
-        self.cx.pin_of(hash, next, self.epoch()?.saturating_add(1)).ok()
+        self.cx.pin_of(hash, next, self.member()?.epoch.slot()).ok()
     }
 
     /// Returns what opens the slot after the present epoch.
@@ -256,7 +275,16 @@ impl<E: Engine> Participant<E> {
                 creating.attempts = 0;
                 creating.looking.iter_mut().for_each(new);
             }
-            State::Joining(joining) => joining.attempts = 0,
+            State::Joining(joining) => {
+                joining.attempts = 0;
+                if let Some(kept) = &mut joining.kept {
+                    kept.until = late;
+                    kept.slot.attempts = 0;
+                    (kept.slot.trials, kept.slot.verified) = (0, 0);
+                    kept.recovery.level();
+                    kept.slot.refused.clear();
+                }
+            }
             State::Member(member) => {
                 let slot = &mut member.slot;
                 let gives_way = !slot.candidates.is_empty() && slot.best_candidate().is_none();

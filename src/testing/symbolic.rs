@@ -30,6 +30,7 @@ mod message;
 mod mix;
 mod nonce;
 mod outside;
+mod sealed;
 mod wire;
 
 pub use self::engine::SymbolicEngine;

@@ -109,12 +109,15 @@ impl World {
             for timer in machine.armed() {
                 let fires = match timer {
                     Timer::Turn => {
-                        machine.epoch().is_some_and(|e| e < row.last()) || machine.inside().outbox.is_some()
+                        machine.epoch().is_some_and(|e| e < row.last())
+                            || machine.inside().outbox.is_some()
+                            || machine.epoch_base() > 0
                     }
                     Timer::Request | Timer::Confirm => true,
                     // What these bring, a delivery brings too, for publishes are not lost here.
                     Timer::ReadBack | Timer::Fetch | Timer::Audit => false,
                     Timer::JoinRetry => self.budget.rekeys > 0,
+                    Timer::Recover => row.recovers,
                     // Far longer than anything that is on its way; no effect on the group's state.
                     _ => false,
                 };
@@ -130,6 +133,8 @@ impl World {
                     }
                     Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),
                     Some(TrackKind::KeyPackage(of)) => of != *machine.sender_id(),
+                    // The word of a founder.
+                    None if row.recovers => object.track.name != *machine.sender_id().as_bytes(),
                     _ => false,
                 };
                 if useful && machine.phase() != Phase::Ended {

@@ -60,6 +60,8 @@ pub(crate) struct Row {
     pub(crate) no_key: bool,
     /// The service keeps no commits.
     pub(crate) keeps_no_commits: bool,
+    /// Members go over to a successor, in any order and whenever they like: turns are no bound.
+    pub(crate) recovers: bool,
 }
 
 impl Row {
@@ -86,6 +88,7 @@ impl Row {
             no_prev: false,
             no_key: false,
             keeps_no_commits: false,
+            recovers: false,
         }
     }
 
@@ -266,6 +269,10 @@ pub(crate) fn all() -> Vec<Row> {
             .attacked(|b| b.wrong_locks = 1)
             .flaw(Flaw::LockUnchecked)
             .expects(Breaks("AppliedIsPinned")),
+        Row { recovers: true, ..row("O5 the same as O4, and members go over to a successor", 2, 1) }
+            .attacked(|b| b.wrong_locks = 1),
+        Row { recovers: true, no_key: true, ..row("O6 an insider pins garbage", 2, 1) }
+            .attacked(|b| b.keyless = 1),
         // The other modes.
         row("F1 fenced, no faults", 2, 2).mode(Fenced),
         row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().late(1).restart().large(),

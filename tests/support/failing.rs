@@ -206,6 +206,16 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.open_leave(group, now, message)
     }
 
+    fn seal(&self, group: &E::Group, data: &[u8]) -> Result<Bytes, EngineError> {
+        self.plan.call("seal")?;
+        self.inner.seal(group, data)
+    }
+
+    fn open(&self, group: &E::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        self.plan.call("open")?;
+        self.inner.open(group, now, message)
+    }
+
     fn export_secret(
         &self,
         group: &E::Group,

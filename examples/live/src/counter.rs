@@ -25,7 +25,7 @@ use moq_mls::counter::http::{
 use moq_mls::counter::service::{Counter, ServiceCrypto};
 use moq_mls::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, Reason, receipt_message,
+    MAX_LOCK_ID, Reason, signed_message,
 };
 use moq_mls::tracks::GroupName;
 
@@ -236,8 +236,8 @@ impl Service {
     }
 
     fn sign(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        if let (Some(val), Some(pin)) = (val, &state.pin) {
-            state.receipt = self.crypto.sign(&receipt_message(id, val, pin));
+        if let Some(message) = val.and_then(|val| signed_message(id, val, state)) {
+            state.receipt = self.crypto.sign(&message);
         }
     }
 

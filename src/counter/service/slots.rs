@@ -183,6 +183,19 @@ impl Counter {
         sha256: impl Fn(&[u8]) -> [u8; 32],
     ) -> IncrementReply {
         let opened = request.key.is_some() || request.commit.is_some();
+        if let Some(hash) = request.counter.founding_hash().filter(|_| request.val.unwrap_or(self.next) == 0)
+        {
+            // Only who made the name up can begin with it: nobody else knows the key.
+            let fits = |key: &Bytes| key.len() == SLOT_KEY_LEN && sha256(key).starts_with(&hash);
+            return match (request.val, request.pin) {
+                (Some(val), Some(pin))
+                    if request.key.as_ref().is_some_and(fits) && request.commit.is_none() =>
+                {
+                    self.increment_pinned(request, val, pin, keep, sha256)
+                }
+                _ => IncrementReply::Error(Reason::Forbidden),
+            };
+        }
         match (request.val, request.pin) {
             // Nothing comes before slot 0: no lock to open, and no commit that made it.
             (Some(0), Some(_)) if opened => IncrementReply::Error(Reason::Malformed),

@@ -39,6 +39,24 @@ pub(crate) fn on_object<E: Engine>(
     Ok(())
 }
 
+/// Takes in an object of a KeyPackage track of the group before: newcomers look for the group there.
+pub(crate) fn on_newcomer<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+    sender: SenderId,
+    object_id: u64,
+    payload: Bytes,
+) -> Result<(), Error> {
+    match cx.engine.classify(&payload)? {
+        Ok(MessageKind::KeyPackage) => {
+            on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload)
+        }
+        // What its members told each other.
+        _ => Ok(()),
+    }
+}
+
 fn on_key_package<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,

@@ -29,7 +29,7 @@ pub(crate) fn arrive<E: Engine>(
         member.carried.joiners.leave_early_to_others(&cx.config.limits);
     }
     member.persist(cx);
-    let epoch = member.epoch.number;
+    let epoch = member.epoch.shown();
     cx.notify(Notice::Joined { epoch });
     cx.notify(Notice::Epoch { epoch, committer: None });
     match by {
@@ -91,6 +91,7 @@ pub(crate) fn resume<E: Engine>(cx: &mut Context<E>, member: &mut Member<E::Grou
     cx.set(Timer::Confirm, wait);
     member.epoch.publish_welcomes(cx)?;
     member.epoch.publish_unheard(cx)?;
+    cx.show_beacon();
     if member.carried.leaving.is_some() {
         cx.set(Timer::Leave, cx.config.timers.leave);
         member.ask_to_leave(cx)?;

@@ -27,6 +27,8 @@ pub(crate) struct Epoch<G> {
     /// `Engine::save` of `group`, made once per epoch.
     pub(crate) saved: Bytes,
     pub(crate) number: u64,
+    /// What is added to the number for the embedder and for key ids.
+    pub(crate) base: u64,
     pub(crate) context_hash: [u8; 32],
     pub(crate) leaf: u32,
     /// The pin of this epoch; `None` but in Pinned mode.
@@ -105,6 +107,7 @@ impl<G> Epoch<G> {
             group,
             saved,
             number: view.epoch,
+            base: view.params.map_or(0, |params| params.epoch_base),
             context_hash: view.context_hash,
             leaf: view.leaf,
             pin,
@@ -116,6 +119,16 @@ impl<G> Epoch<G> {
     /// The counter value that makes the next epoch. Epoch 2^64 - 1 has none; the engine refuses it.
     pub(crate) fn slot(&self) -> u64 {
         self.number.saturating_add(1)
+    }
+
+    /// Returns the epoch as the embedder and key ids have it: it grows from a group to its successor.
+    pub(crate) fn shown(&self) -> u64 {
+        self.base.saturating_add(self.number)
+    }
+
+    /// Returns the next epoch, as [`shown`](Self::shown).
+    pub(crate) fn shown_slot(&self) -> u64 {
+        self.base.saturating_add(self.slot())
     }
 
     /// Goes on to the next epoch.
@@ -147,13 +160,13 @@ impl<G> Epoch<G> {
 
     /// The secret that all track keys of this epoch follow from.
     pub(crate) fn secret<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Result<EpochSecret, Error> {
-        if let Some(passed) = cx.passed.of(self.number) {
+        if let Some(passed) = cx.passed.of(self.shown()) {
             return Ok(passed.clone());
         }
         let kdf = cx.engine.kdf();
         let group = cx.config.group.as_bytes();
         let master = cx.engine.export_secret(&self.group, EXPORTER_LABEL, group, kdf.hash_len())?;
-        let secret = EpochSecret::from_master(kdf, self.number, &master)?;
+        let secret = EpochSecret::from_master(kdf, self.shown(), &master)?;
         Ok(if cx.fresh.is(self.number) { secret } else { secret.resumed() })
     }
 
@@ -161,7 +174,7 @@ impl<G> Epoch<G> {
     /// polled, and MLS has no way back to it.
     pub(crate) fn keep_if_untold<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         let untold =
-            |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.number);
+            |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.shown());
         if cx.actions.iter().any(untold) {
             let secret = self.secret(cx)?;
             cx.passed.keep(secret);
@@ -186,7 +199,9 @@ impl<G> Epoch<G> {
                 None => welcome.clone(),
             };
             let object = cx.welcome_place(&payload)?;
-            cx.publish(cx.tracks.welcome(recipient), Location { group, object }, payload);
+            for track in cx.welcome_tracks(recipient) {
+                cx.publish(track, Location { group, object }, payload.clone());
+            }
         }
         Ok(())
     }
@@ -258,7 +273,7 @@ impl<G> Epoch<G> {
         epoch: u64,
         authenticator: &Bytes,
     ) -> Result<bool, Error> {
-        if epoch != self.number
+        if epoch != self.shown()
             || self.roster.of(&peer).is_none()
             || cx.engine.epoch_authenticator(&self.group)? == *authenticator
         {

@@ -42,7 +42,10 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         if let Some(fault) = is_no_commit(cx, epoch.number, &bytes)? {
             cx.fault(from, fault);
-            return Ok(Verdict::Open);
+            // A member can pin whatever it likes.
+            let pinned = self.decided.is_some();
+            let hash = pinned.then(|| cx.engine.sha256(&bytes)).transpose()?;
+            return Ok(hash.map_or(Verdict::Open, |hash| self.on_faulty(cx, epoch, &hash)));
         }
         let hash = cx.engine.sha256(&bytes)?;
         if self.outbox.as_ref().is_some_and(|o| o.pin.commit_hash() == hash) {
@@ -134,7 +137,7 @@ impl<G> Slot<G> {
         if self.decided.is_none_or(|pin| pin.commit_hash() != hash) {
             return Verdict::Open;
         }
-        cx.notify(Notice::FaultyCommit { epoch: epoch.number, commit_hash: *hash });
+        cx.notify(Notice::FaultyCommit { epoch: epoch.shown(), commit_hash: *hash });
         Verdict::Rejoin(RejoinReason::FaultyCommit)
     }
 
@@ -158,7 +161,9 @@ impl<G> Slot<G> {
         if let Some(at) = self.candidates.iter().position(|c| c.agrees_with(&pin)) {
             return Ok(self.apply_candidate(cx, at, Some(won)));
         }
-        let dead = own.is_some() || self.candidates.iter().any(|c| c.is_named_by(&pin));
+        let named = self.candidates.iter().find(|c| c.is_named_by(&pin)).map(|c| &c.trial.removed);
+        let removed = named.or(self.outbox.as_ref().filter(|_| own.is_some()).map(|o| &o.removed)).cloned();
+        let dead = removed.is_some();
         if !dead && self.decided == Some(pin) {
             // It is being looked for, at leisure.
             return Ok(Verdict::Open);
@@ -174,10 +179,12 @@ impl<G> Slot<G> {
         if dead {
             // Only who made the lock up can fill the next slot. Nobody may take the keys of this one for the group's.
             self.dead = true;
+            self.condemned = removed.unwrap_or_default();
             cx.deadlines.clear(Timer::Rejoin);
             cx.deadlines.clear(Timer::Fetch);
-            cx.notify(Notice::DeadSlot { epoch: epoch.slot() });
-            return Ok(Verdict::Open);
+            cx.notify(Notice::DeadSlot { epoch: epoch.shown_slot() });
+            let goes = cx.config.successor;
+            return Ok(if goes { Verdict::Rejoin(RejoinReason::WrongLock) } else { Verdict::Open });
         }
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
@@ -300,6 +307,7 @@ impl<G> Slot<G> {
             self.start_repair(cx, state.current);
         } else if state.current < slot {
             self.halt(cx, ServiceFault::Regressed { current: state.current });
+            self.doubt(cx)?;
         } else {
             self.back_off(cx);
         }

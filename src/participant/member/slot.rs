@@ -16,6 +16,7 @@ use crate::participant::member::epoch::{Epoch, NewEpoch};
 use crate::participant::roster::Roster;
 use crate::request::FetchId;
 use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.
@@ -65,6 +66,10 @@ pub(crate) struct Slot<G> {
     pub(crate) decided: Option<Pin>,
     /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch.
     pub(crate) dead: bool,
+    /// The leaves that the commit of a dead slot removes.
+    pub(crate) condemned: Vec<u32>,
+    /// When the service signed for the first time that it went back.
+    pub(crate) proved: Option<Timestamp>,
     /// This participant's increment decided the slot: it tells the others.
     pub(crate) tells: bool,
     /// How often in a row another held the lock.
@@ -167,6 +172,8 @@ impl<G> Slot<G> {
             step: Step::Idle,
             decided: None,
             dead: false,
+            condemned: Vec::new(),
+            proved: None,
             tells: false,
             conflicts: 0,
             halted: None,

@@ -115,6 +115,7 @@ impl MediaEndpoint {
                 self.rejoining = false;
             }
             Notice::Rejoining(_) => self.rejoining = true,
+            Notice::Resumed { .. } => self.rejoining = false,
             Notice::Epoch { epoch, .. } => {
                 self.note_epoch(now, &participant.epoch_keys(*epoch)?);
             }

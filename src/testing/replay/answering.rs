@@ -143,6 +143,7 @@ fn params(line: &Value) -> Read<Option<GroupParams>> {
         commit_tracks: policy(line)?,
         tree_objects: flag(line, "tree_objects")?,
         service_key_hash,
+        epoch_base: line.get("epoch_base").map_or(Ok(0), |_| number(line, "epoch_base"))?,
     }))
 }
 
@@ -319,6 +320,14 @@ impl Engine for AnsweringEngine {
 
     fn open_leave(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<u32> {
         self.judged("open_leave", |line| small(line, "leaf"))
+    }
+
+    fn seal(&self, _: &(), _: &[u8]) -> Result<Bytes, EngineError> {
+        self.answer("seal", |line| hex(line, "payload"))
+    }
+
+    fn open(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<(u32, Bytes)> {
+        self.judged("open", |line| Ok((small(line, "leaf")?, hex(line, "data")?)))
     }
 
     fn export_secret(&self, _: &(), _: &[u8], _: &[u8], _: usize) -> Result<Secret, EngineError> {

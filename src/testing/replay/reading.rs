@@ -237,6 +237,7 @@ pub(super) fn command(line: &Value) -> Result<Command, String> {
         "gone" => Command::Gone(who()?),
         "update" => Command::Update,
         "leave" => Command::Leave,
+        "follow" => Command::Follow(GroupName::new(hex(line, "group")?).map_err(|e| e.to_string())?),
         other => return Err(format!("unknown command {other:?}")),
     })
 }

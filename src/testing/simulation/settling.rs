@@ -73,7 +73,9 @@ impl<E: Engine> Run<'_, E> {
 
     /// Whether anybody who lives has a state of the group.
     fn is_held(&self) -> bool {
-        let holds = |p: &Participant<E>| p.phase() == Phase::Member || p.inside().genesis.is_some();
+        let holds = |p: &Participant<E>| {
+            p.phase() == Phase::Member || p.inside().genesis.is_some() || p.inside().recovers
+        };
         self.expected().iter().any(|who| self.net.peer(*who).is_some_and(holds))
     }
 

@@ -60,12 +60,12 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn write(&self, out: &mut Writer) {
+    pub(super) fn write(&self, out: &mut Writer) {
         out.bytes(&self.group_id);
         out.u64(self.epoch);
     }
 
-    fn read(from: &mut Reader) -> Result<Self, Rejection> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self { group_id: from.bytes()?, epoch: from.u64()? })
     }
 }

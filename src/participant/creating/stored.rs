@@ -1,11 +1,13 @@
-//! What of a creation survives a restart.
+//! What of creating survives a crash.
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::creating::{Creating, Genesis};
-use crate::participant::durable::{self, Tag, read_pin};
+use crate::participant::creating::Creating;
+use crate::participant::durable::{self, Tag};
+use crate::participant::genesis::Genesis;
+use crate::participant::stranded::Stranded;
 use crate::snapshot::{Reader, Writer};
 
 impl<G> Creating<G> {
@@ -15,11 +17,10 @@ impl<G> Creating<G> {
 
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
-        out.option(self.genesis.as_ref(), |out, genesis| {
-            out.shared(&genesis.saved);
-            out.bytes(genesis.pin.as_bytes());
-        });
+        out.option(self.genesis.as_ref(), |out, genesis| genesis.write(out));
         out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
+        out.option(self.founding_key.as_ref(), |out, key| out.bytes(key.as_bytes()));
+        out.option(self.kept.as_ref(), |out, kept| kept.write(out));
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -28,13 +29,10 @@ impl<G> Creating<G> {
         carried: Carried,
         from: &mut Reader,
     ) -> Result<Self, Error> {
-        let genesis = match from.option(|from| Ok((from.secret()?.into_shared(), read_pin(from)?)))? {
-            Some((saved, pin)) => {
-                let group = cx.engine.load(&saved)?;
-                Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })
-            }
-            None => None,
-        };
-        Ok(Self { genesis, lock_id: from.option(Reader::bytes)?, ..Self::new(carried) })
+        let genesis = Genesis::read(cx, from)?;
+        let lock_id = from.option(Reader::bytes)?;
+        let founding_key = from.option(Reader::secret)?;
+        let kept = Stranded::read_option(cx, from)?;
+        Ok(Self { genesis, lock_id, founding_key, kept, ..Self::new(carried) })
     }
 }
