@@ -39,7 +39,8 @@
 //!   [`Access::may_create`]. Slot 0 of a successor's name ([`GroupName::successor`]) is for whoever has the key that the
 //!   name is a hash of, and for nobody else: the increment carries it as `key`.
 //! - **Signed states.** Who asks for the lock of a value from [`FIRST_NONCE`](crate::counter::FIRST_NONCE) on gets the
-//!   counter's state with a signature over it ([`state_message`](crate::counter::state_message)).
+//!   counter's state with a signature over it ([`state_message`](crate::counter::state_message)). A value that carries
+//!   a time ([`FIRST_DATED`](crate::counter::FIRST_DATED)) is signed at about that time only.
 //!
 //! A draft client sends neither values nor pins and is served as the draft says:
 //!
@@ -152,7 +153,7 @@ impl<C: ServiceCrypto> CounterService<C> {
             }
         });
         if let LockReply::CounterError(state) = &mut reply {
-            self.add_receipt(id, Some(val), state);
+            self.add_receipt(now, id, Some(val), state);
         }
         reply
     }
@@ -192,10 +193,10 @@ impl<C: ServiceCrypto> CounterService<C> {
         self.counters.shed(&self.config);
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
-                self.add_receipt(id, request.val, state);
+                self.add_receipt(now, id, request.val, state);
             }
             IncrementReply::WrongKey(state) => {
-                self.add_receipt(id, request.val.and_then(|val| val.checked_sub(1)), state);
+                self.add_receipt(now, id, request.val.and_then(|val| val.checked_sub(1)), state);
             }
             IncrementReply::Error(_) => {}
         }
@@ -210,7 +211,8 @@ impl<C: ServiceCrypto> CounterService<C> {
             None => Counter::new().commit(val),
         };
         if let CommitReply::Found { state, .. } | CommitReply::CounterError(state) = &mut reply {
-            self.add_receipt(id, Some(val), state);
+            // No value that carries a time is a slot.
+            self.add_receipt(Timestamp::default(), id, Some(val), state);
         }
         reply
     }
@@ -294,8 +296,8 @@ impl<C: ServiceCrypto> CounterService<C> {
         room
     }
 
-    fn add_receipt(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        let Some(message) = val.and_then(|val| signed_message(id, val, state)) else { return };
+    fn add_receipt(&self, now: Timestamp, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
+        let Some(message) = val.and_then(|val| signed_message(id, val, state, now)) else { return };
         state.receipt = self.crypto.sign(&message).filter(|receipt| receipt.len() <= MAX_RECEIPT);
     }
 }

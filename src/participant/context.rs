@@ -49,6 +49,8 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) signs_since: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
     pub(crate) hinted: Option<Timestamp>,
+    /// The date of the newest signed state that was taken in.
+    pub(crate) told: Option<Timestamp>,
     /// When the service last said that the group is where this participant is.
     pub(crate) confirmed: Option<Timestamp>,
     pub(crate) moved: Moved,
@@ -87,6 +89,7 @@ impl<E: Engine> Context<E> {
             alarms: Alarms::default(),
             signs_since: None,
             hinted: None,
+            told: None,
             confirmed: None,
             moved,
         })

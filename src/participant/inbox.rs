@@ -67,8 +67,8 @@ impl<E: Engine> Context<E> {
             Event::PeerAuthenticator { peer, epoch, authenticator } => {
                 Some(Input::Authenticator { peer, epoch, authenticator })
             }
-            Event::MediaOpened { peer, epoch } => Some(Input::MediaOpened { peer, epoch }),
-            Event::MediaAhead { epoch } => Some(Input::MediaAhead { epoch }),
+            Event::MediaOpened { peer, epoch } => Some(Input::Media { opened: Some(peer), epoch }),
+            Event::MediaAhead { epoch } => Some(Input::Media { opened: None, epoch }),
             Event::Timer => return None,
         };
         if input.is_none() && !asked.is_some_and(|id| self.requests.is_abandoned(id)) {

@@ -36,11 +36,9 @@ pub(crate) enum Input {
         epoch: u64,
         authenticator: Bytes,
     },
-    MediaOpened {
-        peer: SenderId,
-        epoch: u64,
-    },
-    MediaAhead {
+    /// Media under that epoch's key id; whose, if it was opened.
+    Media {
+        opened: Option<SenderId>,
         epoch: u64,
     },
     Timer(Timer),

@@ -91,6 +91,9 @@ impl<G> Member<G> {
             Input::Locked(LockPurpose::Attest(nonce), reply) => {
                 self.slot.on_attested(cx, &self.epoch, nonce, reply)
             }
+            Input::Locked(LockPurpose::Audit(val), Ok(LockReply::CounterError(state))) => {
+                self.on_audited(cx, val, &state)?
+            }
             Input::CommitRead(slot, reply) if slot == self.epoch.slot() => {
                 self.slot.on_commit_read(cx, &self.epoch, reply)?
             }
@@ -108,14 +111,8 @@ impl<G> Member<G> {
                     false => Verdict::Open,
                 }
             }
-            Input::MediaOpened { peer, epoch } => {
-                self.on_media(cx, &peer, epoch);
-                Verdict::Open
-            }
-            Input::MediaAhead { epoch } => {
-                if epoch > self.epoch.number {
-                    cx.hint();
-                }
+            Input::Media { opened, epoch } => {
+                self.on_media(cx, opened.as_ref(), epoch);
                 Verdict::Open
             }
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
@@ -290,6 +287,9 @@ impl<G> Member<G> {
         if group < now {
             self.epoch.on_past_object(cx, &object);
         } else if group == now {
+            if object.location.object % 2 == 1 && self.takes_state(cx, from.as_ref(), &object) {
+                return Ok(Verdict::Open);
+            }
             return self.slot.on_object(cx, &self.epoch, from, object);
         } else if group - now > cx.config.limits.future_epochs {
             cx.fault(from, Fault::WrongEpoch);
@@ -322,7 +322,7 @@ impl<G> Member<G> {
                 admission::expire(cx, &mut self.carried.joiners);
                 self.epoch.check_credentials(cx);
             }
-            Timer::Audit => self.audit(cx),
+            Timer::Audit => self.audit(cx)?,
             Timer::Hint => self.slot.on_hint(cx, &self.epoch),
             Timer::Recover => self.on_recover(cx),
             Timer::JoinRetry

@@ -21,6 +21,8 @@ pub(crate) enum LockPurpose {
     Progress(u64),
     /// Where does the counter stand, signed? The value is one that nobody can foresee.
     Attest(u64),
+    /// The same for all members: the value carries the time.
+    Audit(u64),
 }
 
 impl LockPurpose {
@@ -32,7 +34,8 @@ impl LockPurpose {
             | Self::Slot(value)
             | Self::Repair(value)
             | Self::Progress(value)
-            | Self::Attest(value) => value,
+            | Self::Attest(value)
+            | Self::Audit(value) => value,
         }
     }
 }

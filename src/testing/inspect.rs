@@ -261,7 +261,7 @@ impl<E: Engine> Participant<E> {
         cx.deadlines.level(late);
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
-        (cx.hinted, cx.confirmed, cx.signs_since) = (None, None, None);
+        (cx.hinted, cx.told, cx.confirmed, cx.signs_since) = (None, None, None, None);
         cx.alarms = Default::default();
         cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);

@@ -175,7 +175,7 @@ impl Service {
         })?;
         let mut reply = reply.context("the store ran nothing")?;
         if let LockReply::CounterError(state) = &mut reply {
-            self.sign(&request.counter, Some(request.val), state);
+            self.sign(now, &request.counter, Some(request.val), state);
         }
         Ok(reply)
     }
@@ -211,11 +211,11 @@ impl Service {
         let mut reply = reply.context("the store ran nothing")?;
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
-                self.sign(&request.counter, request.val, state);
+                self.sign(now, &request.counter, request.val, state);
             }
             IncrementReply::WrongKey(state) => {
                 self.wrong_keys.allow(now, &client.source);
-                self.sign(&request.counter, request.val.and_then(|val| val.checked_sub(1)), state);
+                self.sign(now, &request.counter, request.val.and_then(|val| val.checked_sub(1)), state);
             }
             _ => {}
         }
@@ -227,7 +227,7 @@ impl Service {
         // The counter has no commits with it: what it says is the state alone.
         let mut reply = counter.commit(request.val);
         if let CommitReply::CounterError(state) = &mut reply {
-            self.sign(&request.counter, Some(request.val), state);
+            self.sign(now, &request.counter, Some(request.val), state);
         }
         Ok(match (reply, commit) {
             (CommitReply::CounterError(state), Some(commit)) => CommitReply::Found { state, commit },
@@ -235,8 +235,8 @@ impl Service {
         })
     }
 
-    fn sign(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        if let Some(message) = val.and_then(|val| signed_message(id, val, state)) {
+    fn sign(&self, now: Timestamp, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
+        if let Some(message) = val.and_then(|val| signed_message(id, val, state, now)) {
             state.receipt = self.crypto.sign(&message);
         }
     }

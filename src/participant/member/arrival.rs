@@ -42,6 +42,9 @@ pub(crate) fn arrive<E: Engine>(
             }));
         }
         By::Welcome(counter) => {
+            if counter.is_none() {
+                member.audit_soon(cx);
+            }
             // Let in once more on the way out, it goes on leaving.
             let counter = counter.map(Input::Counter);
             cx.first(std::iter::once(Input::LeaveAgain).chain(counter));

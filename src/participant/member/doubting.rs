@@ -3,7 +3,7 @@
 //! Without a key of the service its word proves nothing, and neither does silence.
 
 use crate::action::Timer;
-use crate::counter::{FIRST_NONCE, LockReply, state_message};
+use crate::counter::{FIRST_DATED, FIRST_NONCE, LockReply, state_message};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::RejoinReason;
@@ -25,7 +25,7 @@ impl<G> Slot<G> {
     pub(crate) fn doubt<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         let waits = self.proved.is_some_and(|at| cx.now.since(at) < cx.config.timers.strand);
         if cx.takes_proof() && !waits && !cx.requests.is_attesting() {
-            let nonce = cx.engine.random()? | FIRST_NONCE;
+            let nonce = FIRST_NONCE | (cx.engine.random()? % (FIRST_DATED - FIRST_NONCE));
             cx.ask_lock(LockPurpose::Attest(nonce));
         }
         Ok(())

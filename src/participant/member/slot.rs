@@ -57,6 +57,8 @@ pub(crate) struct Slot<G> {
     pub(crate) refused: BTreeSet<[u8; 32]>,
     /// Receipts verified.
     pub(crate) verified: usize,
+    /// Signed states that did not verify.
+    pub(crate) doubted: usize,
     /// Receipts that came before their commits, oldest first.
     pub(crate) receipts: Vec<ReceiptObject>,
     /// The own commit. There is never a second one.
@@ -167,6 +169,7 @@ impl<G> Slot<G> {
             trials: 0,
             refused: BTreeSet::new(),
             verified: 0,
+            doubted: 0,
             receipts: Vec::new(),
             outbox: None,
             step: Step::Idle,

@@ -19,7 +19,7 @@ use crate::participant::member::slot::{Slot, Verdict};
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
-const MOST_TURNS: usize = 8;
+pub(crate) const MOST_TURNS: usize = 8;
 
 /// One commit's content.
 pub(crate) struct Work {
@@ -102,7 +102,7 @@ impl<E: Engine> Context<E> {
 }
 
 /// How many members go before this one.
-fn turns<G>(epoch: &Epoch<G>) -> usize {
+pub(crate) fn turns<G>(epoch: &Epoch<G>) -> usize {
     let members = epoch.roster.len().max(1);
     let first = usize::try_from(epoch.number % members as u64).unwrap_or(0);
     let rank = epoch.roster.rank(epoch.leaf);
