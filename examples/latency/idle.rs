@@ -23,13 +23,13 @@ pub(crate) struct Idle {
     pub(crate) per_epoch: u64,
 }
 
-/// Measures a group of a thousand, one of whom speaks if there is `media`.
+/// Measures a group of a thousand, two of whom speak if there is `media`: who speaks alone hears nobody.
 pub(crate) fn idle(setting: &Setting, media: bool) -> Idle {
     let mut net = network(setting, Ways::even(RTT), 0).quiet();
     if media {
         let mut config = MediaConfig::default();
         config.interval = Duration::from_secs(2);
-        config.speakers = 1;
+        config.speakers = 2;
         net.enable_media(config, 0);
     }
     let all: Vec<usize> = (0..MEMBERS).map(|_| join(&mut net, setting, 0)).collect();
