@@ -8,14 +8,16 @@ use bytes::Bytes;
 use mls_rs::Client;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Notice, Recovery, RejoinReason, ServiceFault};
+use moq_mls::codec::pinned::WelcomeObject;
 use moq_mls::counter::service::{Counter, Slot};
 use moq_mls::counter::{IncrementReply, IncrementRequest, Pin, Reason, slot_lock_message};
+use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use moq_mls::{Action, Admission, Command, Config, Phase};
-use support::attackers::{Rogue, commits, increment, put};
-use support::engines::{BasicConfig, TestEngine, basic_client};
+use support::attackers::{Rogue, commits, increment, newest, put};
+use support::engines::{BasicConfig, TestEngine, basic_client, engine};
 use support::{Steps, World, config, group};
 
 const MINUTE: u64 = 60_000;
@@ -464,4 +466,35 @@ fn a_founder_whom_nobody_hears_in_time_goes_to_the_next() {
     room.world.carriage_mut().hold(|_| false);
     room.world.run(3 * MINUTE);
     met(&room, &[0, 1, 2, 3]);
+}
+
+/// Anybody can make up a successor and let a newcomer in to it: one that leads nowhere is left again.
+#[test]
+fn who_followed_an_offer_for_nothing_comes_back() {
+    let mut room = Room::new(1);
+    let params = room.world.machine(0).params();
+    room.world.crash(0);
+    room.config.follow_offers = true;
+    let newcomer = room.enter("newcomer");
+    let tracks = room.world.machine(newcomer).tracks().clone();
+    let id = room.world.id(newcomer);
+    let mut mallory = engine("mallory");
+    let now = room.world.now();
+    let name = group().successor([7; 16]).unwrap();
+    let params = GroupParams { epoch_base: 1 << 46, ..params };
+    let made_up = mallory.create(now, &name, &params, 0).unwrap();
+    let key = newest(&room.world, &tracks.key_package(&id)).1;
+    let built = mallory.build(&made_up, now, &[key], &[]).unwrap().unwrap();
+    let pin = Pin::new([1; 32], built.next.context_hash, [2; 32]);
+    let welcome = WelcomeObject { pin, receipt: None, welcome: built.welcomes[0].1.clone() };
+    put(&mut room.world, &tracks.welcome(&id), 1, 7, welcome.encode());
+    assert_eq!(room.world.machine(newcomer).tracks().group(), &name);
+    room.restart(newcomer);
+    assert_eq!(room.world.machine(newcomer).tracks().group(), &name);
+    room.world.run(MINUTE);
+    assert_eq!(room.world.machine(newcomer).tracks().group(), &group());
+    // The one who holds the group is back, and lets it in.
+    room.restart(0);
+    room.world.run(MINUTE);
+    room.world.agree(&[0, newcomer]);
 }

@@ -126,6 +126,7 @@ impl<G> Joining<G> {
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: self.counter });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+                self.turn_back(cx)?;
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
             Input::Timer(Timer::Erase) => self.erase(cx)?,

@@ -71,4 +71,14 @@ impl<G> Joining<G> {
         }
         Ok(Flow::Stay)
     }
+
+    /// The successor that was offered did not let this participant in: looks again where the group was.
+    pub(super) fn turn_back<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        if !std::mem::take(&mut self.accepted) {
+            return Ok(());
+        }
+        cx.go_home();
+        self.begin_elsewhere(cx);
+        self.fresh_key_package(cx)
+    }
 }
