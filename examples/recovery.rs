@@ -136,8 +136,8 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
     let (mut room, group) = meeting(options, seed)?;
     let insider = options.members;
     let honest: Vec<usize> = (0..insider).collect();
-    let before = room.agreement(&(0..=insider).collect::<Vec<_>>())?.epoch;
-    let began = room.now();
+    let mut before = room.agreement(&(0..=insider).collect::<Vec<_>>())?.epoch;
+    let mut began = room.now();
     match kind {
         Kind::Withheld => {
             let object = commit(&room, insider)?;
@@ -169,6 +169,8 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
             if !room.run_until(PATIENCE, on) {
                 return Err("no update".into());
             }
+            let slot = before.saturating_add(1);
+            (before, began) = (room.agreement(&everyone)?.epoch, room.now());
             let now = room.now();
             room.reset_counter();
             room.counter_mut().insert(now, &group, old);
@@ -176,7 +178,7 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
             if matches!(kind, Kind::ServiceReplaced) {
                 let commit = Bytes::from_static(b"another way");
                 let mut request = IncrementRequest::draft(group.clone());
-                request.val = Some(before.saturating_add(1));
+                request.val = Some(slot);
                 request.pin = Some(Pin::new(sha256(&commit), [1; 32], [2; 32]));
                 (request.prev, request.key, request.commit) = (newest, Some(key), Some(commit));
                 if !matches!(room.counter_mut().increment(now, &request), IncrementReply::Ok(_)) {

@@ -8,14 +8,16 @@ use bytes::Bytes;
 use mls_rs::Client;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Notice, Recovery, RejoinReason, ServiceFault};
+use moq_mls::codec::pinned::WelcomeObject;
 use moq_mls::counter::service::{Counter, Slot};
 use moq_mls::counter::{IncrementReply, IncrementRequest, Pin, Reason, slot_lock_message};
+use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use moq_mls::{Action, Admission, Command, Config, Phase};
-use support::attackers::{Rogue, commits, increment, put};
-use support::engines::{BasicConfig, TestEngine, basic_client};
+use support::attackers::{Rogue, commits, increment, newest, put};
+use support::engines::{BasicConfig, TestEngine, basic_client, engine};
 use support::{Steps, World, config, group};
 
 const MINUTE: u64 = 60_000;
@@ -305,10 +307,10 @@ fn the_members_of_the_last_epoch_are_let_in_without_asking() {
 }
 
 /// The service is put back to an earlier state, and signs what it says.
-fn put_back(room: &mut Room) -> (Counter, Option<Bytes>) {
+fn put_back(room: &mut Room, epochs: u32) -> (Counter, Option<Bytes>) {
     let old = room.world.counter().get(&group()).unwrap().clone();
     let key = room.world.machine(0).slot_key();
-    for _ in 0..2 {
+    for _ in 0..epochs {
         room.world.tell(0, Command::Update);
         room.world.run(5000);
     }
@@ -319,22 +321,24 @@ fn put_back(room: &mut Room) -> (Counter, Option<Bytes>) {
 
 #[test]
 fn members_meet_in_a_successor_when_a_service_signs_that_it_went_back() {
-    let mut room = Room::signed(3);
-    put_back(&mut room);
-    room.world.run(MINUTE);
-    assert!(room.phases().iter().all(|phase| *phase == Phase::Member), "once proves nothing");
-    room.world.run(4 * MINUTE);
-    met(&room, &[0, 1, 2]);
-    assert_eq!(room.told(0, &Notice::Rejoining(RejoinReason::ServiceRegressed)), 1);
+    for epochs in [1, 2] {
+        let mut room = Room::signed(3);
+        put_back(&mut room, epochs);
+        room.world.run(MINUTE);
+        assert!(room.phases().iter().all(|phase| *phase == Phase::Member), "once proves nothing");
+        room.world.run(4 * MINUTE);
+        met(&room, &[0, 1, 2]);
+        assert_eq!(room.told(0, &Notice::Rejoining(RejoinReason::ServiceRegressed)), 1);
+    }
 }
 
 #[test]
 fn members_meet_in_a_successor_when_a_service_signs_another_lineage() {
     let mut room = Room::signed(3);
-    let (old, key) = put_back(&mut room);
+    let (old, key) = put_back(&mut room, 2);
     // Somebody who was a member then goes another way.
     let Slot::Pinned(prev) = old.slot(old.next() - 1) else { panic!("no pin") };
-    for slot in [old.next(), old.next() + 1, old.next() + 2] {
+    for slot in [old.next(), old.next() + 1] {
         let newest = room.world.counter().get(&group()).unwrap().slot(slot - 1);
         let commit = Bytes::from(format!("commit {slot}"));
         let lock = |slot: u64| sha256(&slot_lock_message(&group(), slot, &sha256(&slot.to_be_bytes())));
@@ -357,13 +361,13 @@ fn members_meet_in_a_successor_when_a_service_signs_another_lineage() {
 #[test]
 fn the_word_of_a_service_that_does_not_sign_proves_nothing() {
     let mut room = Room::new(3);
-    put_back(&mut room);
+    put_back(&mut room, 2);
     room.world.run(20 * MINUTE);
     stays(&room);
     assert!(room.phases().iter().all(|phase| *phase == Phase::Member));
     // Somebody between them and the service drops the signatures.
     let mut room = Room::signed(3);
-    put_back(&mut room);
+    put_back(&mut room, 2);
     room.world.set_receipts(moq_mls::testing::faults::Receipts::default());
     let now = room.world.now();
     room.world.counter_mut().insert(now, &group(), Counter::new());
@@ -464,4 +468,35 @@ fn a_founder_whom_nobody_hears_in_time_goes_to_the_next() {
     room.world.carriage_mut().hold(|_| false);
     room.world.run(3 * MINUTE);
     met(&room, &[0, 1, 2, 3]);
+}
+
+/// Anybody can make up a successor and let a newcomer in to it: one that leads nowhere is left again.
+#[test]
+fn who_followed_an_offer_for_nothing_comes_back() {
+    let mut room = Room::new(1);
+    let params = room.world.machine(0).params();
+    room.world.crash(0);
+    room.config.follow_offers = true;
+    let newcomer = room.enter("newcomer");
+    let tracks = room.world.machine(newcomer).tracks().clone();
+    let id = room.world.id(newcomer);
+    let mut mallory = engine("mallory");
+    let now = room.world.now();
+    let name = group().successor([7; 16]).unwrap();
+    let params = GroupParams { epoch_base: 1 << 46, ..params };
+    let made_up = mallory.create(now, &name, &params, 0).unwrap();
+    let key = newest(&room.world, &tracks.key_package(&id)).1;
+    let built = mallory.build(&made_up, now, &[key], &[]).unwrap().unwrap();
+    let pin = Pin::new([1; 32], built.next.context_hash, [2; 32]);
+    let welcome = WelcomeObject { pin, receipt: None, welcome: built.welcomes[0].1.clone() };
+    put(&mut room.world, &tracks.welcome(&id), 1, 7, welcome.encode());
+    assert_eq!(room.world.machine(newcomer).tracks().group(), &name);
+    room.restart(newcomer);
+    assert_eq!(room.world.machine(newcomer).tracks().group(), &name);
+    room.world.run(MINUTE);
+    assert_eq!(room.world.machine(newcomer).tracks().group(), &group());
+    // The one who holds the group is back, and lets it in.
+    room.restart(0);
+    room.world.run(MINUTE);
+    room.world.agree(&[0, newcomer]);
 }

@@ -25,7 +25,7 @@ use crate::participant::requests::LockPurpose;
 use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::SenderId;
+use crate::tracks::{GroupName, SenderId};
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -45,6 +45,8 @@ pub(crate) struct Joining<G> {
     offers: Vec<Offer>,
     /// It went over to one of them.
     pub(crate) accepted: bool,
+    /// Those that it left again.
+    left: Vec<GroupName>,
 }
 
 /// What is told once: anybody can bring it about again and again.
@@ -67,6 +69,7 @@ impl<G> Joining<G> {
             told: Told::default(),
             offers: Vec::new(),
             accepted: false,
+            left: Vec::new(),
         }
     }
 
@@ -126,6 +129,7 @@ impl<G> Joining<G> {
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: self.counter });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+                self.turn_back(cx)?;
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
             Input::Timer(Timer::Erase) => self.erase(cx)?,

@@ -20,7 +20,7 @@ mod turnover;
 use self::epoch::{Epoch, NewEpoch, Turnover};
 use self::slot::{Slot, Step, Verdict};
 use crate::action::Timer;
-use crate::counter::LockReply;
+use crate::counter::{CounterState, LockReply};
 use crate::engine::{Engine, Member as GroupMember};
 use crate::error::Error;
 use crate::event::Command;
@@ -87,6 +87,14 @@ impl<G> Member<G> {
                 } else {
                     self.slot.on_news(cx, &self.epoch, &state)?
                 }
+            }
+            // The lock of our own epoch's slot is to be had: the service went back to just before it.
+            Input::Locked(
+                LockPurpose::Slot(current),
+                Ok(LockReply::Ok { .. } | LockReply::Conflict { .. }),
+            ) if cx.rules.pins && current == self.epoch.number => {
+                let state = CounterState { current, pin: None, receipt: None, pin_forgotten: false };
+                self.slot.on_news(cx, &self.epoch, &state)?
             }
             Input::Locked(LockPurpose::Attest(nonce), reply) => {
                 self.slot.on_attested(cx, &self.epoch, nonce, reply)

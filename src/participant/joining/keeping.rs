@@ -125,6 +125,7 @@ impl<G> Joining<G> {
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
         out.option(self.kept.as_ref(), |out, kept| kept.write(out));
+        out.u8(u8::from(self.accepted));
     }
 
     /// Reads what [`write`](Self::write) wrote.
@@ -135,6 +136,7 @@ impl<G> Joining<G> {
     ) -> Result<Self, Error> {
         let mut this = Self::new(carried, Trees::default(), None);
         this.kept = Stranded::read_option(cx, from)?;
+        this.accepted = from.bool()?;
         Ok(this)
     }
 }

@@ -23,7 +23,8 @@ impl<G> Joining<G> {
         welcome: &Bytes,
         info: &WelcomeInfo,
     ) -> Result<Flow<G>, Error> {
-        let Some(offer) = Offer::of(cx, payload, info).filter(|_| self.kept.is_none()) else {
+        let welcome_to = Offer::of(cx, payload, info).filter(|_| self.kept.is_none());
+        let Some(offer) = welcome_to.filter(|offer| !self.left.contains(&offer.group)) else {
             cx.fault(None, Fault::WrongGroup);
             return Ok(Flow::Stay);
         };
@@ -70,5 +71,19 @@ impl<G> Joining<G> {
             }
         }
         Ok(Flow::Stay)
+    }
+
+    /// The successor that was offered did not let this participant in: looks again where the group was.
+    pub(super) fn turn_back<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        if !std::mem::take(&mut self.accepted) {
+            return Ok(());
+        }
+        if self.left.len() >= MOST_OFFERS {
+            self.left.remove(0);
+        }
+        self.left.push(cx.config.group.clone());
+        cx.go_home();
+        self.begin_elsewhere(cx);
+        self.fresh_key_package(cx)
     }
 }

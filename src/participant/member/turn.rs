@@ -130,7 +130,8 @@ fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carri
     let timers = &cx.config.timers;
     let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
     let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
-    if until <= cx.now || carried.intents.are_urgent() || full {
+    // What waits for no turn waits for no crowd either: it would be due at once, again and again.
+    if until <= cx.now || carried.intents.are_urgent() || full || is_alone_with_work(carried) {
         return false;
     }
     let wait = delay(cx, epoch);
