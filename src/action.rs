@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
-pub use crate::notice::{Fault, Hold, Notice, Refusal, RejoinReason, ServiceFault};
+pub use crate::notice::{ClockError, ClockWitness, Fault, Hold, Notice, Refusal, RejoinReason, ServiceFault};
 pub use crate::request::{
     CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
 };
@@ -121,4 +121,6 @@ pub enum Timer {
     Tree,
     /// Look into signs that the group went on.
     Hint,
+    /// Ask the service what it asked not to be asked until now.
+    Service,
 }

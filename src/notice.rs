@@ -1,5 +1,7 @@
 //! Everything a participant tells the embedder.
 
+use std::time::Duration;
+
 use crate::counter::Reason;
 use crate::engine::{Credential, GroupParams};
 use crate::tracks::SenderId;
@@ -121,6 +123,16 @@ pub enum Notice {
         /// How many came in all.
         total: u64,
     },
+    /// This participant's clock is off, and lifetimes are not judged by it alone any more, or it is right again. Told
+    /// once, and once more when it has changed by an hour; once in a minute at most.
+    ClockSkew {
+        /// Which way.
+        error: ClockError,
+        /// How far; of [`ClockWitness::Peers`], at least so far.
+        by: Duration,
+        /// Who says so.
+        told_by: ClockWitness,
+    },
     /// A peer or a relay sent something wrong. It was dropped and counted in
     /// [`Stats`](crate::Stats).
     PeerFault {
@@ -163,6 +175,29 @@ pub enum RejoinReason {
     Fork,
     /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf.
     Replaced,
+}
+
+/// How the own clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClockError {
+    /// It is right, within a few minutes.
+    None,
+    /// It is slow, or stood still while the machine slept.
+    Behind,
+    /// It is fast.
+    Ahead,
+}
+
+/// Who says that the own clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClockWitness {
+    /// The counter service ([`Event::ServiceTime`](crate::Event::ServiceTime)): lifetimes are judged by its time.
+    Service,
+    /// KeyPackages of several senders, which come from the future. They may be made up, so nothing else follows. A
+    /// clock that is ahead is not noticed so: what looks old may be a replay.
+    Peers,
 }
 
 /// What is wrong with the counter service.

@@ -145,7 +145,7 @@ impl<G> Creating<G> {
             cx.fault(Some(sender), fault);
             return Ok(());
         }
-        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(|info| info.claim() == claim)
+        if cx.engine.inspect_key_package(cx.time_of_day(), &payload)?.is_ok_and(|info| info.claim() == claim)
             && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);
@@ -274,7 +274,7 @@ impl<G> Creating<G> {
             return Ok(());
         }
         let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
-        let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
+        let group = cx.engine.create(cx.time_of_day(), &cx.config.group, &cx.params, object_id)?;
         let view = cx.engine.view(&group)?;
         let lock = if cx.rules.pins { cx.slot_lock(&group, 0)? } else { [0; 32] };
         let pin = Pin::genesis(view.context_hash, lock);

@@ -60,6 +60,14 @@ impl<E: Engine> Context<E> {
             Event::PeerAuthenticator { peer, epoch, authenticator } => {
                 Some(Input::Authenticator { peer, epoch, authenticator })
             }
+            Event::ServiceTime(at) => {
+                self.on_service_time(at);
+                return None;
+            }
+            Event::RetryAfter(wait) => {
+                self.spare_service(wait);
+                return None;
+            }
             Event::Timer => return None,
         };
         if input.is_none() {

@@ -124,7 +124,7 @@ impl Joining {
             cx.fault(Some(sender), fault);
             return Ok(());
         }
-        if cx.engine.inspect_key_package(cx.now, payload)?.is_ok_and(|info| info.claim() == claim)
+        if cx.engine.inspect_key_package(cx.time_of_day(), payload)?.is_ok_and(|info| info.claim() == claim)
             && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);
@@ -310,7 +310,7 @@ impl Joining {
                 return Ok(Flow::Stay);
             }
         };
-        let joined = match cx.engine.join(cx.now, &waiting.welcome, &key, tree.as_ref())? {
+        let joined = match cx.engine.join(cx.time_of_day(), &waiting.welcome, &key, tree.as_ref())? {
             // The group is ours from here on, and what fails on it is no fault of the Welcome.
             Ok(group) => Some((cx.engine.view(&group)?, cx.engine.save(&group)?, group)),
             Err(_) => None,

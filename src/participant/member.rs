@@ -305,6 +305,7 @@ impl<G> Member<G> {
             | Timer::Leave
             | Timer::Subscribe
             | Timer::Publish
+            | Timer::Service
             | Timer::Tree => {}
         }
         Ok(Verdict::Open)

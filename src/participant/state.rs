@@ -57,6 +57,10 @@ impl<G> State<G> {
                 cx.publish_again();
                 return Ok(());
             }
+            Input::Timer(Timer::Service) => {
+                cx.end_pause();
+                return Ok(());
+            }
             input => input,
         };
         let flow = match self {

@@ -226,6 +226,8 @@ pub(super) fn event(now: Timestamp, event: &Event, token: impl Fn(&[u8]) -> Vec<
                 .number("epoch", *epoch)
                 .hex("authenticator", authenticator)
         }
+        Event::ServiceTime(at) => line.text("event", "service_time").number("time", at.as_millis()),
+        Event::RetryAfter(wait) => line.text("event", "retry_after").number("ms", millis(*wait)),
         Event::Timer => line.text("event", "timer"),
     }
 }

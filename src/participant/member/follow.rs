@@ -64,7 +64,7 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.trials = self.trials.saturating_add(1);
-        match cx.engine.trial(&epoch.group, cx.now, &bytes)? {
+        match cx.engine.trial(&epoch.group, cx.time_of_day(), &bytes)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
