@@ -133,6 +133,16 @@ pub enum Notice {
         /// Who says so.
         told_by: ClockWitness,
     },
+    /// Another run of this participant acts in the group: its state was copied and runs elsewhere, or an older
+    /// state was put back. Comes before [`Rejoining`](Self::Rejoining). Both runs have one place, and take it from each
+    /// other: end one of them.
+    Doubled {
+        /// How often this run has noticed.
+        times: u32,
+        /// For how long it leaves the place to the other: twice as long each time. The first time it may not wait at
+        /// all.
+        wait: Duration,
+    },
     /// A peer or a relay sent something wrong. It was dropped and counted in
     /// [`Stats`](crate::Stats).
     PeerFault {
@@ -175,6 +185,8 @@ pub enum RejoinReason {
     Fork,
     /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf.
     Replaced,
+    /// Another run of this participant acted in its place, see [`Notice::Doubled`].
+    Doubled,
 }
 
 /// How the own clock is wrong.

@@ -29,8 +29,9 @@
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
 //! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
-//! | `context`, `asking`, `sparing`, `presence`, `arrivals`, `requests` | what every phase works with |
+//! | `context`, `asking`, `sparing`, `presence`, `own_track`, `arrivals`, `requests` | what every phase works with |
 //! | `clock`, `daytime`, `numbers` | the time of day: what lifetimes are judged by, and KeyPackages numbered by |
+//! | `doubles` | the same state run twice |
 //! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
 
 mod alarms;
@@ -42,6 +43,7 @@ pub(crate) mod context;
 pub(crate) mod creating;
 mod daytime;
 pub(crate) mod deadlines;
+mod doubles;
 mod durable;
 mod exporting;
 mod flow;
@@ -56,6 +58,7 @@ pub(crate) mod joining;
 pub(crate) mod member;
 mod numbers;
 mod own_keys;
+mod own_track;
 mod passed;
 mod phase;
 mod pins;

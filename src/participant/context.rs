@@ -11,6 +11,7 @@ use crate::notice::{Fault, Notice};
 use crate::participant::alarms::{Alarms, TOLD};
 use crate::participant::clock::Skew;
 use crate::participant::deadlines::{Deadlines, Jitter};
+use crate::participant::doubles::Doubles;
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::own_keys::OwnKeys;
@@ -46,6 +47,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) deadlines: Deadlines,
     pub(crate) jitter: Jitter,
     pub(crate) keys: OwnKeys,
+    pub(crate) doubles: Doubles,
     pub(crate) passed: PassedEpochs,
     pub(crate) fresh: Fresh,
     pub(crate) stats: Stats,
@@ -83,6 +85,7 @@ impl<E: Engine> Context<E> {
             pause: Pause::default(),
             deadlines: Deadlines::default(),
             keys: OwnKeys::default(),
+            doubles: Doubles::default(),
             passed: PassedEpochs::default(),
             fresh: Fresh::FIRST_RUN,
             stats: Stats::default(),

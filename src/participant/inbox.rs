@@ -6,6 +6,7 @@ use crate::event::{Command, Event};
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::input::Input;
+use crate::participant::requests::FetchPurpose;
 use crate::request::Failure;
 
 impl<E: Engine> Context<E> {
@@ -26,6 +27,9 @@ impl<E: Engine> Context<E> {
                 return None;
             }
             Event::FetchReply { id, reply } => self.requests.take_fetch(id).map(|purpose| {
+                if purpose == FetchPurpose::OwnTrack {
+                    return Input::OwnTrack(reply.unwrap_or_default());
+                }
                 let failure = reply.as_ref().err().copied();
                 self.inputs.extend(reply.into_iter().flatten().map(Input::Object));
                 Input::Fetched { id, purpose, failure }

@@ -98,6 +98,11 @@ impl Joining {
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
+            Input::OwnTrack(objects) => {
+                if cx.on_own_track(objects)? {
+                    self.fresh_key_package(cx)?;
+                }
+            }
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return Ok(Flow::End(Notice::LeaveUnheard));
             }
@@ -355,6 +360,10 @@ impl Joining {
         // What was taken for signs of a group may have been made up.
         cx.ask_lock(LockPurpose::Genesis);
         cx.keys.unanswered = cx.keys.unanswered.saturating_add(1);
+        if cx.keys.unanswered == 1 {
+            // Perhaps a state was lost that had numbers further on.
+            cx.look_at_own_track();
+        }
         self.fresh_key_package(cx)
     }
 

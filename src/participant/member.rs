@@ -5,6 +5,7 @@ pub(crate) mod arrival;
 mod auditing;
 mod commit;
 mod create;
+mod doubled;
 pub(crate) mod epoch;
 mod follow;
 pub(crate) mod leave;
@@ -26,7 +27,7 @@ use crate::notice::{Fault, Notice, RejoinReason};
 use crate::participant::carried::{Carried, Leaving};
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::{Flow, Join, Then};
+use crate::participant::flow::{Flow, Join, Then, When};
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
@@ -116,6 +117,7 @@ impl<G> Member<G> {
                 Verdict::Open
             }
             Input::Object(_)
+            | Input::OwnTrack(_)
             | Input::Fetched { .. }
             | Input::Locked(..)
             | Input::Incremented(..)
@@ -151,7 +153,7 @@ impl<G> Member<G> {
                     // On the way out anyway.
                     return self.end(cx, Notice::LeaveUnheard);
                 }
-                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, true),
+                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, When::Now),
             };
         }
     }
@@ -293,6 +295,9 @@ impl<G> Member<G> {
                 }
             }
             Timer::Fetch => self.slot.fetch_missing(cx, &self.epoch),
+            Timer::Rejoin if self.slot.doubled.is_some() => {
+                return Ok(Verdict::Rejoin(RejoinReason::Doubled));
+            }
             Timer::Rejoin => return Ok(Verdict::Rejoin(RejoinReason::Unreachable)),
             Timer::Credentials => {
                 admission::expire(cx, &mut self.carried.joiners);
@@ -346,9 +351,10 @@ impl<G> Member<G> {
         cx: &mut Context<E>,
         added: &[GroupMember],
     ) -> Result<Flow<G>, Error> {
-        if added.iter().any(|m| m.sender == cx.me) {
-            // The same commit took the own leaf and added an own KeyPackage: the way on is its Welcome.
-            return self.rejoin(cx, RejoinReason::Replaced, false);
+        if let Some(own) = added.iter().find(|m| m.sender == cx.me) {
+            // The same commit took the own leaf and added an own KeyPackage.
+            let reason = doubled::reason_of(cx, own);
+            return self.rejoin(cx, reason, When::IfNone);
         }
         let left = self.carried.leaving.is_some();
         let notice = if left { Notice::Left } else { Notice::Removed { epoch: self.epoch.slot() } };
@@ -366,14 +372,15 @@ impl<G> Member<G> {
         &mut self,
         cx: &mut Context<E>,
         reason: RejoinReason,
-        fresh: bool,
+        when: When,
     ) -> Result<Flow<G>, Error> {
+        let when = if reason == RejoinReason::Doubled { doubled::note(cx, when) } else { when };
         self.epoch.keep_if_untold(cx)?;
         cx.stats.rejoins = cx.stats.rejoins.saturating_add(1);
         // Whom the others let in meanwhile is not seen here: what waits is theirs.
         self.carried.joiners.empty_room();
         cx.deadlines.clear_phase();
-        Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, fresh } }))
+        Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, when } }))
     }
 
     pub(crate) fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {

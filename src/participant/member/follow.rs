@@ -77,10 +77,13 @@ impl<G> Slot<G> {
                 };
                 self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial })
             }
-            // Ours, from before a state loss: nobody can process it for us, and others will.
+            // Another run's, or this one's from before a state was put back: it cannot be processed here.
             Err(Rejection::Own) => {
                 self.trials = self.trials.saturating_sub(1);
-                Ok(Verdict::Open)
+                self.doubled = Some(hash);
+                cx.hint();
+                let decided = self.decided.is_some_and(|pin| pin.commit_hash() == hash);
+                Ok(if decided { Verdict::Rejoin(RejoinReason::Doubled) } else { Verdict::Open })
             }
             Err(Rejection::Stranger) => {
                 // It cost next to nothing, and anybody could use up the trials so.
@@ -157,6 +160,9 @@ impl<G> Slot<G> {
         }
         if let Some(at) = self.candidates.iter().position(|c| c.agrees_with(&pin)) {
             return Ok(self.apply_candidate(cx, at, Some(won)));
+        }
+        if self.doubled.is_some_and(|hash| pin.commit_hash() == hash) {
+            return Ok(Verdict::Rejoin(RejoinReason::Doubled));
         }
         let dead = own.is_some() || self.candidates.iter().any(|c| c.is_named_by(&pin));
         if !dead && self.decided == Some(pin) {

@@ -65,6 +65,8 @@ pub(crate) struct Slot<G> {
     pub(crate) decided: Option<Pin>,
     /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch.
     pub(crate) dead: bool,
+    /// The hash of a commit of the own leaf that this run did not make.
+    pub(crate) doubled: Option<[u8; 32]>,
     /// This participant's increment decided the slot: it tells the others.
     pub(crate) tells: bool,
     /// How often in a row another held the lock.
@@ -165,6 +167,7 @@ impl<G> Slot<G> {
             step: Step::Idle,
             decided: None,
             dead: false,
+            doubled: None,
             tells: false,
             conflicts: 0,
             halted: None,
