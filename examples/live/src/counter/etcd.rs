@@ -283,7 +283,7 @@ mod tests {
         let now = Timestamp::from_secs(1_700_000_000);
         let id = GroupName::try_from("g").unwrap();
         for (ttl, left) in [("-1", None), ("0", Some(1)), ("1", Some(2)), ("3600", Some(LEASE.as_secs()))] {
-            let found = Etcd::new(&gateway(ttl), "").load(&id, now).unwrap();
+            let found = Etcd::new(&gateway(ttl)).load(&id, now).unwrap();
             let until = found.record.counter.lock_held().map(|lock| lock.until.since(now).as_secs());
             assert_eq!(until, left, "{ttl}");
         }
