@@ -20,7 +20,7 @@ use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::LockPurpose;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::SenderId;
+use crate::tracks::{Object, SenderId};
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -98,11 +98,7 @@ impl Joining {
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
-            Input::OwnTrack(objects) => {
-                if cx.on_own_track(objects)? {
-                    self.fresh_key_package(cx)?;
-                }
-            }
+            Input::OwnTrack(objects) => self.on_own_track(cx, objects)?,
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return Ok(Flow::End(Notice::LeaveUnheard));
             }
@@ -365,6 +361,11 @@ impl Joining {
             cx.look_at_own_track();
         }
         self.fresh_key_package(cx)
+    }
+
+    /// Publishes a KeyPackage above all that lie there, if there was none.
+    fn on_own_track<E: Engine>(&self, cx: &mut Context<E>, objects: Vec<Object>) -> Result<(), Error> {
+        if cx.on_own_track(objects)? { self.fresh_key_package(cx) } else { Ok(()) }
     }
 
     fn fresh_key_package<E: Engine>(&self, cx: &mut Context<E>) -> Result<(), Error> {
