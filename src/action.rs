@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
-pub use crate::notice::{Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault};
+pub use crate::notice::{
+    ClockError, ClockWitness, Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault,
+};
 pub use crate::request::{
     CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
 };
@@ -125,4 +127,6 @@ pub enum Timer {
     Erase,
     /// Go on with the way to a successor.
     Recover,
+    /// Ask the service what it asked not to be asked until now.
+    Service,
 }

@@ -8,6 +8,7 @@ mod error;
 mod values;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,6 +20,10 @@ pub use self::values::{
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, SenderId};
+
+/// How far ahead of the reader's clock the lifetime of a KeyPackage may begin. Its maker's clock may be ahead, or the
+/// reader's behind, and nothing is gained by one that is made early: to refuse it would only keep its maker out.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
 
 /// HKDF (RFC 5869) with the hash of a group's cipher suite.
 pub trait Kdf: Send + Sync {
@@ -88,7 +93,8 @@ pub trait Engine {
     /// Any failure of the provider. Rejected with [`Rejection::Malformed`].
     fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim>;
 
-    /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite.
+    /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite. One whose lifetime
+    /// begins within [`CLOCK_TOLERANCE`] after `now` is judged at the time when it begins.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Malformed`], [`Rejection::Expired`],
@@ -150,7 +156,8 @@ pub trait Engine {
     fn classify(&self, message: &Bytes) -> Judged<MessageKind>;
 
     /// Processes another member's commit as if on a clone, under strict rules: members' commits only, with
-    /// a path, with proposals by value, no ReInit, no external init, no PSK.
+    /// a path, with proposals by value, no ReInit, no external init, no PSK. Lifetimes of KeyPackages that it adds are
+    /// not judged: RFC 9420 section 7.3 asks that of the committer, and only recommends it to others.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
@@ -159,7 +166,8 @@ pub trait Engine {
 
     /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched
-    /// (RFC 9420 section 14).
+    /// (RFC 9420 section 14). Their lifetimes are judged at `now`, or at the first moment after it at which all have
+    /// begun.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected as a whole if any of the adds or removes cannot be committed; the

@@ -1,10 +1,13 @@
 //! Everything that can happen to a participant. The log of a life is a list of `(Timestamp, Event)`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::counter::{CommitReply, IncrementReply, LockReply};
 pub use crate::request::Failure;
 use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::time::Timestamp;
 pub use crate::tracks::Object;
 use crate::tracks::{GroupName, SenderId};
 
@@ -83,6 +86,19 @@ pub enum Event {
         /// The epoch that the key id names.
         epoch: u64,
     },
+    /// What time the counter service says it is: the `Date` of its answer
+    /// ([`http::decode_date`](crate::counter::http::decode_date)), to be given right before the reply that it came with.
+    /// A participant that never hears it takes its own clock to be right.
+    ///
+    /// Lifetimes are then judged, and KeyPackages made, by the own clock corrected by this. Without TLS, whoever sits
+    /// before the service can say any time: expired KeyPackages are then taken, and good ones refused, or made such
+    /// that others refuse them. It reveals no key and moves no epoch.
+    ServiceTime(Timestamp),
+    /// The counter service asks to be left alone for so long
+    /// ([`http::decode_retry_after`](crate::counter::http::decode_retry_after)), to be given right before the reply that it
+    /// came with. Until then nothing is asked of it, but never for longer than
+    /// [`Timers::retry_later`](crate::Timers::retry_later) allows.
+    RetryAfter(Duration),
     /// Time passed; [`Participant::poll_timeout`](crate::Participant::poll_timeout) says when to
     /// send it. An early or needless one does nothing.
     Timer,

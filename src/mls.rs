@@ -36,7 +36,7 @@ pub use self::client::MlsEngine;
 pub use self::group::MlsGroup;
 pub use self::rules::{Broken, StrictRules};
 pub use self::settings::{
-    CLOCK_SKEW, EngineConfig, LATE, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,
-    SPENT_EXTENSION, TREE_EXTENSION,
+    CLOCK_SKEW, EngineConfig, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION, SPENT_EXTENSION,
+    TREE_EXTENSION,
 };
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};

@@ -1,5 +1,7 @@
 //! Everything a participant tells the embedder.
 
+use std::time::Duration;
+
 use crate::counter::Reason;
 use crate::engine::{Credential, GroupParams};
 use crate::tracks::{GroupName, SenderId};
@@ -153,6 +155,26 @@ pub enum Notice {
         /// How many came in all.
         total: u64,
     },
+    /// This participant's clock is off, and lifetimes are not judged by it alone any more, or it is right again. Told
+    /// once, and once more when it has changed by an hour; once in a minute at most.
+    ClockSkew {
+        /// Which way.
+        error: ClockError,
+        /// How far; of [`ClockWitness::Peers`], at least so far.
+        by: Duration,
+        /// Who says so.
+        told_by: ClockWitness,
+    },
+    /// Another run of this participant acts in the group: its state was copied and runs elsewhere, or an older
+    /// state was put back. Comes before [`Rejoining`](Self::Rejoining). Both runs have one place, and take it from each
+    /// other: end one of them.
+    Doubled {
+        /// How often this run has noticed.
+        times: u32,
+        /// For how long it leaves the place to the other: twice as long each time. The first time it may not wait at
+        /// all.
+        wait: Duration,
+    },
     /// A peer or a relay sent something wrong. It was dropped and counted in
     /// [`Stats`](crate::Stats).
     PeerFault {
@@ -202,6 +224,31 @@ pub enum RejoinReason {
     Fork,
     /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf. The state is erased.
     Replaced,
+    /// Another run of this participant acted in its place, see [`Notice::Doubled`]. The state is erased.
+    Doubled,
+}
+
+/// How the own clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClockError {
+    /// It is right, within a few minutes.
+    None,
+    /// It is slow, or stood still while the machine slept.
+    Behind,
+    /// It is fast.
+    Ahead,
+}
+
+/// Who says that the own clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClockWitness {
+    /// The counter service ([`Event::ServiceTime`](crate::Event::ServiceTime)): lifetimes are judged by its time.
+    Service,
+    /// KeyPackages of several senders, which come from the future. They may be made up, so nothing else follows. A
+    /// clock that is ahead is not noticed so: what looks old may be a replay.
+    Peers,
 }
 
 impl RejoinReason {
@@ -213,7 +260,7 @@ impl RejoinReason {
             | Self::PinForgotten
             | Self::WrongLock
             | Self::ServiceRegressed => true,
-            Self::Fork | Self::Replaced => false,
+            Self::Fork | Self::Replaced | Self::Doubled => false,
         }
     }
 

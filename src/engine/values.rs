@@ -113,6 +113,8 @@ pub struct KeyPackageInfo {
     /// SHA-256 of the [root name](crate::tracks::GroupName::root) of the group it was made for; `None` from a
     /// peer that knows only the draft.
     pub group: Option<[u8; 32]>,
+    /// The begin of its lifetime.
+    pub begins: Timestamp,
     /// The end of its lifetime.
     pub expires: Timestamp,
 }

@@ -14,7 +14,8 @@ use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use crate::engine::{
-    KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial, WelcomeInfo,
+    CLOCK_TOLERANCE, KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial,
+    WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid};
@@ -71,6 +72,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             reference: self.primitives.key_package_ref(&parsed)?.into(),
             sequence: origin.map(|origin| origin.sequence),
             group: origin.map(|origin| origin.group),
+            begins: Timestamp::from_secs(lifetime.not_before.seconds_since_epoch()),
             expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
         };
         let mut scratch = self.scratch(now)?;
@@ -80,7 +82,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         if LeafKeys::of::<C>(&scratch).at(0).is_none_or(|own| own.len() != leaf.public_key.len()) {
             return Err(Rejection::Invalid("a leaf key of another length".into()).into());
         }
-        match scratch.process_incoming_message_with_time(parsed, mls_time(now)) {
+        let early = gap(mls_time(now), lifetime.not_before) <= CLOCK_TOLERANCE;
+        let at = if early { mls_time(now).max(lifetime.not_before) } else { mls_time(now) };
+        match scratch.process_incoming_message_with_time(parsed, at) {
             Ok(ReceivedMessage::KeyPackage(_)) => Ok(info),
             Ok(_) => Err(Rejection::Malformed.into()),
             Err(e) => Err(invalid(e)),

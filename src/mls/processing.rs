@@ -16,8 +16,8 @@ use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
-use crate::mls::message::{credential, gap, leaf_node, mls_time, origin, parse, private, sent_in};
-use crate::mls::settings::{CLOCK_SKEW, Inner, LATE};
+use crate::mls::message::{credential, leaf_node, mls_time, origin, parse, private, sent_in};
+use crate::mls::settings::{CLOCK_SKEW, Inner};
 use crate::time::Timestamp;
 
 /// Whether a message that failed with `error` left the group as it was, judged by trying it again.
@@ -70,7 +70,8 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// Processes a PrivateMessage with content of the type `wanted` on the group taken, and returns the group after
     /// it, and its leaves' keys before it. A message that changed nothing gives the group back. A KeyPackage that it adds may have expired since, or come from a clock ahead
-    /// of ours: the message is then judged, on another one, at the nearest time at which it lived.
+    /// of ours, however far: the message is then judged, on another one, at a time at which it lived. The committer was
+    /// the one to judge (RFC 9420 section 7.3), and a member whose clock is wrong must not lose the group over it.
     pub(super) fn process(
         &self,
         group: &MlsGroup<C>,
@@ -79,8 +80,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         wanted: ContentType,
     ) -> Result<(Inner<C>, LeafKeys, ReceivedMessage), Stop> {
         const ATTEMPTS: usize = 8;
-        let now = mls_time(now);
-        let mut at = now;
+        let mut at = mls_time(now);
         for _ in 0..ATTEMPTS {
             let message = private(bytes, wanted)?;
             if let Some(mark) = group.tried(|tried| self.mark_known(tried, bytes))?
@@ -95,12 +95,10 @@ impl<C: MlsConfig> MlsEngine<C> {
                 Ok(received) => return Ok((next, keys, received)),
                 Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
                     Self::give_back(group, None, keys);
-                    let begins = at < not_before;
-                    at = if begins { not_before } else { not_after };
-                    let (by, limit) = if begins { (gap(now, at), CLOCK_SKEW) } else { (gap(at, now), LATE) };
-                    if by > limit {
-                        break;
-                    }
+                    // All that one commit adds lived at one time. What was made in the same hour begins before this.
+                    let begun =
+                        MlsTime::from(not_before.seconds_since_epoch().saturating_add(CLOCK_SKEW.as_secs()));
+                    at = if at < not_before { begun.min(not_after) } else { not_after };
                 }
                 Err(e) => {
                     let again = private(bytes, wanted)?;

@@ -27,15 +27,12 @@ pub const SPENT_EXTENSION: u16 = 0xF0A3;
 
 /// A KeyPackage with a longer lifetime is refused: whoever made it does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
+/// A KeyPackage begins to live this much before it is made, for readers whose clocks are behind.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 /// Of this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
 /// joining by it. A forged one costs no more than checking the few leaves it has room for; a shorter one has no
 /// room for the tree of two, and to try it would open it in vain.
 pub(super) const SMALL_WELCOME: RangeInclusive<usize> = 600..=8 * 1024;
-/// How long after a KeyPackage expired a commit that adds it is still followed. The committer was
-/// the one to judge; a member that is late must not lose the group over it.
-pub const LATE: Duration = Duration::from_secs(24 * 3600);
 
 /// The configuration of the client inside a [`MlsEngine`](crate::mls::MlsEngine), for an embedder's client with `C`.
 pub type EngineConfig<C> = WithMlsRules<

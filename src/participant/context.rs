@@ -9,7 +9,9 @@ use crate::engine::{Engine, GroupParams, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::alarms::{Alarms, TOLD};
+use crate::participant::clock::Skew;
 use crate::participant::deadlines::{Deadlines, Jitter};
+use crate::participant::doubles::Doubles;
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::moved::Moved;
@@ -17,6 +19,7 @@ use crate::participant::own_keys::OwnKeys;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
 use crate::participant::rules::Rules;
+use crate::participant::sparing::Pause;
 use crate::participant::stats::Stats;
 use crate::time::Timestamp;
 use crate::tracks::{GroupTracks, SenderId};
@@ -32,15 +35,20 @@ pub(crate) struct Context<E: Engine> {
     /// The hash of the group's root name, which KeyPackages carry.
     pub(crate) root_hash: [u8; 32],
     pub(crate) me: SenderId,
+    /// The own clock, by which waiting times pass.
     pub(crate) now: Timestamp,
+    /// How far it is off the time of day.
+    pub(crate) skew: Skew,
     /// What waits to be polled, in order.
     pub(crate) actions: VecDeque<Action>,
     /// What is still to be taken in during this call, in order.
     pub(crate) inputs: VecDeque<Input>,
     pub(crate) requests: Requests,
+    pub(crate) pause: Pause,
     pub(crate) deadlines: Deadlines,
     pub(crate) jitter: Jitter,
     pub(crate) keys: OwnKeys,
+    pub(crate) doubles: Doubles,
     pub(crate) passed: PassedEpochs,
     pub(crate) fresh: Fresh,
     pub(crate) stats: Stats,
@@ -78,11 +86,14 @@ impl<E: Engine> Context<E> {
             params,
             me,
             now,
+            skew: Skew::default(),
             actions: VecDeque::new(),
             inputs: VecDeque::new(),
             requests: Requests::default(),
+            pause: Pause::default(),
             deadlines: Deadlines::default(),
             keys: OwnKeys::default(),
+            doubles: Doubles::default(),
             passed: PassedEpochs::default(),
             fresh: Fresh::FIRST_RUN,
             stats: Stats::default(),

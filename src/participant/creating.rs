@@ -174,7 +174,7 @@ impl<G> Creating<G> {
             cx.fault(Some(sender), fault);
             return Ok(());
         }
-        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(|info| info.claim() == claim)
+        if cx.engine.inspect_key_package(cx.time_of_day(), &payload)?.is_ok_and(|info| info.claim() == claim)
             && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);

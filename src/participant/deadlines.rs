@@ -35,9 +35,11 @@ impl Deadlines {
         self.0.remove(&timer);
     }
 
-    /// Clears what belongs to a phase that is over. Repeats of publishes and subscriptions go on.
+    /// Clears what belongs to a phase that is over. Repeats of publishes and subscriptions go on, and the service's pause.
     pub(crate) fn clear_phase(&mut self) {
-        self.0.retain(|timer, _| matches!(timer, Timer::Publish | Timer::Subscribe | Timer::Leave));
+        self.0.retain(|timer, _| {
+            matches!(timer, Timer::Publish | Timer::Subscribe | Timer::Service | Timer::Leave)
+        });
     }
 
     pub(crate) fn clear_all(&mut self) {

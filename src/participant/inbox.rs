@@ -6,6 +6,7 @@ use crate::event::{Command, Event};
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::input::Input;
+use crate::participant::requests::FetchPurpose;
 use crate::request::Failure;
 
 impl<E: Engine> Context<E> {
@@ -33,6 +34,9 @@ impl<E: Engine> Context<E> {
                 return None;
             }
             Event::FetchReply { id, reply } => self.requests.take_fetch(id).map(|purpose| {
+                if purpose == FetchPurpose::OwnTrack {
+                    return Input::OwnTrack(reply.unwrap_or_default());
+                }
                 let failure = reply.as_ref().err().copied();
                 self.inputs.extend(reply.into_iter().flatten().map(Input::Object));
                 Input::Fetched { id, purpose, failure }
@@ -69,6 +73,14 @@ impl<E: Engine> Context<E> {
             }
             Event::MediaOpened { peer, epoch } => Some(Input::Media { opened: Some(peer), epoch }),
             Event::MediaAhead { epoch } => Some(Input::Media { opened: None, epoch }),
+            Event::ServiceTime(at) => {
+                self.on_service_time(at);
+                return None;
+            }
+            Event::RetryAfter(wait) => {
+                self.spare_service(wait);
+                return None;
+            }
             Event::Timer => return None,
         };
         if input.is_none() && !asked.is_some_and(|id| self.requests.is_abandoned(id)) {

@@ -27,6 +27,8 @@ pub(crate) enum Input {
         purpose: FetchPurpose,
         failure: Option<Failure>,
     },
+    /// What lies on the own KeyPackage track.
+    OwnTrack(Vec<Object>),
     Locked(LockPurpose, Result<LockReply, Failure>),
     Incremented(IncrementPurpose, Result<IncrementReply, Failure>),
     /// What the service has of a slot.

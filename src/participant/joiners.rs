@@ -185,8 +185,14 @@ impl Joiners {
 
     /// Puts a KeyPackage in the room, in place of an older one of the same sender. If need be, those make
     /// room that are held, the first of the line first: their embedder's word will find them all the same.
-    pub(crate) fn admit(&mut self, mut waiting: Waiting, now: Timestamp, limits: &Limits) -> Admitted {
-        let mut dropped = self.expire(now);
+    pub(crate) fn admit(
+        &mut self,
+        mut waiting: Waiting,
+        now: Timestamp,
+        time_of_day: Timestamp,
+        limits: &Limits,
+    ) -> Admitted {
+        let mut dropped = self.expire(time_of_day);
         let old = self.take(&waiting.info.sender);
         // Whether there is room when everybody has gone that can.
         let bytes = self.due_bytes.saturating_add(waiting.message.len());
@@ -210,9 +216,9 @@ impl Joiners {
     }
 
     /// Drops whoever's KeyPackage has expired; how many that were.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> usize {
+    pub(crate) fn expire(&mut self, time_of_day: Timestamp) -> usize {
         let mut dropped = 0_usize;
-        while let Some((_, sender)) = self.expiring.first().filter(|(expires, _)| *expires < now).cloned() {
+        while let Some((_, sender)) = self.expiring.first().filter(|(at, _)| *at < time_of_day).cloned() {
             self.take(&sender);
             dropped = dropped.saturating_add(1);
         }

@@ -25,7 +25,7 @@ use crate::participant::requests::LockPurpose;
 use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::{GroupName, SenderId};
+use crate::tracks::{GroupName, Object, SenderId};
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -133,6 +133,7 @@ impl<G> Joining<G> {
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
             Input::Timer(Timer::Erase) => self.erase(cx)?,
+            Input::OwnTrack(objects) => self.on_own_track(cx, objects)?,
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return Ok(Flow::End(Notice::LeaveUnheard));
             }
@@ -159,7 +160,7 @@ impl<G> Joining<G> {
             cx.fault(Some(sender), fault);
             return Ok(());
         }
-        if cx.engine.inspect_key_package(cx.now, payload)?.is_ok_and(|info| info.claim() == claim)
+        if cx.engine.inspect_key_package(cx.time_of_day(), payload)?.is_ok_and(|info| info.claim() == claim)
             && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);
@@ -334,7 +335,7 @@ impl<G> Joining<G> {
                 return Ok(Flow::Stay);
             }
         };
-        let joined = match cx.engine.join(cx.now, &waiting.welcome, &key, tree.as_ref())? {
+        let joined = match cx.engine.join(cx.time_of_day(), &waiting.welcome, &key, tree.as_ref())? {
             // The group is ours from here on, and what fails on it is no fault of the Welcome.
             Ok(group) => Some((cx.engine.view(&group)?, cx.engine.save(&group)?, group)),
             Err(_) => None,
@@ -382,7 +383,20 @@ impl<G> Joining<G> {
         // What was taken for signs of a group may have been made up.
         cx.ask_lock(LockPurpose::Genesis);
         cx.keys.unanswered = cx.keys.unanswered.saturating_add(1);
+        if cx.keys.unanswered == 1 {
+            // Perhaps a state was lost that had numbers further on.
+            cx.look_at_own_track();
+        }
         self.fresh_key_package(cx)
+    }
+
+    /// Publishes a KeyPackage above all that lie there, if there was none.
+    fn on_own_track<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        objects: Vec<Object>,
+    ) -> Result<(), Error> {
+        if cx.on_own_track(objects)? { self.fresh_key_package(cx) } else { Ok(()) }
     }
 
     fn fresh_key_package<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {

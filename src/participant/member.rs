@@ -5,9 +5,11 @@ pub(crate) mod arrival;
 mod auditing;
 mod commit;
 mod create;
+mod doubled;
 mod doubting;
 pub(crate) mod epoch;
 mod follow;
+mod going;
 pub(crate) mod leave;
 mod reading;
 mod receipts;
@@ -21,19 +23,19 @@ use self::epoch::{Epoch, NewEpoch, Turnover};
 use self::slot::{Slot, Step, Verdict};
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply};
-use crate::engine::{Engine, Member as GroupMember};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, RejoinReason};
-use crate::participant::carried::{Carried, Leaving};
+use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::Flow;
+use crate::participant::flow::{Flow, When};
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::snapshot::Writer;
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, Object, SenderId};
+use crate::tracks::{Object, SenderId};
 
 /// How many pins every service keeps.
 const LEAST_KEPT_PINS: u64 = 1024;
@@ -136,6 +138,7 @@ impl<G> Member<G> {
                 Verdict::Open
             }
             Input::Object(_)
+            | Input::OwnTrack(_)
             | Input::Fetched { .. }
             | Input::Locked(..)
             | Input::Incremented(..)
@@ -171,7 +174,7 @@ impl<G> Member<G> {
                     // On the way out anyway.
                     return self.end(cx, Notice::LeaveUnheard);
                 }
-                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, reason.asks_in()),
+                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, When::Now),
             };
         }
     }
@@ -325,6 +328,9 @@ impl<G> Member<G> {
                 }
             }
             Timer::Fetch => self.slot.fetch_missing(cx, &self.epoch),
+            Timer::Rejoin if self.slot.doubled.is_some() => {
+                return Ok(Verdict::Rejoin(RejoinReason::Doubled));
+            }
             Timer::Rejoin => return Ok(Verdict::Rejoin(RejoinReason::Unreachable)),
             Timer::Credentials => {
                 admission::expire(cx, &mut self.carried.joiners);
@@ -339,6 +345,7 @@ impl<G> Member<G> {
             | Timer::Subscribe
             | Timer::Publish
             | Timer::Tree
+            | Timer::Service
             | Timer::Erase => {}
         }
         Ok(Verdict::Open)
@@ -347,50 +354,6 @@ impl<G> Member<G> {
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.
     pub(crate) fn schedule_turn<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         turn::schedule(cx, &self.epoch, &self.slot, &self.carried);
-    }
-
-    fn leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        if self.carried.leaving.is_some() {
-            return Ok(());
-        }
-        self.carried.leaving = Some(Leaving::default());
-        cx.deadlines.clear(Timer::Turn);
-        cx.set(Timer::Leave, cx.config.timers.leave);
-        self.schedule_audit(cx);
-        self.ask_to_leave(cx)
-    }
-
-    /// Publishes the leave request of this epoch at the next object id, if this participant wants to leave.
-    pub(crate) fn ask_to_leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        // While a commit of ours is undecided, its handshake key must not be used for anything else.
-        if self.slot.outbox.is_some() {
-            return Ok(());
-        }
-        if let Some((object, request)) = leave::ask(cx, &self.epoch, &mut self.carried)? {
-            self.persist(cx);
-            let location = Location { group: KEY_PACKAGE_GROUP, object };
-            cx.publish(cx.tracks.key_package(&cx.me), location, request);
-        }
-        Ok(())
-    }
-
-    fn on_removed<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        added: &[GroupMember],
-    ) -> Result<Flow<G>, Error> {
-        if added.iter().any(|m| m.sender == cx.me) {
-            // The same commit took the own leaf and added an own KeyPackage: the way on is its Welcome.
-            return self.rejoin(cx, RejoinReason::Replaced, false);
-        }
-        let left = self.carried.leaving.is_some();
-        let notice = if left { Notice::Left } else { Notice::Removed { epoch: self.epoch.shown_slot() } };
-        self.end(cx, notice)
-    }
-
-    fn end<E: Engine<Group = G>>(&self, cx: &mut Context<E>, notice: Notice) -> Result<Flow<G>, Error> {
-        self.epoch.keep_if_untold(cx)?;
-        Ok(Flow::End(notice))
     }
 
     pub(crate) fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {

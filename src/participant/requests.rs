@@ -70,6 +70,8 @@ pub(crate) enum FetchPurpose {
     Slot,
     /// Objects that were missed: nobody waits for the end.
     Objects,
+    /// Which KeyPackages of this participant are there that it knows nothing of?
+    OwnTrack,
 }
 
 /// What waits for an answer, and what waits to be repeated.

@@ -9,7 +9,7 @@ use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::creating::Creating;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::{Flow, Join, Then};
+use crate::participant::flow::{Flow, Join, Then, When};
 use crate::participant::input::Input;
 use crate::participant::joining::Joining;
 use crate::participant::member::slot::Verdict;
@@ -58,6 +58,10 @@ impl<G> State<G> {
             }
             Input::Timer(Timer::Publish) => {
                 cx.publish_again();
+                return Ok(());
+            }
+            Input::Timer(Timer::Service) => {
+                cx.end_pause();
                 return Ok(());
             }
             input => input,
@@ -204,12 +208,16 @@ impl<G> State<G> {
         match join.then {
             Then::Nothing => {}
             Then::Persist => self.persist(cx),
-            Then::Rejoin { reason, fresh } => {
+            Then::Rejoin { reason, when } => {
                 cx.notify(Notice::Rejoining(reason));
-                if reason.asks_in() && (fresh || cx.keys.packages.is_empty()) {
-                    durable::fresh_key_package(cx, |cx| self.persist(cx))?;
-                } else {
-                    self.persist(cx);
+                match when {
+                    _ if !reason.asks_in() => self.persist(cx),
+                    When::IfNone if !cx.keys.packages.is_empty() => self.persist(cx),
+                    When::Now | When::IfNone => durable::fresh_key_package(cx, |cx| self.persist(cx))?,
+                    When::After(wait) => {
+                        cx.set(Timer::JoinRetry, wait);
+                        self.persist(cx);
+                    }
                 }
             }
         }

@@ -241,6 +241,8 @@ pub(super) fn event(now: Timestamp, event: &Event, token: impl Fn(&[u8]) -> Vec<
             sender(line.text("event", "media_opened"), "peer", peer).number("epoch", *epoch)
         }
         Event::MediaAhead { epoch } => line.text("event", "media_ahead").number("epoch", *epoch),
+        Event::ServiceTime(at) => line.text("event", "service_time").number("time", at.as_millis()),
+        Event::RetryAfter(wait) => line.text("event", "retry_after").number("ms", millis(*wait)),
         Event::Timer => line.text("event", "timer"),
     }
 }

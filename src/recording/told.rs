@@ -92,6 +92,7 @@ pub(super) fn key_package(line: Json, info: &KeyPackageInfo) -> Json {
         None => line,
     };
     maybe(line.hex("reference", &info.reference), "sequence", info.sequence)
+        .number("begins", info.begins.as_millis())
         .number("expires", info.expires.as_millis())
 }
 

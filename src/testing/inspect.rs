@@ -181,7 +181,7 @@ impl<E: Engine> Participant<E> {
         if !joiners.barred.contains(&info.sender) {
             let waiting =
                 Waiting { message, info, object, place: 0, hold: None, wanted: false, replacing: None };
-            joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
+            joiners.admit(waiting, self.cx.now, self.cx.time_of_day(), &self.cx.config.limits);
         }
     }
 

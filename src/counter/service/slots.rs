@@ -30,11 +30,6 @@ impl Lock {
     pub(super) fn is_from_ahead(&self, now: Timestamp, lease: Duration) -> bool {
         self.until.since(now) > lease.saturating_mul(2)
     }
-
-    /// Returns what is left of it, at most `lease`.
-    fn left(&self, now: Timestamp, lease: Duration) -> Duration {
-        self.until.since(now).min(lease)
-    }
 }
 
 /// How the slots of a counter were filled: slot 0 decides.
@@ -163,11 +158,14 @@ impl Counter {
         if self.next == u64::MAX {
             return LockReply::Error(Reason::Overflow);
         }
-        let holds = |lock: &&Lock| lock.is_live(now) && !lock.is_from_ahead(now, lease);
-        if let Some(lock) = self.lock.as_ref().filter(holds) {
-            return LockReply::Conflict { retry_later: lock.left(now, lease) };
-        }
         let until = now.after(lease);
+        let holds = |lock: &&mut Lock| lock.is_live(now) && !lock.is_from_ahead(now, lease);
+        if let Some(lock) = self.lock.as_mut().filter(holds) {
+            // Given by a clock that was a little ahead: from now on it lasts as long as any other, and not for what the
+            // clock was wrong besides.
+            lock.until = lock.until.min(until);
+            return LockReply::Conflict { retry_later: lock.until.since(now) };
+        }
         let lock_id = (!id.is_empty()).then(|| id.clone());
         self.lock = Some(Lock { id, until });
         LockReply::Ok { lock_id, expires_in: until.since(now) }

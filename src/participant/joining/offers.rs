@@ -41,7 +41,7 @@ impl<G> Joining<G> {
         if !known {
             let own = cx.keys.packages.iter().find(|key| key.reference == info.reference).cloned();
             let joined = match own.filter(|_| info.has_tree) {
-                Some(key) => cx.engine.join(cx.now, welcome, &key, None)?.ok(),
+                Some(key) => cx.engine.join(cx.time_of_day(), welcome, &key, None)?.ok(),
                 None => None,
             };
             let roster = joined.map(|group| cx.engine.roster(&group)).transpose()?.unwrap_or_default();

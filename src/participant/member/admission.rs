@@ -84,7 +84,7 @@ fn on_key_package<E: Engine>(
         // It came before, or is what its sender joined by or older. Relays replay; this is no fault of the sender's.
         return Ok(());
     }
-    let info = match cx.engine.inspect_key_package(cx.now, &message)? {
+    let info = match cx.engine.inspect_key_package(cx.time_of_day(), &message)? {
         Ok(info) if info.claim() == claim => info,
         Ok(_) => {
             cx.fault(Some(sender), Fault::Invalid);
@@ -95,6 +95,7 @@ fn on_key_package<E: Engine>(
             return Ok(());
         }
     };
+    cx.on_lifetime(&sender, info.begins);
     let spent = cx.rules.numbers_by_time && joiners.may_be_spent(&sender, object_id);
     joiners.is_news(&sender, object_id, &cx.config.limits);
     if member.is_some_and(|m| m.sequence.is_none()) {
@@ -172,7 +173,7 @@ fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: W
     let sender = waiting.info.sender.clone();
     let credential = waiting.info.credential.clone();
     let hold = waiting.hold.clone();
-    let admitted = joiners.admit(waiting, cx.now, &cx.config.limits);
+    let admitted = joiners.admit(waiting, cx.now, cx.time_of_day(), &cx.config.limits);
     // Only counted: a notice each would let a flood through to the embedder twice.
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(admitted.dropped as u64);
     if !admitted.is_in {
@@ -184,7 +185,7 @@ fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: W
 
 /// Drops those whose KeyPackages have expired: they hold a place, and a commit of them would be refused.
 pub(crate) fn expire<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners) {
-    let dropped = joiners.expire(cx.now) as u64;
+    let dropped = joiners.expire(cx.time_of_day()) as u64;
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(dropped);
 }
 

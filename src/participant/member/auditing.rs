@@ -100,7 +100,7 @@ impl<G> Member<G> {
         }
         if self.slot.is_quiet() {
             let purpose = if cx.shares_audits() {
-                LockPurpose::Audit(dated(cx.now, cx.engine.random()?))
+                LockPurpose::Audit(dated(cx.time_of_day(), cx.engine.random()?))
             } else {
                 LockPurpose::Slot(self.epoch.number)
             };
@@ -142,8 +142,8 @@ impl<E: Engine> Context<E> {
 
     /// Whether a state of that time says anything that was not known.
     fn is_fresh(&self, at: Timestamp) -> bool {
-        let early = at.since(self.now);
-        let late = self.now.since(at);
+        let now = self.time_of_day();
+        let (early, late) = (at.since(now), now.since(at));
         self.told.is_none_or(|told| at > told) && early <= DATE_SLACK && late <= DATE_SLACK + TRAVEL
     }
 }

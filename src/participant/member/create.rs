@@ -88,7 +88,7 @@ fn build<E: Engine>(
             tree: apart.then(|| (cx.tracks.tree(&cx.me), place)),
             spent: carried.joiners.gone.filter(|_| cx.rules.numbers_by_time),
         };
-        let built = cx.engine.build_with(&epoch.group, cx.now, &messages, &removes, &attached);
+        let built = cx.engine.build_with(&epoch.group, cx.time_of_day(), &messages, &removes, &attached);
         Ok::<_, EngineError>(built?.map(|built| (built, removes)))
     };
     if let Ok(built) = attempt(&work.adds)? {

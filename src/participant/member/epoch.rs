@@ -255,7 +255,7 @@ impl<G> Epoch<G> {
             .roster
             .iter()
             .filter(|m| !self.expired.contains(&m.sender))
-            .filter(|m| !cx.engine.credential_valid(&self.group, m, cx.now))
+            .filter(|m| !cx.engine.credential_valid(&self.group, m, cx.time_of_day()))
             .map(|m| m.sender.clone())
             .collect();
         self.expired.extend(expired.iter().cloned());

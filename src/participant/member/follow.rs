@@ -67,7 +67,7 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.trials = self.trials.saturating_add(1);
-        match cx.engine.trial(&epoch.group, cx.now, &bytes)? {
+        match cx.engine.trial(&epoch.group, cx.time_of_day(), &bytes)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
@@ -80,10 +80,13 @@ impl<G> Slot<G> {
                 };
                 self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial, asked: false })
             }
-            // Ours, from before a state loss: nobody can process it for us, and others will.
+            // Another run's, or this one's from before a state was put back: it cannot be processed here.
             Err(Rejection::Own) => {
                 self.trials = self.trials.saturating_sub(1);
-                Ok(Verdict::Open)
+                self.doubled = Some(hash);
+                cx.hint();
+                let decided = self.decided.is_some_and(|pin| pin.commit_hash() == hash);
+                Ok(if decided { Verdict::Rejoin(RejoinReason::Doubled) } else { Verdict::Open })
             }
             Err(Rejection::Stranger) => {
                 // It cost next to nothing, and anybody could use up the trials so.
@@ -160,6 +163,9 @@ impl<G> Slot<G> {
         }
         if let Some(at) = self.candidates.iter().position(|c| c.agrees_with(&pin)) {
             return Ok(self.apply_candidate(cx, at, Some(won)));
+        }
+        if self.doubled.is_some_and(|hash| pin.commit_hash() == hash) {
+            return Ok(Verdict::Rejoin(RejoinReason::Doubled));
         }
         let named = self.candidates.iter().find(|c| c.is_named_by(&pin)).map(|c| &c.trial.removed);
         let removed = named.or(self.outbox.as_ref().filter(|_| own.is_some()).map(|o| &o.removed)).cloned();

@@ -5,9 +5,9 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::{Notice, RejoinReason};
 use crate::participant::context::Context;
-use crate::participant::flow::{Flow, Join, Then};
-use crate::participant::member::Member;
+use crate::participant::flow::{Flow, Join, Then, When};
 use crate::participant::member::slot::Verdict;
+use crate::participant::member::{Member, doubled};
 
 impl<G> Member<G> {
     /// Goes on from a state that was kept, as the slot was decided after all.
@@ -34,14 +34,15 @@ impl<G> Member<G> {
         &mut self,
         cx: &mut Context<E>,
         reason: RejoinReason,
-        fresh: bool,
+        when: When,
     ) -> Result<Flow<G>, Error> {
+        let when = if reason == RejoinReason::Doubled { doubled::note(cx, when) } else { when };
         self.epoch.keep_if_untold(cx)?;
         cx.stats.rejoins = cx.stats.rejoins.saturating_add(1);
         // Whom the others let in meanwhile is not seen here: what waits is theirs.
         self.carried.joiners.empty_room();
         cx.deadlines.clear_phase();
-        Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, fresh } }))
+        Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, when } }))
     }
 
     /// Goes on with what a way to a successor left to be done.

@@ -72,6 +72,8 @@ pub(crate) struct Slot<G> {
     pub(crate) condemned: Vec<u32>,
     /// When the service signed for the first time that it went back.
     pub(crate) proved: Option<Timestamp>,
+    /// The hash of a commit of the own leaf that this run did not make.
+    pub(crate) doubled: Option<[u8; 32]>,
     /// This participant's increment decided the slot: it tells the others.
     pub(crate) tells: bool,
     /// How often in a row another held the lock.
@@ -177,6 +179,7 @@ impl<G> Slot<G> {
             dead: false,
             condemned: Vec::new(),
             proved: None,
+            doubled: None,
             tells: false,
             conflicts: 0,
             halted: None,

@@ -30,7 +30,9 @@ impl Recovery {
         {
             return Ok(false);
         }
-        let Ok((author, data)) = cx.engine.open(&epoch.group, cx.now, payload)? else { return Ok(false) };
+        let Ok((author, data)) = cx.engine.open(&epoch.group, cx.time_of_day(), payload)? else {
+            return Ok(false);
+        };
         if author != leaf {
             cx.fault(Some(sender.clone()), Fault::WrongSender);
             return Ok(false);

@@ -232,6 +232,7 @@ impl Engine for AnsweringEngine {
                 reference: hex(line, "reference")?,
                 sequence: sequence(line)?,
                 group: line.get("group").map(|_| hash(line, "group")).transpose()?,
+                begins: Timestamp::from_millis(number(line, "begins")?),
                 expires: Timestamp::from_millis(number(line, "expires")?),
             })
         })

@@ -10,6 +10,7 @@ use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::event::{Command, Event, Failure, Object};
 use crate::recording::{LOG_VERSION, Secrets, settings};
+use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 
 /// The first line.
@@ -218,6 +219,8 @@ pub(super) fn event(line: &Value) -> Result<Event, String> {
         },
         "media_opened" => Event::MediaOpened { peer: sender(line, "peer")?, epoch: number(line, "epoch")? },
         "media_ahead" => Event::MediaAhead { epoch: number(line, "epoch")? },
+        "service_time" => Event::ServiceTime(Timestamp::from_millis(number(line, "time")?)),
+        "retry_after" => Event::RetryAfter(Duration::from_millis(number(line, "ms")?)),
         "timer" => Event::Timer,
         other => return Err(format!("unknown event {other:?}")),
     })

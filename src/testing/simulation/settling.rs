@@ -99,7 +99,7 @@ impl<E: Engine> Run<'_, E> {
             let gave_up = |who: usize, n: &Notice| match n {
                 Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten) => true,
                 // The service keeps what it pinned: no death and no relay takes it away.
-                Notice::Rejoining(RejoinReason::Unreachable) => pinned && honest(who),
+                Notice::Rejoining(RejoinReason::Unreachable | RejoinReason::Doubled) => pinned && honest(who),
                 _ => false,
             };
             if let Some(who) = expected
