@@ -3,6 +3,7 @@
 mod admission;
 pub(crate) mod arrival;
 mod auditing;
+mod batch;
 mod commit;
 mod create;
 pub(crate) mod epoch;
@@ -53,7 +54,7 @@ impl<G> Member<G> {
         let verdict = match input {
             Input::Command(command) => return self.on_command(cx, command),
             Input::Add { message, info } => {
-                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info);
+                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info)?;
                 Verdict::Open
             }
             Input::Arrival(arrival) => self.on_arrival(cx, arrival)?,
@@ -308,6 +309,15 @@ impl<G> Member<G> {
             | Timer::Tree => {}
         }
         Ok(Verdict::Open)
+    }
+
+    /// Takes in that the embedder admits a sender: it may be that nothing can add it.
+    pub(crate) fn on_admitted<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        sender: &SenderId,
+    ) -> Result<(), Error> {
+        Ok(cx.refuse_misfit(&self.epoch, &mut self.carried.joiners, sender)?)
     }
 
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.

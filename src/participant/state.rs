@@ -38,8 +38,11 @@ impl<G> State<G> {
     ) -> Result<(), Error> {
         let input = match input {
             Input::Command(Command::Admit { sender, replacing }) => {
-                admit(cx, self.carried_mut(), sender, replacing);
-                return Ok(());
+                admit(cx, self.carried_mut(), sender.clone(), replacing);
+                return match self {
+                    Self::Member(member) => member.on_admitted(cx, &sender),
+                    _ => Ok(()),
+                };
             }
             Input::Command(Command::Refuse(sender)) => {
                 refuse(cx, self.carried_mut(), sender);

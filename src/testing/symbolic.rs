@@ -30,6 +30,7 @@ mod message;
 mod mix;
 mod nonce;
 mod outside;
+mod survey;
 mod wire;
 
 pub use self::engine::SymbolicEngine;
