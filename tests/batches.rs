@@ -82,7 +82,7 @@ fn what_does_not_fit_waits_for_the_next_commit() {
     let aws = |suite| of_suite(suite, AwsLcCryptoProvider::new());
     in_parts(limits(|l| l.handshake_bytes = 16 << 10), 20, aws(5.into()));
     in_parts(limits(|l| l.handshake_bytes = 14 << 10), 20, aws(7.into()));
-    in_parts(limits(|l| l.handshake_bytes = 32 << 10), 12, aws(X_WING));
+    in_parts(limits(|l| l.handshake_bytes = 40 << 10), 12, aws(X_WING));
 }
 
 #[test]

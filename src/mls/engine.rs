@@ -159,7 +159,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         key_packages: &[Bytes],
         by_sealing: bool,
     ) -> Result<Survey, EngineError> {
-        self.survey_group(group, key_packages, by_sealing)
+        self.with(group, |group| self.look_over(group, key_packages, by_sealing))
     }
 
     fn build_with(

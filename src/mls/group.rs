@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 
-use crate::engine::{EngineError, Survey};
+use crate::engine::EngineError;
 use crate::mls::altered::Tried;
 use crate::mls::client::MlsEngine;
 use crate::mls::error::provider;
@@ -34,23 +34,15 @@ struct Held<C: MlsConfig> {
     /// Of the group's leaves, if known: handed on with the group.
     keys: Option<LeafKeys>,
     tried: Tried,
-    /// Of the group alone: KeyPackages that come are measured against it one by one.
-    survey: Option<Survey>,
 }
 
 impl<C: MlsConfig> MlsGroup<C> {
     pub(super) fn new(group: Inner<C>) -> Self {
-        Self::of(Held { group: Some(group), saved: None, keys: None, tried: Tried::default(), survey: None })
+        Self::of(Held { group: Some(group), saved: None, keys: None, tried: Tried::default() })
     }
 
     pub(super) fn with_keys(group: Inner<C>, keys: LeafKeys) -> Self {
-        Self::of(Held {
-            group: Some(group),
-            saved: None,
-            keys: Some(keys),
-            tried: Tried::default(),
-            survey: None,
-        })
+        Self::of(Held { group: Some(group), saved: None, keys: Some(keys), tried: Tried::default() })
     }
 
     fn of(held: Held<C>) -> Self {
@@ -74,16 +66,6 @@ impl<C: MlsConfig> MlsGroup<C> {
         look(&mut self.held().tried)
     }
 
-    /// The survey of the group alone, if it was made.
-    pub(super) fn surveyed(&self) -> Option<Survey> {
-        self.held().survey.clone()
-    }
-
-    /// Remembers the survey of the group alone.
-    pub(super) fn survey(&self, survey: &Survey) {
-        self.held().survey = Some(survey.clone());
-    }
-
     fn held(&self) -> MutexGuard<'_, Held<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,7 +79,6 @@ impl<C: MlsConfig> Clone for MlsGroup<C> {
             saved: held.saved.clone(),
             keys: held.keys.clone(),
             tried: held.tried.clone(),
-            survey: held.survey.clone(),
         })
     }
 }
@@ -177,7 +158,6 @@ impl<C: MlsConfig> MlsEngine<C> {
             saved: Some(saved.clone()),
             keys: None,
             tried: Tried::default(),
-            survey: None,
         }))
     }
 

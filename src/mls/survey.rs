@@ -11,7 +11,6 @@ use mls_rs::mls_rs_codec::MlsSize;
 use crate::engine::{EngineError, Rejection, Survey};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::Stop;
-use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{leaf_at, leaves};
 use crate::mls::message::hpke_keys;
 use crate::mls::settings::Inner;
@@ -55,24 +54,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     }
 
     /// The [`Survey`] of a group.
-    pub(super) fn survey_group(
-        &self,
-        group: &MlsGroup<C>,
-        key_packages: &[Bytes],
-        by_sealing: bool,
-    ) -> Result<Survey, EngineError> {
-        let alone = key_packages.is_empty() && !by_sealing;
-        if let Some(survey) = alone.then(|| group.surveyed()).flatten() {
-            return Ok(survey);
-        }
-        let survey = self.with(group, |group| self.look_over(group, key_packages, by_sealing))?;
-        if alone {
-            group.survey(&survey);
-        }
-        Ok(survey)
-    }
-
-    fn look_over(
+    pub(super) fn look_over(
         &self,
         group: &Inner<C>,
         key_packages: &[Bytes],

@@ -9,6 +9,7 @@ mod create;
 pub(crate) mod epoch;
 mod follow;
 pub(crate) mod leave;
+mod measured;
 mod reading;
 mod receipts;
 mod repair;
@@ -309,15 +310,6 @@ impl<G> Member<G> {
             | Timer::Tree => {}
         }
         Ok(Verdict::Open)
-    }
-
-    /// Takes in that the embedder admits a sender: it may be that nothing can add it.
-    pub(crate) fn on_admitted<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        sender: &SenderId,
-    ) -> Result<(), Error> {
-        Ok(cx.refuse_misfit(&self.epoch, &mut self.carried.joiners, sender)?)
     }
 
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.

@@ -39,10 +39,11 @@ impl<G> State<G> {
         let input = match input {
             Input::Command(Command::Admit { sender, replacing }) => {
                 admit(cx, self.carried_mut(), sender.clone(), replacing);
-                return match self {
-                    Self::Member(member) => member.on_admitted(cx, &sender),
-                    _ => Ok(()),
-                };
+                if let Self::Member(member) = self {
+                    // It may be that nothing can add it any more.
+                    cx.refuse_misfit(&member.epoch, &mut member.carried.joiners, &sender)?;
+                }
+                return Ok(());
             }
             Input::Command(Command::Refuse(sender)) => {
                 refuse(cx, self.carried_mut(), sender);

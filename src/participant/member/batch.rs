@@ -15,6 +15,8 @@ use crate::tracks::SenderId;
 
 /// What a Welcome object holds besides the Welcome, bytes.
 const WELCOME_FRAME: usize = 3 + Pin::LEN + MAX_RECEIPT;
+/// What a PrivateMessage holds outside of what is padded, bytes: its header with the group's name, and tags.
+const FRAME: usize = 512;
 /// What an Add holds besides the KeyPackage, a Remove in all, and a sealed tree besides the tree, bytes.
 const ADD: usize = 8;
 const REMOVE: usize = 16;
@@ -83,13 +85,14 @@ impl Sizes {
             (_, true) => (survey.welcome_bytes.saturating_add(WELCOME_FRAME), tree),
             (_, false) => (sum(&[survey.welcome_bytes, WELCOME_FRAME, tree]), 0),
         };
-        let commit = padded(commit);
+        let private = |content| padded(content).saturating_add(FRAME);
+        let commit = private(commit);
         Self {
             commit,
             welcome,
             tree: apart_tree,
             all: sum(&[commit, times(adds, welcome), apart_tree]),
-            later: padded(path(survey.members.saturating_add(adds))),
+            later: private(path(survey.members.saturating_add(adds))),
         }
     }
 
@@ -121,8 +124,8 @@ impl<E: Engine> Context<E> {
 
     /// Whether a KeyPackage of so many bytes can be added at all, be it alone.
     pub(crate) fn can_add(&self, epoch: &Epoch<E::Group>, key_package: usize) -> Result<bool, EngineError> {
-        let survey = self.engine.survey(&epoch.group, &[], false)?;
-        let fits = self.fits(&survey, &Load::default().with(key_package, 0));
+        let survey = epoch.measured.of(&self.engine, &epoch.group)?;
+        let fits = self.fits(survey, &Load::default().with(key_package, 0));
         Ok(fits && key_package <= self.config.limits.key_package_bytes)
     }
 
@@ -141,3 +144,6 @@ impl<E: Engine> Context<E> {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;
