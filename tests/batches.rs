@@ -20,7 +20,9 @@ use support::{Steps, World, config, group};
 /// So many ask at once to join a group of one, and this many milliseconds pass. The limits are the same for all.
 fn crowd<E: Engine>(config: &Config, joiners: usize, millis: u64, new: impl Fn(usize) -> E) -> World<E> {
     let mut world = World::new();
-    (0..=joiners).for_each(|i| drop(world.enter(new(i), config.clone())));
+    for i in 0..=joiners {
+        world.enter(new(i), config.clone());
+    }
     world.tell(0, Command::Join);
     world.run(1000);
     (1..=joiners).for_each(|i| world.tell(i, Command::Join));
@@ -175,12 +177,14 @@ fn pair(salt: usize) -> [(SenderId, Bytes); 2] {
 fn beside(pairs: usize) -> (u64, usize) {
     const JOINERS: usize = 30;
     let mut world: World<TestEngine> = World::new();
-    (0..=JOINERS).for_each(|i| drop(world.enter(engine(&format!("m{i}")), config())));
+    for i in 0..=JOINERS {
+        world.enter(engine(&format!("m{i}")), config());
+    }
     world.tell(0, Command::Join);
     world.run(1000);
     let pairs: Vec<_> = (0..pairs).flat_map(pair).collect();
     let (begin, end) = pairs.split_at(pairs.len() / 2);
-    let mut put = |world: &mut World<TestEngine>, all: &[(SenderId, Bytes)]| {
+    let put = |world: &mut World<TestEngine>, all: &[(SenderId, Bytes)]| {
         for (sender, message) in all {
             let track = world.machine(0).tracks().key_package(sender);
             let location = Location { group: KEY_PACKAGE_GROUP, object: 1 };

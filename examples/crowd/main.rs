@@ -81,6 +81,7 @@ fn config(plan: &Plan) -> Config {
     if plan.literal {
         config.tree_threshold = None;
         config.limits.adds_per_commit = usize::MAX;
+        config.limits.outbox_bytes = usize::MAX;
     }
     config
 }

@@ -11,6 +11,7 @@ use crate::mls::curve::{Curve, P256, P384, P521};
 
 /// The KEM of a cipher suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "ML-KEM is a name")]
 pub(super) enum Kem {
     X25519,
     X448,

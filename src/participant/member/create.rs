@@ -18,6 +18,9 @@ use crate::tracks::{Location, SenderId};
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
 
+/// The best commit that there is, and those whose KeyPackages cannot be committed.
+type Best<'a, G> = (Option<Emptying<G>>, Vec<&'a Add>);
+
 /// Most commits built to find out who of a batch goes with whom.
 const MOST_BUILDS: usize = 64;
 
@@ -196,7 +199,7 @@ impl<E: Engine> Builder<'_, E> {
 
     /// Builds the best commit that there is of `adds`, and says whose KeyPackages cannot be committed. Rejected is a commit
     /// without any.
-    fn best<'b>(&mut self, adds: &'b [Add]) -> Judged<(Option<Emptying<E::Group>>, Vec<&'b Add>)> {
+    fn best<'b>(&mut self, adds: &'b [Add]) -> Judged<Best<'b, E::Group>> {
         if let Ok(built) = self.attempt(adds)? {
             return Ok(Ok((Some(built), Vec::new())));
         }
