@@ -147,9 +147,9 @@ pub(crate) fn on_turn<E: Engine>(
     slot: &mut Slot<E::Group>,
     carried: &Carried,
 ) -> Result<Verdict<E::Group>, Error> {
-    if slot.outbox.is_none()
-        && (!(Agenda { cx, epoch, carried }).has_work() || waits_for_more(cx, epoch, carried))
-    {
+    // What nobody else has waits for no crowd: its turn is set for now, again and again.
+    let waits = |cx: &mut Context<E>| !is_alone_with_work(carried) && waits_for_more(cx, epoch, carried);
+    if slot.outbox.is_none() && (!(Agenda { cx, epoch, carried }).has_work() || waits(cx)) {
         return Ok(Verdict::Open);
     }
     if cx.rules.pins && slot.is_idle() && (is_first(epoch) || is_alone_with_work(carried)) {
