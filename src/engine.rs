@@ -15,7 +15,7 @@ use bytes::Bytes;
 pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
     Attached, Built, Credential, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -163,6 +163,19 @@ pub trait Engine {
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
     /// is wrong with it.
     fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>>;
+
+    /// Looks at a group before a commit is put together that may add `key_packages` (messages, already inspected).
+    /// With `by_sealing`, a leaf counts as invalid also if something was sealed to its key and the provider
+    /// refused, which costs as much as a commit; without, as far as the key itself tells.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn survey(
+        &self,
+        group: &Self::Group,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError>;
 
     /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched

@@ -9,10 +9,18 @@ use std::time::Duration;
 pub struct Limits {
     /// Largest KeyPackage object, bytes.
     pub key_package_bytes: usize,
-    /// Largest Commit or Welcome object, bytes.
+    /// Largest Commit or Welcome object, bytes. A member of a group in which nobody has committed yet but who added all
+    /// the others seals to each of them: with X-Wing that is 1.2 kB a member, with X25519 0.1 kB.
     pub handshake_bytes: usize,
+    /// Largest commit that the counter service keeps with its pin, bytes; the committer keeps to this and to
+    /// [`handshake_bytes`](Self::handshake_bytes). It is [`MAX_COMMIT`](crate::counter::http::MAX_COMMIT) unless the
+    /// service's store takes less: etcd takes 1 MiB unless it is told otherwise.
+    pub service_commit_bytes: usize,
     /// Largest ratchet-tree object, bytes.
     pub tree_bytes: usize,
+    /// Most bytes of one commit, its Welcomes and its ratchet tree together: a snapshot holds them until they are
+    /// published.
+    pub outbox_bytes: usize,
     /// Most members.
     pub roster: usize,
     /// Most members added by one commit whose Welcomes have the ratchet tree inside.
@@ -55,12 +63,51 @@ pub struct Limits {
     pub actions: usize,
 }
 
+impl Limits {
+    /// Returns the largest commit that everybody takes, bytes: the members, and the counter service.
+    pub fn commit_bytes(&self) -> usize {
+        self.handshake_bytes.min(self.service_commit_bytes)
+    }
+
+    /// Returns the default limits, raised to what `members` need whose credentials have `credential_bytes` and whose
+    /// cipher suite has HPKE public keys of `key_bytes`. All members must have the same.
+    ///
+    /// The service's limit is not raised: see [`service_commit_bytes`](Self::service_commit_bytes).
+    #[must_use]
+    pub fn for_group(members: usize, credential_bytes: usize, key_bytes: usize) -> Self {
+        // Signatures, signature key, capabilities and extensions have room in the rest.
+        let leaf = key_bytes.saturating_add(credential_bytes).saturating_add(768);
+        let key_package = leaf.saturating_add(key_bytes).saturating_add(256);
+        let node = key_bytes.saturating_add(192);
+        let all = |each: usize| members.saturating_mul(each);
+        // No KEM in use has outputs longer than its public keys. Padding adds a quarter.
+        let sealed = all(key_bytes.saturating_add(96)).saturating_add(key_package.saturating_mul(64));
+        let commit = sealed.saturating_add(sealed / 4);
+        let default = Self::default();
+        let handshake_bytes = default.handshake_bytes.max(commit);
+        Self {
+            key_package_bytes: default.key_package_bytes.max(key_package),
+            handshake_bytes,
+            tree_bytes: default.tree_bytes.max(all(leaf.saturating_add(node))),
+            outbox_bytes: default.outbox_bytes.max(handshake_bytes.saturating_mul(4)),
+            roster: default.roster.max(members),
+            pending_joiners: default.pending_joiners.max(members),
+            pending_joiner_bytes: default.pending_joiner_bytes.max(all(key_package)),
+            future_bytes: default.future_bytes.max(handshake_bytes),
+            welcome_bytes: default.welcome_bytes.max(handshake_bytes.saturating_mul(2)),
+            ..default
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             key_package_bytes: 16 << 10,
-            handshake_bytes: 1 << 20,
+            handshake_bytes: 4 << 20,
+            service_commit_bytes: 4 << 20,
             tree_bytes: 4 << 20,
+            outbox_bytes: 64 << 20,
             roster: 8192,
             adds_per_commit: 64,
             adds_per_commit_apart: 2000,

@@ -16,9 +16,11 @@ mod building;
 mod ciphers;
 mod client;
 mod crypto;
+mod curve;
 mod engine;
 mod error;
 mod group;
+mod hpke_keys;
 mod judging;
 mod leaves;
 mod message;
@@ -28,8 +30,17 @@ mod processing;
 mod rules;
 mod settings;
 mod storage;
+mod survey;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
+
+/// ML-KEM-768 and X25519 as X-Wing, HKDF-SHA256, AES-128-GCM and Ed25519, which the AWS-LC provider has with its feature
+/// `post-quantum`.
+///
+/// The code point, 65100, is a placeholder of mls-rs: nobody has registered it, another implementation may mean
+/// something else by it, and a later mls-rs may number it anew. Use it where all members run the same version.
+#[cfg(feature = "post-quantum")]
+pub const X_WING: mls_rs::CipherSuite = mls_rs::CipherSuite::ML_KEM_768_X25519;
 
 pub use self::ciphers::MlsCiphers;
 pub use self::client::MlsEngine;

@@ -54,6 +54,12 @@ pub enum Notice {
         /// Why it was held back.
         hold: Hold,
     },
+    /// Nothing can be sealed to a member's leaf key that only the member opens: another implementation let it in. The own
+    /// next commit removes it, and this is told when that commit is made.
+    InvalidLeafKey {
+        /// Whose.
+        sender: SenderId,
+    },
     /// A member's credential is no longer valid, by the embedder's identity provider.
     CredentialExpired {
         /// Whose.
@@ -347,6 +353,9 @@ pub enum Refusal {
     BadKeyPackage,
     /// The group or the waiting room is full.
     Full,
+    /// The KeyPackage, the commit that adds it, the Welcome, the ratchet tree or a later commit of the group would
+    /// be over one of the [`Limits`](crate::Limits). About oneself: not even a commit without joiners is within them.
+    TooLarge,
 }
 
 /// What was wrong with something that arrived.

@@ -126,6 +126,36 @@ impl KeyPackageInfo {
     }
 }
 
+/// What has to be known before a commit is put together: what may not go into it, and what weighs how much.
+///
+/// The bytes are bounds from above, of which an engine knows the parts: the keys of its cipher suite, the members'
+/// leaves, the GroupContext.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The leaves of others whose public key nothing can be sealed to that only its owner opens.
+    pub invalid_leaves: Vec<u32>,
+    /// Which of the KeyPackages asked about have the leaf key of a member: their places in the list, in order, each
+    /// with the member's leaf. They can be added once that leaf is gone.
+    pub taken: Vec<(usize, u32)>,
+    /// Which of the others share a leaf key with one before them in the list: the two do not go into one commit.
+    pub clashing: Vec<usize>,
+    /// Leaves of the ratchet tree, blank ones too.
+    pub leaves: usize,
+    /// Members.
+    pub members: usize,
+    /// A commit of this participant, without what the other fields say, bytes.
+    pub commit_bytes: usize,
+    /// What every member adds to a commit by others, if no node of the tree saves any of it, bytes.
+    pub member_bytes: usize,
+    /// A Welcome without its ratchet tree, bytes.
+    pub welcome_bytes: usize,
+    /// The ratchet tree as RFC 9420 section 12.4.3.3 encodes it, bytes.
+    pub tree_bytes: usize,
+    /// One parent node of a path or of the ratchet tree, but for its unmerged leaves, bytes.
+    pub node_bytes: usize,
+}
+
 /// A member of the group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {

@@ -18,6 +18,7 @@ use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::engine::{EngineError, Member, OwnKeyPackage, Rejection};
 use crate::mls::crypto::{Primitives, Suites};
 use crate::mls::error::{Stop, provider, unless_identity};
+use crate::mls::hpke_keys::Kem;
 use crate::mls::message::{credential, extension, into_any, mls_time, origin};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
@@ -107,6 +108,11 @@ impl<C: MlsConfig> MlsEngine<C> {
             welcomed: Mutex::new(None),
             slots: Mutex::new(()),
         })
+    }
+
+    /// The KEM of the group's cipher suite.
+    pub(super) fn kem(&self) -> Kem {
+        Kem::of(self.suite)
     }
 
     pub(super) fn slots(&self) -> MutexGuard<'_, ()> {

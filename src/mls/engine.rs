@@ -11,7 +11,7 @@ use mls_rs::time::MlsTime;
 use crate::codec::params;
 use crate::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, judged, provider};
@@ -151,6 +151,15 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
 
     fn trial(&self, group: &MlsGroup<C>, now: Timestamp, commit: &Bytes) -> Judged<Trial<MlsGroup<C>>> {
         judged(self.judge_commit(group, now, commit))
+    }
+
+    fn survey(
+        &self,
+        group: &MlsGroup<C>,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        self.with(group, |group| self.look_over(group, key_packages, by_sealing))
     }
 
     fn build_with(

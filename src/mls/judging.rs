@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
+use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{
@@ -20,10 +21,10 @@ use crate::engine::{
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
-use crate::mls::leaves::{LeafKeys, leaf_at};
+use crate::mls::leaves::leaf_at;
 use crate::mls::message::{
-    credential, gap, group_params, leaf_node, mls_time, origin, parse, private, removed, sent_in, spent,
-    tree_place,
+    credential, gap, group_params, hpke_keys, leaf_node, mls_time, origin, parse, private, removed, sent_in,
+    spent, tree_place,
 };
 use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
@@ -76,11 +77,12 @@ impl<C: MlsConfig> MlsEngine<C> {
             expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
         };
         let mut scratch = self.scratch(now)?;
-        // mls-rs checks the init key only. A member to whose leaf nothing can be sealed would keep all others from
-        // committing. (Some providers let any bytes pass.)
-        self.primitives.check_kem_key(&leaf.public_key)?;
-        if LeafKeys::of::<C>(&scratch).at(0).is_none_or(|own| own.len() != leaf.public_key.len()) {
-            return Err(Rejection::Invalid("a leaf key of another length".into()).into());
+        // mls-rs has the provider check the init key only, and providers let more pass than they should. A member to
+        // whose leaf nothing can be sealed would keep all others from committing.
+        let keys = hpke_keys(message)?;
+        for key in [&keys.init, &keys.leaf] {
+            self.kem().check(key)?;
+            self.primitives.check_kem_key(&HpkePublicKey::from(key.to_vec()))?;
         }
         let early = gap(mls_time(now), lifetime.not_before) <= CLOCK_TOLERANCE;
         let at = if early { mls_time(now).max(lifetime.not_before) } else { mls_time(now) };
@@ -177,6 +179,10 @@ impl<C: MlsConfig> MlsEngine<C> {
         };
         if stays && unchanged()? {
             return Err(Rejection::Forbidden("a commit without a path").into());
+        }
+        if stays {
+            self.check_adds(epoch)?;
+            self.check_path(&next, author)?;
         }
         let mut kept = before;
         removed.iter().for_each(|leaf| kept.remove(*leaf));

@@ -363,6 +363,11 @@ impl Joiners {
         self.take(sender).is_some()
     }
 
+    /// How many bytes those have that may be committed now.
+    pub(crate) fn due_bytes(&self) -> usize {
+        self.due_bytes
+    }
+
     /// Whether so many may be committed now.
     pub(crate) fn are_due(&self, many: usize) -> bool {
         self.due.len() >= many

@@ -3,6 +3,7 @@
 mod admission;
 pub(crate) mod arrival;
 mod auditing;
+mod batch;
 mod commit;
 mod create;
 mod doubled;
@@ -11,6 +12,7 @@ pub(crate) mod epoch;
 mod follow;
 mod going;
 pub(crate) mod leave;
+mod measured;
 mod reading;
 mod receipts;
 mod repair;
@@ -57,7 +59,7 @@ impl<G> Member<G> {
         let verdict = match input {
             Input::Command(command) => return self.on_command(cx, command),
             Input::Add { message, info } => {
-                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info);
+                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info)?;
                 Verdict::Open
             }
             Input::Arrival(arrival) => self.on_arrival(cx, arrival)?,

@@ -41,7 +41,11 @@ impl<G> State<G> {
     ) -> Result<(), Error> {
         let input = match input {
             Input::Command(Command::Admit { sender, replacing }) => {
-                admit(cx, self.carried_mut(), sender, replacing);
+                admit(cx, self.carried_mut(), sender.clone(), replacing);
+                if let Self::Member(member) = self {
+                    // It may be that nothing can add it any more.
+                    cx.refuse_misfit(&member.epoch, &mut member.carried.joiners, &sender)?;
+                }
                 return Ok(());
             }
             Input::Command(Command::Refuse(sender)) => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
@@ -354,6 +354,20 @@ impl<E: Engine> Engine for RecordedEngine<E> {
                 None => (None, line),
             };
             (Trial { author, removed, added, next }, line)
+        })
+    }
+
+    fn survey(
+        &self,
+        group: &Self::Group,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        let line = self.asked(of("survey", group), key_packages.iter().map(|k| &k[..]));
+        let survey = self.inner.survey(&group.inner, key_packages, by_sealing);
+        self.answer(line.flag("by_sealing", by_sealing), survey, |survey, line| {
+            let line = told::survey(line, &survey);
+            (survey, line)
         })
     }
 

@@ -25,7 +25,9 @@ macro_rules! limits {
 limits!(
     key_package_bytes,
     handshake_bytes,
+    service_commit_bytes,
     tree_bytes,
+    outbox_bytes,
     roster,
     adds_per_commit,
     adds_per_commit_apart,

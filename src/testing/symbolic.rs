@@ -31,6 +31,7 @@ mod mix;
 mod nonce;
 mod outside;
 mod sealed;
+mod survey;
 mod wire;
 
 pub use self::engine::SymbolicEngine;

@@ -26,14 +26,29 @@ pub fn basic_client<P>(name: &str, crypto: P) -> Client<BasicConfig<P>>
 where
     P: CryptoProvider + Clone,
 {
-    let suite = crypto.cipher_suite_provider(SUITE).unwrap();
+    client_of(SUITE, name, crypto)
+}
+
+/// As [`basic`], of another cipher suite.
+pub fn basic_of<P>(kind: CipherSuite, name: &str, crypto: P) -> BasicEngine<P>
+where
+    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone,
+{
+    MlsEngine::new(&client_of(kind, name, crypto.clone()), &crypto).unwrap()
+}
+
+fn client_of<P>(kind: CipherSuite, name: &str, crypto: P) -> Client<BasicConfig<P>>
+where
+    P: CryptoProvider + Clone,
+{
+    let suite = crypto.cipher_suite_provider(kind).unwrap();
     let (secret, public) = suite.signature_key_generate().unwrap();
     let identity =
         SigningIdentity::new(BasicCredential::new(name.as_bytes().to_vec()).into_credential(), public);
     Client::builder()
         .crypto_provider(crypto)
         .identity_provider(BasicIdentityProvider)
-        .signing_identity(identity, secret, SUITE)
+        .signing_identity(identity, secret, kind)
         .build()
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use moq_mls::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Secret, Timestamp};
@@ -174,6 +174,16 @@ impl<E: Engine> Engine for Failing<E> {
     fn trial(&self, group: &E::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<E::Group>> {
         self.plan.call("trial")?;
         self.inner.trial(group, now, commit)
+    }
+
+    fn survey(
+        &self,
+        group: &E::Group,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        self.plan.call("survey")?;
+        self.inner.survey(group, key_packages, by_sealing)
     }
 
     fn build_with(

@@ -7,6 +7,7 @@ pub mod attackers;
 pub mod engines;
 pub mod failing;
 pub mod insider;
+pub mod odd_keys;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

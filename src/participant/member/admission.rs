@@ -110,6 +110,10 @@ fn on_key_package<E: Engine>(
         cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
         return Ok(());
     }
+    if !cx.can_add(epoch, message.len())? {
+        cx.notify(Notice::Refused { sender, why: Refusal::TooLarge });
+        return Ok(());
+    }
     let hold = hold(cx, epoch, joiners, &info);
     let admitted = joiners.admitted.get(&sender).cloned();
     let (wanted, replacing) = (admitted.is_some(), admitted.flatten());
@@ -196,14 +200,19 @@ pub(crate) fn add<E: Engine>(
     joiners: &mut Joiners,
     message: Bytes,
     info: KeyPackageInfo,
-) {
+) -> Result<(), Error> {
     let object = info.sequence.unwrap_or(0);
     if epoch.roster.of(&info.sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
         cx.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
-        return;
+        return Ok(());
+    }
+    if !cx.can_add(epoch, message.len())? {
+        cx.notify(Notice::Refused { sender: info.sender, why: Refusal::TooLarge });
+        return Ok(());
     }
     let (hold, replacing) = (None, None);
     put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold, wanted: true, replacing });
+    Ok(())
 }
 
 /// Notes that a member is to be removed; with `bar`, let back in only by the embedder.

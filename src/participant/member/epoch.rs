@@ -14,6 +14,7 @@ use crate::notice::Notice;
 use crate::participant::context::Context;
 use crate::participant::durable::{read_pin, read_tree, read_welcome, write_tree, write_welcome};
 use crate::participant::flow::Entry;
+use crate::participant::member::measured::Measured;
 use crate::participant::requests::FetchPurpose;
 use crate::participant::roster::Roster;
 use crate::secret::Secret;
@@ -40,6 +41,7 @@ pub(crate) struct Epoch<G> {
     pub(crate) afterwards: Afterwards,
     /// Members already reported as expired.
     expired: BTreeSet<SenderId>,
+    pub(crate) measured: Measured,
 }
 
 /// What follows on an own commit that won: nothing, for an epoch that another made.
@@ -113,6 +115,7 @@ impl<G> Epoch<G> {
             pin,
             afterwards: Afterwards::default(),
             expired: BTreeSet::new(),
+            measured: Measured::default(),
         })
     }
 
@@ -145,6 +148,7 @@ impl<G> Epoch<G> {
         self.keep_if_untold(cx)?;
         let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
         self.number = self.slot();
+        self.measured = Measured::default();
         self.slot_key = cx.rules.pins.then(|| cx.slot_key(&next.group)).transpose()?;
         self.group = next.group;
         self.saved = saved;

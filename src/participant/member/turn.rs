@@ -129,7 +129,8 @@ fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
 fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> bool {
     let timers = &cx.config.timers;
     let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
-    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
+    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds())
+        || carried.joiners.due_bytes() >= cx.config.limits.commit_bytes();
     // What waits for no turn waits for no crowd either: it would be due at once, again and again.
     if until <= cx.now || carried.intents.are_urgent() || full || is_alone_with_work(carried) {
         return false;

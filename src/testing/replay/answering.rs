@@ -10,7 +10,8 @@ use super::failing::failed;
 use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
 use crate::engine::{
     Attached, Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial,
+    WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -149,6 +150,27 @@ fn params(line: &Value) -> Read<Option<GroupParams>> {
 
 fn next(line: &Value) -> Read<Next<()>> {
     Ok(Next { group: (), context_hash: hash(line, "context_hash")? })
+}
+
+fn numbers<T: TryFrom<u64>>(line: &Value, name: &str) -> Read<Vec<T>> {
+    let small =
+        |v: &Value| v.as_u64().and_then(|n| n.try_into().ok()).ok_or(format!("{name:?} is too large"));
+    list(line, name)?.iter().map(small).collect()
+}
+
+fn survey(line: &Value) -> Read<Survey> {
+    Ok(Survey {
+        invalid_leaves: numbers(line, "invalid_leaves")?,
+        taken: numbers(line, "taken")?.into_iter().zip(numbers(line, "taken_by")?).collect(),
+        clashing: numbers(line, "clashing")?,
+        leaves: small(line, "leaves")?,
+        members: small(line, "members")?,
+        commit_bytes: small(line, "commit_bytes")?,
+        member_bytes: small(line, "member_bytes")?,
+        welcome_bytes: small(line, "welcome_bytes")?,
+        tree_bytes: small(line, "tree_bytes")?,
+        node_bytes: small(line, "node_bytes")?,
+    })
 }
 
 fn built(line: &Value) -> Read<Built<()>> {
@@ -295,12 +317,15 @@ impl Engine for AnsweringEngine {
         })
     }
 
+    fn survey(&self, _: &(), _: &[Bytes], _: bool) -> Result<Survey, EngineError> {
+        self.answer("survey", survey)
+    }
+
     fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<Trial<()>> {
         self.judged("trial", |line| {
-            let leaf = |v: &Value| v.as_u64().and_then(|n| n.try_into().ok()).ok_or("no leaf".to_owned());
             Ok(Trial {
                 author: small(line, "author")?,
-                removed: list(line, "removed")?.iter().map(leaf).collect::<Read<_>>()?,
+                removed: numbers(line, "removed")?,
                 added: members(line, "added")?,
                 next: line.get("gives").map(|_| next(line)).transpose()?,
             })

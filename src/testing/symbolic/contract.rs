@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::codec::params;
 use crate::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, Survey, TREE_KEY_LEN, TreeObject, Trial,
     WelcomeInfo,
 };
 use crate::secret::Secret;
@@ -161,6 +161,16 @@ impl Engine for SymbolicEngine {
 
     fn trial(&self, group: &SymbolicGroup, _now: Timestamp, commit: &Bytes) -> Judged<Trial<SymbolicGroup>> {
         Ok(self.judge_commit(group, commit))
+    }
+
+    /// The bytes are those of symbolic messages, to the letter.
+    fn survey(
+        &self,
+        group: &SymbolicGroup,
+        key_packages: &[Bytes],
+        _by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        Ok(self.look_over(group, key_packages))
     }
 
     fn build_with(
