@@ -19,6 +19,7 @@ mod crypto;
 mod engine;
 mod error;
 mod group;
+mod identity;
 mod judging;
 mod leaves;
 mod message;
@@ -34,6 +35,7 @@ mod tests;
 pub use self::ciphers::MlsCiphers;
 pub use self::client::MlsEngine;
 pub use self::group::MlsGroup;
+pub use self::identity::{Refused, UniqueKeys};
 pub use self::rules::{Broken, StrictRules};
 pub use self::settings::{
     CLOCK_SKEW, EngineConfig, LATE, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,

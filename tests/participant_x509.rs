@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn life<P>(crypto: &P)
 where
-    P: CryptoProvider + Clone,
+    P: CryptoProvider + Clone + 'static,
     P::CipherSuiteProvider: 'static,
 {
     let authority = Authority::new();

@@ -62,7 +62,7 @@ fn run(name: &str, vector: &Value) {
             "epoch" => assert_eq!(world.machine(peer(1)).epoch(), Some(number(2)), "{name}"),
             "asked" => {
                 let who = world.id(peer(2));
-                let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender, .. } if *sender == who);
+                let asked = |n: &Notice| matches!(n, Notice::JoinRequested { request, .. } if *request.sender() == who);
                 assert!(world.heard(peer(1), asked), "{name}");
             }
             "agree" => {

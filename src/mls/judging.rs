@@ -8,7 +8,8 @@ use mls_rs::client_builder::MlsConfig;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{
-    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNodeSource, ProposalSender, ReceivedMessage,
+    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNode, LeafNodeSource, ProposalSender,
+    ReceivedMessage,
 };
 use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::{ExtensionList, MlsMessageDescription};
@@ -23,7 +24,7 @@ use crate::mls::leaves::{LeafKeys, leaf_at};
 use crate::mls::message::{
     credential, gap, group_params, leaf_node, mls_time, origin, parse, removed, spent, tree_place,
 };
-use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
+use crate::mls::settings::{CLOCK_SKEW, Inner, LATE, MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
 
 impl<C: MlsConfig> MlsEngine<C> {
@@ -149,7 +150,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         commit: &Bytes,
     ) -> Result<Trial<MlsGroup<C>>, Stop> {
-        let (next, before, received) = self.process(group, now, commit, ContentType::Commit)?;
+        let (next, before, received) = self.process(group, commit, ContentType::Commit)?;
         let ReceivedMessage::Commit(commit) = received else {
             return Err(Rejection::Malformed.into());
         };
@@ -176,27 +177,41 @@ impl<C: MlsConfig> MlsEngine<C> {
         let mut kept = before;
         removed.iter().for_each(|leaf| kept.remove(*leaf));
         if !stays {
-            let added = self.added_without_us(&next, epoch, &kept)?;
-            return Ok(Trial { author, removed, added, next: None });
+            let added = self.added_without_us(&next, epoch, &kept, now)?;
+            return Ok(Trial { author, updated: Vec::new(), removed, added, next: None });
         }
         let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
-        let added = self.added(&next, &kept, adds)?;
+        let added = self.added(&next, &kept, adds, Some(now))?;
+        let committer = {
+            let tree = next.export_tree();
+            self.member(&next, author, leaf_at(&tree, author)?.ok_or(Rejection::Malformed)?)?
+        };
         let next = self.next(next, kept, author, &added)?;
-        Ok(Trial { author, removed, added, next: Some(next) })
+        Ok(Trial { author, updated: vec![committer], removed, added, next: Some(next) })
+    }
+
+    /// Judges a leaf that a commit brought into `group`: of a KeyPackage the lifetime, of which the committer was the
+    /// judge, with room for its clock and for our delay; the credential by the time it is.
+    pub(super) fn judge_leaf(&self, group: &Inner<C>, leaf: &LeafNode, now: Timestamp) -> Result<(), Stop> {
+        if let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source {
+            let now = mls_time(now);
+            if gap(now, lifetime.not_before) > CLOCK_SKEW
+                || gap(lifetime.not_after, now) > LATE
+                || lifetime.not_after < lifetime.not_before
+            {
+                return Err(Rejection::Expired.into());
+            }
+        }
+        Ok(self.validate_credential(group, &leaf.signing_identity, now)?)
     }
 
     /// Opens a leave request on a group taken.
-    pub(super) fn judge_leave(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        message: &Bytes,
-    ) -> Result<u32, Stop> {
+    pub(super) fn judge_leave(&self, group: &MlsGroup<C>, message: &Bytes) -> Result<u32, Stop> {
         let mark = group.tried(|tried| self.mark_known(tried, message))?;
         if let Some(answer) = mark.and_then(|mark| group.tried(|tried| tried.leave(&mark))) {
             return Ok(answer?);
         }
-        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal)?;
+        let (_, keys, received) = self.process(group, message, ContentType::Proposal)?;
         // The epoch goes on with the group as it was saved: this one has used up the sender's key.
         Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {

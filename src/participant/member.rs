@@ -3,6 +3,7 @@
 mod admission;
 pub(crate) mod arrival;
 mod auditing;
+mod changing;
 mod commit;
 mod create;
 pub(crate) mod epoch;
@@ -15,7 +16,7 @@ pub(crate) mod slot;
 mod turn;
 mod turnover;
 
-use self::epoch::{Epoch, NewEpoch, Turnover};
+use self::epoch::{Epoch, NewEpoch};
 use self::slot::{Slot, Step, Verdict};
 use crate::action::Timer;
 use crate::counter::LockReply;
@@ -164,7 +165,7 @@ impl<G> Member<G> {
         }
         let mut new = new;
         let receipt = new.receipt.take();
-        let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
+        let turnover = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
         for timer in [
             Timer::Turn,
@@ -181,7 +182,7 @@ impl<G> Member<G> {
         cx.stats.epochs = cx.stats.epochs.saturating_add(1);
         let epoch = self.epoch.number;
         self.carried.future.forget_before(epoch);
-        turnover::settle(cx, &self.epoch, &mut self.carried, &removed, &added);
+        turnover::settle(cx, &self.epoch, &mut self.carried, &turnover);
         self.persist(cx);
         self.epoch.publish_welcomes(cx)?;
         if cx.rules.fills_first {
@@ -192,8 +193,8 @@ impl<G> Member<G> {
         if let Some(receipt) = receipt {
             self.epoch.publish_receipt(cx, receipt)?;
         }
-        cx.notify(Notice::Epoch { epoch, committer });
-        turnover::tell(cx, removed, added);
+        cx.notify(Notice::Epoch { epoch, committer: turnover.committer.clone() });
+        turnover::tell(cx, turnover);
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);

@@ -4,6 +4,7 @@ use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
+use crate::join_request::JoinRequest;
 use crate::notice::{Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
@@ -11,6 +12,7 @@ use crate::participant::creating::Creating;
 use crate::participant::durable::{self, Tag};
 use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::input::Input;
+use crate::participant::joiners::Permit;
 use crate::participant::joining::Joining;
 use crate::participant::member::{Member, arrival};
 use crate::participant::trees::Trees;
@@ -37,9 +39,8 @@ impl<G> State<G> {
         input: Input,
     ) -> Result<(), Error> {
         let input = match input {
-            Input::Command(Command::Admit { sender, replacing }) => {
-                admit(cx, self.carried_mut(), sender, replacing);
-                return Ok(());
+            Input::Command(Command::Admit { request, replacing }) => {
+                return admit(cx, self.carried_mut(), &request, replacing);
             }
             Input::Command(Command::Refuse(sender)) => {
                 refuse(cx, self.carried_mut(), sender);
@@ -226,9 +227,16 @@ impl<G> State<G> {
     }
 }
 
-/// The embedder admits a sender.
-fn admit<E: Engine>(cx: &Context<E>, carried: &mut Carried, sender: SenderId, replacing: Option<SenderId>) {
-    carried.joiners.let_in(&sender, replacing, &cx.config.limits);
+/// The embedder admits a sender, as whom it saw.
+fn admit<E: Engine>(
+    cx: &Context<E>,
+    carried: &mut Carried,
+    request: &JoinRequest,
+    replacing: Option<SenderId>,
+) -> Result<(), Error> {
+    let permit = Permit { credential: cx.credential_hash(request.credential())?, replacing };
+    carried.joiners.let_in(request.sender(), request.credential(), permit, &cx.config.limits);
+    Ok(())
 }
 
 fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId) {

@@ -17,7 +17,7 @@ pub type TestEngine = BasicEngine<RustCryptoProvider>;
 /// A device of the person `name`, with a key of its own.
 pub fn basic<P>(name: &str, crypto: P) -> BasicEngine<P>
 where
-    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone,
+    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static,
 {
     MlsEngine::new(&basic_client(name, crypto.clone()), &crypto).unwrap()
 }

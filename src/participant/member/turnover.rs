@@ -5,18 +5,33 @@ use crate::notice::Notice;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::admission::strangers_hold;
-use crate::participant::member::epoch::Epoch;
+use crate::participant::member::changing::is_changed;
+use crate::participant::member::epoch::{Epoch, Turnover};
 
 /// Settles the intents that a commit fulfilled, whoever made it.
 pub(crate) fn settle<E: Engine>(
     cx: &Context<E>,
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
-    removed: &[GroupMember],
-    added: &[GroupMember],
+    turnover: &Turnover,
 ) {
+    let Turnover { changed, removed, added, .. } = turnover;
     let Carried { joiners, intents, .. } = carried;
     let limits = &cx.config.limits;
+    for (old, new) in changed {
+        // It would escape what is intended for it by a commit of its own.
+        intents.rename(&old.sender, &new.sender);
+        if is_changed(old, new) {
+            joiners.has_changed(&old.sender, &new.sender);
+        }
+        // What came under the old name must not be taken for a new intent to join.
+        for (sender, sequence) in [old, new].into_iter().filter_map(|m| Some((&m.sender, m.sequence?))) {
+            joiners.spend(sender, sequence, limits);
+        }
+        if let Some(sequence) = old.sequence.filter(|_| old.sender != new.sender) {
+            joiners.note_gone(sequence.min(cx.honest_number()));
+        }
+    }
     for gone in removed {
         let back = added.iter().any(|m| m.sender == gone.sender);
         // Who came back in the same commit was not put out: an intent to bar it stands.
@@ -32,6 +47,9 @@ pub(crate) fn settle<E: Engine>(
         if !(back || left || replaced || bar == Some(false)) {
             joiners.bar(&gone.sender, limits);
         }
+        if !back {
+            joiners.has_moved(&gone.sender, None);
+        }
     }
     for new in added {
         if let Some(sequence) = new.sequence {
@@ -43,14 +61,22 @@ pub(crate) fn settle<E: Engine>(
     intents.removals.retain(|sender, _| epoch.roster.of(sender).is_some());
 }
 
-/// Tells who came, who went and who was replaced.
-pub(crate) fn tell<E: Engine>(cx: &mut Context<E>, removed: Vec<GroupMember>, added: Vec<GroupMember>) {
-    let mut fresh = added;
+/// Tells who came, who went, who was replaced and who has another key.
+pub(crate) fn tell<E: Engine>(cx: &mut Context<E>, turnover: Turnover) {
+    let Turnover { changed, removed, added: mut fresh, .. } = turnover;
+    for (old, new) in changed.into_iter().filter(|(old, new)| is_changed(old, new)) {
+        let GroupMember { leaf, sender: new, credential, .. } = new;
+        cx.notify(Notice::MemberChanged { leaf, old: old.sender, new, credential });
+    }
     for old in removed {
-        match fresh.iter().position(|m| m.sender == old.sender || m.identity == old.identity) {
+        // Its own key goes before a namesake's. Of another identity it is another, whatever its key.
+        let same = |by_key: bool| {
+            fresh.iter().position(|m| m.identity == old.identity && (!by_key || m.sender == old.sender))
+        };
+        match same(true).or_else(|| same(false)) {
             Some(at) => {
-                let new = fresh.swap_remove(at);
-                cx.notify(Notice::MemberReplaced { old: old.sender, new: new.sender });
+                let GroupMember { leaf, sender: new, credential, .. } = fresh.swap_remove(at);
+                cx.notify(Notice::MemberReplaced { old: old.sender, new, leaf, credential });
             }
             None => cx.notify(Notice::MemberLeft { sender: old.sender }),
         }
