@@ -1,6 +1,7 @@
 //! Engines over real MLS for the tests.
 
 use mls_rs::client_builder::{BaseConfig, WithCryptoProvider, WithIdentityProvider};
+use mls_rs::crypto::{SignaturePublicKey, SignatureSecretKey};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
@@ -26,8 +27,17 @@ pub fn basic_client<P>(name: &str, crypto: P) -> Client<BasicConfig<P>>
 where
     P: CryptoProvider + Clone,
 {
-    let suite = crypto.cipher_suite_provider(SUITE).unwrap();
-    let (secret, public) = suite.signature_key_generate().unwrap();
+    let key = crypto.cipher_suite_provider(SUITE).unwrap().signature_key_generate().unwrap();
+    client_with(key, name, crypto)
+}
+
+/// A signature key, secret and public.
+pub type Key = (SignatureSecretKey, SignaturePublicKey);
+
+fn client_with<P>((secret, public): Key, name: &str, crypto: P) -> Client<BasicConfig<P>>
+where
+    P: CryptoProvider + Clone,
+{
     let identity =
         SigningIdentity::new(BasicCredential::new(name.as_bytes().to_vec()).into_credential(), public);
     Client::builder()
@@ -39,4 +49,15 @@ where
 
 pub fn engine(name: &str) -> TestEngine {
     basic(name, RustCryptoProvider::default())
+}
+
+pub fn key() -> Key {
+    let suite = RustCryptoProvider::default().cipher_suite_provider(SUITE).unwrap();
+    suite.signature_key_generate().unwrap()
+}
+
+/// Whoever has `key` and says that its name is `name`.
+pub fn engine_with(key: &Key, name: &str) -> TestEngine {
+    let crypto = RustCryptoProvider::default();
+    MlsEngine::new(&client_with(key.clone(), name, crypto.clone()), &crypto).unwrap()
 }
