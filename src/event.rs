@@ -87,8 +87,9 @@ pub enum Command {
     Admit {
         /// Who.
         request: JoinRequest,
-        /// Remove this member in the commit that lets it in: another device of the same person. It is removed once;
-        /// whoever was let in and comes back later takes no other's place.
+        /// Remove this member in the commit that lets it in: another device of the same person. If somebody else's
+        /// commit lets it in, the next one removes that member. It is removed once: whoever comes back later takes
+        /// nobody's place.
         replacing: Option<SenderId>,
     },
     /// Drop a sender's KeyPackage and take no other from it.

@@ -338,7 +338,6 @@ impl Joiners {
             if self.get(&new.sender).is_some_and(|w| new.sequence.is_none_or(|s| s >= w.object)) {
                 self.take(&new.sender);
             }
-            self.has_come_in(&new.sender);
         }
         let nobody = |w: &Waiting| roster.with_identity(&w.info.identity).is_none();
         let namesakes = self.namesakes.iter();

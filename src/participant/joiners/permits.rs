@@ -52,11 +52,9 @@ impl Joiners {
         self.barred.has_forgotten() || self.refused.has_forgotten()
     }
 
-    /// Notes that who was let in is in: nobody takes another's place twice.
-    pub(crate) fn has_come_in(&mut self, sender: &SenderId) {
-        if let Some(permit) = self.admitted.get_mut(sender) {
-            permit.replacing = None;
-        }
+    /// Notes that who was let in is in: nobody takes another's place twice. Says whose it has yet to take.
+    pub(crate) fn has_come_in(&mut self, sender: &SenderId) -> Option<SenderId> {
+        self.admitted.get_mut(sender)?.replacing.take()
     }
 
     /// Notes that a member whose place others were to take is out, or has another name now.

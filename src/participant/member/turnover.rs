@@ -55,6 +55,11 @@ pub(crate) fn settle<E: Engine>(
         if let Some(sequence) = new.sequence {
             joiners.spend(&new.sender, sequence, limits);
         }
+        // Somebody else let it in, who knew nothing of whom it takes the place of.
+        let replacing = joiners.has_come_in(&new.sender).filter(|old| *old != cx.me && *old != new.sender);
+        if let Some(old) = replacing {
+            intents.removals.entry(old).or_insert(false);
+        }
     }
     let strangers = strangers_hold(cx, joiners);
     joiners.settle(&epoch.roster, added, strangers.as_ref());

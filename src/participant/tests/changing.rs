@@ -82,3 +82,23 @@ fn a_credential_that_was_told_as_expired_and_is_another_now_may_be_told_again() 
     change_b(&mut a, &others[0], "b");
     assert!(expired(&mut a));
 }
+
+/// Somebody else lets in whom the embedder wants in another's place: the other goes all the same, and once.
+#[test]
+fn whose_place_is_taken_is_removed_whoever_let_the_other_in() {
+    let (mut a, others) = among(config(), &["b"]);
+    let (b, of_b) = &others[0];
+    let mut c = engine("c");
+    let permit = Permit { credential: [1; 32], replacing: Some(id("b")) };
+    let of_c = Credential::basic("c");
+    member(&mut a).carried.joiners.let_in(&id("c"), &of_c, permit, &Limits::default());
+    let key = c.generate_key_package(NOW, &config().group, 3).unwrap();
+    let commit = b.build(of_b, NOW, &[key.message], &[]).unwrap().unwrap().commit;
+    let object = commit_at(&a, 1, 6, commit);
+    arrive(&mut a, None, object);
+    let pin = slot(&mut a).candidates[0].pin.unwrap();
+    decide(&mut a, pin);
+    let Carried { intents, joiners, .. } = &member(&mut a).carried;
+    assert_eq!(intents.removals, [(id("b"), false)].into());
+    assert_eq!(joiners.admitted.get(&id("c")).map(|permit| &permit.replacing), Some(&None));
+}
