@@ -229,7 +229,7 @@ pub enum Refusal {
     NotAdmitted,
     /// The KeyPackage cannot be committed.
     BadKeyPackage,
-    /// The group or the waiting room is full.
+    /// The group or the waiting room is full. Told of sixteen in ten seconds at most.
     Full,
 }
 

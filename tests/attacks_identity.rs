@@ -275,3 +275,18 @@ fn nobody_takes_anothers_place_twice() {
     world.run(5000);
     assert!(member(&world, &of_old).is_some() && member(&world, &of_new).is_some());
 }
+
+/// Where there is no room for a crowd, the embedder hears of a few.
+#[test]
+fn a_crowd_for_which_there_is_no_room_is_no_flood_of_notices() {
+    let mut config = config();
+    config.limits.pending_joiners = 4;
+    let mut world = members_by(World::new(), 1, &config, engine);
+    for _ in 0..2 {
+        for n in 0..60 {
+            ask(&mut world, &mut engine(&format!("stranger {n}")), 1);
+        }
+        world.run(11_000);
+    }
+    assert_eq!(told(&world, |n| matches!(n, Notice::Refused { why: Refusal::Full, .. })), 2 * 16);
+}

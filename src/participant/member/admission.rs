@@ -178,6 +178,9 @@ fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: W
     // Only counted: a notice each would let a flood through to the embedder twice.
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(admitted.dropped as u64);
     if !admitted.is_in {
+        if !cx.alarms.tells_full(cx.now) {
+            return;
+        }
         cx.notify(Notice::Refused { sender: request.sender().clone(), why: Refusal::Full });
     } else if let Some(hold) = hold {
         cx.notify(Notice::JoinRequested { request, hold });
