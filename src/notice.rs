@@ -35,8 +35,8 @@ pub enum Notice {
         /// Who.
         sender: SenderId,
     },
-    /// A member came back in the same commit that took its stale leaf, or another device of the
-    /// same identity took its place. (One that comes back under another identity has left, and another has joined.)
+    /// A member came back in the same commit that took its stale leaf, or another of the same identity came in the
+    /// commit that put it out. (One that comes back under another identity has left, and another has joined.)
     MemberReplaced {
         /// Who is out.
         old: SenderId,

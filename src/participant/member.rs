@@ -140,7 +140,7 @@ impl<G> Member<G> {
                 }
                 Verdict::Persist { lock_id } => {
                     self.persist(cx);
-                    self.slot.go_on(cx, &self.epoch, lock_id);
+                    self.slot.go_on(cx, &self.epoch, lock_id)?;
                     Verdict::Open
                 }
                 Verdict::Enter(new) => {
@@ -165,6 +165,7 @@ impl<G> Member<G> {
         }
         let mut new = new;
         let receipt = new.receipt.take();
+        self.carried.intents.raced = new.own.is_none() && self.carried.intents.are_private();
         let turnover = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
         for timer in [
@@ -285,7 +286,7 @@ impl<G> Member<G> {
         timer: Timer,
     ) -> Result<Verdict<G>, Error> {
         match timer {
-            Timer::Turn => turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
+            Timer::Turn => return turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
             Timer::Request => self.slot.ask_again(cx, &self.epoch),
             Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch),
             Timer::ReadBack => {

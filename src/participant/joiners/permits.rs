@@ -52,6 +52,11 @@ impl Joiners {
         self.barred.has_forgotten() || self.refused.has_forgotten()
     }
 
+    /// Whether a sender was let in to take a member's place.
+    pub(crate) fn is_to_replace(&self, sender: &SenderId, member: &SenderId) -> bool {
+        self.admitted.get(sender).is_some_and(|permit| permit.replacing.as_ref() == Some(member))
+    }
+
     /// Notes that who was let in is in: nobody takes another's place twice. Says whose it has yet to take.
     pub(crate) fn has_come_in(&mut self, sender: &SenderId) -> Option<SenderId> {
         self.admitted.get_mut(sender)?.replacing.take()

@@ -68,7 +68,7 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) next: Next<G>,
     pub(crate) change: Change,
     pub(crate) pin: Option<Pin>,
-    /// The service's receipt, if this participant is to tell the others.
+    /// The service's receipt, empty where it signs none, if this participant is to tell the others.
     pub(crate) receipt: Option<Bytes>,
     /// What goes with an epoch that this participant made itself.
     pub(crate) own: Option<OwnCommit>,

@@ -75,7 +75,7 @@ impl<G> Slot<G> {
                     Some(next) => Some(cx.pin_of(hash, next, epoch.slot())?),
                     None => None,
                 };
-                self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial })
+                self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial, asked: false })
             }
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(Rejection::Own) => {
@@ -237,7 +237,7 @@ impl<G> Slot<G> {
             next: outbox.next,
             change,
             pin,
-            receipt: receipt.filter(|_| self.tells),
+            receipt: self.tells.then(|| receipt.unwrap_or_default()),
             own: Some(OwnCommit { saved: outbox.saved, afterwards }),
         })))
     }
@@ -257,7 +257,7 @@ impl<G> Slot<G> {
         match next {
             Some(next) => {
                 let change = Change { committer: author, updated, removed, added };
-                let receipt = receipt.filter(|_| self.tells);
+                let receipt = self.tells.then(|| receipt.unwrap_or_default());
                 Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, own: None }))
             }
             None => Verdict::Removed { added },

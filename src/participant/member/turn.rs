@@ -11,10 +11,12 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::engine::Engine;
+use crate::error::Error;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
-use crate::participant::member::slot::Slot;
+use crate::participant::member::slot::{Slot, Verdict};
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
@@ -126,30 +128,44 @@ fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
 /// came for a batch time, or the crowd waited its longest, or a commit is full. A lone joiner waits
 /// no longer than it did, and a removal waits for nobody. `false`: the time has come.
 fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> bool {
-    let timers = &cx.config.timers;
-    let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
-    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
-    if until <= cx.now || carried.intents.are_urgent() || full {
-        return false;
-    }
+    let Some(until) = crowd_ends(cx, epoch, carried) else { return false };
     let wait = delay(cx, epoch);
     cx.deadlines.set(Timer::Turn, until.after(wait));
     true
 }
 
-/// Takes the own turn: asks for the lock if there is still something to do.
+/// Until when more of a crowd are waited for, if they are.
+fn crowd_ends<E: Engine>(cx: &Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> Option<Timestamp> {
+    let timers = &cx.config.timers;
+    let until = carried.joiners.window_ends(timers.batch, timers.crowd)?;
+    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
+    (until > cx.now && !carried.intents.are_urgent() && !full).then_some(until)
+}
+
+/// Takes the own turn, if there is still something to do. Where increments are pinned, the lock only keeps members
+/// out of each other's way: nobody is in the way of the first in turn, nor of an intent that nobody else has.
 pub(crate) fn on_turn<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
     slot: &mut Slot<E::Group>,
     carried: &Carried,
-) {
+) -> Result<Verdict<E::Group>, Error> {
     if slot.outbox.is_none()
         && (!(Agenda { cx, epoch, carried }).has_work() || waits_for_more(cx, epoch, carried))
     {
-        return;
+        return Ok(Verdict::Open);
+    }
+    if cx.rules.pins && slot.is_idle() && (is_first(epoch) || is_alone_with_work(carried)) {
+        return slot.on_locked(cx, epoch, None);
     }
     slot.ask(cx, epoch);
+    Ok(Verdict::Open)
+}
+
+/// Whether this member wants something committed that no other member knows of, and has not lost a race with it.
+fn is_alone_with_work(carried: &Carried) -> bool {
+    let Carried { intents, joiners, .. } = carried;
+    !intents.raced && (intents.are_private() || joiners.due().next().is_some_and(|first| first.wanted))
 }
 
 /// Sets the time to ask for the lock, if there is work and nothing else is going on.
@@ -160,11 +176,18 @@ pub(crate) fn schedule<E: Engine>(
     carried: &Carried,
 ) {
     // A request that waits for its back-off will take the work along.
-    let waits = cx.deadlines.is_set(Timer::Turn) || cx.deadlines.is_set(Timer::Request);
+    let waits = cx.deadlines.is_set(Timer::Request)
+        || (cx.deadlines.is_set(Timer::Turn) && !is_alone_with_work(carried));
     let work = carried.intents.are_urgent() || carried.joiners.any_due();
     // A candidate or an undecided own commit decides the slot first.
     let busy = !slot.is_quiet() || slot.halted.is_some();
     if waits || carried.leaving.is_some() || !work || busy || !(Agenda { cx, epoch, carried }).has_work() {
+        return;
+    }
+    if is_alone_with_work(carried) {
+        // Not before the crowd is there: its turn would be put off, and set again, until time has passed.
+        let at = crowd_ends(cx, epoch, carried).unwrap_or(cx.now);
+        cx.deadlines.set(Timer::Turn, at);
         return;
     }
     let wait = cx.config.timers.batch + delay(cx, epoch);

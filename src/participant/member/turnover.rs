@@ -38,11 +38,15 @@ pub(crate) fn settle<E: Engine>(
         let stands = back && intents.removals.get(&gone.sender) == Some(&true);
         let bar = if stands { Some(true) } else { intents.removals.remove(&gone.sender) };
         let left = intents.leavers.remove(&gone.sender);
-        let replaced = added.iter().any(|m| m.identity == gone.identity);
+        // By the embedder's word only: a namesake that comes in as it goes must not save it from being barred.
+        let replaced = added.iter().any(|m| joiners.is_to_replace(&m.sender, &gone.sender));
         // What it joined by is spent, and must not be taken for a new intent to join.
         if let Some(sequence) = gone.sequence {
             joiners.spend(&gone.sender, sequence, limits);
             joiners.note_gone(sequence.min(cx.honest_number()));
+        }
+        if !(back || left) {
+            joiners.forget_unasked(&gone.sender);
         }
         if !(back || left || replaced || bar == Some(false)) {
             joiners.bar(&gone.sender, limits);

@@ -102,3 +102,27 @@ fn whose_place_is_taken_is_removed_whoever_let_the_other_in() {
     assert_eq!(intents.removals, [(id("b"), false)].into());
     assert_eq!(joiners.admitted.get(&id("c")).map(|permit| &permit.replacing), Some(&None));
 }
+
+/// A namesake that comes in as a member is put out does not save it from being barred; the embedder's word does.
+#[test]
+fn a_namesake_takes_nobodys_place_unasked() {
+    for asked in [false, true] {
+        let (mut a, others) = among(config(), &["b", "c"]);
+        let (b, of_b) = &others[0];
+        let mut d = engine("d").of("c");
+        let key = d.generate_key_package(NOW, &config().group, 3).unwrap();
+        if asked {
+            let permit = Permit { credential: [1; 32], replacing: Some(id("c")) };
+            let of_d = Credential::basic("c");
+            member(&mut a).carried.joiners.let_in(&id("d"), &of_d, permit, &Limits::default());
+        }
+        let leaf = epoch(&mut a).roster.of(&id("c")).unwrap().leaf;
+        let commit = b.build(of_b, NOW, &[key.message], &[leaf]).unwrap().unwrap().commit;
+        let object = commit_at(&a, 1, 6, commit);
+        arrive(&mut a, None, object);
+        let pin = slot(&mut a).candidates[0].pin.unwrap();
+        decide(&mut a, pin);
+        let Carried { intents, joiners, .. } = &member(&mut a).carried;
+        assert_eq!((joiners.barred.contains(&id("c")), intents.removals.len()), (!asked, 0));
+    }
+}
