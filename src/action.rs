@@ -17,7 +17,6 @@ use crate::tracks::{FullTrackName, Object, TrackNamespace};
 /// Every action with an id is answered by exactly one event with that id: the reply, or
 /// [`Failure::NotSent`](crate::Failure::NotSent), or [`Failure::Unknown`](crate::Failure::Unknown).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::large_enum_variant, reason = "each is moved twice: into the queue and out of it")]
 #[must_use = "an action that is not done stalls the group"]
 #[non_exhaustive]
 pub enum Action {

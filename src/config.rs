@@ -68,7 +68,8 @@ impl SafetyMode {
 #[non_exhaustive]
 pub enum Admission {
     /// Everyone with a valid credential, but for senders that this participant saw removed. Once it had to
-    /// forget one of those ([`Limits::remembered_senders`]), this is as [`Ask`](Self::Ask).
+    /// forget one of those ([`Limits::remembered_senders`]), this is as [`Ask`](Self::Ask). Keys tell members
+    /// apart, and nothing else: two of one identity are two members, and one key may come back under another identity.
     #[default]
     Open,
     /// Nobody: each waits for [`Command::Admit`](crate::Command::Admit) after [`Notice::JoinRequested`](crate::Notice::JoinRequested).

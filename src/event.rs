@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::counter::{CommitReply, IncrementReply, LockReply};
+use crate::join_request::JoinRequest;
 pub use crate::request::Failure;
 use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::time::Timestamp;
@@ -111,11 +112,14 @@ pub enum Event {
 pub enum Command {
     /// Take part: create the group or join it.
     Join,
-    /// Admit a sender whose KeyPackage was held back, or lift its bar.
+    /// Admit who asks to be let in, also one that was barred or refused. What
+    /// [`Notice::JoinRequested`](crate::Notice::JoinRequested) told is what is admitted: the key with that credential.
     Admit {
         /// Who.
-        sender: SenderId,
-        /// Remove this member in the same commit: another device of the same identity.
+        request: JoinRequest,
+        /// Remove this member in the commit that lets it in: another device of the same person. If somebody else's
+        /// commit lets it in, the next one removes that member. It is removed once: whoever comes back later takes
+        /// nobody's place.
         replacing: Option<SenderId>,
     },
     /// Drop a sender's KeyPackage and take no other from it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::counter::Reason;
 use crate::engine::{Credential, GroupParams};
+use crate::join_request::JoinRequest;
 use crate::tracks::{GroupName, SenderId};
 
 /// News for the embedder. A peer's fault is news too, never an error.
@@ -36,21 +37,37 @@ pub enum Notice {
         /// Who.
         sender: SenderId,
     },
-    /// A member came back in the same commit that took its stale leaf, or another device of the
-    /// same identity took its place.
+    /// A member came back in the same commit that took its stale leaf, or another of the same identity came in the
+    /// commit that put it out. (One that comes back under another identity has left, and another has joined.)
     MemberReplaced {
         /// Who is out.
         old: SenderId,
         /// Who is in; equal to `old` for a rejoin.
         new: SenderId,
+        /// Its leaf.
+        leaf: u32,
+        /// Its credential, which may be another than before.
+        credential: Credential,
+    },
+    /// A member took another signature key, or another credential, by a commit of its own (RFC 9420 section 7.3). It
+    /// is the same member at the same leaf; its tracks are named after the new key from this epoch on. The identity
+    /// provider found it a valid successor. (This crate makes no such commits.)
+    MemberChanged {
+        /// Its leaf.
+        leaf: u32,
+        /// Its name up to now.
+        old: SenderId,
+        /// Its name from now on; equal to `old` if only the credential changed.
+        new: SenderId,
+        /// Its credential from now on.
+        credential: Credential,
     },
     /// A KeyPackage waits for [`Command::Admit`](crate::Command::Admit) or
-    /// [`Command::Refuse`](crate::Command::Refuse).
+    /// [`Command::Refuse`](crate::Command::Refuse). It is told once: fresh KeyPackages of the same key with the same
+    /// credential take the place of the one that waits without a word, for as long as one does.
     JoinRequested {
-        /// Who.
-        sender: SenderId,
-        /// Its credential.
-        credential: Credential,
+        /// Who, for [`Command::Admit`](crate::Command::Admit).
+        request: JoinRequest,
         /// Why it was held back.
         hold: Hold,
     },
@@ -202,7 +219,14 @@ pub enum Hold {
     /// So many senders were removed or refused that some are forgotten, and this may be one of them.
     /// [`Limits::remembered_senders`](crate::Limits::remembered_senders) says how many are remembered.
     MaybeBarred,
-    /// Another member has the same identity under another key.
+    /// [`Admission::Ask`](crate::Admission::Ask) is set, and the key is known under another name or credential: it is a
+    /// member's of another identity, or was admitted with another credential.
+    OtherCredential {
+        /// The credential of that member; `None` if it was admitted and is no member.
+        member: Option<Credential>,
+    },
+    /// [`Admission::Ask`](crate::Admission::Ask) is set, and another member, or another who is let in, has the same
+    /// identity under another key. Admitted, they are two members.
     SameIdentity {
         /// That member.
         member: SenderId,
@@ -351,7 +375,7 @@ pub enum Refusal {
     NotAdmitted,
     /// The KeyPackage cannot be committed.
     BadKeyPackage,
-    /// The group or the waiting room is full.
+    /// The group or the waiting room is full. Told of sixteen in ten seconds at most.
     Full,
     /// The KeyPackage, the commit that adds it, the Welcome, the ratchet tree or a later commit of the group would
     /// be over one of the [`Limits`](crate::Limits). About oneself: not even a commit without joiners is within them.

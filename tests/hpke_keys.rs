@@ -74,14 +74,14 @@ trait Suite {
     fn context(&self) -> [u8; 32];
 }
 
-struct Odd<P: CryptoProvider + Clone> {
+struct Odd<P: CryptoProvider + Clone + 'static> {
     crypto: OddCrypto<P>,
     engine: BasicEngine<OddCrypto<P>>,
     key: Option<moq_mls::engine::OwnKeyPackage>,
     group: Option<<BasicEngine<OddCrypto<P>> as Engine>::Group>,
 }
 
-impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone> Odd<P> {
+impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static> Odd<P> {
     fn new(kind: CipherSuite, name: &str, crypto: P) -> Self {
         let crypto = OddCrypto::new(crypto);
         let engine = basic_of(kind, name, crypto.clone());
@@ -93,7 +93,7 @@ impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone> Odd<P> {
     }
 }
 
-impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone> Suite for Odd<P> {
+impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static> Suite for Odd<P> {
     fn key_package(&mut self, keys: [Option<Vec<u8>>; 2]) -> Bytes {
         self.crypto.generate(keys);
         let key = self.engine.generate_key_package(START, &group(), 1).unwrap();

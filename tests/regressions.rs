@@ -8,7 +8,6 @@ use std::path::Path;
 
 use mls_rs::Client;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::Notice;
 use moq_mls::mls::MlsEngine;
 use moq_mls::{Command, Event, Object, Phase};
 use serde_json::Value;
@@ -60,11 +59,6 @@ fn run(name: &str, vector: &Value) {
             "out" => assert_ne!(world.machine(peer(1)).phase(), Phase::Member, "{name}"),
             "member" => assert_eq!(world.machine(peer(1)).phase(), Phase::Member, "{name}"),
             "epoch" => assert_eq!(world.machine(peer(1)).epoch(), Some(number(2)), "{name}"),
-            "asked" => {
-                let who = world.id(peer(2));
-                let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender, .. } if *sender == who);
-                assert!(world.heard(peer(1), asked), "{name}");
-            }
             "agree" => {
                 let members: Vec<usize> = (1..step.as_array().unwrap().len()).map(peer).collect();
                 world.agree(&members);

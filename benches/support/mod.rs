@@ -30,8 +30,8 @@ pub type BasicConfig<P> = WithIdentityProvider<BasicIdentityProvider, WithCrypto
 pub type BenchEngine<P> = MlsEngine<BasicConfig<P>>;
 
 /// A provider that the benches run over.
-pub trait Provider: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default {}
-impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default> Provider for P {}
+pub trait Provider: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default + 'static {}
+impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default + 'static> Provider for P {}
 
 pub fn identity<P: Provider>(name: &str) -> (SigningIdentity, SignatureSecretKey) {
     identity_of::<P>(SUITE, name)

@@ -72,6 +72,13 @@ pub struct Credential {
     pub data: Bytes,
 }
 
+impl Credential {
+    /// Makes a basic credential (RFC 9420 section 5.3) of an identity.
+    pub fn basic(identity: impl Into<Bytes>) -> Self {
+        Self { kind: 1, data: identity.into() }
+    }
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credential({}, {})", self.kind, self.data.slice(..self.data.len().min(32)).escape_ascii())
@@ -269,6 +276,12 @@ pub enum MessageKind {
 pub struct Trial<G> {
     /// The committer's leaf.
     pub author: u32,
+    /// The members whose leaves it replaces, as it leaves them: the committer, by its path. That may bring another
+    /// signature key, and so another name of its tracks, or another credential (RFC 9420 section 7.3). Whether such a
+    /// credential is valid is not judged yet: see [`Engine::credential_valid`]. Empty if the commit removes oneself.
+    ///
+    /// [`Engine::credential_valid`]: crate::engine::Engine::credential_valid
+    pub updated: Vec<Member>,
     /// The members it removes, by leaf.
     pub removed: Vec<u32>,
     /// The members it adds.

@@ -86,7 +86,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             }
             _ => None,
         };
-        let added = self.added(&next, &kept, adds.len())?;
+        let added = self.added(&next, &kept, adds.len(), None)?;
         let author = next.current_member_index();
         Ok(Built {
             commit: output.commit_message.to_bytes().map_err(provider)?.into(),

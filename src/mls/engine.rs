@@ -191,8 +191,8 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         message.to_bytes().map(Bytes::from).map_err(provider)
     }
 
-    fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Judged<u32> {
-        judged(self.judge_leave(group, now, message))
+    fn open_leave(&self, group: &MlsGroup<C>, _: Timestamp, message: &Bytes) -> Judged<u32> {
+        judged(self.judge_leave(group, message))
     }
 
     fn seal(&self, group: &MlsGroup<C>, data: &[u8]) -> Result<Bytes, EngineError> {

@@ -9,7 +9,8 @@ use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{
-    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNodeSource, ProposalSender, ReceivedMessage,
+    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNode, LeafNodeSource, ProposalSender,
+    ReceivedMessage,
 };
 use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::{ExtensionList, MlsMessageDescription};
@@ -26,7 +27,7 @@ use crate::mls::message::{
     credential, gap, group_params, hpke_keys, leaf_node, mls_time, origin, parse, private, removed, sent_in,
     spent, tree_place,
 };
-use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
+use crate::mls::settings::{Inner, MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
 
 impl<C: MlsConfig> MlsEngine<C> {
@@ -156,7 +157,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         commit: &Bytes,
     ) -> Result<Trial<MlsGroup<C>>, Stop> {
-        let (next, before, received) = self.process(group, now, commit, ContentType::Commit)?;
+        let (next, before, received) = self.process(group, commit, ContentType::Commit)?;
         let ReceivedMessage::Commit(commit) = received else {
             return Err(Rejection::Malformed.into());
         };
@@ -187,27 +188,37 @@ impl<C: MlsConfig> MlsEngine<C> {
         let mut kept = before;
         removed.iter().for_each(|leaf| kept.remove(*leaf));
         if !stays {
-            let added = self.added_without_us(&next, epoch, &kept)?;
-            return Ok(Trial { author, removed, added, next: None });
+            let added = self.added_without_us(&next, epoch, &kept, now)?;
+            return Ok(Trial { author, updated: Vec::new(), removed, added, next: None });
         }
         let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
-        let added = self.added(&next, &kept, adds)?;
+        let added = self.added(&next, &kept, adds, Some(now))?;
+        let committer = {
+            let tree = next.export_tree();
+            self.member(&next, author, leaf_at(&tree, author)?.ok_or(Rejection::Malformed)?)?
+        };
         let next = self.next(next, kept, author, &added)?;
-        Ok(Trial { author, removed, added, next: Some(next) })
+        Ok(Trial { author, updated: vec![committer], removed, added, next: Some(next) })
+    }
+
+    /// Judges a leaf that a commit brought into `group`: the credential by the time it is. Of the lifetime the committer
+    /// was the judge (RFC 9420 section 7.3), and a member whose clock is wrong must not lose the group over it.
+    pub(super) fn judge_leaf(&self, group: &Inner<C>, leaf: &LeafNode, now: Timestamp) -> Result<(), Stop> {
+        if let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source
+            && lifetime.not_after < lifetime.not_before
+        {
+            return Err(Rejection::Expired.into());
+        }
+        Ok(self.validate_credential(group, &leaf.signing_identity, now)?)
     }
 
     /// Opens a leave request on a group taken.
-    pub(super) fn judge_leave(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        message: &Bytes,
-    ) -> Result<u32, Stop> {
+    pub(super) fn judge_leave(&self, group: &MlsGroup<C>, message: &Bytes) -> Result<u32, Stop> {
         let mark = group.tried(|tried| self.mark_known(tried, message))?;
         if let Some(answer) = mark.and_then(|mark| group.tried(|tried| tried.leave(&mark))) {
             return Ok(answer?);
         }
-        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal)?;
+        let (_, keys, received) = self.process(group, message, ContentType::Proposal)?;
         // The epoch goes on with the group as it was saved: this one has used up the sender's key.
         Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {

@@ -28,10 +28,6 @@ pub(super) fn gap(earlier: MlsTime, later: MlsTime) -> Duration {
     Duration::from_secs(later.seconds_since_epoch().saturating_sub(earlier.seconds_since_epoch()))
 }
 
-pub(super) fn into_any(error: impl mls_rs::error::IntoAnyError) -> mls_rs::error::AnyError {
-    error.into_any_error()
-}
-
 pub(super) fn parse(message: &[u8]) -> Result<MlsMessage, Rejection> {
     MlsMessage::from_bytes(message).map_err(|_| Rejection::Malformed)
 }

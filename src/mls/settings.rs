@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use mls_rs::client_builder::{
-    MakeConfig, PaddingMode, WithGroupStateStorage, WithKeyPackageRepo, WithMlsRules, WithPskStore,
+    MakeConfig, PaddingMode, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo, WithMlsRules,
+    WithPskStore,
 };
 use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
 
+use crate::mls::identity::UniqueKeys;
 use crate::mls::rules::StrictRules;
 use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 
@@ -39,7 +41,10 @@ pub type EngineConfig<C> = WithMlsRules<
     StrictRules,
     WithPskStore<
         InMemoryPreSharedKeyStorage,
-        WithGroupStateStorage<GroupStateSlot, WithKeyPackageRepo<KeyPackageSlot, MakeConfig<C>>>,
+        WithGroupStateStorage<
+            GroupStateSlot,
+            WithKeyPackageRepo<KeyPackageSlot, WithIdentityProvider<UniqueKeys, MakeConfig<C>>>,
+        >,
     >,
 >;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::action::{Action, Timer};
 use crate::config::{Config, SafetyMode};
-use crate::engine::{Engine, GroupParams, KeyPackageClaim};
+use crate::engine::{Credential, Engine, EngineError, GroupParams, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::alarms::{Alarms, TOLD};
@@ -128,6 +128,11 @@ impl<E: Engine> Context<E> {
             Some(group) => (group != self.root_hash).then_some(Fault::WrongGroup),
             None => self.rules.binds_key_packages.then_some(Fault::Invalid),
         }
+    }
+
+    /// Hashes a credential: what is remembered of whom the embedder let in.
+    pub(crate) fn credential_hash(&self, credential: &Credential) -> Result<[u8; 32], EngineError> {
+        self.engine.sha256(&[&credential.kind.to_be_bytes(), &credential.data[..]].concat())
     }
 
     /// Sets a deadline `wait` from now.

@@ -16,6 +16,8 @@
 //! | `spent` | the oldest | it had left by its own wish, or is a member, and could come back anyhow |
 //! | `seen` | the oldest | it never was a member; no flood of strangers touches `spent` |
 
+mod permits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,6 +43,15 @@ pub(crate) struct Waiting {
     /// The embedder asked for it by name: it goes before all others.
     pub(crate) wanted: bool,
     /// A member to remove in the same commit.
+    pub(crate) replacing: Option<SenderId>,
+}
+
+/// The embedder's word that a sender may come in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Permit {
+    /// SHA-256 of the credential that the embedder saw: a certificate chain is too long to be kept of everybody.
+    pub(crate) credential: [u8; 32],
+    /// The member whose place it takes, until that has happened.
     pub(crate) replacing: Option<SenderId>,
 }
 
@@ -74,10 +85,10 @@ pub(crate) struct Joiners {
     early_bytes: usize,
     /// Removed on purpose; only the embedder lets them back.
     pub(crate) barred: Remembered<()>,
-    /// Admitted by name, and whom each takes the place of.
-    pub(crate) admitted: Remembered<Option<SenderId>>,
-    /// Refused by name.
-    pub(crate) refused: Remembered<()>,
+    /// Whom the embedder let in.
+    pub(crate) admitted: Remembered<Permit>,
+    /// Refused by name, and whether the embedder was told that one of its KeyPackages was dropped.
+    pub(crate) refused: Remembered<bool>,
 }
 
 /// Its turn among those who may be committed: those first whom the embedder wants, then by place.
@@ -118,11 +129,6 @@ impl Joiners {
         let seen = self.seen.remove(sender).max(self.spent.get(sender).copied());
         let newest = seen.map_or(object, |newest| newest.max(object));
         self.spent.put(sender.clone(), newest, limits.remembered_senders);
-    }
-
-    /// Whether somebody of whom nothing is known may have been put out or refused.
-    pub(crate) fn may_have_barred(&self) -> bool {
-        self.barred.has_forgotten() || self.refused.has_forgotten()
     }
 
     /// Whether a KeyPackage may be one that its sender joined by, and has been put out since.
@@ -331,36 +337,12 @@ impl Joiners {
             .find(|sender| **sender != info.sender)
     }
 
-    /// Bars a sender that was removed on purpose.
-    pub(crate) fn bar(&mut self, sender: &SenderId, limits: &Limits) {
-        self.admitted.remove(sender);
-        self.barred.put(sender.clone(), (), limits.remembered_senders);
-        self.change(sender, |waiting| (waiting.hold, waiting.wanted) = (Some(Hold::Barred), false));
-    }
-
-    /// Lets a sender in on the embedder's word: the one that waits, and any KeyPackage it publishes later.
-    pub(crate) fn let_in(&mut self, sender: &SenderId, replacing: Option<SenderId>, limits: &Limits) {
-        self.barred.remove(sender);
-        self.refused.remove(sender);
-        self.admitted.put(sender.clone(), replacing.clone(), limits.remembered_senders);
-        self.change(sender, |waiting| {
-            (waiting.hold, waiting.wanted, waiting.replacing) = (None, true, replacing);
-        });
-    }
-
     /// Drops what a member published before it was put out, unless the embedder asked for it: it may be older than a
     /// leave request that never came here. A sender that wants back publishes another.
     pub(crate) fn forget_unasked(&mut self, sender: &SenderId) {
         if self.get(sender).is_some_and(|waiting| !waiting.wanted) {
             self.take(sender);
         }
-    }
-
-    /// Turns a sender away on the embedder's word; whether it was waiting.
-    pub(crate) fn turn_away(&mut self, sender: &SenderId, limits: &Limits) -> bool {
-        self.admitted.remove(sender);
-        self.refused.put(sender.clone(), (), limits.remembered_senders);
-        self.take(sender).is_some()
     }
 
     /// How many bytes those have that may be committed now.

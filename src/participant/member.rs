@@ -4,6 +4,7 @@ mod admission;
 pub(crate) mod arrival;
 mod auditing;
 mod batch;
+mod changing;
 mod commit;
 mod create;
 mod doubled;
@@ -21,7 +22,7 @@ pub(crate) mod slot;
 mod turn;
 mod turnover;
 
-use self::epoch::{Epoch, NewEpoch, Turnover};
+use self::epoch::{Epoch, NewEpoch};
 use self::slot::{Slot, Step, Verdict};
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply};
@@ -190,7 +191,7 @@ impl<G> Member<G> {
         let mut new = new;
         let receipt = new.receipt.take();
         self.carried.intents.raced = new.own.is_none() && self.carried.intents.are_private();
-        let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
+        let turnover = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
         for timer in [
             Timer::Turn,
@@ -208,7 +209,7 @@ impl<G> Member<G> {
         cx.stats.epochs = cx.stats.epochs.saturating_add(1);
         let epoch = self.epoch.number;
         self.carried.future.forget_before(epoch);
-        turnover::settle(cx, &self.epoch, &mut self.carried, &removed, &added);
+        turnover::settle(cx, &self.epoch, &mut self.carried, &turnover);
         self.persist(cx);
         self.epoch.publish_welcomes(cx)?;
         if cx.rules.fills_first {
@@ -219,8 +220,9 @@ impl<G> Member<G> {
         if let Some(receipt) = receipt {
             self.epoch.publish_receipt(cx, receipt)?;
         }
+        let committer = turnover.committer.clone();
         cx.notify(Notice::Epoch { epoch: self.epoch.shown(), committer });
-        turnover::tell(cx, removed, added);
+        turnover::tell(cx, turnover);
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);

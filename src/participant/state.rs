@@ -4,6 +4,7 @@ use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
+use crate::join_request::JoinRequest;
 use crate::notice::{Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
@@ -11,6 +12,7 @@ use crate::participant::creating::Creating;
 use crate::participant::durable::{self, Tag};
 use crate::participant::flow::{Flow, Join, Then, When};
 use crate::participant::input::Input;
+use crate::participant::joiners::Permit;
 use crate::participant::joining::Joining;
 use crate::participant::member::slot::Verdict;
 use crate::participant::member::{Member, arrival};
@@ -40,11 +42,11 @@ impl<G> State<G> {
         input: Input,
     ) -> Result<(), Error> {
         let input = match input {
-            Input::Command(Command::Admit { sender, replacing }) => {
-                admit(cx, self.carried_mut(), sender.clone(), replacing);
+            Input::Command(Command::Admit { request, replacing }) => {
+                admit(cx, self.carried_mut(), &request, replacing)?;
                 if let Self::Member(member) = self {
                     // It may be that nothing can add it any more.
-                    cx.refuse_misfit(&member.epoch, &mut member.carried.joiners, &sender)?;
+                    cx.refuse_misfit(&member.epoch, &mut member.carried.joiners, request.sender())?;
                 }
                 return Ok(());
             }
@@ -167,7 +169,7 @@ impl<G> State<G> {
         let Some((genesis, key)) = joining.found(cx)? else { return Ok(()) };
         let (mut carried, kept) = (std::mem::take(&mut joining.carried), joining.kept.take());
         if let Some(kept) = &kept {
-            founding::admit_members(cx, &kept.epoch, &kept.recovery, &mut carried);
+            founding::admit_members(cx, &kept.epoch, &kept.recovery, &mut carried)?;
         }
         *self = Self::Creating(Box::new(Creating::found(cx, carried, (genesis, key), kept)));
         Ok(())
@@ -329,9 +331,16 @@ impl<G> State<G> {
     }
 }
 
-/// The embedder admits a sender.
-fn admit<E: Engine>(cx: &Context<E>, carried: &mut Carried, sender: SenderId, replacing: Option<SenderId>) {
-    carried.joiners.let_in(&sender, replacing, &cx.config.limits);
+/// The embedder admits a sender, as whom it saw.
+fn admit<E: Engine>(
+    cx: &Context<E>,
+    carried: &mut Carried,
+    request: &JoinRequest,
+    replacing: Option<SenderId>,
+) -> Result<(), Error> {
+    let permit = Permit { credential: cx.credential_hash(request.credential())?, replacing };
+    carried.joiners.let_in(request.sender(), request.credential(), permit, &cx.config.limits);
+    Ok(())
 }
 
 fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId) {

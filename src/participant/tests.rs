@@ -1,6 +1,7 @@
 //! What needs a look inside the machine, or what no event can bring about and must not do harm all the same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod changing;
 mod deciding;
 mod entry;
 mod faults;
@@ -19,6 +20,7 @@ use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::flow::Entry;
 use crate::participant::input::Arrival;
+use crate::participant::joiners::Permit;
 use crate::participant::member::Member;
 use crate::participant::member::arrival;
 use crate::participant::member::epoch::{Epoch, Unheard};

@@ -341,10 +341,11 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
         let line = self.asked(of("trial", group), [&commit[..]]);
         self.judged(line, self.inner.trial(&group.inner, now, commit), |trial, line| {
-            let Trial { author, removed, added, next } = trial;
+            let Trial { author, updated, removed, added, next } = trial;
             let line = line
                 .number("author", u64::from(author))
                 .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
+                .objects("updated", updated.iter().map(member))
                 .objects("added", added.iter().map(member));
             let (next, line) = match next {
                 Some(next) => {
@@ -353,7 +354,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
                 }
                 None => (None, line),
             };
-            (Trial { author, removed, added, next }, line)
+            (Trial { author, updated, removed, added, next }, line)
         })
     }
 

@@ -151,8 +151,15 @@ fn command(line: Json, command: &Command) -> Json {
     let line = line.text("event", "command");
     match command {
         Command::Join => line.text("command", "join"),
-        Command::Admit { sender: who, replacing } => {
-            let line = sender(line.text("command", "admit"), "sender", who);
+        Command::Admit { request, replacing } => {
+            let credential = request.credential();
+            let line = sender(line.text("command", "admit"), "sender", request.sender())
+                .number("credential_type", u64::from(credential.kind))
+                .hex("credential", &credential.data);
+            let line = match request.key_package_ref() {
+                Some(reference) => line.hex("key_package_ref", reference),
+                None => line,
+            };
             match replacing {
                 Some(other) => sender(line, "replacing", other),
                 None => line,

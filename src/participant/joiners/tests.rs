@@ -12,11 +12,20 @@ fn id(n: u64) -> SenderId {
     SenderId::new(name(n)).unwrap()
 }
 
+fn named(n: u64) -> Credential {
+    Credential::basic(name(n))
+}
+
+/// The embedder's word for whoever shows a credential that the caller compares.
+fn permit() -> Permit {
+    Permit { credential: [0; 32], replacing: None }
+}
+
 fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
     let info = KeyPackageInfo {
         sender: id(who),
         identity: name(identity),
-        credential: Credential { kind: 1, data: name(identity) },
+        credential: named(identity),
         reference: name(who),
         sequence: None,
         group: None,
@@ -107,7 +116,7 @@ fn quick_answers_are_right_answers() {
             }
             6 => drop(room.take(&id(who))),
             7 => room.bar(&id(who), &limits),
-            8 => room.let_in(&id(who), None, &limits),
+            8 => room.let_in(&id(who), &named(rng.below(3)), permit(), &limits),
             9 => {
                 let late = room.waiting.values().filter(|w| w.info.expires < now).count();
                 assert_eq!(room.expire(now), late);
@@ -154,7 +163,7 @@ fn the_first_of_the_held_makes_room_and_nobody_goes_for_what_does_not_fit() {
     assert_eq!(room.admit(large, Timestamp::from_secs(1), Timestamp::from_secs(1), &limits), refused);
     assert_eq!(in_line(&room), [id(1), id(3), id(4)]);
     // Whom the embedder wants goes before those that came earlier.
-    room.let_in(&id(4), None, &limits);
+    room.let_in(&id(4), &named(4), permit(), &limits);
     assert_eq!(room.due().map(|w| w.info.sender.clone()).collect::<Vec<_>>(), [id(4), id(1)]);
 }
 

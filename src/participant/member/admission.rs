@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use crate::config::Admission;
-use crate::engine::{Engine, KeyPackageClaim, KeyPackageInfo, MessageKind, Rejection};
+use crate::engine::{Engine, EngineError, KeyPackageClaim, KeyPackageInfo, MessageKind, Rejection};
 use crate::error::Error;
+use crate::join_request::JoinRequest;
 use crate::notice::{Fault, Hold, Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::joiners::{Joiners, Waiting};
+use crate::participant::joiners::{Joiners, Permit, Waiting};
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::leave;
 use crate::tracks::SenderId;
@@ -106,17 +107,22 @@ fn on_key_package<E: Engine>(
         // Its sender, if it still waits, soon publishes a fresh one.
         return Ok(());
     }
-    if joiners.refused.contains(&sender) {
-        cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+    let permit = permit(cx, joiners, &info)?;
+    if permit.is_none()
+        && let Some(is_news) = joiners.is_turned_away(&sender)
+    {
+        // It renews its KeyPackage every few seconds.
+        if is_news {
+            cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+        }
         return Ok(());
     }
     if !cx.can_add(epoch, message.len())? {
         cx.notify(Notice::Refused { sender, why: Refusal::TooLarge });
         return Ok(());
     }
-    let hold = hold(cx, epoch, joiners, &info);
-    let admitted = joiners.admitted.get(&sender).cloned();
-    let (wanted, replacing) = (admitted.is_some(), admitted.flatten());
+    let hold = if permit.is_some() { None } else { hold(cx, epoch, joiners, &info) };
+    let (wanted, replacing) = (permit.is_some(), permit.and_then(|permit| permit.replacing));
     put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, wanted, replacing });
     Ok(())
 }
@@ -139,30 +145,45 @@ fn fault_of(rejection: &Rejection) -> Fault {
     if matches!(rejection, Rejection::Malformed) { Fault::NotMls } else { Fault::Invalid }
 }
 
-/// Whether a KeyPackage must wait for the embedder, and why.
+/// The embedder's word for this sender with this credential, if it gave one.
+fn permit<E: Engine>(
+    cx: &Context<E>,
+    joiners: &Joiners,
+    info: &KeyPackageInfo,
+) -> Result<Option<Permit>, EngineError> {
+    let Some(permit) = joiners.admitted.get(&info.sender) else { return Ok(None) };
+    let is_meant = permit.credential == cx.credential_hash(&info.credential)?;
+    Ok(is_meant.then(|| permit.clone()))
+}
+
+/// Whether a KeyPackage that the embedder has not let in must wait for it, and why.
 fn hold<E: Engine>(
     cx: &Context<E>,
     epoch: &Epoch<E::Group>,
     joiners: &Joiners,
     info: &KeyPackageInfo,
 ) -> Option<Hold> {
-    if epoch.roster.of(&info.sender).is_some() {
+    let member = epoch.roster.of(&info.sender);
+    if member.is_some_and(|m| m.identity == info.identity) {
         // A member that comes back: remove and add in one commit.
-        return None;
-    }
-    if joiners.admitted.contains(&info.sender) {
-        // The embedder's word holds for every KeyPackage of this sender, not only for the one it saw.
         return None;
     }
     if joiners.barred.contains(&info.sender) {
         return Some(Hold::Barred);
     }
-    let namesake = epoch.roster.with_identity(&info.identity).map(|m| &m.sender);
-    if let Some(namesake) = namesake.or_else(|| joiners.same_identity(info)) {
-        // A second device must not evict the first.
-        return Some(Hold::SameIdentity { member: namesake.clone() });
+    let hold = strangers_hold(cx, joiners);
+    if hold != Some(Hold::Policy) {
+        return hold;
     }
-    strangers_hold(cx, joiners)
+    // Everybody is asked about. These the embedder may take for somebody else.
+    if member.is_some() || joiners.admitted.contains(&info.sender) {
+        return Some(Hold::OtherCredential { member: member.map(|m| m.credential.clone()) });
+    }
+    let namesake = epoch.roster.with_identity(&info.identity).map(|m| &m.sender);
+    match namesake.or_else(|| joiners.same_identity(info)) {
+        Some(namesake) => Some(Hold::SameIdentity { member: namesake.clone() }),
+        None => hold,
+    }
 }
 
 /// What holds somebody of whom nothing is known.
@@ -174,16 +195,18 @@ pub(crate) fn strangers_hold<E: Engine>(cx: &Context<E>, joiners: &Joiners) -> O
 }
 
 fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: Waiting) {
-    let sender = waiting.info.sender.clone();
-    let credential = waiting.info.credential.clone();
-    let hold = waiting.hold.clone();
+    let request = JoinRequest::of(&waiting.info);
+    let hold = waiting.hold.clone().filter(|_| !joiners.is_told(&waiting));
     let admitted = joiners.admit(waiting, cx.now, cx.time_of_day(), &cx.config.limits);
     // Only counted: a notice each would let a flood through to the embedder twice.
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(admitted.dropped as u64);
     if !admitted.is_in {
-        cx.notify(Notice::Refused { sender, why: Refusal::Full });
+        if !cx.alarms.tells_full(cx.now) {
+            return;
+        }
+        cx.notify(Notice::Refused { sender: request.sender().clone(), why: Refusal::Full });
     } else if let Some(hold) = hold {
-        cx.notify(Notice::JoinRequested { sender, credential, hold });
+        cx.notify(Notice::JoinRequested { request, hold });
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct NewEpoch<G> {
 /// What a commit changes, for the roster and the notices.
 pub(crate) struct Change {
     pub(crate) committer: u32,
+    /// The members whose leaves it replaces. An own one changes nothing of this participant that others see.
+    pub(crate) updated: Vec<GroupMember>,
     pub(crate) removed: Vec<u32>,
     pub(crate) added: Vec<GroupMember>,
 }
@@ -94,7 +96,10 @@ pub(crate) struct OwnCommit {
 
 /// Who came, who went, and by whose commit.
 pub(crate) struct Turnover {
+    /// By the key that signed it.
     pub(crate) committer: Option<SenderId>,
+    /// The members that took another key, credential or origin: as each was, and as it is.
+    pub(crate) changed: Vec<(GroupMember, GroupMember)>,
     pub(crate) removed: Vec<GroupMember>,
     pub(crate) added: Vec<GroupMember>,
 }
@@ -156,10 +161,18 @@ impl<G> Epoch<G> {
         self.pin = pin;
         self.afterwards = afterwards;
         let removed = change.removed.iter().filter_map(|leaf| self.roster.remove(*leaf)).collect();
+        // Whoever joins at this epoch, or restarts, reads it in the tree.
+        let changed = change.updated.into_iter();
+        let changed: Vec<_> =
+            changed.filter_map(|new| Some((self.roster.change(new.clone())?, new))).collect();
+        for (old, _) in &changed {
+            // Another credential may expire, too.
+            self.expired.remove(&old.sender);
+        }
         for added in &change.added {
             self.roster.insert(added.clone());
         }
-        Ok(Turnover { committer, removed, added: change.added })
+        Ok(Turnover { committer, changed, removed, added: change.added })
     }
 
     /// The secret that all track keys of this epoch follow from.

@@ -67,7 +67,7 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.trials = self.trials.saturating_add(1);
-        match cx.engine.trial(&epoch.group, cx.time_of_day(), &bytes)? {
+        match epoch.trial(cx, &bytes)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
@@ -240,7 +240,12 @@ impl<G> Slot<G> {
         let Won { pin, receipt } = won;
         let afterwards =
             Afterwards { welcomes: outbox.welcomes, unheard, tree: outbox.tree, receipt: receipt.clone() };
-        let change = Change { committer: epoch.leaf, removed: outbox.removed, added: outbox.added };
+        let change = Change {
+            committer: epoch.leaf,
+            updated: Vec::new(),
+            removed: outbox.removed,
+            added: outbox.added,
+        };
         Ok(Verdict::Enter(Box::new(NewEpoch {
             next: outbox.next,
             change,
@@ -259,12 +264,12 @@ impl<G> Slot<G> {
         if at >= self.candidates.len() {
             return Verdict::Open;
         }
-        let Trial { author, removed, added, next } = self.candidates.swap_remove(at).trial;
+        let Trial { author, updated, removed, added, next } = self.candidates.swap_remove(at).trial;
         self.lose_outbox(cx);
         let Won { pin, receipt } = won.unwrap_or_default();
         match next {
             Some(next) => {
-                let change = Change { committer: author, removed, added };
+                let change = Change { committer: author, updated, removed, added };
                 let receipt = self.tells.then(|| receipt.unwrap_or_default());
                 Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, own: None }))
             }

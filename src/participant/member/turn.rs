@@ -16,6 +16,7 @@ use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{Slot, Verdict};
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
@@ -127,17 +128,19 @@ fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
 /// came for a batch time, or the crowd waited its longest, or a commit is full. A lone joiner waits
 /// no longer than it did, and a removal waits for nobody. `false`: the time has come.
 fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> bool {
-    let timers = &cx.config.timers;
-    let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
-    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds())
-        || carried.joiners.due_bytes() >= cx.config.limits.commit_bytes();
-    // What waits for no turn waits for no crowd either: it would be due at once, again and again.
-    if until <= cx.now || carried.intents.are_urgent() || full || is_alone_with_work(carried) {
-        return false;
-    }
+    let Some(until) = crowd_ends(cx, epoch, carried) else { return false };
     let wait = delay(cx, epoch);
     cx.deadlines.set(Timer::Turn, until.after(wait));
     true
+}
+
+/// Until when more of a crowd are waited for, if they are.
+fn crowd_ends<E: Engine>(cx: &Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> Option<Timestamp> {
+    let timers = &cx.config.timers;
+    let until = carried.joiners.window_ends(timers.batch, timers.crowd)?;
+    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds())
+        || carried.joiners.due_bytes() >= cx.config.limits.commit_bytes();
+    (until > cx.now && !carried.intents.are_urgent() && !full).then_some(until)
 }
 
 /// Takes the own turn, if there is still something to do. Where increments are pinned, the lock only keeps members
@@ -183,7 +186,9 @@ pub(crate) fn schedule<E: Engine>(
         return;
     }
     if is_alone_with_work(carried) {
-        cx.deadlines.set(Timer::Turn, cx.now);
+        // Not before the crowd is there: its turn would be put off, and set again, until time has passed.
+        let at = crowd_ends(cx, epoch, carried).unwrap_or(cx.now);
+        cx.deadlines.set(Timer::Turn, at);
         return;
     }
     let wait = cx.config.timers.batch + delay(cx, epoch);

@@ -2,13 +2,14 @@
 
 use crate::codec::successor::Successor;
 use crate::counter::SLOT_KEY_LEN;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::error::Error;
 use crate::notice::{Notice, Recovery as Step};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::future::FutureCommits;
 use crate::participant::genesis::Genesis;
+use crate::participant::joiners::Permit;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::recovery::Recovery;
 use crate::secret::Secret;
@@ -56,7 +57,7 @@ pub(crate) fn admit_members<E: Engine>(
     before: &Epoch<E::Group>,
     recovery: &Recovery,
     carried: &mut Carried,
-) {
+) -> Result<(), EngineError> {
     let limits = &cx.config.limits;
     // Of the group before.
     carried.future = FutureCommits::default();
@@ -71,8 +72,10 @@ pub(crate) fn admit_members<E: Engine>(
             carried.joiners.spend(sender, sequence, limits);
         }
         if !carried.joiners.barred.contains(sender) && !carried.intents.removals.contains_key(sender) {
-            carried.joiners.let_in(sender, None, limits);
+            let permit = Permit { credential: cx.credential_hash(&member.credential)?, replacing: None };
+            carried.joiners.let_in(sender, &member.credential, permit, limits);
         }
     }
     carried.intents.removals.clear();
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! What is kept, for how long, and over a restart.
 
 use super::*;
+use crate::engine::Credential;
+use crate::join_request::JoinRequest;
 use crate::testing::symbolic::forged_commit;
 
 #[test]
@@ -171,7 +173,8 @@ fn who_is_forgotten_next_and_that_somebody_was_survives_a_restart() {
         a.state.carried_mut().joiners.spend(&id(name), 1, &config.limits);
     }
     for name in ["v", "u", "c"] {
-        a.handle(NOW, Command::Admit { sender: id(name), replacing: Some(id("r")) }).unwrap();
+        let request = JoinRequest::expected(id(name), Credential::basic(name));
+        a.handle(NOW, Command::Admit { request, replacing: Some(id("r")) }).unwrap();
     }
     let snapshot = a.snapshot().unwrap();
     let mut restored = Participant::restore(engine("a"), config, &snapshot, NOW).unwrap();

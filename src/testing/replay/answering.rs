@@ -7,9 +7,11 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::failing::failed;
-use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
+use super::reading::{
+    credential, flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text,
+};
 use crate::engine::{
-    Attached, Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
     KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial,
     WelcomeInfo,
 };
@@ -115,10 +117,6 @@ fn hash(line: &Value, name: &str) -> Read<[u8; 32]> {
 
 fn sequence(line: &Value) -> Read<Option<u64>> {
     line.get("sequence").map(|_| number(line, "sequence")).transpose()
-}
-
-fn credential(line: &Value) -> Read<Credential> {
-    Ok(Credential { kind: small(line, "credential_type")?, data: hex(line, "credential")? })
 }
 
 fn member(line: &Value) -> Read<Member> {
@@ -325,6 +323,7 @@ impl Engine for AnsweringEngine {
         self.judged("trial", |line| {
             Ok(Trial {
                 author: small(line, "author")?,
+                updated: members(line, "updated")?,
                 removed: numbers(line, "removed")?,
                 added: members(line, "added")?,
                 next: line.get("gives").map(|_| next(line)).transpose()?,

@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, Reason};
+use crate::engine::Credential;
 use crate::event::{Command, Event, Failure, Object};
+use crate::join_request::JoinRequest;
 use crate::recording::{LOG_VERSION, Secrets, settings};
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};
@@ -226,12 +228,25 @@ pub(super) fn event(line: &Value) -> Result<Event, String> {
     })
 }
 
+fn request(line: &Value) -> Result<JoinRequest, String> {
+    let expected = JoinRequest::expected(sender(line, "sender")?, credential(line)?);
+    Ok(match maybe_hex(line, "key_package_ref")? {
+        Some(reference) => expected.seen_by(reference),
+        None => expected,
+    })
+}
+
+/// The credential of a line.
+pub(super) fn credential(line: &Value) -> Result<Credential, String> {
+    Ok(Credential { kind: small(line, "credential_type")?, data: hex(line, "credential")? })
+}
+
 pub(super) fn command(line: &Value) -> Result<Command, String> {
     let who = || sender(line, "sender");
     Ok(match text(line, "command")? {
         "join" => Command::Join,
         "admit" => Command::Admit {
-            sender: who()?,
+            request: request(line)?,
             replacing: line.get("replacing").map(|_| sender(line, "replacing")).transpose()?,
         },
         "refuse" => Command::Refuse(who()?),

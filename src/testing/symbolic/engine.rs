@@ -310,6 +310,7 @@ impl SymbolicEngine {
         let stays = !content.removes.contains(&group.own);
         Ok(Trial {
             author: content.author,
+            updated: if stays { members_at(&next, &[content.author]) } else { Vec::new() },
             added: members_at(&next, &added),
             removed: content.removes,
             next: stays.then(|| SymbolicGroup::next(group.own, next)),
