@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::limits::{Limits, Timers};
+use crate::policy::CommitPolicy;
 use crate::tracks::{CommitTrackPolicy, GroupName};
 
 /// How the winner of an epoch is decided, and so what is promised.
@@ -86,6 +87,8 @@ pub struct Config {
     pub commit_tracks: CommitTrackPolicy,
     /// Who may join.
     pub admission: Admission,
+    /// Which commits of others this participant helps to be pinned. It may differ from member to member.
+    pub policy: CommitPolicy,
     /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
     /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
     /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
@@ -100,13 +103,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], no receipts.
+    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], a policy that allows
+    /// everything, no receipts.
     pub fn new(group: GroupName) -> Self {
         Self {
             group,
             mode: SafetyMode::default(),
             commit_tracks: CommitTrackPolicy::default(),
             admission: Admission::default(),
+            policy: CommitPolicy::default(),
             tree_threshold: Some(16),
             service_key: None,
             limits: Limits::default(),

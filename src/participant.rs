@@ -25,9 +25,9 @@
 //! | `state` | the phases, and how one follows on another |
 //! | `creating`, `joining` (with `trees`), `member` | a phase each: its struct, its `handle` |
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
-//! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
+//! | `member/follow`, `member/commit`, `member/help`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
-//! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
+//! | `carried`, `joiners` (with `remembered`, `pace`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
 //! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
@@ -53,6 +53,7 @@ pub(crate) mod joining;
 pub(crate) mod member;
 mod numbers;
 mod own_keys;
+mod pace;
 mod passed;
 mod phase;
 mod pins;
@@ -220,6 +221,10 @@ impl<E: Engine> Participant<E> {
                 *instant = instant.map(|at| at.before(back));
             }
             self.state.carried_mut().joiners.set_back(back);
+            self.state.carried_mut().paces.set_back(back);
+            if let State::Member(member) = &mut self.state {
+                member.slot.set_back(back);
+            }
         }
         cx.now = now;
     }

@@ -13,6 +13,7 @@ use crate::participant::deadlines::{Deadlines, Jitter};
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::own_keys::OwnKeys;
+use crate::participant::pace::Rate;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
 use crate::participant::rules::Rules;
@@ -106,6 +107,16 @@ impl<E: Engine> Context<E> {
             Some(group) => (group != self.root_hash).then_some(Fault::WrongGroup),
             None => self.rules.binds_key_packages.then_some(Fault::Invalid),
         }
+    }
+
+    /// How often one sender is let in.
+    pub(crate) fn entry_rate(&self) -> Rate {
+        Rate { burst: self.config.limits.returns, every: self.config.timers.returns }
+    }
+
+    /// How many KeyPackages of one sender are verified.
+    pub(crate) fn key_package_rate(&self) -> Rate {
+        Rate { burst: self.config.limits.key_packages, every: self.config.timers.key_package }
     }
 
     /// Sets a deadline `wait` from now.

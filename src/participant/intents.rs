@@ -41,6 +41,11 @@ impl Intents {
         fits
     }
 
+    /// Whether there is anything to commit that nobody else knows of.
+    pub(crate) fn are_private(&self) -> bool {
+        self.update || !self.removals.is_empty()
+    }
+
     /// Whether there is anything to commit that waits for nobody.
     pub(crate) fn are_urgent(&self) -> bool {
         self.update || !self.removals.is_empty() || !self.leaves.is_empty()

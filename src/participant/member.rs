@@ -5,8 +5,10 @@ pub(crate) mod arrival;
 mod auditing;
 mod commit;
 mod create;
+mod effort;
 pub(crate) mod epoch;
 mod follow;
+mod help;
 pub(crate) mod leave;
 mod reading;
 mod receipts;
@@ -15,8 +17,11 @@ pub(crate) mod slot;
 mod turn;
 mod turnover;
 
+use std::time::Duration;
+
 use self::epoch::{Epoch, NewEpoch, Turnover};
 use self::slot::{Slot, Step, Verdict};
+use self::turn::Agenda;
 use crate::action::Timer;
 use crate::counter::LockReply;
 use crate::engine::{Engine, Member as GroupMember};
@@ -58,13 +63,13 @@ impl<G> Member<G> {
             }
             Input::Arrival(arrival) => self.on_arrival(cx, arrival)?,
             Input::Fetched { id, purpose: FetchPurpose::Slot, .. } => {
-                self.slot.on_look(cx, &self.epoch, id)?;
+                self.slot.on_look(cx, &self.epoch, &self.carried, id)?;
                 Verdict::Open
             }
             Input::Locked(LockPurpose::Slot(slot), reply)
                 if slot == self.epoch.slot() && self.slot.step == Step::Locking =>
             {
-                self.slot.on_lock(cx, &self.epoch, reply)?
+                self.slot.on_lock(cx, &self.epoch, &self.carried, reply)?
             }
             Input::Locked(LockPurpose::Repair(slot), reply) if self.slot.is_repairing(slot) => {
                 self.slot.on_repair_lock(cx, &self.epoch, slot, reply);
@@ -157,13 +162,18 @@ impl<G> Member<G> {
     }
 
     /// Puts the next epoch in force: durable first, then Welcomes, then the news.
-    fn enter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, new: NewEpoch<G>) -> Result<(), Error> {
+    fn enter<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        mut new: NewEpoch<G>,
+    ) -> Result<(), Error> {
         if new.own.is_some() {
             self.carried.intents.update = false;
             cx.fresh.on_own(self.epoch.slot());
         }
-        let mut new = new;
         let receipt = new.receipt.take();
+        let agenda = Agenda { cx, epoch: &self.epoch, carried: &self.carried };
+        let (current, breach) = (new.current, agenda.breach_of(&new));
         let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
         for timer in [
@@ -192,11 +202,18 @@ impl<G> Member<G> {
         if let Some(receipt) = receipt {
             self.epoch.publish_receipt(cx, receipt)?;
         }
-        cx.notify(Notice::Epoch { epoch, committer });
+        cx.notify(Notice::Epoch { epoch, committer: committer.clone() });
+        if let Some(breach) = breach {
+            cx.notify(Notice::AgainstPolicy { epoch, committer, breach });
+        }
         turnover::tell(cx, removed, added);
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);
+        if cx.rules.pins && current > self.epoch.slot() {
+            // The next slot is decided, too: no waiting for what will be told of it.
+            cx.set(Timer::Confirm, Duration::ZERO);
+        }
         Ok(())
     }
 
@@ -286,7 +303,7 @@ impl<G> Member<G> {
         match timer {
             Timer::Turn => turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
             Timer::Request => self.slot.ask_again(cx, &self.epoch),
-            Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch),
+            Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch, &self.carried),
             Timer::ReadBack => {
                 if !self.slot.on_not_read_back(cx, &self.epoch) {
                     self.epoch.show_unheard_again(cx)?;

@@ -4,6 +4,7 @@
 mod deciding;
 mod entry;
 mod faults;
+mod helping;
 mod keeping;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::codec::pinned::{ReceiptObject, WelcomeObject};
 use crate::counter::Pin;
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::engine::OwnKeyPackage;
+use crate::limits::Timers;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::flow::Entry;
@@ -23,7 +25,7 @@ use crate::participant::member::Member;
 use crate::participant::member::arrival;
 use crate::participant::member::epoch::{Epoch, Unheard};
 use crate::participant::member::leave;
-use crate::participant::member::slot::{PATIENCE, Slot, Step};
+use crate::participant::member::slot::{Slot, Step};
 use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::{Failure, IncrementRequestId, LockRequestId};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};

@@ -34,6 +34,9 @@ limits!(
     remembered_senders,
     candidates,
     commits_per_epoch,
+    vain_bytes,
+    returns,
+    key_packages,
     future_epochs,
     future_bytes,
     leave_bytes,
@@ -71,7 +74,7 @@ macro_rules! timers {
 }
 
 timers!(
-    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, hint, lost_group,
+    batch, crowd, turn, confirm, lease, returns, key_package, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, hint, lost_group,
     credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );

@@ -36,6 +36,8 @@ pub(crate) struct Epoch<G> {
     pub(crate) roster: Roster,
     /// What the own commit that made it left to be shown.
     pub(crate) afterwards: Afterwards,
+    /// The leaf of who committed it; `None` for an epoch that this participant was let into, or restarted in.
+    pub(crate) committer: Option<u32>,
     /// Members already reported as expired.
     expired: BTreeSet<SenderId>,
 }
@@ -70,6 +72,8 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) pin: Option<Pin>,
     /// The service's receipt, if this participant is to tell the others.
     pub(crate) receipt: Option<Bytes>,
+    /// Where the counter stands, as far as it was told: this may not be the newest epoch.
+    pub(crate) current: u64,
     /// What goes with an epoch that this participant made itself.
     pub(crate) own: Option<OwnCommit>,
 }
@@ -79,6 +83,8 @@ pub(crate) struct Change {
     pub(crate) committer: u32,
     pub(crate) removed: Vec<u32>,
     pub(crate) added: Vec<GroupMember>,
+    /// Of the commit.
+    pub(crate) bytes: usize,
 }
 
 /// What an own commit that won brings along.
@@ -109,6 +115,7 @@ impl<G> Epoch<G> {
             leaf: view.leaf,
             pin,
             afterwards: Afterwards::default(),
+            committer: None,
             expired: BTreeSet::new(),
         })
     }
@@ -131,6 +138,7 @@ impl<G> Epoch<G> {
         };
         self.keep_if_untold(cx)?;
         let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
+        self.committer = Some(change.committer);
         self.number = self.slot();
         self.slot_key = cx.rules.pins.then(|| cx.slot_key(&next.group)).transpose()?;
         self.group = next.group;

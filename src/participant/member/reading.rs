@@ -52,15 +52,23 @@ impl<G> Slot<G> {
                     self.read_later(cx);
                     return Ok(Verdict::Open);
                 };
-                let verdict = self.decide(cx, epoch, pin, state.receipt)?;
-                let named =
-                    matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash();
-                if named { self.on_commit(cx, epoch, None, commit) } else { Ok(verdict) }
+                let current = state.current;
+                let mut verdict = self.decide(cx, epoch, pin, state.receipt)?;
+                if matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash() {
+                    verdict = self.on_commit(cx, epoch, None, commit)?;
+                }
+                Ok(verdict.told_at(current))
             }
             Ok(CommitReply::CounterError(state)) if state.current > epoch.slot() && self.is_idle() => {
                 self.on_counter(cx, epoch, &state)
             }
-            Ok(CommitReply::CounterError(state)) => self.on_news(cx, epoch, &state),
+            Ok(CommitReply::CounterError(state)) => {
+                let waits = !self.candidates.is_empty() || self.is_flooded(cx);
+                if state.current == epoch.slot() && self.is_idle() && waits {
+                    self.look_later(cx);
+                }
+                self.on_news(cx, epoch, &state)
+            }
             Ok(CommitReply::Error(_)) | Err(_) => {
                 self.read_later(cx);
                 Ok(Verdict::Open)

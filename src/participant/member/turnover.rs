@@ -15,7 +15,7 @@ pub(crate) fn settle<E: Engine>(
     removed: &[GroupMember],
     added: &[GroupMember],
 ) {
-    let Carried { joiners, intents, .. } = carried;
+    let Carried { joiners, intents, paces, .. } = carried;
     let limits = &cx.config.limits;
     for gone in removed {
         let back = added.iter().any(|m| m.sender == gone.sender);
@@ -34,6 +34,7 @@ pub(crate) fn settle<E: Engine>(
         }
     }
     for new in added {
+        paces.entries.note(&new.sender, cx.now, cx.entry_rate(), limits.remembered_senders);
         if let Some(sequence) = new.sequence {
             joiners.spend(&new.sender, sequence, limits);
         }
