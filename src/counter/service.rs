@@ -82,7 +82,7 @@ use bytes::Bytes;
 pub use self::config::{Access, ServiceConfig, ServiceCrypto};
 pub use self::slots::{Counter, Keep, Lock, Slot, Slots};
 use self::table::Table;
-pub use self::turns::Turns;
+pub use self::turns::{MOST_IN_A_ROW, Turns};
 use crate::counter::http::{
     Call, HttpRequest, HttpResponse, WebPolicy, decode_request_from, encode_commit_reply,
     encode_increment_reply, encode_lock_reply, encode_refusal,

@@ -267,7 +267,9 @@ impl<E: Engine> Participant<E> {
         self.state.carried_mut().joiners.close_window();
         if let (Timer::Confirm, State::Member(member)) = (timer, &mut self.state) {
             let Timers { confirm, lease, .. } = self.cx.config.timers;
-            member.slot.grow_old(self.cx.now, &[confirm, lease]);
+            // As old as makes a difference: see `member::help`.
+            let ages = if self.cx.rules.pins { [confirm, lease] } else { [lease, lease.saturating_mul(2)] };
+            member.slot.grow_old(self.cx.now, &ages);
         }
         self.guard(|this| {
             this.run(Input::Timer(timer))?;

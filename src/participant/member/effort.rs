@@ -16,19 +16,18 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         from: Option<&SenderId>,
     ) -> bool {
-        let limits = &cx.config.limits;
         let of_it = |c: &Candidate<G>| {
             from.is_some() && epoch.roster.at(c.trial.author).map(|member| &member.sender) == from
         };
-        self.is_flooded(cx)
-            || self.candidates.len() >= limits.candidates
-            || (cx.rules.pins && self.candidates.iter().any(of_it))
+        self.is_flooded(cx) || (cx.rules.pins && self.candidates.iter().any(of_it))
     }
 
     /// Whether members made this one try as much as it does for one slot.
     pub(crate) fn is_flooded<E: Engine<Group = G>>(&self, cx: &Context<E>) -> bool {
         let limits = &cx.config.limits;
-        self.trials >= limits.commits_per_epoch || self.vain >= limits.vain_bytes
+        self.trials >= limits.commits_per_epoch
+            || self.vain >= limits.vain_bytes
+            || self.candidates.len() >= limits.candidates
     }
 
     /// What wins may be among what is not tried any more: the counter is asked, less and less often.

@@ -130,6 +130,10 @@ impl<G> Slot<G> {
         let ends = self.candidates.iter().map(|candidate| candidate.since.after(cx.config.timers.lease));
         let wait = match ends.filter(|end| *end > cx.now).min() {
             Some(end) => end.since(cx.now) + cx.jitter.up_to(cx.config.timers.confirm),
+            // What wins is seen nowhere else then.
+            None if self.is_flooded(cx) => {
+                cx.backoff(self.looks.saturating_add(2)).min(cx.config.timers.lease)
+            }
             None => cx.backoff(self.looks.saturating_add(2)),
         };
         cx.bring_forward(Timer::Confirm, wait);
