@@ -17,8 +17,6 @@ pub(crate) mod slot;
 mod turn;
 mod turnover;
 
-use std::time::Duration;
-
 use self::epoch::{Epoch, NewEpoch, Turnover};
 use self::slot::{Slot, Step, Verdict};
 use self::turn::Agenda;
@@ -210,10 +208,7 @@ impl<G> Member<G> {
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);
-        if cx.rules.pins && current > self.epoch.slot() {
-            // The next slot is decided, too: no waiting for what will be told of it.
-            cx.set(Timer::Confirm, Duration::ZERO);
-        }
+        self.slot.hurry(cx, &self.epoch, current);
         Ok(())
     }
 

@@ -25,6 +25,7 @@ mod scenario;
 mod settling;
 pub mod shrinking;
 pub mod slowdown;
+mod turncoat;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,10 +34,10 @@ use bytes::Bytes;
 
 use self::adversary::Adversary;
 pub use self::adversary::{Attacks, Habits};
-use self::insider::Insider;
-pub use self::insider::{BOUND, InsiderStats};
 pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
+use self::turncoat::Insider;
+pub use self::turncoat::{BOUND, InsiderStats};
 use super::faults::SignedReceipts;
 use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Network, NetworkConfig, Receipts};

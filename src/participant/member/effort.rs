@@ -30,12 +30,14 @@ impl<G> Slot<G> {
             || self.candidates.len() >= limits.candidates
     }
 
-    /// What wins may be among what is not tried any more: the counter is asked, less and less often.
-    pub(crate) fn leave_to_the_counter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+    /// What wins may be among what is not tried any more: the counter is asked within a lease, however much there is.
+    pub(crate) fn leave_to_the_counter<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         if !cx.rules.pins {
             cx.hint();
-        } else if self.is_idle() && !cx.deadlines.is_set(Timer::Confirm) {
-            self.look_later(cx);
+        } else if self.is_idle() {
+            let lease = cx.config.timers.lease;
+            let wait = lease / 2 + cx.jitter.up_to(lease / 2);
+            cx.bring_forward(Timer::Confirm, wait);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Reading the counter: it takes no lock. The service keeps each slot's commit, so that no relay can withhold it.
 
+use std::time::Duration;
+
 use crate::action::Timer;
 use crate::counter::{CommitReply, CounterState, Pin};
 use crate::engine::Engine;
@@ -28,6 +30,14 @@ impl<G> Slot<G> {
             cx.ask_commit(epoch.slot());
         } else {
             cx.ask_lock(LockPurpose::Slot(epoch.number));
+        }
+    }
+
+    /// The counter stood at `current` when it was heard last: if this slot is decided, too, nobody waits for what
+    /// will be told of it.
+    pub(crate) fn hurry<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>, current: u64) {
+        if cx.rules.pins && current > epoch.slot() {
+            cx.set(Timer::Confirm, Duration::ZERO);
         }
     }
 

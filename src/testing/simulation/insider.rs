@@ -3,71 +3,25 @@
 //! It has no machine. It reads at the counter what won each slot, and sits at the doors of the relay and the counter:
 //! nobody is faster. What it does is in its [`Habits`]; a commit at once in every epoch is what it always does.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
-use super::{Judged, Run};
+use super::{BOUND, InsiderStats, Judged, Run};
 use crate::action::Notice;
 use crate::codec::pinned::WelcomeObject;
 use crate::counter::http::{decode_increment_reply, encode_increment, encode_lock};
 use crate::counter::service::Slot;
 use crate::counter::{CommitReply, IncrementReply, IncrementRequest, LockRequest, Pin};
-use crate::engine::{Engine, Next, OwnKeyPackage};
+use crate::engine::{Engine, GroupView};
 use crate::participant::Participant;
 use crate::testing::sha256;
 use crate::testing::simulation::adversary::Habits;
-use crate::time::Timestamp;
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, Object, SenderId, TrackKind};
+use crate::testing::simulation::turncoat::{Insider, Own};
+use crate::tracks::{FullTrackName, KEY_PACKAGE_GROUP, Location, Object, TrackKind};
 
-/// How long a removal of the insider may take, and a join beside it: two leases.
-pub const BOUND: Duration = Duration::from_secs(4);
 /// Slots that it fills in one move, if nobody keeps it from it.
 const CHAIN: usize = 3;
 /// Of its KeyPackages, those whose Welcomes it still opens.
 const KEYS: usize = 64;
-
-/// What came of a member that turned its coat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InsiderStats {
-    /// From the command that removes it until nobody has it in its roster.
-    pub removed: Option<Duration>,
-    /// The longest that anybody took to come in beside it.
-    pub join: Option<Duration>,
-    /// Epochs in which it came back.
-    pub returns: u64,
-    /// Slots that it filled.
-    pub filled: u64,
-}
-
-/// A commit of the insider's, and what it leads to.
-struct Own<G> {
-    commit: Bytes,
-    next: Next<G>,
-    removes: bool,
-}
-
-pub(super) struct Insider<E: Engine> {
-    pub(super) who: usize,
-    id: SenderId,
-    engine: E,
-    /// `None` while it is not in the group.
-    group: Option<E::Group>,
-    epoch: u64,
-    pin: Option<Pin>,
-    /// Its commit of this epoch.
-    own: Option<Own<E::Group>>,
-    keys: Vec<OwnKeyPackage>,
-    /// Objects that it has looked at for Welcomes.
-    looked: usize,
-    since: Timestamp,
-    /// When its removal was asked for.
-    unwanted: Option<Timestamp>,
-    /// Who is coming in, and since when.
-    joining: Vec<(usize, Timestamp)>,
-    pub(super) stats: InsiderStats,
-}
 
 impl<E: Engine> Run<'_, E> {
     /// A member gives up its machine and goes on by itself.
@@ -179,7 +133,7 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    fn throw_commit(&mut self, track: &crate::tracks::FullTrackName, epoch: u64, payload: Bytes) {
+    fn throw_commit(&mut self, track: &FullTrackName, epoch: u64, payload: Bytes) {
         let object = self.adversary.object_id() & !1;
         let location = Location { group: epoch, object };
         self.net.publish_as_stranger(&Object { track: track.clone(), location, payload });
@@ -368,8 +322,7 @@ impl<E: Engine> Run<'_, E> {
         }
         // What it has of the group, nobody has who removed it.
         let context = insider.group.as_ref().and_then(|group| insider.engine.view(group).ok());
-        let leaks =
-            |v: &crate::engine::GroupView| self.net.seen_without(v.epoch, &v.context_hash, &insider.id);
+        let leaks = |v: &GroupView| self.net.seen_without(v.epoch, &v.context_hash, &insider.id);
         if context.as_ref().is_some_and(leaks) {
             return self.fail("RemovedCannotDerive", insider.who, "the insider follows".into());
         }
