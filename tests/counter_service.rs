@@ -1115,8 +1115,14 @@ fn who_filled_the_newest_slot_waits_for_another_that_asked() {
     let config = ServiceConfig::default();
     let mut service = self::service(config);
     assert!(filled(fill(&mut service, &a, 0, 0)) && filled(fill(&mut service, &a, 1, 0)), "nobody asked");
-    // b asked for a slot that it could not know to be filled.
+    // b may only want to know what won.
     service.lock_for(&b, at(1), &lock("g", 1), token("t"));
+    assert!(filled(fill(&mut service.clone(), &a, 2, 2)));
+    let other = IncrementRequest { pin: Some(pin("p9")), ..nth("g", 1) };
+    let mut late = service.clone();
+    assert!(matches!(late.increment_for(&b, at(1), &other), IncrementReply::CounterError(_)));
+    assert_eq!(fill(&mut late, &a, 2, 2), refused, "b came too late");
+    service.lock_for(&b, at(1), &lock("g", 2), token("t"));
     assert_eq!(fill(&mut service, &a, 2, 2), refused);
     assert_eq!(fill(&mut service, &a, 2, lease), refused);
     assert!(filled(fill(&mut service, &a, 1, 3)), "what was filled is told to whoever filled it");

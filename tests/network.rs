@@ -325,6 +325,14 @@ mod symbolic {
         storm(36_290);
     }
 
+    /// While a commit was slow, those it added published newer KeyPackages; the committer took them for wishes to come
+    /// back, replaced everybody, and added one again whose leave request it had missed.
+    #[test]
+    fn what_was_published_while_a_commit_was_slow_brings_nobody_back() {
+        storm(100_104);
+        storm(102_909);
+    }
+
     #[test]
     fn storms_pass() {
         for seed in 0..60 {

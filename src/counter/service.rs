@@ -22,7 +22,7 @@
 //!   are kept, with their slots, for whoever asks: no pin without its commit, and what relays
 //!   withhold is still to be had. Where all of them take too much room, the oldest go first.
 //! - **Turns.** Where it is known [who asks](Access::source), whoever filled the newest slot with a pin does not fill the
-//!   next while another has asked for its lock: for one lease, once for each slot. Nor does it fill many in a row within a
+//!   next while another has asked for its lock, or came too late: for one lease, once for each slot. Nor does it fill many in a row within a
 //!   lease ([`Turns`]). So nobody who has the keys
 //!   leads every time. Without sources, or with two of them in one hand, that cannot be promised.
 //! - **No pins.** An increment without a pin needs the live lock. Its `lock_id`, if given, must be
@@ -207,6 +207,11 @@ impl<C: ServiceCrypto> CounterService<C> {
         if self.counters.get(id).is_some_and(|counter| counter.next() > before) {
             let source = access.source.as_ref().filter(|_| request.pin.is_some());
             self.turns.on_filled(now, id, source, before, self.config.lease);
+        }
+        if let (Some(source), Some(val), IncrementReply::CounterError(_)) =
+            (&access.source, request.val, &reply)
+        {
+            self.turns.on_lost(now, id, source, val, self.config.lease);
         }
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {

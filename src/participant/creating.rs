@@ -36,8 +36,12 @@ pub(crate) struct Creating<G> {
     pub(crate) trees: Trees,
     /// The group as created here, durable, until slot 0 is decided.
     pub(crate) genesis: Option<Genesis<G>>,
-    /// The lock is ours; looking whether the service lost a living group.
+    /// Looking whether the service lost a living group.
     pub(crate) looking: Option<FetchId>,
+    /// That look is over, and what it found was taken in.
+    looked: bool,
+    /// The lock is ours; only the look is missing.
+    locked: bool,
     pub(crate) lock_id: Option<Bytes>,
     pub(crate) attempts: u32,
     /// How often in a row another held the lock.
@@ -62,6 +66,8 @@ impl<G> Creating<G> {
             trees: Trees::default(),
             genesis: None,
             looking: None,
+            looked: false,
+            locked: false,
             lock_id: None,
             attempts: 0,
             conflicts: 0,
@@ -71,12 +77,16 @@ impl<G> Creating<G> {
 
     /// Subscribes, publishes the first KeyPackage, and asks whether the group exists.
     pub(crate) fn begin<E: Engine<Group = G>>(cx: &mut Context<E>, carried: Carried) -> Result<Self, Error> {
-        let this = Self::new(carried);
+        let mut this = Self::new(carried);
         cx.listen();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         // "KeyPackage published at Object ID of '0' is used to initiate joining" (draft section 6.1).
         durable::fresh_key_package(cx, |cx| this.persist(cx))?;
         this.ask(cx);
+        if cx.rules.pins {
+            // The look is on its way together with the question. Where nothing is pinned, it must follow on the lock.
+            this.look(cx);
+        }
         Ok(this)
     }
 
@@ -222,12 +232,12 @@ impl<G> Creating<G> {
             Ok(LockReply::Ok { lock_id: None, .. }) if cx.rules.fills_first => {
                 self.on_fault(cx, ServiceFault::NoTokens);
             }
-            Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(cx, lock_id),
+            Ok(LockReply::Ok { lock_id, .. }) => self.on_locked(cx, lock_id)?,
             Ok(LockReply::Conflict { retry_later }) => {
                 self.conflicts = self.conflicts.saturating_add(1);
                 if cx.rules.pins && self.conflicts > MOST_CONFLICTS {
                     // Anybody may hold a lock for ever, and it is only a hint.
-                    self.on_locked(cx, None);
+                    self.on_locked(cx, None)?;
                     return Ok(Flow::Stay);
                 }
                 let wait = cx.retry_after(retry_later);
@@ -242,7 +252,11 @@ impl<G> Creating<G> {
         Ok(Flow::Stay)
     }
 
-    fn on_locked<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, lock_id: Option<Bytes>) {
+    fn on_locked<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        lock_id: Option<Bytes>,
+    ) -> Result<(), Error> {
         self.conflicts = 0;
         self.lock_id = lock_id;
         if let Some(pin) = self.genesis.as_ref().map(|g| g.pin) {
@@ -253,9 +267,20 @@ impl<G> Creating<G> {
             self.fill(cx, pin);
         } else if cx.seems_lost() {
             self.on_fault(cx, ServiceFault::LostGroup);
+        } else if self.looked {
+            return self.create(cx);
         } else {
-            self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
+            self.locked = true;
+            if self.looking.is_none() {
+                self.look(cx);
+            }
         }
+        Ok(())
+    }
+
+    /// Asks the relay for everything on the Commit track.
+    fn look<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        self.looking = Some(cx.fetch_commits(FetchPurpose::Genesis, 0..=LAST_GROUP));
     }
 
     /// The look at the Commit track before creating: objects there were handled as they came.
@@ -265,14 +290,25 @@ impl<G> Creating<G> {
         failure: Option<Failure>,
     ) -> Result<(), Error> {
         self.looking = None;
+        let locked = std::mem::take(&mut self.locked);
+        let failed = matches!(failure, Some(Failure::NotSent | Failure::Unknown));
+        self.looked = cx.rules.pins && !failed;
+        if !locked {
+            return Ok(());
+        }
         if cx.seems_lost() {
             self.on_fault(cx, ServiceFault::LostGroup);
             return Ok(());
         }
-        if matches!(failure, Some(Failure::NotSent | Failure::Unknown)) {
+        if failed {
             self.back_off(cx);
             return Ok(());
         }
+        self.create(cx)
+    }
+
+    /// The lock is ours and there is no sign of a group: makes one, and fills slot 0 with it.
+    fn create<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
         let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
         let view = cx.engine.view(&group)?;

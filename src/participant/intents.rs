@@ -22,6 +22,8 @@ pub(crate) struct Intents {
     pub(crate) future_leaves: BTreeMap<SenderId, (u64, u64, Bytes)>,
     /// Members that asked to leave: they are not barred when they are out.
     pub(crate) leavers: BTreeSet<SenderId>,
+    /// Another's commit won while some of these waited: they wait for their turn from then on.
+    pub(crate) raced: bool,
 }
 
 impl Intents {
@@ -41,9 +43,9 @@ impl Intents {
         fits
     }
 
-    /// Whether there is anything to commit that nobody else knows of.
+    /// Whether there is anything here that no other member is likely to know of. Who is gone, they see as well.
     pub(crate) fn are_private(&self) -> bool {
-        self.update || !self.removals.is_empty()
+        self.update || self.removals.values().any(|bar| *bar)
     }
 
     /// Whether there is anything to commit that waits for nobody.

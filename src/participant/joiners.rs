@@ -336,6 +336,14 @@ impl Joiners {
         });
     }
 
+    /// Drops what a member published before it was put out, unless the embedder asked for it: it may be older than a
+    /// leave request that never came here. A sender that wants back publishes another.
+    pub(crate) fn forget_unasked(&mut self, sender: &SenderId) {
+        if self.get(sender).is_some_and(|waiting| !waiting.wanted) {
+            self.take(sender);
+        }
+    }
+
     /// Turns a sender away on the embedder's word; whether it was waiting.
     pub(crate) fn turn_away(&mut self, sender: &SenderId, limits: &Limits) -> bool {
         self.admitted.remove(sender);
@@ -348,14 +356,13 @@ impl Joiners {
         self.due.len() >= many
     }
 
-    /// After an epoch: who came in waits no longer. Who shares a name with nobody any more goes on as a
-    /// stranger does, who is held by `strangers`.
+    /// After an epoch: who came in waits no longer, not even by a KeyPackage newer than the one that was taken. It
+    /// published that one while the commit was under way; if it lost the keys of the older one, it publishes
+    /// another. Who shares a name with nobody any more goes on as a stranger does, who is held by `strangers`.
     pub(crate) fn settle(&mut self, roster: &Roster, added: &[Member], strangers: Option<&Hold>) {
         self.close_window();
         for new in added {
-            if self.get(&new.sender).is_some_and(|w| new.sequence.is_none_or(|s| s >= w.object)) {
-                self.take(&new.sender);
-            }
+            self.take(&new.sender);
         }
         let nobody = |w: &Waiting| roster.with_identity(&w.info.identity).is_none();
         let namesakes = self.namesakes.iter();

@@ -61,7 +61,7 @@ impl<G> Member<G> {
             }
             Input::Arrival(arrival) => self.on_arrival(cx, arrival)?,
             Input::Fetched { id, purpose: FetchPurpose::Slot, .. } => {
-                self.slot.on_look(cx, &self.epoch, &self.carried, id)?;
+                self.slot.on_look(cx, &self.epoch, id)?;
                 Verdict::Open
             }
             Input::Locked(LockPurpose::Slot(slot), reply)
@@ -142,7 +142,7 @@ impl<G> Member<G> {
                 }
                 Verdict::Persist { lock_id } => {
                     self.persist(cx);
-                    self.slot.go_on(cx, &self.epoch, lock_id);
+                    self.slot.go_on(cx, &self.epoch, lock_id)?;
                     Verdict::Open
                 }
                 Verdict::Enter(new) => {
@@ -172,6 +172,7 @@ impl<G> Member<G> {
         let receipt = new.receipt.take();
         let agenda = Agenda { cx, epoch: &self.epoch, carried: &self.carried };
         let (current, breach) = (new.current, agenda.breach_of(&new));
+        self.carried.intents.raced = new.own.is_none() && self.carried.intents.are_private();
         let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
         for timer in [
@@ -296,7 +297,7 @@ impl<G> Member<G> {
         timer: Timer,
     ) -> Result<Verdict<G>, Error> {
         match timer {
-            Timer::Turn => turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
+            Timer::Turn => return turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
             Timer::Request => self.slot.ask_again(cx, &self.epoch),
             Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch, &self.carried),
             Timer::ReadBack => {

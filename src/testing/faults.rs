@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 pub struct Faults {
     /// How long anything takes on its way, least and most.
     pub latency: (Duration, Duration),
+    /// What each way takes, in place of `latency`. Media keep to that.
+    pub ways: Option<Ways>,
     /// Objects from the relay that never arrive, in permille. The relay still has them.
     pub lost_objects: u16,
     /// Objects from the relay that arrive twice, in permille.
@@ -38,10 +40,32 @@ pub struct Faults {
     pub http_timeout: Duration,
 }
 
+/// What each way takes, one way each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// From a participant to the relay.
+    pub to_relay: Duration,
+    /// From the relay to a participant.
+    pub from_relay: Duration,
+    /// From a participant to the counter service.
+    pub to_counter: Duration,
+    /// From the counter service to a participant.
+    pub from_counter: Duration,
+}
+
+impl Ways {
+    /// All four take half of `rtt`.
+    pub fn even(rtt: Duration) -> Self {
+        let way = rtt / 2;
+        Self { to_relay: way, from_relay: way, to_counter: way, from_counter: way }
+    }
+}
+
 impl Default for Faults {
     fn default() -> Self {
         Self {
             latency: (Duration::from_millis(5), Duration::from_millis(20)),
+            ways: None,
             lost_objects: 0,
             repeated_objects: 0,
             late_objects: 0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use self::between::Between;
 use super::choices::Choices;
-pub use super::faults::{Faults, NetworkConfig, Receipts, ServiceFlaw};
+pub use super::faults::{Faults, NetworkConfig, Receipts, ServiceFlaw, Ways};
 use super::log::What;
 use super::media::{Links, MediaConfig, MediaPlane};
 use super::rng::Rng;

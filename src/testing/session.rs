@@ -14,6 +14,7 @@ use crate::recording::Recorder;
 use crate::snapshot::Snapshot;
 use crate::testing::flaws::Subject;
 use crate::time::Timestamp;
+use crate::tracks::FullTrackName;
 
 mod port;
 mod wire;
@@ -28,6 +29,8 @@ pub enum Done {
     Published(Object),
     /// The counter service was asked, about this value if about any.
     Asked(HttpId, Option<u64>),
+    /// The relay was asked for a track's objects.
+    Fetched(FullTrackName),
     /// News for the embedder.
     Told(Notice),
 }
@@ -158,6 +161,7 @@ impl Done {
             Action::Lock { id, request } => Some(Self::Asked(HttpId::Lock(*id), Some(request.val))),
             Action::Increment { id, request } => Some(Self::Asked(HttpId::Increment(*id), request.val)),
             Action::GetCommit { id, request } => Some(Self::Asked(HttpId::Commit(*id), Some(request.val))),
+            Action::Fetch { track, .. } => Some(Self::Fetched(track.clone())),
             _ => None,
         }
     }

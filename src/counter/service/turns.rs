@@ -47,12 +47,26 @@ impl Turns {
         Self { most, newest: BTreeMap::new(), filled: BTreeSet::new() }
     }
 
-    /// Notes that `source` asks for the lock of slot `val`. A request about a slot that was filled counts while
-    /// it was filled less than a `lease` ago: `source` had no chance to know.
+    /// Notes that `source` asks for the lock of slot `val`. One that asks about the newest slot may only want to know
+    /// what won; one that is further behind while slots are filled wants to fill one.
     pub fn on_lock(&mut self, now: Timestamp, id: &GroupName, source: &Bytes, val: u64, lease: Duration) {
+        let Some(newest) = self.newest.get(id) else { return };
+        if val > newest.slot || (val < newest.slot && now.since(newest.filled) < lease) {
+            self.on_intent(now, id, source, lease);
+        }
+    }
+
+    /// Notes that `source` came too late with an increment of slot `val`.
+    pub fn on_lost(&mut self, now: Timestamp, id: &GroupName, source: &Bytes, val: u64, lease: Duration) {
+        let Some(newest) = self.newest.get(id) else { return };
+        if val <= newest.slot && now.since(newest.filled) < lease {
+            self.on_intent(now, id, source, lease);
+        }
+    }
+
+    fn on_intent(&mut self, now: Timestamp, id: &GroupName, source: &Bytes, lease: Duration) {
         let Some(newest) = self.newest.get_mut(id) else { return };
-        let wants = val > newest.slot || now.since(newest.filled) < lease;
-        if wants && newest.by != *source && newest.waits.is_none() {
+        if newest.by != *source && newest.waits.is_none() {
             newest.waits = Some(now.after(lease));
         }
     }
@@ -128,8 +142,15 @@ mod tests {
         assert!(may(&turns, &a, 1, 6), "nobody else has asked");
         turns.on_lock(at(2), &id, &a, 6, LEASE);
         assert!(may(&turns, &a, 3, 6), "its own request is nobody else's");
-        turns.on_lock(at(4), &id, &b, 5, LEASE);
-        assert!(!may(&turns, &a, 5, 6), "b asked for a slot that was just filled");
+        turns.on_lock(at(3), &id, &b, 5, LEASE);
+        assert!(may(&turns, &a, 3, 6), "b may only want to know what won");
+        let mut behind = turns.clone();
+        behind.on_lock(at(4), &id, &b, 4, LEASE);
+        assert!(!may(&behind, &a, 5, 6), "b cannot keep up");
+        turns.on_lost(at(4), &id, &a, 5, LEASE);
+        assert!(may(&turns, &a, 5, 6));
+        turns.on_lost(at(4), &id, &b, 5, LEASE);
+        assert!(!may(&turns, &a, 5, 6), "b came too late");
         assert!(may(&turns, &b, 5, 6) && may(&turns, &a, 5, 5) && may(&turns, &a, 5, 7));
         // Asking again and again makes it no longer.
         turns.on_lock(at(1999), &id, &b, 6, LEASE);
@@ -137,8 +158,9 @@ mod tests {
         turns.on_lock(at(2500), &id, &b, 6, LEASE);
         assert!(may(&turns, &a, 2501, 6), "once for each slot");
         turns.on_filled(at(3000), &id, Some(&a), 6, LEASE);
-        // An audit asks about the newest slot long after it was filled.
-        turns.on_lock(at(9000), &id, &b, 6, LEASE);
+        // What was lost long ago is no reason any more.
+        turns.on_lock(at(9000), &id, &b, 5, LEASE);
+        turns.on_lost(at(9000), &id, &b, 6, LEASE);
         assert!(may(&turns, &a, 9001, 7));
         turns.on_lock(at(9002), &id, &b, 7, LEASE);
         assert!(!may(&turns, &a, 9003, 7));

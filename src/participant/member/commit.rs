@@ -15,7 +15,7 @@ use crate::participant::context::Context;
 use crate::participant::member::create::Created;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{Slot, Step, Verdict};
-use crate::participant::member::turn::{self, Agenda};
+use crate::participant::member::turn;
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::request::{Failure, FetchId};
@@ -82,14 +82,14 @@ impl<G> Slot<G> {
         match reply {
             Ok(LockReply::Ok { lock_id, .. }) => {
                 self.conflicts = 0;
-                return Ok(self.on_locked(cx, epoch, carried, lock_id));
+                return self.on_locked(cx, epoch, carried, lock_id);
             }
             Ok(LockReply::Conflict { retry_later }) => {
                 if cx.rules.pins {
                     // Anybody may hold a lock for ever, and it is only a hint: who is first in turn does without it, the
                     // others once they have given way.
                     if self.conflicts > 0 || turn::is_first(epoch) {
-                        return Ok(self.on_locked(cx, epoch, carried, None));
+                        return self.on_locked(cx, epoch, carried, None);
                     }
                     self.conflicts = 1;
                 }
@@ -109,43 +109,43 @@ impl<G> Slot<G> {
         Ok(Verdict::Open)
     }
 
-    /// The lock is ours: go on with our own commit, create one, or help one that is already there.
-    fn on_locked<E: Engine<Group = G>>(
+    /// The lock is ours, or none is needed: go on with our own commit, create one, or help one that is already there.
+    pub(crate) fn on_locked<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
         carried: &Carried,
         lock_id: Option<Bytes>,
-    ) -> Verdict<G> {
+    ) -> Result<Verdict<G>, Error> {
         if cx.rules.pins {
             return self.on_pinned_lock(cx, epoch, carried, lock_id);
         }
         if let Some(pin) = self.best_candidate() {
             self.help(cx, epoch, pin, lock_id);
-            return Verdict::Open;
+            return Ok(Verdict::Open);
         }
         let patience = cx.config.timers.lease.saturating_mul(2);
         if self.candidates.iter().any(|candidate| cx.now < candidate.since.after(patience)) {
             // Commits that remove us cannot be pinned by us: we do not know the epoch they make. Whoever can
             // has time to; if nobody is left who can, the group must not stand still for it.
             self.back_off(cx);
-            return Verdict::Open;
+            return Ok(Verdict::Open);
         }
         if cx.rules.fills_first && lock_id.is_none() {
             self.halt(cx, ServiceFault::NoTokens);
-            return Verdict::Open;
+            return Ok(Verdict::Open);
         }
-        match &mut self.outbox {
+        Ok(match &mut self.outbox {
             None => Verdict::Create { lock_id },
             Some(outbox) if cx.rules.fills_first => {
                 outbox.lock_id = lock_id.clone();
                 Verdict::Persist { lock_id }
             }
             Some(_) => {
-                self.go_on(cx, epoch, lock_id);
+                self.go_on(cx, epoch, lock_id)?;
                 Verdict::Open
             }
-        }
+        })
     }
 
     /// The own commit was created, or there was nothing to commit.
@@ -170,21 +170,26 @@ impl<G> Slot<G> {
     }
 
     /// The own commit is durable. Where the token can tell later whose the slot is, the slot is filled first, and
-    /// nobody sees the commit unless it has won; else the relay is asked whether another one is there already.
+    /// nobody sees the commit unless it has won. Where a pin decides, it goes out together with the increment: the
+    /// service keeps the commit for those whom the relay does not bring it. Else the relay is asked whether another
+    /// one is there already.
     pub(crate) fn go_on<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
         lock_id: Option<Bytes>,
-    ) {
-        if cx.rules.fills_first {
-            if let Some(pin) = self.outbox.as_ref().map(|o| o.pin) {
-                self.pin(cx, epoch, pin, lock_id, true);
-            }
-            return;
+    ) -> Result<(), Error> {
+        if !cx.rules.fills_first && !cx.rules.pins {
+            let fetch = cx.fetch_commits(FetchPurpose::Slot, epoch.number..=epoch.number);
+            self.step = Step::Looking { fetch, lock_id };
+            return Ok(());
         }
-        let fetch = cx.fetch_commits(FetchPurpose::Slot, epoch.number..=epoch.number);
-        self.step = Step::Looking { fetch, lock_id };
+        let Some((pin, seen)) = self.outbox.as_ref().map(|o| (o.pin, o.seen)) else { return Ok(()) };
+        if cx.rules.pins && !seen {
+            self.publish(cx, epoch)?;
+        }
+        self.pin(cx, epoch, pin, lock_id, true);
+        Ok(())
     }
 
     /// Pins a commit on its committer's behalf.
@@ -224,21 +229,14 @@ impl<G> Slot<G> {
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
-        carried: &Carried,
         id: FetchId,
     ) -> Result<(), Error> {
         let Step::Looking { fetch, lock_id } = self.step.clone() else { return Ok(()) };
         if fetch != id {
             return Ok(());
         }
-        let unsent = self.outbox.as_ref().is_some_and(|o| !o.sent);
-        if cx.rules.pins {
-            if unsent && self.gives_way(&Agenda { cx, epoch, carried }) {
-                self.rest(cx);
-                return Ok(());
-            }
-        } else if let Some(pin) = self.best_candidate() {
-            if unsent {
+        if let Some(pin) = self.best_candidate() {
+            if self.outbox.as_ref().is_some_and(|o| !o.sent) {
                 // Nobody can have seen it: there was never a second commit for this slot.
                 self.outbox = None;
             }
@@ -247,13 +245,11 @@ impl<G> Slot<G> {
         }
         let Some((pin, seen)) = self.outbox.as_ref().map(|o| (o.pin, o.seen)) else { return Ok(()) };
         self.step = Step::Publishing { lock_id: lock_id.clone() };
-        if !seen {
-            self.publish(cx, epoch)?;
-        }
-        // The service keeps a pinned commit for those whom the relay does not bring it. Elsewhere it must have come
-        // back, for others could not find it.
-        if seen || cx.rules.pins {
+        if seen {
             self.pin(cx, epoch, pin, lock_id, true);
+        } else {
+            // It must have come back before its slot is filled, for others could not find it.
+            self.publish(cx, epoch)?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) next: Next<G>,
     pub(crate) change: Change,
     pub(crate) pin: Option<Pin>,
-    /// The service's receipt, if this participant is to tell the others.
+    /// The service's receipt, empty where it signs none, if this participant is to tell the others.
     pub(crate) receipt: Option<Bytes>,
     /// Where the counter stands, as far as it was told: this may not be the newest epoch.
     pub(crate) current: u64,

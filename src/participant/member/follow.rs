@@ -73,7 +73,11 @@ impl<G> Slot<G> {
                     Some(next) => Some(cx.pin_of(hash, next, epoch.slot())?),
                     None => None,
                 };
-                self.on_candidate(cx, epoch, Candidate { hash, bytes, since: cx.now, pin, trial })
+                self.on_candidate(
+                    cx,
+                    epoch,
+                    Candidate { hash, bytes, since: cx.now, pin, trial, asked: false },
+                )
             }
             // Ours, from before a state loss: nobody can process it for us, and others will.
             Err(Rejection::Own) => {
@@ -235,7 +239,7 @@ impl<G> Slot<G> {
             next: outbox.next,
             change,
             pin,
-            receipt: receipt.filter(|_| self.tells),
+            receipt: self.tells.then(|| receipt.unwrap_or_default()),
             current: 0,
             own: Some(OwnCommit { saved: outbox.saved, afterwards }),
         })))
@@ -257,7 +261,7 @@ impl<G> Slot<G> {
         match next {
             Some(next) => {
                 let change = Change { committer: author, removed, added, bytes: bytes.len() };
-                let receipt = receipt.filter(|_| self.tells);
+                let receipt = self.tells.then(|| receipt.unwrap_or_default());
                 Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, current: 0, own: None }))
             }
             None => Verdict::Removed { added },

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::counter::Pin;
 use crate::engine::{Engine, Member, Trial};
+use crate::error::Error;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::{Change, Epoch, NewEpoch};
@@ -173,22 +174,22 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         carried: &Carried,
         lock_id: Option<Bytes>,
-    ) -> Verdict<G> {
+    ) -> Result<Verdict<G>, Error> {
         let agenda = Agenda { cx, epoch, carried };
         // What others may have seen is given up for a pin, and for nothing else.
         let goes_on = self.outbox.as_ref().is_some_and(|own| own.sent) || !self.gives_way(&agenda);
         if goes_on && self.outbox.is_some() {
-            self.go_on(cx, epoch, lock_id);
-            return Verdict::Open;
+            self.go_on(cx, epoch, lock_id)?;
+            return Ok(Verdict::Open);
         }
         if goes_on && agenda.may_commit() {
-            return Verdict::Create { lock_id };
+            return Ok(Verdict::Create { lock_id });
         }
         if let Some(pin) = self.to_help(&agenda) {
             self.help(cx, epoch, pin, lock_id);
-            return Verdict::Open;
+            return Ok(Verdict::Open);
         }
-        self.rest(cx)
+        Ok(self.rest(cx))
     }
 
     /// Nothing can be done about the slot now.

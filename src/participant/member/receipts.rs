@@ -1,7 +1,9 @@
-//! Receipts: the service's signed word on who won a slot, so that nobody need ask for each.
+//! Receipts: the service's signed word on who won a slot, so that nobody need ask for each. Where it signs none,
+//! whoever filled the slot says so all the same, and who hears it asks at once.
 
 use bytes::Bytes;
 
+use crate::action::Timer;
 use crate::codec::pinned::ReceiptObject;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -20,13 +22,17 @@ impl<G> Slot<G> {
         from: Option<SenderId>,
         payload: Bytes,
     ) -> Result<Verdict<G>, Error> {
-        if !cx.rules.pins || cx.config.service_key.is_none() || self.decided.is_some() {
+        if !cx.rules.pins || self.decided.is_some() {
             return Ok(Verdict::Open);
         }
         let Ok(receipt) = ReceiptObject::decode(payload) else {
             cx.fault(from, Fault::BadReceipt);
             return Ok(Verdict::Open);
         };
+        if cx.config.service_key.is_none() {
+            self.on_word(cx, epoch, receipt);
+            return Ok(Verdict::Open);
+        }
         // One whose commit is not here says that the slot is decided: the commit is then looked for.
         if self.names(&receipt) || self.verified < cx.config.limits.candidates {
             return self.use_receipt(cx, epoch, from, receipt);
@@ -39,6 +45,25 @@ impl<G> Slot<G> {
         self.receipts.push(receipt);
         cx.hint();
         Ok(Verdict::Open)
+    }
+
+    /// A service that signs nothing: it is somebody's mere word that the slot is decided, and so it only makes this
+    /// participant ask at once instead of after a while. For each commit that is here, once.
+    fn on_word<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>, word: ReceiptObject) {
+        let Some(candidate) = self.candidates.iter_mut().find(|c| c.agrees_with(&word.pin)) else {
+            if self.receipts.len() >= cx.config.limits.candidates.max(1) {
+                self.receipts.remove(0);
+            }
+            self.receipts.push(word);
+            return;
+        };
+        if !std::mem::replace(&mut candidate.asked, true) {
+            if self.is_idle() && !cx.deadlines.is_set(Timer::Request) {
+                self.ask(cx, epoch);
+            } else {
+                cx.set(Timer::Confirm, cx.config.timers.confirm);
+            }
+        }
     }
 
     /// Whether a receipt is about a commit that is here.
@@ -58,6 +83,10 @@ impl<G> Slot<G> {
         while let Some(at) = self.receipts.iter().position(of_it) {
             let receipt = self.receipts.remove(at);
             if !self.names(&receipt) {
+                continue;
+            }
+            if cx.config.service_key.is_none() {
+                self.on_word(cx, epoch, receipt);
                 continue;
             }
             let verdict = self.use_receipt(cx, epoch, None, receipt)?;
@@ -98,9 +127,10 @@ impl<G> Epoch<G> {
         cx: &mut Context<E>,
         receipt: Bytes,
     ) -> Result<(), Error> {
-        let (Some(pin), Some(key), Some(_)) = (self.pin, &self.slot_key, &cx.config.service_key) else {
+        let (Some(pin), Some(key)) = (self.pin, &self.slot_key) else { return Ok(()) };
+        if cx.config.service_key.is_some() && receipt.is_empty() {
             return Ok(());
-        };
+        }
         let payload = ReceiptObject { pin, receipt }.encode();
         let object = cx.receipt_place(key.as_bytes(), &payload)?;
         let location = Location { group: self.number.saturating_sub(1), object };

@@ -126,6 +126,8 @@ pub(crate) struct Candidate<G> {
     /// The pin that names it; unknown to a member that it removes.
     pub(crate) pin: Option<Pin>,
     pub(crate) trial: Trial<G>,
+    /// Whether the counter was asked about it because somebody said that it has won.
+    pub(crate) asked: bool,
 }
 
 impl<G> Candidate<G> {

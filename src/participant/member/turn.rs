@@ -12,11 +12,12 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::engine::Engine;
+use crate::error::Error;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::intents::Intents;
 use crate::participant::member::epoch::Epoch;
-use crate::participant::member::slot::Slot;
+use crate::participant::member::slot::{Slot, Verdict};
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
@@ -158,21 +159,32 @@ fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carri
     true
 }
 
-/// Takes the own turn: asks for the lock if there is still something to do.
+/// Takes the own turn, if there is still something to do. Where increments are pinned, the lock only keeps members
+/// out of each other's way: nobody is in the way of the first in turn, nor of an intent that nobody else has.
 pub(crate) fn on_turn<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
     slot: &mut Slot<E::Group>,
     carried: &Carried,
-) {
+) -> Result<Verdict<E::Group>, Error> {
     if slot.outbox.is_none() {
         let agenda = Agenda { cx, epoch, carried };
         // A commit of another that is given way to sets a timer of its own.
         if !agenda.has_work() || slot.gives_way(&agenda) || waits_for_more(cx, epoch, carried) {
-            return;
+            return Ok(Verdict::Open);
         }
     }
+    if cx.rules.pins && slot.is_idle() && (is_first(epoch) || is_alone_with_work(carried)) {
+        return slot.on_locked(cx, epoch, carried, None);
+    }
     slot.ask(cx, epoch);
+    Ok(Verdict::Open)
+}
+
+/// Whether this member wants something committed that no other member knows of, and has not lost a race with it.
+fn is_alone_with_work(carried: &Carried) -> bool {
+    let Carried { intents, joiners, .. } = carried;
+    !intents.raced && (intents.are_private() || joiners.due().next().is_some_and(|first| first.wanted))
 }
 
 /// Sets the time to ask for the lock, if there is work and nothing else is going on.
@@ -183,7 +195,8 @@ pub(crate) fn schedule<E: Engine>(
     carried: &Carried,
 ) {
     // A request that waits for its back-off will take the work along.
-    let waits = cx.deadlines.is_set(Timer::Turn) || cx.deadlines.is_set(Timer::Request);
+    let waits = cx.deadlines.is_set(Timer::Request)
+        || (cx.deadlines.is_set(Timer::Turn) && !is_alone_with_work(carried));
     let work = carried.intents.are_urgent() || carried.joiners.any_due();
     let busy = !slot.is_idle() || slot.decided.is_some() || slot.halted.is_some();
     if waits || carried.leaving.is_some() || !work || busy {
@@ -192,6 +205,10 @@ pub(crate) fn schedule<E: Engine>(
     let agenda = Agenda { cx, epoch, carried };
     // A commit that is given way to decides the slot first.
     if slot.gives_way(&agenda) || !agenda.has_work() {
+        return;
+    }
+    if is_alone_with_work(carried) {
+        cx.deadlines.set(Timer::Turn, cx.now);
         return;
     }
     let wait = cx.config.timers.batch + delay(cx, epoch, &carried.intents);

@@ -29,6 +29,9 @@ pub(crate) fn settle<E: Engine>(
             joiners.spend(&gone.sender, sequence, limits);
             joiners.note_gone(sequence.min(cx.honest_number()));
         }
+        if !(back || left) {
+            joiners.forget_unasked(&gone.sender);
+        }
         if !(back || left || replaced || bar == Some(false)) {
             joiners.bar(&gone.sender, limits);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::broken::respond_wrongly;
 use super::strangers::STRANGER;
-use super::{ByWire, Faults, Wire, World};
+use super::{ByWire, Faults, Ways, Wire, World};
 use crate::codec::{Decode, Encode, ObjectStream};
 use crate::counter::Pin;
 use crate::counter::http::{HttpRequest, HttpResponse};
@@ -18,9 +18,10 @@ use crate::testing::session::{HttpId, Incoming, Outgoing, read_request};
 use crate::testing::world::Parcel;
 
 impl<E: Engine> World<E, ByWire> {
-    fn latency(&mut self) -> Duration {
+    /// Draws what a way takes, unless it is fixed.
+    fn latency(&mut self, way: fn(&Ways) -> Duration) -> Duration {
         let ByWire { choices, faults, .. } = &mut self.carriage;
-        choices.between(faults.latency)
+        faults.ways.as_ref().map_or_else(|| choices.between(faults.latency), way)
     }
 
     /// Draws whether something goes wrong that does in so many of 1000 cases.
@@ -52,7 +53,8 @@ impl<E: Engine> World<E, ByWire> {
     }
 
     pub(super) fn send_out(&mut self, who: usize, outgoing: Outgoing) {
-        let wait = self.latency();
+        let is_request = matches!(outgoing, Outgoing::Http(..));
+        let wait = self.latency(if is_request { |w| w.to_counter } else { |w| w.to_relay });
         let Some(life) = self.peers.get(who).map(|p| p.life) else { return };
         match outgoing {
             Outgoing::Http(id, bytes) => {
@@ -88,7 +90,7 @@ impl<E: Engine> World<E, ByWire> {
                 self.answer_stranger(output);
                 continue;
             }
-            let wait = self.latency();
+            let wait = self.latency(|w| w.from_relay);
             let cut = self.is_cut(to);
             let now = self.now;
             let Some(life) = self.peers.get(to).map(|p| p.life) else { continue };
@@ -106,14 +108,15 @@ impl<E: Engine> World<E, ByWire> {
                     self.traffic.wire_bytes = self.traffic.wire_bytes.saturating_add(bytes.len() as u64);
                     let parcel = |bytes| Parcel::ToPeer(to, life, Incoming::Object(bytes));
                     if self.goes_wrong(|f| f.repeated_objects) && !cut {
-                        let again = at.after(self.latency());
+                        let again = at.after(self.latency(|w| w.from_relay));
                         self.send_at(again, parcel(bytes.clone()));
                     }
                     if self.goes_wrong(|f| f.lost_objects) || cut {
                         continue;
                     }
                     let late = self.goes_wrong(|f| f.late_objects);
-                    let more = if late { self.latency().saturating_mul(20) } else { Duration::ZERO };
+                    let more =
+                        if late { self.latency(|w| w.from_relay).saturating_mul(20) } else { Duration::ZERO };
                     self.send_at(at.after(more), parcel(bytes));
                 }
             }
@@ -148,7 +151,7 @@ impl<E: Engine> World<E, ByWire> {
             }
         }
         let bytes = reply.as_ref().and_then(|r: &HttpResponse| r.to_bytes().ok());
-        let wait = self.latency();
+        let wait = self.latency(|w| w.from_counter);
         match bytes.filter(|_| !self.goes_wrong(|f| f.lost_replies) && !self.is_cut(who)) {
             Some(bytes) => {
                 self.send(wait, Parcel::ToPeer(who, life, Incoming::Http(id, Ok(bytes))));

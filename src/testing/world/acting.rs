@@ -62,6 +62,15 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
                 let text = || val.map_or(what.to_owned(), |val| format!("{what} {val}"));
                 self.entry(who, || What::Asked(text()), 0);
             }
+            Done::Fetched(track) => {
+                let kind = self.peers.get(who).and_then(|p| p.tracks.classify(&track));
+                let what = match kind {
+                    Some(TrackKind::Commit(_)) => "fetch of commits",
+                    Some(TrackKind::Tree(_)) => "fetch of the tree",
+                    _ => "fetch",
+                };
+                self.entry(who, || What::Asked(what.to_owned()), 0);
+            }
             Done::Told(notice) => {
                 self.entry(who, || What::Notice(format!("{notice:?}")), 0);
                 let Some(peer) = self.peers.get_mut(who) else { return };
