@@ -18,8 +18,9 @@ pub enum SafetyMode {
     /// epoch lives. With [`Config::service_key`], that holds also for whoever sits between the members and the
     /// service. Does not promise: anything against a service that itself shows different pins to different members
     /// (compare authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)); who takes slot 0 of
-    /// a name, which is whoever comes first unless the service asks for tokens; or progress past a commit that a
-    /// member pins with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    /// a name, which is whoever comes first unless the service asks for tokens; that anybody gets a commit in beside a
+    /// member that fills each slot at once, unless the service [knows who asks](crate::counter::service::Turns), nor
+    /// then beside two of them in one hand; or progress past a commit that a member pins with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
     /// Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
