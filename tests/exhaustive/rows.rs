@@ -272,7 +272,8 @@ pub(crate) fn all() -> Vec<Row> {
             ..row("I1 A removes C, who publishes; 6 refused locks", 3, 2)
         }
         .rogue(2)
-        .attacked(|b| b.refusals = 6),
+        .attacked(|b| b.refusals = 6)
+        .large(),
         row("I2 a member publishes and dies", 2, 1).rogue(1).crash_of(1),
         row("I2b the same, and commits are given way to for ever", 2, 1)
             .rogue(1)
