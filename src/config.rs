@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::limits::{Limits, Timers};
+use crate::policy::CommitPolicy;
 use crate::tracks::{CommitTrackPolicy, GroupName};
 
 /// How the winner of an epoch is decided, and so what is promised.
@@ -17,9 +18,10 @@ pub enum SafetyMode {
     /// epoch lives. With [`Config::service_key`], that holds also for whoever sits between the members and the
     /// service. Does not promise: anything against a service that itself shows different pins to different members
     /// (compare authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)); who takes slot 0 of
-    /// a name, which is whoever comes first unless the service asks for tokens; or, with [`Config::successor`] off, progress
-    /// past a commit that a member pins with a slot lock that its keys do not make
-    /// ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    /// a name, which is whoever comes first unless the service asks for tokens; that anybody gets a commit in beside a
+    /// member that fills each slot at once, unless the service [knows who asks](crate::counter::service::Turns), nor
+    /// then beside two of them in one hand; or, with [`Config::successor`] off, progress past a commit that a member pins
+    /// with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
     /// Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
@@ -88,6 +90,8 @@ pub struct Config {
     pub commit_tracks: CommitTrackPolicy,
     /// Who may join.
     pub admission: Admission,
+    /// Which commits of others this participant helps to be pinned. It may differ from member to member.
+    pub policy: CommitPolicy,
     /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
     /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
     /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
@@ -109,13 +113,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], no receipts.
+    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], a policy that allows
+    /// everything, no receipts.
     pub fn new(group: GroupName) -> Self {
         Self {
             group,
             mode: SafetyMode::default(),
             commit_tracks: CommitTrackPolicy::default(),
             admission: Admission::default(),
+            policy: CommitPolicy::default(),
             tree_threshold: Some(16),
             service_key: None,
             successor: true,

@@ -252,6 +252,8 @@ pub enum Reason {
     Overflow,
     /// A pinned increment without the commit that its pin names.
     CommitRequired,
+    /// Who filled the slot before may not fill the next yet, for another has asked for it. Within a lease it may.
+    NotYourTurn,
 }
 
 /// Returns what a slot lock is the SHA-256 of: `"moq-mls slot v2" | u16 length of id | id | u64 epoch | slot key`,

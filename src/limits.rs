@@ -43,6 +43,13 @@ pub struct Limits {
     pub candidates: usize,
     /// Most commits of members tried for one slot, and most receipts verified.
     pub commits_per_epoch: usize,
+    /// Most bytes of members' commits that are tried for one slot and come to nothing: refused ones, and the second
+    /// of an author. Beyond, nothing is tried until the counter says what won.
+    pub vain_bytes: usize,
+    /// How often in a row one sender is let in, again and again; then once in [`Timers::returns`].
+    pub returns: u32,
+    /// How many KeyPackages of one sender are verified in a row; then one in [`Timers::key_package`].
+    pub key_packages: u32,
     /// How far ahead of the own epoch a commit is kept.
     pub future_epochs: u64,
     /// Most bytes of commits kept for later epochs.
@@ -116,6 +123,9 @@ impl Default for Limits {
             remembered_senders: 4096,
             candidates: 8,
             commits_per_epoch: 64,
+            vain_bytes: 1 << 20,
+            returns: 4,
+            key_packages: 16,
             future_epochs: 64,
             future_bytes: 4 << 20,
             leave_bytes: 1 << 20,
@@ -142,6 +152,13 @@ pub struct Timers {
     pub turn: Duration,
     /// A held commit without a confirmation is asked about after this, plus up to as much jitter.
     pub confirm: Duration,
+    /// The author of a commit alone pins it for so long, as others see it; then they help. No longer than the lease
+    /// of the counter service.
+    pub lease: Duration,
+    /// A sender that was let in too often in a row is let in again after this.
+    pub returns: Duration,
+    /// Of a sender with too many KeyPackages in a row another is verified after this.
+    pub key_package: Duration,
     /// A missing commit is fetched again after this.
     pub fetch: Duration,
     /// A published commit that is not read back is published again after this.
@@ -184,6 +201,9 @@ impl Default for Timers {
             crowd: Duration::from_secs(4),
             turn: Duration::from_millis(150),
             confirm: Duration::from_millis(200),
+            lease: Duration::from_secs(2),
+            returns: Duration::from_secs(10),
+            key_package: Duration::from_secs(1),
             fetch: Duration::from_secs(2),
             read_back: Duration::from_secs(1),
             join_retry: Duration::from_secs(10),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::counter::Reason;
 use crate::engine::{Credential, GroupParams};
 use crate::join_request::JoinRequest;
+use crate::policy::Breach;
 use crate::tracks::{GroupName, SenderId};
 
 /// News for the embedder. A peer's fault is news too, never an error.
@@ -22,6 +23,16 @@ pub enum Notice {
         epoch: u64,
         /// Who committed it; `None` for one's own join or creation.
         committer: Option<SenderId>,
+    },
+    /// The epoch that is in force now was made by a commit against the
+    /// [`CommitPolicy`](crate::CommitPolicy). It was pinned, so everybody follows it.
+    AgainstPolicy {
+        /// The epoch.
+        epoch: u64,
+        /// Who committed it.
+        committer: Option<SenderId>,
+        /// What it is against.
+        breach: Breach,
     },
     /// A member came in.
     MemberJoined {

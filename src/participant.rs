@@ -26,11 +26,11 @@
 //! | `state` | the phases, and how one follows on another |
 //! | `creating`, `joining` (with `trees`), `member` | a phase each: its struct, its `handle` |
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
-//! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
+//! | `member/follow`, `member/commit`, `member/help`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
 //! | `stranded`, `recovery` | the state of an epoch that could not be gone on from, and the way to a successor |
 //! | `moved`, `moving` | the names that led to the present one |
-//! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
+//! | `carried`, `joiners` (with `remembered`, `pace`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
 //! | `context`, `asking`, `sparing`, `presence`, `own_track`, `arrivals`, `requests` | what every phase works with |
 //! | `clock`, `daytime`, `numbers` | the time of day: what lifetimes are judged by, and KeyPackages numbered by |
@@ -66,6 +66,7 @@ mod numbers;
 mod offer;
 mod own_keys;
 mod own_track;
+mod pace;
 mod passed;
 mod phase;
 mod pins;
@@ -241,6 +242,10 @@ impl<E: Engine> Participant<E> {
             cx.set_skew_back(back);
             cx.pause.set_back(back);
             self.state.carried_mut().joiners.set_back(back);
+            self.state.carried_mut().paces.set_back(back);
+            if let State::Member(member) = &mut self.state {
+                member.slot.set_back(back);
+            }
         }
         cx.now = now;
     }

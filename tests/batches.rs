@@ -69,7 +69,7 @@ fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
 
 fn of_suite<P>(suite: CipherSuite, crypto: P) -> impl Fn(usize) -> support::engines::BasicEngine<P>
 where
-    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone,
+    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static,
 {
     move |i| basic_of(suite, &format!("m{i}"), crypto.clone())
 }
@@ -145,18 +145,27 @@ fn what_can_never_fit_is_refused_when_it_comes_and_when_it_is_admitted() {
     let asked = |n: &Notice| matches!(n, Notice::JoinRequested { .. });
     assert_eq!(world.told(0).filter(|n| asked(n)).count(), 3);
     for who in [2, 3] {
-        let sender = world.id(who);
-        world.tell(0, Command::Admit { sender, replacing: None });
+        admit(&mut world, who);
         world.run(1000);
     }
     world.agree(&[0, 2, 3]);
     assert!(!refused(&world, &world.id(4)));
-    let sender = world.id(4);
-    world.tell(0, Command::Admit { sender, replacing: None });
+    admit(&mut world, 4);
     assert!(refused(&world, &world.id(4)), "at once");
     world.run(1000);
     world.agree(&[0, 2, 3]);
     assert_eq!(world.faults(0, Fault::TooLarge), 0);
+}
+
+/// The founder's embedder lets somebody in whom it was asked about.
+fn admit<E: Engine>(world: &mut World<E>, who: usize) {
+    let id = world.id(who);
+    let asked = world.told(0).find_map(|notice| match notice {
+        Notice::JoinRequested { request, .. } if *request.sender() == id => Some(request.clone()),
+        _ => None,
+    });
+    let command = Command::Admit { request: asked.unwrap(), replacing: None };
+    world.tell(0, command);
 }
 
 /// Two KeyPackages of strangers with one leaf key, each good alone.

@@ -133,8 +133,9 @@ fn an_identity_without_its_state_is_back_with_the_second_key_package_whatever_it
         }
         // It makes 26 KeyPackages in the waiting room.
         world.run(26 * 11_000);
-        for sender in [world.id(ORIGINAL), world.id(2)] {
-            world.tell(0, Command::Admit { sender, replacing: None });
+        for (who, name) in [(ORIGINAL, "m1"), (2, "m2")] {
+            let sender = world.id(who);
+            world.tell(0, support::admit(&sender, name));
         }
         world.run(15_000);
         world.agree(&[0, 1, 2]);

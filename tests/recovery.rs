@@ -284,7 +284,7 @@ fn the_members_of_the_last_epoch_are_let_in_without_asking() {
     for name in ["m1", "m2"] {
         let who = room.enter(name);
         let sender = room.world.id(who);
-        room.world.tell(0, Command::Admit { sender, replacing: None });
+        room.world.tell(0, support::admit(&sender, name));
         room.world.run(2000);
     }
     let asked = |room: &Room| {

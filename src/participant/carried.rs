@@ -3,6 +3,7 @@
 use crate::participant::future::FutureCommits;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::{Joiners, Permit};
+use crate::participant::pace::Paces;
 use crate::participant::remembered::Remembered;
 use crate::snapshot::{Reader, SnapshotError, Writer};
 
@@ -13,6 +14,8 @@ pub(crate) struct Carried {
     pub(crate) intents: Intents,
     pub(crate) leaving: Option<Leaving>,
     pub(crate) future: FutureCommits,
+    /// Not in a snapshot: who restarts begins to count anew.
+    pub(crate) paces: Paces,
 }
 
 /// This participant's own intent to leave.

@@ -16,6 +16,7 @@ use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::moved::Moved;
 use crate::participant::own_keys::OwnKeys;
+use crate::participant::pace::Rate;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
 use crate::participant::rules::Rules;
@@ -133,6 +134,16 @@ impl<E: Engine> Context<E> {
     /// Hashes a credential: what is remembered of whom the embedder let in.
     pub(crate) fn credential_hash(&self, credential: &Credential) -> Result<[u8; 32], EngineError> {
         self.engine.sha256(&[&credential.kind.to_be_bytes(), &credential.data[..]].concat())
+    }
+
+    /// How often one sender is let in.
+    pub(crate) fn entry_rate(&self) -> Rate {
+        Rate { burst: self.config.limits.returns, every: self.config.timers.returns }
+    }
+
+    /// How many KeyPackages of one sender are verified.
+    pub(crate) fn key_package_rate(&self) -> Rate {
+        Rate { burst: self.config.limits.key_packages, every: self.config.timers.key_package }
     }
 
     /// Sets a deadline `wait` from now.

@@ -9,9 +9,11 @@ mod commit;
 mod create;
 mod doubled;
 mod doubting;
+mod effort;
 pub(crate) mod epoch;
 mod follow;
 mod going;
+mod help;
 pub(crate) mod leave;
 mod measured;
 mod reading;
@@ -24,6 +26,7 @@ mod turnover;
 
 use self::epoch::{Epoch, NewEpoch};
 use self::slot::{Slot, Step, Verdict};
+use self::turn::Agenda;
 use crate::action::Timer;
 use crate::counter::{CounterState, LockReply};
 use crate::engine::Engine;
@@ -71,7 +74,7 @@ impl<G> Member<G> {
             Input::Locked(LockPurpose::Slot(slot), reply)
                 if slot == self.epoch.slot() && self.slot.step == Step::Locking =>
             {
-                self.slot.on_lock(cx, &self.epoch, reply)?
+                self.slot.on_lock(cx, &self.epoch, &self.carried, reply)?
             }
             Input::Locked(LockPurpose::Repair(slot), reply) if self.slot.is_repairing(slot) => {
                 self.slot.on_repair_lock(cx, &self.epoch, slot, reply);
@@ -183,13 +186,18 @@ impl<G> Member<G> {
     }
 
     /// Puts the next epoch in force: durable first, then Welcomes, then the news.
-    fn enter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, new: NewEpoch<G>) -> Result<(), Error> {
+    fn enter<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        mut new: NewEpoch<G>,
+    ) -> Result<(), Error> {
         if new.own.is_some() {
             self.carried.intents.update = false;
             cx.fresh.on_own(self.epoch.slot());
         }
-        let mut new = new;
         let receipt = new.receipt.take();
+        let agenda = Agenda { cx, epoch: &self.epoch, carried: &self.carried };
+        let (current, breach) = (new.current, agenda.breach_of(&new));
         self.carried.intents.raced = new.own.is_none() && self.carried.intents.are_private();
         let turnover = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
@@ -221,11 +229,15 @@ impl<G> Member<G> {
             self.epoch.publish_receipt(cx, receipt)?;
         }
         let committer = turnover.committer.clone();
-        cx.notify(Notice::Epoch { epoch: self.epoch.shown(), committer });
+        cx.notify(Notice::Epoch { epoch: self.epoch.shown(), committer: committer.clone() });
+        if let Some(breach) = breach {
+            cx.notify(Notice::AgainstPolicy { epoch: self.epoch.shown(), committer, breach });
+        }
         turnover::tell(cx, turnover);
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);
+        self.slot.hurry(cx, &self.epoch, current);
         Ok(())
     }
 
@@ -325,7 +337,7 @@ impl<G> Member<G> {
         match timer {
             Timer::Turn => return turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
             Timer::Request => self.slot.ask_again(cx, &self.epoch),
-            Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch),
+            Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch, &self.carried),
             Timer::ReadBack => {
                 if !self.slot.on_not_read_back(cx, &self.epoch) {
                     self.epoch.show_unheard_again(cx)?;

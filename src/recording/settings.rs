@@ -36,6 +36,9 @@ limits!(
     remembered_senders,
     candidates,
     commits_per_epoch,
+    vain_bytes,
+    returns,
+    key_packages,
     future_epochs,
     future_bytes,
     leave_bytes,
@@ -73,7 +76,8 @@ macro_rules! timers {
 }
 
 timers!(
-    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, keep, strand, leave, audit, audit_with_media, hint, lost_group,
+    batch, crowd, turn, confirm, lease, returns, key_package, fetch, read_back, join_retry, join_deadline, rejoin,
+    keep, strand, leave, audit, audit_with_media, hint, lost_group,
     credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );

@@ -12,15 +12,17 @@ use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
+use crate::limits::Timers;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Waiting;
-use crate::participant::member::slot::{PATIENCE, Step};
+use crate::participant::member::slot::Step;
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
+use crate::policy::CommitPolicy;
 use crate::request::FetchId;
 use crate::time::Timestamp;
 use crate::tracks::{Location, Object, SenderId};
@@ -135,6 +137,18 @@ impl<E: Engine> Participant<E> {
         self.cx.pin_of(hash, next, self.member()?.epoch.slot()).ok()
     }
 
+    /// Makes the pin of a commit for `slot` that leads to `next`, whoever's group that is.
+    pub(crate) fn pin_for(&self, commit: &Bytes, next: &Next<E::Group>, slot: u64) -> Option<Pin> {
+        let hash = self.cx.engine.sha256(commit).ok()?;
+        self.cx.pin_of(hash, next, slot).ok()
+    }
+
+    /// Returns what opens the slot after the epoch that `group` is at, whoever's group that is.
+    pub(crate) fn slot_key_of(&self, group: &E::Group) -> Option<Bytes> {
+        let key = self.cx.slot_key(group).ok()?;
+        Some(Bytes::copy_from_slice(key.as_bytes()))
+    }
+
     /// Returns what opens the slot after the present epoch.
     pub fn slot_key(&self) -> Option<Bytes> {
         let key = self.member()?.epoch.slot_key.as_ref()?;
@@ -230,6 +244,31 @@ impl<E: Engine> Participant<E> {
         }
     }
 
+    /// Allows everything to everybody's commits.
+    pub(crate) fn forget_policy(&mut self) {
+        self.cx.config.policy = CommitPolicy::default();
+    }
+
+    /// Lets everybody in as often as it likes.
+    pub(crate) fn forget_paces(&mut self) {
+        self.state.carried_mut().paces = Default::default();
+    }
+
+    /// Makes commits of others as fresh as can be, and forgets who made the present epoch.
+    pub(crate) fn give_way_for_ever(&mut self) {
+        let State::Member(member) = &mut self.state else { return };
+        member.epoch.committer = None;
+        for candidate in &mut member.slot.candidates {
+            candidate.since = self.cx.now;
+        }
+    }
+
+    /// Lists the commits of others that this participant could pin for them, with their pins.
+    pub(crate) fn helpable(&self) -> Vec<(Bytes, Pin)> {
+        let candidates = self.member().map(|m| m.slot.candidates.iter());
+        candidates.into_iter().flatten().filter_map(|c| Some((c.bytes.clone(), c.pin?))).collect()
+    }
+
     /// Lists the timers that are set, each of which may [`fire`](Self::fire).
     pub fn armed(&self) -> Vec<Timer> {
         self.cx.deadlines.armed().collect()
@@ -245,6 +284,12 @@ impl<E: Engine> Participant<E> {
         }
         self.cx.deadlines.clear(timer);
         self.state.carried_mut().joiners.close_window();
+        if let (Timer::Confirm, State::Member(member)) = (timer, &mut self.state) {
+            let Timers { confirm, lease, .. } = self.cx.config.timers;
+            // As old as makes a difference: see `member::help`.
+            let ages = if self.cx.rules.pins { [confirm, lease] } else { [lease, lease.saturating_mul(2)] };
+            member.slot.grow_old(self.cx.now, &ages);
+        }
         self.guard(|this| {
             this.run(Input::Timer(timer))?;
             this.state.schedule_turn(&mut this.cx);
@@ -268,6 +313,7 @@ impl<E: Engine> Participant<E> {
         let joiners = &mut state.carried_mut().joiners;
         joiners.close_window();
         joiners.level();
+        state.carried_mut().paces = Default::default();
         let renumbered = cx.requests.renumber();
         let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
         match state {
@@ -287,10 +333,10 @@ impl<E: Engine> Participant<E> {
             }
             State::Member(member) => {
                 let slot = &mut member.slot;
-                let gives_way = !slot.candidates.is_empty() && slot.best_candidate().is_none();
-                slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
-                // A bound far beyond any world that is checked.
-                (slot.trials, slot.verified) = (0, 0);
+                slot.attempts = 0;
+                // Bounds far beyond any world that is checked.
+                (slot.trials, slot.verified, slot.vain) = (0, 0, 0);
+                slot.looks = slot.looks.min(1);
                 slot.refused.clear();
                 slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {

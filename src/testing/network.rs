@@ -52,6 +52,8 @@ pub struct ByWire {
     stranger: Option<Stranger>,
     media: Option<MediaPlane>,
     service_flaw: Option<ServiceFlaw>,
+    /// The counter service knows who asks.
+    tokens: bool,
     /// Who sits between the participants and the counter.
     heard: Between,
 }
@@ -70,6 +72,7 @@ impl<E: Engine> World<E, ByWire> {
             stranger: None,
             media: None,
             service_flaw: config.service_flaw,
+            tokens: config.tokens,
             heard: Between::default(),
         };
         let tokens = Rng::new(config.seed ^ 0x746f_6b65_6e73);

@@ -18,6 +18,8 @@ pub(crate) enum Act {
     Serve(u8, u64),
     /// The service handles a request once more, and nobody hears the answer.
     Again(u8, u64),
+    /// The service refuses a lock: a malicious member has it.
+    Refuse(u8, u64),
     /// The answer arrives.
     Answer(u8, u64),
     /// The participant gives up waiting: the request may still arrive, its answer will not.
@@ -54,6 +56,7 @@ impl fmt::Display for Act {
             Self::Fire(p, timer) => write!(f, "p{p} timer {timer:?}"),
             Self::Serve(p, id) => write!(f, "service handles request {id} of p{p}"),
             Self::Again(p, id) => write!(f, "service handles request {id} of p{p} once more"),
+            Self::Refuse(p, id) => write!(f, "service refuses the lock of request {id} of p{p}"),
             Self::Answer(p, id) => write!(f, "p{p} hears answer {id}"),
             Self::GiveUp(p, id) => write!(f, "p{p} gives up request {id}"),
             Self::Late(id) => write!(f, "service handles late request {id:016x}"),
@@ -198,6 +201,12 @@ impl World {
         if self.budget.forgeries > 0 {
             let there = self.publishes.iter().chain(&self.store);
             acts.extend(there.filter(|(_, o)| welcomes(o)).map(|(id, _)| Act::Forge(*id)));
+        }
+        if self.budget.refusals > 0 {
+            let next = |body: &&Body| **body == Body::Lock(slot);
+            let honest = |who: u8| row.rogue != Some(who as usize);
+            let asked = self.requests.iter().filter(|((who, _), body)| honest(*who) && next(body));
+            acts.extend(asked.map(|((who, id), _)| Act::Refuse(*who, *id)));
         }
         if self.budget.wrong_locks > 0 {
             let pins = |(_, body): &(&(u8, u64), &Body)| {

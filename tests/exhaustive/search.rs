@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use moq_mls::Phase;
 use moq_mls::counter::service::Slot;
+use moq_mls::engine::Engine;
 use moq_mls::testing::witness::SAFETY;
 use stateright::{Checker, Model, Property};
 
@@ -102,7 +103,9 @@ fn kind(world: &World, row: &Row) -> Kind {
     } else if row.wishes {
         all_in && agreed && members.iter().all(|m| m.epoch() == Some(row.last()))
     } else {
-        all_in && agreed
+        let unwanted = row.remove.map(|(_, whom)| World::engine(whom, 0).sender_id().clone());
+        let has_it = |m: &Machine| m.members().any(|member| Some(&member.sender) == unwanted.as_ref());
+        all_in && agreed && !members.iter().any(|m| has_it(m))
     };
     if good {
         return Kind::Good;

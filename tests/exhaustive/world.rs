@@ -106,6 +106,8 @@ pub(crate) struct Budget {
     pub(crate) keyless: u8,
     /// Welcomes that a malicious member makes up keys for.
     pub(crate) forgeries: u8,
+    /// Locks that a malicious member has just when another asks for them.
+    pub(crate) refusals: u8,
     /// True commits that a malicious member pins with a lock of made-up keys.
     pub(crate) wrong_locks: u8,
 }
@@ -542,6 +544,12 @@ impl World {
                 let Some(body) = self.requests.remove(&(who, id)) else { return Did::default() };
                 let reply = self.serve(row, who, &body);
                 self.replies.insert((who, id), reply);
+            }
+            Act::Refuse(who, id) => {
+                self.budget.refusals -= 1;
+                self.requests.remove(&(who, id));
+                let refused = LockReply::Conflict { retry_later: LEASE };
+                self.replies.insert((who, id), Reply::Lock(refused));
             }
             Act::Again(who, id) => {
                 let Some(body) = self.requests.get(&(who, id)).cloned() else { return Did::default() };

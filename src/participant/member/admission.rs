@@ -26,7 +26,7 @@ pub(crate) fn on_object<E: Engine>(
     // Junk is judged before it can push a good object aside.
     match cx.engine.classify(&payload)? {
         Ok(MessageKind::KeyPackage) => {
-            return on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload);
+            return on_key_package(cx, epoch, carried, sender, object_id, payload);
         }
         Ok(MessageKind::Proposal { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
             cx.fault(Some(sender), Fault::WrongGroup);
@@ -51,7 +51,7 @@ pub(crate) fn on_newcomer<E: Engine>(
 ) -> Result<(), Error> {
     match cx.engine.classify(&payload)? {
         Ok(MessageKind::KeyPackage) => {
-            on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload)
+            on_key_package(cx, epoch, carried, sender, object_id, payload)
         }
         // What its members told each other.
         _ => Ok(()),
@@ -61,11 +61,12 @@ pub(crate) fn on_newcomer<E: Engine>(
 fn on_key_package<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
-    joiners: &mut Joiners,
+    carried: &mut Carried,
     sender: SenderId,
     object_id: u64,
     message: Bytes,
 ) -> Result<(), Error> {
+    let Carried { joiners, paces, .. } = carried;
     // The cheapest checks come first: anybody may have made it, and to verify a signature costs a hundred times all else.
     let claim = match cx.engine.peek_key_package(&message)? {
         Ok(claim) => claim,
@@ -85,8 +86,16 @@ fn on_key_package<E: Engine>(
         // It came before, or is what its sender joined by or older. Relays replay; this is no fault of the sender's.
         return Ok(());
     }
+    let rate = cx.key_package_rate();
+    if !paces.key_packages.allows(&sender, cx.now, rate) {
+        cx.fault(Some(sender), Fault::TooMany);
+        return Ok(());
+    }
     let info = match cx.engine.inspect_key_package(cx.time_of_day(), &message)? {
-        Ok(info) if info.claim() == claim => info,
+        Ok(info) if info.claim() == claim => {
+            paces.key_packages.note(&sender, cx.now, rate, cx.config.limits.remembered_senders);
+            info
+        }
         Ok(_) => {
             cx.fault(Some(sender), Fault::Invalid);
             return Ok(());

@@ -54,7 +54,7 @@ impl<G> Member<G> {
         if !cx.shares_audits() {
             return cx.jitter.up_to(most);
         }
-        let turns = turns(&self.epoch);
+        let turns = turns(&self.epoch, false);
         let half = most / 2;
         let wait = half * u32::try_from(turns).unwrap_or(1) / u32::try_from(MOST_TURNS).unwrap_or(1);
         if turns < MOST_TURNS { wait } else { half + cx.jitter.up_to(half) }

@@ -39,6 +39,8 @@ pub(crate) struct Epoch<G> {
     pub(crate) roster: Roster,
     /// What the own commit that made it left to be shown.
     pub(crate) afterwards: Afterwards,
+    /// The leaf of who committed it; `None` for an epoch that this participant was let into, or restarted in.
+    pub(crate) committer: Option<u32>,
     /// Members already reported as expired.
     expired: BTreeSet<SenderId>,
     pub(crate) measured: Measured,
@@ -74,6 +76,8 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) pin: Option<Pin>,
     /// The service's receipt, empty where it signs none, if this participant is to tell the others.
     pub(crate) receipt: Option<Bytes>,
+    /// Where the counter stands, as far as it was told: this may not be the newest epoch.
+    pub(crate) current: u64,
     /// What goes with an epoch that this participant made itself.
     pub(crate) own: Option<OwnCommit>,
 }
@@ -85,6 +89,8 @@ pub(crate) struct Change {
     pub(crate) updated: Vec<GroupMember>,
     pub(crate) removed: Vec<u32>,
     pub(crate) added: Vec<GroupMember>,
+    /// Of the commit.
+    pub(crate) bytes: usize,
 }
 
 /// What an own commit that won brings along.
@@ -119,6 +125,7 @@ impl<G> Epoch<G> {
             leaf: view.leaf,
             pin,
             afterwards: Afterwards::default(),
+            committer: None,
             expired: BTreeSet::new(),
             measured: Measured::default(),
         })
@@ -152,6 +159,7 @@ impl<G> Epoch<G> {
         };
         self.keep_if_untold(cx)?;
         let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
+        self.committer = Some(change.committer);
         self.number = self.slot();
         self.measured = Measured::default();
         self.slot_key = cx.rules.pins.then(|| cx.slot_key(&next.group)).transpose()?;

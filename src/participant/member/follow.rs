@@ -58,12 +58,9 @@ impl<G> Slot<G> {
         if known || self.dead || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
             return Ok(Verdict::Open);
         }
-        let limits = &cx.config.limits;
-        let over = self.trials >= limits.commits_per_epoch || self.candidates.len() >= limits.candidates;
-        if over && self.decided.is_none() {
+        if self.decided.is_none() && self.has_tried_enough(cx, epoch, from.as_ref()) {
             cx.fault(from, Fault::TooMany);
-            // The one that wins may be among those that are not looked at any more.
-            cx.hint();
+            self.leave_to_the_counter(cx);
             return Ok(Verdict::Open);
         }
         self.trials = self.trials.saturating_add(1);
@@ -71,6 +68,7 @@ impl<G> Slot<G> {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
+                    self.vain = self.vain.saturating_add(bytes.len());
                     cx.fault(from, Fault::TooMany);
                     return Ok(Verdict::Open);
                 }
@@ -78,7 +76,11 @@ impl<G> Slot<G> {
                     Some(next) => Some(cx.pin_of(hash, next, epoch.slot())?),
                     None => None,
                 };
-                self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial, asked: false })
+                self.on_candidate(
+                    cx,
+                    epoch,
+                    Candidate { hash, bytes, since: cx.now, pin, trial, asked: false },
+                )
             }
             // Another run's, or this one's from before a state was put back: it cannot be processed here.
             Err(Rejection::Own) => {
@@ -95,6 +97,7 @@ impl<G> Slot<G> {
                 Ok(self.on_faulty(cx, epoch, &hash))
             }
             Err(_) => {
+                self.vain = self.vain.saturating_add(bytes.len());
                 self.refused.insert(hash);
                 cx.fault(from, Fault::Invalid);
                 Ok(self.on_faulty(cx, epoch, &hash))
@@ -119,7 +122,9 @@ impl<G> Slot<G> {
             let at = self.candidates.len().saturating_sub(1);
             return Ok(self.apply_candidate(cx, at, None));
         }
-        cx.deadlines.clear(Timer::Turn);
+        if !cx.rules.pins {
+            cx.deadlines.clear(Timer::Turn);
+        }
         let confirm = cx.config.timers.confirm;
         let wait = confirm + cx.jitter.up_to(confirm);
         cx.bring_forward(Timer::Confirm, wait);
@@ -233,6 +238,7 @@ impl<G> Slot<G> {
         let Some(outbox) = self.outbox.take_if(|o| o.base == epoch.context_hash) else {
             return Ok(Verdict::Rejoin(RejoinReason::Unreachable));
         };
+        let bytes = outbox.commit.len();
         let shows = cx.rules.fills_first || (cx.rules.pins && !outbox.seen);
         let unheard =
             shows.then(|| Unheard { epoch: epoch.number, commit: outbox.commit, tries: outbox.tries });
@@ -245,12 +251,14 @@ impl<G> Slot<G> {
             updated: Vec::new(),
             removed: outbox.removed,
             added: outbox.added,
+            bytes,
         };
         Ok(Verdict::Enter(Box::new(NewEpoch {
             next: outbox.next,
             change,
             pin,
             receipt: self.tells.then(|| receipt.unwrap_or_default()),
+            current: 0,
             own: Some(OwnCommit { saved: outbox.saved, afterwards }),
         })))
     }
@@ -264,14 +272,15 @@ impl<G> Slot<G> {
         if at >= self.candidates.len() {
             return Verdict::Open;
         }
-        let Trial { author, updated, removed, added, next } = self.candidates.swap_remove(at).trial;
+        let Candidate { bytes, trial, .. } = self.candidates.swap_remove(at);
+        let Trial { author, updated, removed, added, next } = trial;
         self.lose_outbox(cx);
         let Won { pin, receipt } = won.unwrap_or_default();
         match next {
             Some(next) => {
-                let change = Change { committer: author, updated, removed, added };
+                let change = Change { committer: author, updated, removed, added, bytes: bytes.len() };
                 let receipt = self.tells.then(|| receipt.unwrap_or_default());
-                Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, own: None }))
+                Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, current: 0, own: None }))
             }
             None => Verdict::Removed { added },
         }
@@ -332,7 +341,7 @@ impl<G> Slot<G> {
         state: &CounterState,
     ) -> Result<Verdict<G>, Error> {
         match (state.pin, state.pin_forgotten) {
-            (Some(pin), _) => self.decide(cx, epoch, pin, state.receipt.clone()),
+            (Some(pin), _) => Ok(self.decide(cx, epoch, pin, state.receipt.clone())?.told_at(state.current)),
             (None, true) => Ok(self.on_forgotten(cx, epoch, state)),
             (None, false) => {
                 self.halt(cx, ServiceFault::NoPins);

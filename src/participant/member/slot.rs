@@ -19,9 +19,6 @@ use crate::snapshot::{Reader, SnapshotError, Writer};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
-/// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.
-pub(crate) const PATIENCE: u32 = 6;
-
 /// What a slot comes to. Its member applies it.
 pub(crate) enum Verdict<G> {
     /// The slot is not decided yet.
@@ -36,6 +33,16 @@ pub(crate) enum Verdict<G> {
     Removed { added: Vec<GroupMember> },
     /// This participant cannot follow.
     Rejoin(RejoinReason),
+}
+
+impl<G> Verdict<G> {
+    /// The same, by word of a counter that stands at `current`.
+    pub(crate) fn told_at(mut self, current: u64) -> Self {
+        if let Self::Enter(new) = &mut self {
+            new.current = current;
+        }
+        self
+    }
 }
 
 /// How a slot was decided.
@@ -55,6 +62,8 @@ pub(crate) struct Slot<G> {
     pub(crate) trials: usize,
     /// Of those, the hashes of what was refused: the same again costs no trial.
     pub(crate) refused: BTreeSet<[u8; 32]>,
+    /// Bytes of commits that were tried and came to nothing.
+    pub(crate) vain: usize,
     /// Receipts verified.
     pub(crate) verified: usize,
     /// Signed states that did not verify.
@@ -78,6 +87,8 @@ pub(crate) struct Slot<G> {
     pub(crate) tells: bool,
     /// How often in a row another held the lock.
     pub(crate) conflicts: u32,
+    /// How often it was found open while commits of others were here.
+    pub(crate) looks: u32,
     /// The service cannot be worked with, and this was told; decided commits still apply.
     pub(crate) halted: Option<ServiceFault>,
     /// Failed tries, for the back-off.
@@ -118,6 +129,8 @@ pub(crate) enum Step {
 pub(crate) struct Candidate<G> {
     pub(crate) hash: [u8; 32],
     pub(crate) bytes: Bytes,
+    /// When it was here first.
+    pub(crate) since: Timestamp,
     /// The pin that names it; unknown to a member that it removes.
     pub(crate) pin: Option<Pin>,
     pub(crate) trial: Trial<G>,
@@ -169,6 +182,7 @@ impl<G> Slot<G> {
         Self {
             candidates: Vec::new(),
             trials: 0,
+            vain: 0,
             refused: BTreeSet::new(),
             verified: 0,
             doubted: 0,
@@ -182,6 +196,7 @@ impl<G> Slot<G> {
             doubled: None,
             tells: false,
             conflicts: 0,
+            looks: 0,
             halted: None,
             attempts: 0,
         }
@@ -201,7 +216,7 @@ impl<G> Slot<G> {
         self.is_idle() && self.decided.is_none() && self.candidates.is_empty()
     }
 
-    /// A commit that may be pinned on its committer's behalf.
+    /// The first commit that this member can pin on its committer's behalf.
     pub(crate) fn best_candidate(&self) -> Option<Pin> {
         self.candidates.iter().find_map(|c| c.pin)
     }

@@ -16,7 +16,7 @@ pub(crate) fn settle<E: Engine>(
     turnover: &Turnover,
 ) {
     let Turnover { changed, removed, added, .. } = turnover;
-    let Carried { joiners, intents, .. } = carried;
+    let Carried { joiners, intents, paces, .. } = carried;
     let limits = &cx.config.limits;
     for (old, new) in changed {
         // It would escape what is intended for it by a commit of its own.
@@ -56,6 +56,7 @@ pub(crate) fn settle<E: Engine>(
         }
     }
     for new in added {
+        paces.entries.note(&new.sender, cx.now, cx.entry_rate(), limits.remembered_senders);
         if let Some(sequence) = new.sequence {
             joiners.spend(&new.sender, sequence, limits);
         }

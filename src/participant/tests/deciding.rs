@@ -75,24 +75,6 @@ fn one_commit_of_each_author_is_held_wherever_it_lies() {
     assert_eq!(faults(&a, Fault::TooMany), 1, "a second one of the same author");
 }
 
-#[test]
-fn a_commit_that_removes_us_is_given_way_to_so_long() {
-    for (attempts, built) in [(PATIENCE - 1, false), (PATIENCE, true), (PATIENCE + 1, true)] {
-        let (mut a, others) = among(config(), &["b"]);
-        let (b, of_b) = &others[0];
-        let commit = b.build(of_b, NOW, &[], &[0]).unwrap().unwrap().commit;
-        let object = commit_at(&a, 1, 0, commit);
-        a.handle(NOW, Event::Object(object)).unwrap();
-        assert_eq!(a.inside().candidates, 1);
-        want_update(&mut a);
-        a.run(Input::Timer(Timer::Request)).unwrap();
-        let id = lock(&mut a).unwrap();
-        slot(&mut a).attempts = attempts;
-        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
-        assert_eq!(a.inside().outbox.is_some(), built, "{attempts}");
-    }
-}
-
 /// A request to leave and a commit of the same epoch would be sealed with one handshake key, both made from the
 /// state as it was saved.
 #[test]
@@ -116,9 +98,8 @@ fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
             let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
             let object = commit_at(&a, 1, 0, commit);
             a.handle(NOW, Event::Object(object)).unwrap();
-            with_lock(&mut a);
-            let pinned = a.actions().any(|action| matches!(action, Action::Increment { .. }));
-            assert!(pinned && a.inside().outbox.is_none());
+            let pinned = helping::after_lock(&mut a, NOW.after(Timers::default().lease));
+            assert!(pinned.is_some() && a.inside().outbox.is_none());
         }
     }
 }
@@ -231,7 +212,7 @@ fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
         let object = commit_at(&a, 1, place, payload);
         arrive(&mut a, Some(id("x")), object);
         let kinds = [Fault::NotMls, Fault::WrongGroup, Fault::WrongEpoch, Fault::Invalid, Fault::TooMany];
-        (slot(&mut a).trials, kinds.map(|fault| faults(&a, fault)), a.cx.deadlines.is_set(Timer::Hint))
+        (slot(&mut a).trials, kinds.map(|fault| faults(&a, fault)), a.cx.deadlines.is_set(Timer::Confirm))
     };
     give(0, junk(100));
     give(2, forged_commit(&elsewhere, 1));

@@ -205,7 +205,7 @@ impl<E: Engine> Run<'_, E> {
     /// The copy of a removed member's state tries to follow.
     pub(super) fn try_stolen(&mut self) -> Judged {
         let Some((who, copy)) = self.stolen.take() else { return Ok(()) };
-        let is_out = self.net.peer(who).is_some_and(|p| p.phase() == Phase::Ended);
+        let is_out = self.net.peer(who).is_some_and(|p| p.phase() == Phase::Ended) || self.is_put_out(who);
         if !is_out || self.scenario.mode == SafetyMode::Advisory {
             return Ok(());
         }
