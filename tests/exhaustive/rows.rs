@@ -270,8 +270,10 @@ pub(crate) fn all() -> Vec<Row> {
             .flaw(Flaw::LockUnchecked)
             .expects(Breaks("AppliedIsPinned")),
         Row { recovers: true, ..row("O5 the same as O4, and members go over to a successor", 2, 1) }
+            .large()
             .attacked(|b| b.wrong_locks = 1),
         Row { recovers: true, no_key: true, ..row("O6 an insider pins garbage", 2, 1) }
+            .large()
             .attacked(|b| b.keyless = 1),
         Row {
             wishes: false,

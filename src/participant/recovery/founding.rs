@@ -18,6 +18,9 @@ use crate::secret::Secret;
 const GENERATION_SHIFT: u32 = 46;
 const NAME_SHIFT: u32 = 24;
 
+/// A successor's group, and the key that its name is a hash of.
+pub(crate) type Founded<G> = (Genesis<G>, Secret);
+
 /// Returns what is added to the epochs of the successor of this name: more than any epoch of the group before it, and
 /// most likely what no other successor of it has. Key ids stay below 2^62.
 pub(crate) fn epoch_base<G>(before: &Epoch<G>, founding_hash: [u8; 16]) -> u64 {
@@ -33,7 +36,7 @@ pub(crate) fn found<E: Engine>(
     cx: &mut Context<E>,
     before: &Epoch<E::Group>,
     again: bool,
-) -> Result<Option<(Genesis<E::Group>, Secret)>, Error> {
+) -> Result<Option<Founded<E::Group>>, Error> {
     let mut key = Vec::with_capacity(SLOT_KEY_LEN);
     while key.len() < SLOT_KEY_LEN {
         key.extend_from_slice(&cx.engine.random()?.to_be_bytes());

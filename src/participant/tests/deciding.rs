@@ -132,14 +132,14 @@ fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
         let (engine, group) = &others[0];
         engine.build(group, NOW, &[], &[]).unwrap().unwrap().commit
     };
-    for (payload, named) in [(elsewhere, true), (Bytes::from_static(b"junk"), false)] {
+    for payload in [elsewhere, Bytes::from_static(b"junk")] {
         let (mut a, _) = among(config(), &["b"]);
         let hash = a.cx.engine.sha256(&payload).unwrap();
         slot(&mut a).decided = Some(Pin::new(hash, [9; 32], [9; 32]));
         let object = commit_at(&a, 1, 0, payload);
         a.handle(NOW, Event::Object(object)).unwrap();
         let told = notices(&mut a).contains(&Notice::FaultyCommit { epoch: 1, commit_hash: hash });
-        assert_eq!((told, a.phase() == Phase::Joining), (named, named));
+        assert!(told && a.phase() == Phase::Joining);
     }
 }
 
