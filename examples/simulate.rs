@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use moq_mls::Timestamp;
 use moq_mls::engine::Engine;
@@ -13,7 +14,9 @@ use moq_mls::testing::media::{MediaConfig, MediaStats};
 use moq_mls::testing::simulation::mutants::MUTANTS;
 use moq_mls::testing::simulation::shrinking::shrink;
 use moq_mls::testing::simulation::slowdown::join_time;
-use moq_mls::testing::simulation::{Kit, Outcome, Profile, Scenario, run, run_with_media};
+use moq_mls::testing::simulation::{
+    BOUND, InsiderStats, Kit, Outcome, Profile, Scenario, run, run_with_media,
+};
 use moq_mls::testing::witness::Violation;
 
 const HELP: &str = "\
@@ -23,12 +26,13 @@ simulate: groups under faults, every step held against the invariants
   --first S         the first seed (default 0)
   --members M       most participants at the start (default 6)
   --faults PROFILE  calm, loss, counter, partition, crash, abandon, relay, clock, byzantine, reset, storm,
-                    outsider, reachable, between,
+                    outsider, reachable, between, insider,
                     or all, which take turns (default all)
   --engine E        symbolic (default) or mls: real MLS with seeded draws
   --media           everyone sends media, too: who could not open what, and who should not have
   --digest          also print one number for all that happened in all runs: equal for equal behaviour
   --mutants         look for deliberate bugs instead, within N seeds each
+  --garbage         the insider also pins what is no commit: nobody goes on after that
   --slowdown        how much later joins go through under attack than in calm
   --trace SEED      run one seed of one profile and print all that happened
   --keep DIR        where failures are written as explicit steps (default vectors/regressions)
@@ -45,6 +49,7 @@ struct Options {
     media: bool,
     mutants: bool,
     slowdown: bool,
+    garbage: bool,
     digest: bool,
     trace: Option<u64>,
     keep: String,
@@ -61,6 +66,7 @@ fn options() -> Result<Option<Options>, String> {
         media: false,
         mutants: false,
         slowdown: false,
+        garbage: false,
         digest: false,
         trace: None,
         keep,
@@ -87,6 +93,7 @@ fn options() -> Result<Option<Options>, String> {
             "--media" => options.media = true,
             "--digest" => options.digest = true,
             "--mutants" => options.mutants = true,
+            "--garbage" => options.garbage = true,
             "--slowdown" => options.slowdown = true,
             "--trace" => options.trace = Some(number(value()?)?),
             "--keep" => options.keep = value()?,
@@ -109,8 +116,41 @@ struct Sums {
     others: AtomicU64,
     failed: Mutex<Vec<String>>,
     media: Mutex<(u64, MediaStats)>,
+    insiders: Mutex<Insiders>,
     /// Of each run's log, by seed.
     digests: Mutex<BTreeMap<u64, u64>>,
+}
+
+/// The worst that members achieved that turned their coats.
+#[derive(Default)]
+struct Insiders {
+    seeds: u64,
+    removed_ms: u128,
+    join_ms: u128,
+    returns: u64,
+    filled: u64,
+}
+
+impl Insiders {
+    fn add(&mut self, stats: &InsiderStats) {
+        let ms = |time: Option<Duration>| time.map_or(0, |time| time.as_millis());
+        self.seeds += 1;
+        self.removed_ms = self.removed_ms.max(ms(stats.removed));
+        self.join_ms = self.join_ms.max(ms(stats.join));
+        self.returns = self.returns.max(stats.returns);
+        self.filled += stats.filled;
+    }
+
+    fn print(&self) {
+        if self.seeds > 0 {
+            println!("figure insider_seeds {} seeds", self.seeds);
+            println!("figure insider_removed_ms {} ms", self.removed_ms);
+            println!("figure insider_join_ms {} ms", self.join_ms);
+            println!("figure insider_bound_ms {} ms", BOUND.as_millis());
+            println!("figure insider_returns {} times", self.returns);
+            println!("figure insider_filled {} slots", self.filled);
+        }
+    }
 }
 
 impl Sums {
@@ -169,7 +209,9 @@ fn media(sums: &Sums) -> bool {
 fn scenario(options: &Options, seed: u64) -> Scenario {
     let at = usize::try_from(seed % Profile::ALL.len() as u64).unwrap_or(0);
     let turn = Profile::ALL.into_iter().cycle().nth(at).unwrap_or(Profile::Storm);
-    Scenario::generate(options.profile.unwrap_or(turn), seed, options.members)
+    let mut scenario = Scenario::generate(options.profile.unwrap_or(turn), seed, options.members);
+    scenario.attacks.insider.garbage |= options.garbage && scenario.profile == Profile::Insider;
+    scenario
 }
 
 fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
@@ -192,6 +234,9 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
     sums.orphaned.fetch_add(u64::from(outcome.orphaned), Ordering::Relaxed);
     if let Ok(mut digests) = sums.digests.lock() {
         digests.insert(seed, outcome.digest);
+    }
+    if let (Some(stats), Ok(mut insiders)) = (&outcome.insider, sums.insiders.lock()) {
+        insiders.add(stats);
     }
     if let Some(stats) = outcome.media {
         if wrong_media(&stats) {
@@ -280,6 +325,9 @@ fn simulate(options: &Options) -> bool {
     figure("sim_lost_joiners", &sums.lost_joiners, "seeds");
     figure("sim_key_leaks", &sums.key_leaks, "seeds");
     figure("sim_other_violations", &sums.others, "seeds");
+    if let Ok(insiders) = sums.insiders.lock() {
+        insiders.print();
+    }
     if options.digest {
         println!("figure sim_digest {:016x} hash", sums.digest());
     }

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
-pub use crate::notice::{Fault, Hold, Notice, Refusal, RejoinReason, ServiceFault};
+pub use crate::notice::{
+    ClockError, ClockWitness, Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault,
+};
 pub use crate::request::{
     CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
 };
@@ -15,7 +17,6 @@ use crate::tracks::{FullTrackName, Object, TrackNamespace};
 /// Every action with an id is answered by exactly one event with that id: the reply, or
 /// [`Failure::NotSent`](crate::Failure::NotSent), or [`Failure::Unknown`](crate::Failure::Unknown).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::large_enum_variant, reason = "each is moved twice: into the queue and out of it")]
 #[must_use = "an action that is not done stalls the group"]
 #[non_exhaustive]
 pub enum Action {
@@ -121,4 +122,10 @@ pub enum Timer {
     Tree,
     /// Look into signs that the group went on.
     Hint,
+    /// Erase the state of an epoch that could not be gone on from.
+    Erase,
+    /// Go on with the way to a successor.
+    Recover,
+    /// Ask the service what it asked not to be asked until now.
+    Service,
 }

@@ -32,6 +32,7 @@ mod subscribe_done;
 mod subscribe_namespace;
 mod subscribe_namespace_response;
 mod subscribe_ok;
+pub mod successor;
 mod track_name;
 pub mod tree_object;
 mod unsubscribe;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::limits::{Limits, Timers};
+use crate::policy::CommitPolicy;
 use crate::tracks::{CommitTrackPolicy, GroupName};
 
 /// How the winner of an epoch is decided, and so what is promised.
@@ -17,8 +18,10 @@ pub enum SafetyMode {
     /// epoch lives. With [`Config::service_key`], that holds also for whoever sits between the members and the
     /// service. Does not promise: anything against a service that itself shows different pins to different members
     /// (compare authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)); who takes slot 0 of
-    /// a name, which is whoever comes first unless the service asks for tokens; or progress past a commit that a
-    /// member pins with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    /// a name, which is whoever comes first unless the service asks for tokens; that anybody gets a commit in beside a
+    /// member that fills each slot at once, unless the service [knows who asks](crate::counter::service::Turns), nor
+    /// then beside two of them in one hand; or, with [`Config::successor`] off, progress past a commit that a member pins
+    /// with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
     /// Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
@@ -101,7 +104,8 @@ impl SafetyMode {
 #[non_exhaustive]
 pub enum Admission {
     /// Everyone with a valid credential, but for senders that this participant saw removed. Once it had to
-    /// forget one of those ([`Limits::remembered_senders`]), this is as [`Ask`](Self::Ask).
+    /// forget one of those ([`Limits::remembered_senders`]), this is as [`Ask`](Self::Ask). Keys tell members
+    /// apart, and nothing else: two of one identity are two members, and one key may come back under another identity.
     #[default]
     Open,
     /// Nobody: each waits for [`Command::Admit`](crate::Command::Admit) after [`Notice::JoinRequested`](crate::Notice::JoinRequested).
@@ -120,6 +124,8 @@ pub struct Config {
     pub commit_tracks: CommitTrackPolicy,
     /// Who may join.
     pub admission: Admission,
+    /// Which commits of others this participant helps to be pinned. It may differ from member to member.
+    pub policy: CommitPolicy,
     /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
     /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
     /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
@@ -127,6 +133,13 @@ pub struct Config {
     pub tree_threshold: Option<usize>,
     /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
     pub service_key: Option<Bytes>,
+    /// Whether a group that cannot go on is followed by a successor: on by default. Needs [`SafetyMode::Pinned`]. See
+    /// [`Recovery`](crate::action::Recovery).
+    pub successor: bool,
+    /// Whether a newcomer that is let in to a successor of this group goes there without asking the embedder: off by
+    /// default, for whoever made the Welcome may be anybody. See
+    /// [`Notice::SuccessorOffered`](crate::Notice::SuccessorOffered).
+    pub follow_offers: bool,
     /// Bounds.
     pub limits: Limits,
     /// Waiting times.
@@ -134,15 +147,19 @@ pub struct Config {
 }
 
 impl Config {
-    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], no receipts.
+    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], a policy that allows
+    /// everything, no receipts.
     pub fn new(group: GroupName) -> Self {
         Self {
             group,
             mode: SafetyMode::default(),
             commit_tracks: CommitTrackPolicy::default(),
             admission: Admission::default(),
+            policy: CommitPolicy::default(),
             tree_threshold: Some(16),
             service_key: None,
+            successor: true,
+            follow_offers: false,
             limits: Limits::default(),
             timers: Timers::default(),
         }

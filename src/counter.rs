@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::time::Timestamp;
 use crate::tracks::GroupName;
 
 /// Longest lock token accepted, bytes.
@@ -158,7 +159,8 @@ pub struct CounterState {
     pub current: u64,
     /// The pin of the asked slot, when it is used and was pinned.
     pub pin: Option<Pin>,
-    /// The service's signature over that pin ([`receipt_message`]).
+    /// The service's signature over that pin ([`receipt_message`]), or over the state itself where it was asked for
+    /// ([`state_message`]).
     #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::optional_bytes))]
     pub receipt: Option<Bytes>,
     /// The asked slot was pinned, and so long ago that the pin is gone.
@@ -250,6 +252,8 @@ pub enum Reason {
     Overflow,
     /// A pinned increment without the commit that its pin names.
     CommitRequired,
+    /// Who filled the slot before may not fill the next yet, for another has asked for it. Within a lease it may.
+    NotYourTurn,
 }
 
 /// Returns what a slot lock is the SHA-256 of: `"moq-mls slot v2" | u16 length of id | id | u64 epoch | slot key`,
@@ -263,6 +267,51 @@ pub fn slot_lock_message(counter: &GroupName, epoch: u64, slot_key: &[u8]) -> Ve
 /// Returns what a receipt signs: `"moq-mls receipt v2" | u16 length of id | id | u64 val | pin`, integers big-endian.
 pub fn receipt_message(counter: &GroupName, val: u64, pin: &Pin) -> Vec<u8> {
     bound_to(b"moq-mls receipt v2", counter, val, pin.as_bytes())
+}
+
+/// Who asks for the lock of such a value asks for the counter's state, signed: no counter gets there, and the value is one
+/// that nobody can foresee, so that no older answer fits.
+pub const FIRST_NONCE: u64 = 1 << 63;
+
+/// Returns what the receipt of a state signs: `"moq-mls state v2" | u16 length of id | id | u64 val | u64 current`,
+/// integers big-endian. `val` is what was asked for, at least [`FIRST_NONCE`].
+pub fn state_message(counter: &GroupName, val: u64, current: u64) -> Vec<u8> {
+    bound_to(b"moq-mls state v2", counter, val, &current.to_be_bytes())
+}
+
+/// Values from here on carry the time at which they were asked for: `3 << 62 | milliseconds since 1970 << 20`, with 20
+/// random bits. The service signs the state for none that is off its own clock by more than [`DATE_SLACK`]. So one
+/// member's question tells all members how fresh the answer is.
+pub const FIRST_DATED: u64 = 3 << 62;
+
+/// How far a [dated](FIRST_DATED) value may be off the service's clock.
+pub const DATE_SLACK: Duration = Duration::from_secs(5);
+
+const DATE_SHIFT: u32 = 20;
+
+/// Returns a value that carries the present time, with the low 20 bits of `random`.
+pub fn dated(now: Timestamp, random: u64) -> u64 {
+    FIRST_DATED | (now.as_millis() << DATE_SHIFT) | (random & ((1 << DATE_SHIFT) - 1))
+}
+
+/// Returns the time that a value carries.
+pub fn date_of(val: u64) -> Option<Timestamp> {
+    (val >= FIRST_DATED).then(|| Timestamp::from_millis((val & !FIRST_DATED) >> DATE_SHIFT))
+}
+
+/// Returns what a service signs of what it says about `val`: a pin, or the state itself where it was asked for, at a
+/// time that the value does not contradict.
+pub fn signed_message(
+    counter: &GroupName,
+    val: u64,
+    state: &CounterState,
+    now: Timestamp,
+) -> Option<Vec<u8>> {
+    if let Some(pin) = &state.pin {
+        return Some(receipt_message(counter, val, pin));
+    }
+    let is_now = date_of(val).is_none_or(|at| at.since(now).max(now.since(at)) <= DATE_SLACK);
+    (val >= FIRST_NONCE && is_now).then(|| state_message(counter, val, state.current))
 }
 
 /// `label | u16 length of id | id | u64 val | content`.

@@ -8,17 +8,22 @@ mod error;
 mod values;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
     Attached, Built, Credential, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, SenderId};
+
+/// How far ahead of the reader's clock the lifetime of a KeyPackage may begin. Its maker's clock may be ahead, or the
+/// reader's behind, and nothing is gained by one that is made early: to refuse it would only keep its maker out.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
 
 /// HKDF (RFC 5869) with the hash of a group's cipher suite.
 pub trait Kdf: Send + Sync {
@@ -88,7 +93,8 @@ pub trait Engine {
     /// Any failure of the provider. Rejected with [`Rejection::Malformed`].
     fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim>;
 
-    /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite.
+    /// Validates a KeyPackage message: signature, lifetime at `now`, credential, cipher suite. One whose lifetime
+    /// begins within [`CLOCK_TOLERANCE`] after `now` is judged at the time when it begins.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Malformed`], [`Rejection::Expired`],
@@ -152,7 +158,8 @@ pub trait Engine {
     /// Processes another member's commit as if on a clone, under strict rules: members' commits only, encrypted, with
     /// a path, with proposals by value, no ReInit, no external init, no PSK. In a group of
     /// [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), a commit may also be a PublicMessage, come without a path
-    /// where RFC 9420 asks for none, and refer to proposals of members.
+    /// where RFC 9420 asks for none, and refer to proposals of members. Lifetimes of KeyPackages that it adds are
+    /// not judged: RFC 9420 section 7.3 asks that of the committer, and only recommends it to others.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
@@ -184,9 +191,23 @@ pub trait Engine {
         Ok(Err(Rejection::Forbidden("a proposal by reference")))
     }
 
+    /// Looks at a group before a commit is put together that may add `key_packages` (messages, already inspected).
+    /// With `by_sealing`, a leaf counts as invalid also if something was sealed to its key and the provider
+    /// refused, which costs as much as a commit; without, as far as the key itself tells.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn survey(
+        &self,
+        group: &Self::Group,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError>;
+
     /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched
-    /// (RFC 9420 section 14).
+    /// (RFC 9420 section 14). Their lifetimes are judged at `now`, or at the first moment after it at which all have
+    /// begun.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected as a whole if any of the adds or removes cannot be committed; the
@@ -234,6 +255,20 @@ pub trait Engine {
     /// Any failure of the provider. Rejected with [`Rejection::Invalid`] unless it is a proposal by a member to
     /// remove itself.
     fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32>;
+
+    /// Seals `data` for the members of the epoch, in an application PrivateMessage (RFC 9420 section 15). The state does
+    /// not remember it: whoever seals twice in one epoch uses one key twice.
+    ///
+    /// # Errors
+    /// Any failure of the provider.
+    fn seal(&self, group: &Self::Group, data: &[u8]) -> Result<Bytes, EngineError>;
+
+    /// Opens an application PrivateMessage of the epoch as if on a clone; the sender's leaf and the data.
+    ///
+    /// # Errors
+    /// Any failure of the provider. Rejected with [`Rejection::Own`] for a message of one's own, else with what is
+    /// wrong with it.
+    fn open(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)>;
 
     /// MLS-Exporter (RFC 9420 section 8.5).
     ///

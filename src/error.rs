@@ -29,7 +29,7 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// Too many actions wait: poll them.
+    /// Too many actions wait: poll them, and tell the event again.
     #[error("actions were not polled")]
     Undrained,
     /// The command needs a member, and this participant is none.

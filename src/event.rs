@@ -1,12 +1,16 @@
 //! Everything that can happen to a participant. The log of a life is a list of `(Timestamp, Event)`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::counter::{CommitReply, IncrementReply, LockReply};
+use crate::join_request::JoinRequest;
 pub use crate::request::Failure;
 use crate::request::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
+use crate::time::Timestamp;
 pub use crate::tracks::Object;
-use crate::tracks::SenderId;
+use crate::tracks::{GroupName, SenderId};
 
 /// One thing that happened, for [`Participant::handle`](crate::Participant::handle).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +73,33 @@ pub enum Event {
         /// RFC 9420 section 8.7.
         authenticator: Bytes,
     },
+    /// An object of `peer`'s was opened with the media keys of `epoch`: the two have not gone on without each other.
+    /// [`EpochKeyRing::poll_sign`](crate::keys::EpochKeyRing::poll_sign) makes it, seldom enough.
+    MediaOpened {
+        /// Who sealed the object.
+        peer: SenderId,
+        /// The epoch of the keys that opened it.
+        epoch: u64,
+    },
+    /// An object came whose key id is of no epoch here, and above all of them: perhaps the group went on.
+    /// Anybody can make such objects up, so it is looked into once per [`Timers::hint`](crate::limits::Timers::hint).
+    MediaAhead {
+        /// The epoch that the key id names.
+        epoch: u64,
+    },
+    /// What time the counter service says it is: the `Date` of its answer
+    /// ([`http::decode_date`](crate::counter::http::decode_date)), to be given right before the reply that it came with.
+    /// A participant that never hears it takes its own clock to be right.
+    ///
+    /// Lifetimes are then judged, and KeyPackages made, by the own clock corrected by this. Without TLS, whoever sits
+    /// before the service can say any time: expired KeyPackages are then taken, and good ones refused, or made such
+    /// that others refuse them. It reveals no key and moves no epoch.
+    ServiceTime(Timestamp),
+    /// The counter service asks to be left alone for so long
+    /// ([`http::decode_retry_after`](crate::counter::http::decode_retry_after)), to be given right before the reply that it
+    /// came with. Until then nothing is asked of it, but never for longer than
+    /// [`Timers::retry_later`](crate::Timers::retry_later) allows.
+    RetryAfter(Duration),
     /// Time passed; [`Participant::poll_timeout`](crate::Participant::poll_timeout) says when to
     /// send it. An early or needless one does nothing.
     Timer,
@@ -81,11 +112,14 @@ pub enum Event {
 pub enum Command {
     /// Take part: create the group or join it.
     Join,
-    /// Admit a sender whose KeyPackage was held back, or lift its bar.
+    /// Admit who asks to be let in, also one that was barred or refused. What
+    /// [`Notice::JoinRequested`](crate::Notice::JoinRequested) told is what is admitted: the key with that credential.
     Admit {
         /// Who.
-        sender: SenderId,
-        /// Remove this member in the same commit: another device of the same identity.
+        request: JoinRequest,
+        /// Remove this member in the commit that lets it in: another device of the same person. If somebody else's
+        /// commit lets it in, the next one removes that member. It is removed once: whoever comes back later takes
+        /// nobody's place.
         replacing: Option<SenderId>,
     },
     /// Drop a sender's KeyPackage and take no other from it.
@@ -98,6 +132,9 @@ pub enum Command {
     Gone(SenderId),
     /// Commit fresh entropy.
     Update,
+    /// Go over to a successor after [`Notice::SuccessorOffered`](crate::Notice::SuccessorOffered). For any other it does
+    /// nothing.
+    Follow(GroupName),
     /// Ask to be removed, and stop once that has happened.
     Leave,
 }

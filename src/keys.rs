@@ -48,7 +48,10 @@
 //! }
 //! ```
 //!
-//! Every object that opens is a word on its sender: `ring.seen(now, sender, epoch)`.
+//! Every object that opens is a word on its sender: `ring.seen(now, sender, epoch)`. Every object under a key id that
+//! the ring does not hold is a sign: `ring.unopened(now, key_id)`. Pass what [`EpochKeyRing::poll_sign`] then gives to
+//! the participant. While media opens, it asks the counter six times less often; and when the group went on without
+//! it, it asks at once.
 //!
 //! # Restart
 //!
@@ -99,6 +102,7 @@ mod ring;
 mod ring_config;
 mod saved;
 mod secret;
+mod signs;
 mod silence;
 mod wait_queue;
 

@@ -1,8 +1,12 @@
 //! Everything a participant tells the embedder.
 
+use std::time::Duration;
+
 use crate::counter::Reason;
 use crate::engine::{Credential, GroupParams};
-use crate::tracks::SenderId;
+use crate::join_request::JoinRequest;
+use crate::policy::Breach;
+use crate::tracks::{GroupName, SenderId};
 
 /// News for the embedder. A peer's fault is news too, never an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +24,16 @@ pub enum Notice {
         /// Who committed it; `None` for one's own join or creation.
         committer: Option<SenderId>,
     },
+    /// The epoch that is in force now was made by a commit against the
+    /// [`CommitPolicy`](crate::CommitPolicy). It was pinned, so everybody follows it.
+    AgainstPolicy {
+        /// The epoch.
+        epoch: u64,
+        /// Who committed it.
+        committer: Option<SenderId>,
+        /// What it is against.
+        breach: Breach,
+    },
     /// A member came in.
     MemberJoined {
         /// Who.
@@ -34,23 +48,45 @@ pub enum Notice {
         /// Who.
         sender: SenderId,
     },
-    /// A member came back in the same commit that took its stale leaf, or another device of the
-    /// same identity took its place.
+    /// A member came back in the same commit that took its stale leaf, or another of the same identity came in the
+    /// commit that put it out. (One that comes back under another identity has left, and another has joined.)
     MemberReplaced {
         /// Who is out.
         old: SenderId,
         /// Who is in; equal to `old` for a rejoin.
         new: SenderId,
+        /// Its leaf.
+        leaf: u32,
+        /// Its credential, which may be another than before.
+        credential: Credential,
+    },
+    /// A member took another signature key, or another credential, by a commit of its own (RFC 9420 section 7.3). It
+    /// is the same member at the same leaf; its tracks are named after the new key from this epoch on. The identity
+    /// provider found it a valid successor. (This crate makes no such commits.)
+    MemberChanged {
+        /// Its leaf.
+        leaf: u32,
+        /// Its name up to now.
+        old: SenderId,
+        /// Its name from now on; equal to `old` if only the credential changed.
+        new: SenderId,
+        /// Its credential from now on.
+        credential: Credential,
     },
     /// A KeyPackage waits for [`Command::Admit`](crate::Command::Admit) or
-    /// [`Command::Refuse`](crate::Command::Refuse).
+    /// [`Command::Refuse`](crate::Command::Refuse). It is told once: fresh KeyPackages of the same key with the same
+    /// credential take the place of the one that waits without a word, for as long as one does.
     JoinRequested {
-        /// Who.
-        sender: SenderId,
-        /// Its credential.
-        credential: Credential,
+        /// Who, for [`Command::Admit`](crate::Command::Admit).
+        request: JoinRequest,
         /// Why it was held back.
         hold: Hold,
+    },
+    /// Nothing can be sealed to a member's leaf key that only the member opens: another implementation let it in. The own
+    /// next commit removes it, and this is told when that commit is made.
+    InvalidLeafKey {
+        /// Whose.
+        sender: SenderId,
     },
     /// A member's credential is no longer valid, by the embedder's identity provider.
     CredentialExpired {
@@ -77,8 +113,39 @@ pub enum Notice {
         /// The epoch of both.
         epoch: u64,
     },
-    /// This participant could not follow the group and joins afresh.
+    /// This participant could not follow the group and asks to be let in again. Unless the reason says otherwise,
+    /// it keeps the state of its epoch meanwhile, for [`Timers::keep`](crate::Timers::keep) at most. One of three
+    /// notices says how that ends: [`Resumed`](Self::Resumed), [`Joined`](Self::Joined), or
+    /// [`StateErased`](Self::StateErased).
     Rejoining(RejoinReason),
+    /// The commit that was missing appeared, or can be processed after all: this participant goes on from the
+    /// state that it kept. [`Epoch`](Self::Epoch) came before.
+    Resumed {
+        /// The epoch that it is in now.
+        epoch: u64,
+    },
+    /// Nobody let this participant in again, and the commit did not appear: the state that it kept is erased. It goes on
+    /// asking to be let in.
+    StateErased {
+        /// The epoch whose state it was.
+        epoch: u64,
+    },
+    /// A step on the way to a successor of a group that cannot go on. It ends with [`Succeeded`](Self::Succeeded).
+    Recovery(Recovery),
+    /// This participant is in the successor of its group: the meeting goes on there. [`Joined`](Self::Joined) and
+    /// [`Epoch`](Self::Epoch) came before.
+    Succeeded {
+        /// The successor. Its tracks are [`Participant::tracks`](crate::Participant::tracks) now.
+        group: GroupName,
+    },
+    /// A successor of the group that this participant waits for lets it in. Anybody can make up a successor: who is in it
+    /// must be judged. [`Command::Follow`](crate::Command::Follow) goes there.
+    SuccessorOffered {
+        /// Its name.
+        group: GroupName,
+        /// The members' credentials, by leaf; empty if the ratchet tree lies apart.
+        credentials: Vec<Credential>,
+    },
     /// Two members hold different states of one epoch.
     ForkDetected {
         /// The epoch.
@@ -87,7 +154,8 @@ pub enum Notice {
         peer: SenderId,
     },
     /// A slot went to a pin whose lock the commit's keys do not make: nobody enters its epoch, and nobody but who
-    /// made the lock up can fill the next slot. This participant stays where it is.
+    /// made the lock up can fill the next slot. With [`Config::successor`](crate::Config::successor) this participant
+    /// goes over to a successor; without, it stays where it is.
     DeadSlot {
         /// The epoch that nobody enters.
         epoch: u64,
@@ -121,6 +189,26 @@ pub enum Notice {
         /// How many came in all.
         total: u64,
     },
+    /// This participant's clock is off, and lifetimes are not judged by it alone any more, or it is right again. Told
+    /// once, and once more when it has changed by an hour; once in a minute at most.
+    ClockSkew {
+        /// Which way.
+        error: ClockError,
+        /// How far; of [`ClockWitness::Peers`], at least so far.
+        by: Duration,
+        /// Who says so.
+        told_by: ClockWitness,
+    },
+    /// Another run of this participant acts in the group: its state was copied and runs elsewhere, or an older
+    /// state was put back. Comes before [`Rejoining`](Self::Rejoining). Both runs have one place, and take it from each
+    /// other: end one of them.
+    Doubled {
+        /// How often this run has noticed.
+        times: u32,
+        /// For how long it leaves the place to the other: twice as long each time. The first time it may not wait at
+        /// all.
+        wait: Duration,
+    },
     /// A peer or a relay sent something wrong. It was dropped and counted in
     /// [`Stats`](crate::Stats).
     PeerFault {
@@ -142,27 +230,120 @@ pub enum Hold {
     /// So many senders were removed or refused that some are forgotten, and this may be one of them.
     /// [`Limits::remembered_senders`](crate::Limits::remembered_senders) says how many are remembered.
     MaybeBarred,
-    /// Another member has the same identity under another key.
+    /// [`Admission::Ask`](crate::Admission::Ask) is set, and the key is known under another name or credential: it is a
+    /// member's of another identity, or was admitted with another credential.
+    OtherCredential {
+        /// The credential of that member; `None` if it was admitted and is no member.
+        member: Option<Credential>,
+    },
+    /// [`Admission::Ask`](crate::Admission::Ask) is set, and another member, or another who is let in, has the same
+    /// identity under another key. Admitted, they are two members.
     SameIdentity {
         /// That member.
         member: SenderId,
     },
 }
 
-/// Why a participant joins afresh.
+/// Why a participant joins afresh, and what becomes of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RejoinReason {
-    /// A decided commit could not be found.
+    /// A decided commit could not be found. The state is kept, and the commit is looked for.
     Unreachable,
-    /// A decided commit could not be processed.
+    /// A decided commit could not be processed. The state is kept.
     FaultyCommit,
-    /// The service forgot the pins of our epoch.
+    /// The service forgot the pins of our epoch. The state is kept.
     PinForgotten,
-    /// A fork was detected.
+    /// The slot went to a lock that its commit's keys do not make. The state is kept, and nobody is asked to let this
+    /// participant in: who could is who made the lock up.
+    WrongLock,
+    /// The service signed, twice, that it went back or has another group under this name
+    /// ([`Config::service_key`](crate::Config::service_key)). The state is kept, and nobody is asked to let this
+    /// participant in.
+    ServiceRegressed,
+    /// A fork was detected. The state is erased.
     Fork,
-    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf.
+    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf. The state is erased.
     Replaced,
+    /// Another run of this participant acted in its place, see [`Notice::Doubled`]. The state is erased.
+    Doubled,
+}
+
+/// How the own clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClockError {
+    /// It is right, within a few minutes.
+    None,
+    /// It is slow, or stood still while the machine slept.
+    Behind,
+    /// It is fast.
+    Ahead,
+}
+
+/// Who says that the own clock is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClockWitness {
+    /// The counter service ([`Event::ServiceTime`](crate::Event::ServiceTime)): lifetimes are judged by its time.
+    Service,
+    /// KeyPackages of several senders, which come from the future. They may be made up, so nothing else follows. A
+    /// clock that is ahead is not noticed so: what looks old may be a replay.
+    Peers,
+}
+
+impl RejoinReason {
+    /// Whether the state of the present epoch is kept: the group may yet be gone on with from there.
+    pub fn keeps_state(self) -> bool {
+        match self {
+            Self::Unreachable
+            | Self::FaultyCommit
+            | Self::PinForgotten
+            | Self::WrongLock
+            | Self::ServiceRegressed => true,
+            Self::Fork | Self::Replaced | Self::Doubled => false,
+        }
+    }
+
+    /// Whether nobody who holds the state of the present epoch can go on from it, if nobody else lets this participant in.
+    /// That something is withheld or does not answer proves nothing.
+    pub fn is_proof(self) -> bool {
+        matches!(self, Self::FaultyCommit | Self::WrongLock | Self::ServiceRegressed)
+    }
+
+    /// Whether the others are asked, under the group's name, to let this participant in.
+    pub(crate) fn asks_in(self) -> bool {
+        !matches!(self, Self::WrongLock | Self::ServiceRegressed)
+    }
+}
+
+/// A step on the way to a successor.
+///
+/// A successor is a new group of the members of the last epoch, under a name that only its founder can begin with
+/// ([`GroupName::successor`]). Nobody goes over on silence: only with proof that the group cannot go on
+/// ([`RejoinReason::is_proof`]). The members of that epoch let each other in without asking the embedder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// There is proof, and nobody let this participant in: it looks for a successor.
+    Looking,
+    /// It is this participant's turn to found one.
+    Founding {
+        /// Its name.
+        group: GroupName,
+    },
+    /// A member of the last epoch founded one: this participant asks to be let in there.
+    Following {
+        /// Its name.
+        group: GroupName,
+        /// Who.
+        founder: SenderId,
+    },
+    /// Nobody let this participant in there in time: it looks for another.
+    GivenUp {
+        /// Who founded it.
+        founder: SenderId,
+    },
 }
 
 /// What is wrong with the counter service.
@@ -205,8 +386,11 @@ pub enum Refusal {
     NotAdmitted,
     /// The KeyPackage cannot be committed.
     BadKeyPackage,
-    /// The group or the waiting room is full.
+    /// The group or the waiting room is full. Told of sixteen in ten seconds at most.
     Full,
+    /// The KeyPackage, the commit that adds it, the Welcome, the ratchet tree or a later commit of the group would
+    /// be over one of the [`Limits`](crate::Limits). About oneself: not even a commit without joiners is within them.
+    TooLarge,
 }
 
 /// What was wrong with something that arrived.

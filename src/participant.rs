@@ -7,6 +7,7 @@
 //!                          Joining ──Welcome, its pin confirmed─▶ Member(e) ──▶ Ended
 //!                             ▲                                      │   (left, removed)
 //!                             └──── cannot follow: fresh KeyPackage ─┘
+//!                                   (and back, if the commit appears)
 //!
 //! A member decides the next epoch slot by slot:
 //!
@@ -25,46 +26,62 @@
 //! | `state` | the phases, and how one follows on another |
 //! | `creating`, `joining` (with `trees`), `member` | a phase each: its struct, its `handle` |
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
-//! | `member/follow`, `member/commit`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
+//! | `member/follow`, `member/commit`, `member/help`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
 //! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
-//! | `carried`, `joiners` (with `remembered`), `intents`, `future` | what goes along from phase to phase |
+//! | `stranded`, `recovery` | the state of an epoch that could not be gone on from, and the way to a successor |
+//! | `moved`, `moving` | the names that led to the present one |
+//! | `carried`, `joiners` (with `remembered`, `pace`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
-//! | `context`, `asking`, `presence`, `arrivals`, `requests` | what every phase works with |
+//! | `context`, `asking`, `sparing`, `presence`, `own_track`, `arrivals`, `requests` | what every phase works with |
+//! | `clock`, `daytime`, `numbers` | the time of day: what lifetimes are judged by, and KeyPackages numbered by |
+//! | `doubles` | the same state run twice |
 //! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
 
 mod alarms;
 mod arrivals;
 mod asking;
 pub(crate) mod carried;
+mod clock;
 pub(crate) mod context;
 pub(crate) mod creating;
+mod daytime;
 pub(crate) mod deadlines;
+mod doubles;
 mod durable;
 mod exporting;
 mod flow;
 pub(crate) mod fresh;
 mod future;
 pub(crate) mod gate;
+pub(crate) mod genesis;
 mod inbox;
 pub(crate) mod input;
 pub(crate) mod intents;
 pub(crate) mod joiners;
 pub(crate) mod joining;
 pub(crate) mod member;
+mod moved;
+mod moving;
 mod numbers;
+mod offer;
 mod own_keys;
+mod own_track;
+mod pace;
 mod passed;
 mod phase;
 mod pins;
 mod places;
 mod presence;
+pub(crate) mod recovery;
 mod remembered;
 mod requests;
 mod roster;
 mod rules;
 mod signs;
+mod sparing;
 pub(crate) mod state;
 pub(crate) mod stats;
+pub(crate) mod stranded;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod trees;
@@ -138,8 +155,8 @@ impl<E: Engine> Participant<E> {
     /// that is due later is due as much earlier.
     ///
     /// # Errors
-    /// [`Error::Misuse`] leaves the participant as it was, its clock and its deadlines too. [`Error::Ended`]
-    /// after a leave or a removal. [`Error::Engine`] means that the own state failed: the actions of this call
+    /// [`Error::Misuse`] leaves the participant as it was, but for the time: a clock that was set back may not be
+    /// told again before the next deadline, which would then lie hours ahead. [`Error::Ended`] after a leave or a removal. [`Error::Engine`] means that the own state failed: the actions of this call
     /// are dropped, and from then on all is refused by [`Error::Poisoned`]. [`restore`](Self::restore) the
     /// last snapshot. Faults of others are never errors but [`Notice`](crate::Notice)s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
@@ -147,6 +164,7 @@ impl<E: Engine> Participant<E> {
         if matches!(self.state, State::Poisoned(_)) {
             return Err(Error::Poisoned);
         }
+        self.set_clock(now);
         if self.cx.actions.len() >= self.cx.config.limits.actions {
             return Err(Misuse::Undrained.into());
         }
@@ -155,7 +173,7 @@ impl<E: Engine> Participant<E> {
             (State::Ended(_), _) => return Ok(()),
             _ => {}
         }
-        self.guard(|this| this.judge(now, &event).and_then(|info| this.advance(now, event, info)))
+        self.guard(|this| this.judge(&event).and_then(|info| this.advance(now, event, info)))
     }
 
     /// Does something of which nothing may be left if the engine fails: what was queued may rest on a state that is
@@ -175,7 +193,7 @@ impl<E: Engine> Participant<E> {
 
     /// Refuses a command that does not fit, before anything changes. Of a KeyPackage from elsewhere, says what is
     /// in it.
-    fn judge(&self, now: Timestamp, event: &Event) -> Result<Option<KeyPackageInfo>, Error> {
+    fn judge(&self, event: &Event) -> Result<Option<KeyPackageInfo>, Error> {
         let Event::Command(command) = event else { return Ok(None) };
         let misuse = match (command, self.phase()) {
             (Command::Join, phase) if phase != Phase::New => Misuse::AlreadyJoined,
@@ -186,17 +204,18 @@ impl<E: Engine> Participant<E> {
             {
                 Misuse::NotAMember
             }
-            (Command::Add(message), _) => match self.cx.engine.inspect_key_package(now, message)? {
-                Ok(info) if self.cx.misbound(&info.claim()).is_none() => return Ok(Some(info)),
-                Ok(_) | Err(_) => Misuse::BadKeyPackage,
-            },
+            (Command::Add(message), _) => {
+                match self.cx.engine.inspect_key_package(self.cx.time_of_day(), message)? {
+                    Ok(info) if self.cx.misbound(&info.claim()).is_none() => return Ok(Some(info)),
+                    Ok(_) | Err(_) => Misuse::BadKeyPackage,
+                }
+            }
             _ => return Ok(None),
         };
         Err(misuse.into())
     }
 
     fn advance(&mut self, now: Timestamp, event: Event, info: Option<KeyPackageInfo>) -> Result<(), Error> {
-        self.set_clock(now);
         if let Some(input) = self.cx.receive(event, info) {
             self.run(input)?;
         }
@@ -216,12 +235,22 @@ impl<E: Engine> Participant<E> {
             // What was to happen in a second still is, not in an hour and a second.
             let back = cx.now.since(now);
             cx.deadlines.bring_all_forward(back);
-            for instant in
-                [&mut cx.keys.spare_until, &mut cx.hinted, &mut cx.signs_since, &mut cx.shown_until]
-            {
+            for instant in [
+                &mut cx.keys.spare_until,
+                &mut cx.hinted,
+                &mut cx.confirmed,
+                &mut cx.signs_since,
+                &mut cx.shown_until,
+            ] {
                 *instant = instant.map(|at| at.before(back));
             }
+            cx.set_skew_back(back);
+            cx.pause.set_back(back);
             self.state.carried_mut().joiners.set_back(back);
+            self.state.carried_mut().paces.set_back(back);
+            if let State::Member(member) = &mut self.state {
+                member.slot.set_back(back);
+            }
         }
         cx.now = now;
     }

@@ -16,7 +16,7 @@ use crate::tracks::SenderId;
 /// "MQLS", then the format's version.
 const MAGIC: &[u8; 4] = b"MQLS";
 /// The format this crate writes and the only one it reads.
-pub const SNAPSHOT_VERSION: u16 = 5;
+pub const SNAPSHOT_VERSION: u16 = 6;
 /// Length of the checksum at the end, bytes.
 pub(crate) const CHECKSUM_LEN: usize = 8;
 /// What the checksum takes at a time, bytes.

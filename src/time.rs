@@ -5,10 +5,16 @@ use std::time::Duration;
 
 /// Milliseconds since the Unix epoch.
 ///
-/// Anchor it once to wall time and add monotonic elapsed time: timers then never jump, and MLS
-/// lifetimes (RFC 9420 section 7.2) still mean what they say. A value earlier than one already seen means
-/// that the clock was set back: [`Participant::handle`](crate::Participant::handle) moves every deadline
-/// back by as much, so that what was due in a second still is.
+/// Take wall time, for MLS lifetimes (RFC 9420 section 7.2) mean a time of day, and guard it by a monotonic clock:
+/// an anchor of both, moved on by the monotonic clock, and set anew when the wall is ahead of that by a second. So time
+/// never goes back, and goes on while the machine sleeps. A monotonic clock alone does not: Rust's `Instant` stands
+/// still in a sleep on Linux and macOS, and whoever slept for hours would live in the past. (`Clock` in
+/// `examples/live` is such a clock.)
+///
+/// A value earlier than one already seen means that the clock was set back:
+/// [`Participant::handle`](crate::Participant::handle) moves every deadline back by as much, so that what was due in a
+/// second still is. A clock that is wrong by hours all the same is noticed, see
+/// [`Notice::ClockSkew`](crate::action::Notice::ClockSkew).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timestamp(u64);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use moq_mls::Timestamp;
 use moq_mls::counter::http::{
@@ -311,4 +313,26 @@ fn a_hogged_lock_does_not_keep_a_pin_out() {
     let LockReply::Ok { lock_id, .. } = held else { panic!("{held:?}") };
     let keyless = IncrementRequest { lock_id, key: None, ..slot("g", 100) };
     assert!(matches!(service.increment(NOW, &keyless), IncrementReply::WrongKey(_)));
+}
+
+/// Nor does one that was taken while the clock was a little ahead last for more than a lease from when it is met.
+#[test]
+fn a_lock_outlives_no_lease_by_what_the_clock_was_wrong() {
+    let lease = ServiceConfig::default().lease;
+    for ahead in [500, 1999, 2000] {
+        let mut service = service();
+        assert!(filled(&service.increment(NOW, &slot("g", 0))));
+        let taken = NOW.after(Duration::from_millis(ahead));
+        assert!(matches!(service.lock(taken, &lock("g", 1), TOKEN), LockReply::Ok { .. }));
+        let LockReply::Conflict { retry_later } = service.lock(NOW, &lock("g", 1), TOKEN) else {
+            panic!("it lasts still")
+        };
+        assert_eq!(retry_later, lease);
+        let half = NOW.after(lease / 2);
+        let LockReply::Conflict { retry_later } = service.lock(half, &lock("g", 1), TOKEN) else {
+            panic!("it lasts still")
+        };
+        assert_eq!(retry_later, lease / 2, "{ahead} ms ahead");
+        assert!(matches!(service.lock(NOW.after(lease), &lock("g", 1), TOKEN), LockReply::Ok { .. }));
+    }
 }

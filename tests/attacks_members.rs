@@ -180,7 +180,9 @@ fn a_pin_with_one_wrong_half_does_not_end_a_group() {
 /// A member's pin that confirms nobody's keys stops its group: it is told, and no state is erased.
 #[test]
 fn a_dead_slot_erases_nothing() {
-    let mut world = members(3, &config());
+    let mut config = config();
+    config.successor = false;
+    let mut world = members(3, &config);
     let rogue = Rogue::join(&mut world, "insider");
     let (built, pin) = rogue.build(&world, &[], &[]);
     let wrong = Pin::new(sha256(&built.commit), pin.context_hash().try_into().unwrap(), [6; 32]);

@@ -9,7 +9,7 @@ use moq_mls::engine::Engine;
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Admission, Command, Config, Object, Phase};
 use support::engines::{TestEngine, engine};
-use support::{Steps, World, config};
+use support::{Steps, World, admit, config};
 
 /// How many senders a participant of these tests remembers of each kind, or lets wait.
 const FEW: usize = 16;
@@ -30,7 +30,7 @@ fn world(members: usize, config: &Config) -> World<TestEngine> {
         world.tell(i, Command::Join);
         let sender = world.id(i);
         if i > 0 {
-            world.tell(0, Command::Admit { sender, replacing: None });
+            world.tell(0, admit(&sender, &format!("m{i}")));
         }
         world.run(20_000);
     }
@@ -53,7 +53,7 @@ fn is_member(world: &World<TestEngine>, sender: &SenderId) -> bool {
 fn held(world: &World<TestEngine>, who: &SenderId, wanted: &Hold) -> bool {
     world.heard(
         0,
-        |n| matches!(n, Notice::JoinRequested { sender, hold, .. } if sender == who && hold == wanted),
+        |n| matches!(n, Notice::JoinRequested { request, hold } if request.sender() == who && hold == wanted),
     )
 }
 
@@ -78,7 +78,7 @@ fn a_full_waiting_room_empties_itself() {
     world.tell(joiner, Command::Join);
     let sender = world.id(joiner);
     for who in [0, 1] {
-        world.tell(who, Command::Admit { sender: sender.clone(), replacing: None });
+        world.tell(who, admit(&sender, "joiner"));
     }
     world.run(60_000);
     assert_eq!(world.machine(joiner).phase(), Phase::Member);
@@ -101,7 +101,7 @@ fn an_admitted_joiner_gets_in_while_a_flood_goes_on() {
     let joiner = world.enter(engine("joiner"), config.clone());
     let sender = world.id(joiner);
     for who in [0, 1] {
-        world.tell(who, Command::Admit { sender: sender.clone(), replacing: None });
+        world.tell(who, admit(&sender, "joiner"));
     }
     world.tell(joiner, Command::Join);
     junk(&mut world, 2 * FEW);
@@ -176,7 +176,7 @@ fn whoever_is_forgotten_as_barred_or_refused_is_held_like_every_stranger() {
             assert!(!is_member(&world, stranger), "refused: {turn_away}");
             assert!(held(&world, stranger, &Hold::MaybeBarred), "refused: {turn_away}");
         }
-        world.tell(0, Command::Admit { sender: late.sender_id().clone(), replacing: None });
+        world.tell(0, admit(late.sender_id(), "late"));
         world.run(5000);
         assert!(is_member(&world, late.sender_id()), "the embedder's word lets it in");
     }
@@ -188,11 +188,11 @@ fn whoever_is_forgotten_as_admitted_is_asked_about_again() {
     config.limits.remembered_senders = FEW;
     let mut world = world(1, &config);
     let (mut first, mut last) = (engine("first"), engine("last"));
-    let words = std::iter::once(first.sender_id().clone())
-        .chain((0..FEW - 1).map(nobody))
-        .chain([last.sender_id().clone()]);
-    for sender in words.collect::<Vec<_>>() {
-        world.tell(0, Command::Admit { sender, replacing: None });
+    let words = std::iter::once((first.sender_id().clone(), "first"))
+        .chain((0..FEW - 1).map(|n| (nobody(n), "nobody")))
+        .chain([(last.sender_id().clone(), "last")]);
+    for (sender, name) in words.collect::<Vec<_>>() {
+        world.tell(0, admit(&sender, name));
     }
     for engine in [&mut first, &mut last] {
         ask(&mut world, engine, 0);

@@ -48,6 +48,7 @@ fn joining() -> (Machine, Object, Vec<Object>) {
         commit_tracks: CommitTrackPolicy::Shared,
         tree_objects: true,
         service_key_hash: Some(founder.sha256(KEY).unwrap()),
+        epoch_base: 0,
     };
     let alone = founder.create(NOW, &group_name, &params, 0).unwrap();
     let built = founder.build(&alone, NOW, &[key_package.unwrap()], &[]).unwrap().unwrap();

@@ -379,6 +379,7 @@ fn reason_vectors() {
         (Reason::RateLimited, "429 Too Many Requests", "rate_limited"),
         (Reason::Overflow, "409 Conflict", "overflow"),
         (Reason::CommitRequired, "409 Conflict", "commit_required"),
+        (Reason::NotYourTurn, "409 Conflict", "not_your_turn"),
     ];
     assert_eq!(vectors.map(|(reason, ..)| reason), Reason::ALL);
     for (reason, status, word) in vectors {

@@ -1103,6 +1103,46 @@ fn who_may_not_create_takes_slot_0_of_nothing_and_every_other_slot() {
 }
 
 #[test]
+fn who_filled_the_newest_slot_waits_for_another_that_asked() {
+    let (a, b) = (Access::of("a"), Access::of("b"));
+    let fill = |service: &mut CounterService<Unsigned>, access: &Access, val, now| {
+        let request = if val == 0 { first("g") } else { nth("g", val) };
+        service.increment_for(access, at(now), &request)
+    };
+    let filled = |reply| matches!(reply, IncrementReply::Ok(_));
+    let refused = IncrementReply::Error(Reason::NotYourTurn);
+    let lease = ServiceConfig::default().lease.as_millis() as u64;
+    let config = ServiceConfig::default();
+    let mut service = self::service(config);
+    assert!(filled(fill(&mut service, &a, 0, 0)) && filled(fill(&mut service, &a, 1, 0)), "nobody asked");
+    // b may only want to know what won.
+    service.lock_for(&b, at(1), &lock("g", 1), token("t"));
+    assert!(filled(fill(&mut service.clone(), &a, 2, 2)));
+    let other = IncrementRequest { pin: Some(pin("p9")), ..nth("g", 1) };
+    let mut late = service.clone();
+    assert!(matches!(late.increment_for(&b, at(1), &other), IncrementReply::CounterError(_)));
+    assert_eq!(fill(&mut late, &a, 2, 2), refused, "b came too late");
+    service.lock_for(&b, at(1), &lock("g", 2), token("t"));
+    assert_eq!(fill(&mut service, &a, 2, 2), refused);
+    assert_eq!(fill(&mut service, &a, 2, lease), refused);
+    assert!(filled(fill(&mut service, &a, 1, 3)), "what was filled is told to whoever filled it");
+    // What is wrong with it otherwise is told first.
+    let other = IncrementRequest { prev: Some(pin("p9")), ..nth("g", 2) };
+    assert!(matches!(service.increment_for(&a, at(3), &other), IncrementReply::CounterError(_)));
+    let mut anyone = service.clone();
+    assert!(filled(fill(&mut anyone, &Access::anyone(), 2, 4)), "whose source is not known has no turns");
+    let mut for_b = service.clone();
+    assert!(filled(fill(&mut for_b, &b, 2, 4)) && filled(fill(&mut for_b, &a, 3, 4)));
+    assert!(filled(fill(&mut service, &a, 2, lease + 1)), "for one lease, and no longer");
+    // Restored from storage, it does not know who filled the newest.
+    service.lock_for(&b, at(lease + 2), &lock("g", 3), token("t"));
+    assert_eq!(fill(&mut service, &a, 3, lease + 3), refused);
+    let counter = service.get(&id("g")).unwrap().clone();
+    service.insert(at(lease + 3), &id("g"), counter);
+    assert!(filled(fill(&mut service, &a, 3, lease + 3)));
+}
+
+#[test]
 fn a_counter_is_its_parts() {
     for name in STATES {
         let Some(counter) = counter(name) else { continue };

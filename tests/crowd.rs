@@ -7,16 +7,16 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, Notice, Refusal, Timer};
+use moq_mls::action::{Action, Fault, Hold, Notice, Refusal, Timer};
 use moq_mls::codec::pinned::ReceiptObject;
 use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::counter::{LockReply, Pin, receipt_message};
 use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
-use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location};
+use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Admission, Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 use support::engines::engine;
-use support::{Steps, World, config};
+use support::{Steps, World, admit, config};
 
 fn world(members: usize, config: &Config) -> World<SymbolicEngine> {
     let mut world = World::new();
@@ -188,9 +188,9 @@ fn one_who_had_to_make_room_gets_in_by_the_embedders_word() {
     let mut world = world(1, &tight);
     let (first, second) = (join(&mut world, "first", &config()), join(&mut world, "second", &config()));
     assert_eq!((world.machine(0).inside().waiting, world.machine(0).stats().joiners_dropped), (1, 1));
-    for who in [first, second] {
+    for (who, name) in [(first, "first"), (second, "second")] {
         let sender = world.id(who);
-        world.tell(0, Command::Admit { sender, replacing: None });
+        world.tell(0, admit(&sender, name));
     }
     world.run(30_000);
     world.agree(&[0, first, second]);
@@ -244,27 +244,37 @@ fn a_flood_before_the_group_is_there_is_bounded_in_number_and_in_bytes() {
 
 #[test]
 fn namesakes_are_found_whoever_of_them_comes_and_goes() {
-    let mut world = world(1, &config());
-    let mut devices = Vec::new();
-    for i in 0..3 {
-        let engine = SymbolicEngine::new(&format!("device-{i}")).unwrap().of("somebody");
-        devices.push(world.enter(engine, config()));
-        world.tell(devices[i], Command::Join);
-    }
-    // The first is to be added; the others may not evict it, nor come in beside it unasked.
-    let held = |world: &World<_>| {
-        let asks = |n: &&Notice| matches!(n, Notice::JoinRequested { .. });
-        world.told(0).filter(asks).count()
+    let mut asking = config();
+    asking.admission = Admission::Ask;
+    let mut world = world(1, &asking);
+    let devices: Vec<usize> = (0..3)
+        .map(|i| {
+            let engine = SymbolicEngine::new(&format!("device-{i}")).unwrap().of("somebody");
+            let device = world.enter(engine, asking.clone());
+            world.tell(device, Command::Join);
+            device
+        })
+        .collect();
+    let ids: Vec<SenderId> = devices.iter().map(|who| world.id(*who)).collect();
+    let asked = |world: &World<SymbolicEngine>, who: &SenderId, wanted: &Hold| {
+        world.heard(0, |n| {
+            matches!(n, Notice::JoinRequested { request, hold } if request.sender() == who && hold == wanted)
+        })
     };
-    assert_eq!(held(&world), 2);
-    let first = world.id(devices[0]);
-    world.tell(0, Command::Refuse(first));
-    // With nobody of that name due any more, a fresh KeyPackage of the second is good at once.
+    assert!(ids.iter().all(|id| asked(&world, id, &Hold::Policy)));
+    // Of those that are let in, the others are namesakes, and are held as what they are.
+    world.tell(0, admit(&ids[0], "somebody"));
     world.run(15_000);
-    let of_first = world.id(devices[0]);
-    let members: Vec<_> = world.machine(0).members().map(|m| m.sender.clone()).collect();
-    assert!(!members.contains(&of_first), "{members:?}");
-    assert_eq!(members.len(), 2, "one of the two others is in: {members:?}");
+    let namesake = Hold::SameIdentity { member: ids[0].clone() };
+    assert!(ids[1..].iter().all(|id| asked(&world, id, &namesake)));
+    // Let in, they are members beside it, of whom each may go.
+    world.tell(0, admit(&ids[1], "somebody"));
+    world.run(15_000);
+    world.agree(&[0, devices[0], devices[1]]);
+    world.tell(0, Command::Gone(ids[0].clone()));
+    world.run(15_000);
+    world.agree(&[0, devices[1]]);
+    assert!(asked(&world, &ids[2], &Hold::SameIdentity { member: ids[1].clone() }));
 }
 
 const KEY: &str = "a key";

@@ -188,6 +188,7 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
         "random",
         "roster",
         "save",
+        "survey",
         "trial",
         "view",
     ];

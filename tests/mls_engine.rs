@@ -34,6 +34,7 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
         commit_tracks: CommitTrackPolicy::PerSender,
         tree_objects: false,
         service_key_hash: Some([7; 32]),
+        epoch_base: 0,
     };
     let mut a = Party::new(engine("a"));
     let mut rest: Vec<_> = ["b", "c", "d", "e"].iter().map(|n| Party::new(engine(n))).collect();
@@ -214,10 +215,26 @@ fn an_expired_certificate_is_refused() {
     assert_eq!(valid(NOW), [true, true]);
     assert_eq!(valid(june), [true, false]);
 
-    // Its commits are refused from then on.
+    // What to do about it is the embedder's to say: its commits are followed until it is removed.
     let update = b.engine.build(b.group(), NOW, &[], &[]).unwrap().unwrap();
-    assert!(a.engine.trial(a.group(), NOW, &update.commit).unwrap().is_ok());
-    assert!(matches!(a.engine.trial(a.group(), june, &update.commit), Ok(Err(Rejection::Invalid(_)))));
+    for now in [NOW, june] {
+        let trial = a.engine.trial(a.group(), now, &update.commit).unwrap().unwrap();
+        assert_eq!(trial.updated, [roster[1].clone()]);
+        let next = trial.next.unwrap();
+        assert_eq!(a.engine.credential_valid(&next.group, &trial.updated[0], now), now == NOW);
+    }
+
+    // Whoever is added is judged by the time it is, not by the one at which its KeyPackage still lived: that ends at
+    // 22:33 on 31 May, its certificate at midnight, and the commit is followed at 3:33.
+    let made = NOW.after(hours(24 * 12 + 19));
+    for (name, until, followed) in [("c", 6, false), ("d", 9, true)] {
+        let mut c = Party::new(authority.engine(&crypto, name, until));
+        let message = c.engine.generate_key_package(made, &group_name(), 3).unwrap().message;
+        let add = b.engine.build(b.group(), made, &[message], &[]).unwrap().unwrap();
+        for (now, good) in [(made, true), (NOW.after(hours(24 * 14)), followed)] {
+            assert_eq!(a.engine.trial(a.group(), now, &add.commit).unwrap().is_ok(), good, "{name} {now:?}");
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use moq_mls::engine::Engine;
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
 use moq_mls::{Command, Config, Event, Failure, Object, Participant, Phase};
 use support::engines::{TestEngine, basic_client, engine};
-use support::{Steps, World, config, pin_of};
+use support::{Steps, World, admit, config, pin_of};
 
 /// Two members, and a third who is given something bad on its way in; then all must agree.
 struct Bad {
@@ -467,7 +467,7 @@ fn a_refused_joiner_stays_out() {
     assert_eq!(bad.world.machine(JOINER).phase(), Phase::Joining);
     let refused = Notice::Refused { sender: id.clone(), why: Refusal::NotAdmitted };
     assert!(bad.world.heard(0, |n| *n == refused));
-    bad.world.tell(0, Command::Admit { sender: id, replacing: None });
+    bad.world.tell(0, admit(&id, "c"));
     bad.goes_on();
 }
 

@@ -8,15 +8,15 @@ use mls_rs::CryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Action, Fault, Hold, Notice};
 use moq_mls::codec::pinned::ReceiptObject;
-use moq_mls::engine::{Engine, GroupParams};
+use moq_mls::engine::{Credential, Engine, GroupParams};
 use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
 use moq_mls::{Admission, Command, Misuse, Object, Phase};
 use support::engines::{basic, basic_client, engine};
 use support::insider::{self, Insider};
-use support::{Steps, World, config};
+use support::{Steps, World, admit, config};
 
-fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone>(crypto: P) {
+fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static>(crypto: P) {
     let mut world = World::new();
     let everyone: Vec<usize> =
         (0..5).map(|i| world.enter(basic(&format!("member-{i}"), crypto.clone()), config())).collect();
@@ -56,25 +56,35 @@ fn awslc_basic() {
 fn second_device_of_an_identity_does_not_evict_the_first() {
     let mut world = World::new();
     for name in ["alice", "bob", "alice"] {
-        world.enter(engine(name), config());
+        let mut config = config();
+        config.admission = Admission::Ask;
+        world.enter(engine(name), config);
     }
     world.tell(0, Command::Join);
+    let bob = world.id(1);
+    world.tell(0, admit(&bob, "bob"));
     world.tell(1, Command::Join);
-    world.run(3000);
+    world.run(20_000);
     world.tell(2, Command::Join);
     world.run(20_000);
     let (first, second) = (world.id(0), world.id(2));
     assert!(world.agree(&[0, 1]) >= 1, "the first device is still in, alone");
     assert_eq!(world.machine(2).phase(), Phase::Joining);
-    let asked = |n: &Notice| {
-        matches!(n, Notice::JoinRequested { sender, hold: Hold::SameIdentity { member }, .. }
-            if *sender == second && *member == first)
+    let asked = |n: &Notice| match n {
+        Notice::JoinRequested { request, hold: Hold::SameIdentity { member } }
+            if *request.sender() == second && *member == first =>
+        {
+            Some(request.clone())
+        }
+        _ => None,
     };
-    assert!(world.heard(0, asked) && world.heard(1, asked), "{}", world.log().to_text());
+    let requests: Vec<_> = (0..2).map(|who| world.told(who).find_map(asked)).collect();
+    let request = requests[1].clone().unwrap();
+    assert!(requests[0].is_some() && request.key_package_ref().is_some_and(|r| r.len() == 32));
 
     // The embedder decides: the second device takes the first one's place.
     // Also for the KeyPackage that comes just after its word.
-    world.tell(1, Command::Admit { sender: second.clone(), replacing: Some(first.clone()) });
+    world.tell(1, Command::Admit { request, replacing: Some(first.clone()) });
     let track = world.machine(0).tracks().key_package(&second);
     let published = world.lying(&track).len();
     world.set_clock(2, 20_000);
@@ -83,7 +93,11 @@ fn second_device_of_an_identity_does_not_evict_the_first() {
     world.set_clock(2, 0);
     world.run(40_000);
     world.agree(&[1, 2]);
-    assert!(world.heard(1, |n| *n == Notice::MemberReplaced { old: first.clone(), new: second.clone() }));
+    let replaced = |n: &Notice| {
+        matches!(n, Notice::MemberReplaced { old, new, credential, .. }
+            if *old == first && *new == second && *credential == Credential::basic("alice"))
+    };
+    assert!(world.heard(1, replaced));
     assert_eq!(world.machine(0).phase(), Phase::Ended);
 }
 
@@ -116,7 +130,7 @@ fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     world.run(5000);
     assert_eq!(world.agree(&[0, 1]), epoch);
     assert!(world.heard(0, |n| matches!(n, Notice::JoinRequested { hold: Hold::Barred, .. })));
-    world.tell(1, Command::Admit { sender: removed, replacing: None });
+    world.tell(1, admit(&removed, "m2"));
     world.run(5000);
     assert_eq!(world.machine(0).members().count(), 3, "the embedder's word lets it back in");
 }
@@ -230,10 +244,10 @@ fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
     assert_eq!(world.agree(&[0]), 0);
     let (yes, no) = (world.id(1), world.id(2));
     for sender in [&yes, &no] {
-        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { sender: s, hold: Hold::Policy, .. } if s == sender);
+        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { request, hold: Hold::Policy } if request.sender() == sender);
         assert!(world.heard(0, asked));
     }
-    world.tell(0, Command::Admit { sender: yes, replacing: None });
+    world.tell(0, admit(&yes, "b"));
     world.tell(0, Command::Refuse(no));
     world.run(30_000);
     world.agree(&[0, 1]);

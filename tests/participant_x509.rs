@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn life<P>(crypto: &P)
 where
-    P: CryptoProvider + Clone,
+    P: CryptoProvider + Clone + 'static,
     P::CipherSuiteProvider: 'static,
 {
     let authority = Authority::new();
@@ -50,7 +50,11 @@ where
         let told = world.told(who).filter(|n| expired(n)).count();
         assert_eq!(told, 1, "7 June, told once");
     }
-    // What to do about it is the embedder's to say.
+    // What to do about it is the embedder's to say. Until then it goes on as a member, whose commits are followed.
+    let epoch = world.agree(&[0, 1, 2]);
+    world.tell(2, Command::Update);
+    world.run(3000);
+    assert_eq!(world.agree(&[0, 1, 2]), epoch + 1);
     world.tell(1, Command::Gone(carol.clone()));
     world.run(3000);
     world.agree(&[0, 1]);

@@ -271,6 +271,8 @@ fn every_setting_is_in_the_first_line() {
     for n in [
         &mut l.key_package_bytes,
         &mut l.handshake_bytes,
+        &mut l.service_commit_bytes,
+        &mut l.outbox_bytes,
         &mut l.tree_bytes,
         &mut l.roster,
         &mut l.adds_per_commit,
@@ -316,7 +318,7 @@ fn every_setting_is_in_the_first_line() {
     // The replay writes the line again from what it read.
     assert_eq!(the_same(&header), 0);
     let line: Value = serde_json::from_str(&header).unwrap();
-    assert_eq!(line["limits"].as_object().unwrap().len(), 18);
+    assert_eq!(line["limits"].as_object().unwrap().len(), 20);
     assert_eq!(line["limits"]["future_epochs"], "18446744073709551615");
     assert_eq!(line["timers"].as_object().unwrap().len(), 16);
     for wrong in ["\"batch\":-1", "\"patch\":51"] {

@@ -56,6 +56,21 @@ fn deliberate_bugs_are_caught() {
     assert_eq!(caught, MUTANTS.len());
 }
 
+/// A member that pins what is no commit strands the others. It leads nobody astray all the same.
+#[test]
+fn an_insider_that_pins_garbage_forks_nobody() {
+    let mut stranded = 0;
+    for seed in 0..12 {
+        let mut scenario = Scenario::generate(Profile::Insider, seed, 5);
+        scenario.attacks.insider.garbage = true;
+        let failure = run(&scenario, &Kit::symbolic()).failure;
+        let astray = failure.as_ref().is_some_and(|f| SAFETY.contains(&f.invariant));
+        assert!(!astray, "{seed}: {failure:?}");
+        stranded += u32::from(failure.is_some());
+    }
+    println!("figure insider_garbage_stranded {stranded}/12 seeds");
+}
+
 #[test]
 fn one_seed_one_run_and_kept_draws_tell_the_same_story() {
     let kit = Kit::symbolic();

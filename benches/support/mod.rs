@@ -30,21 +30,30 @@ pub type BasicConfig<P> = WithIdentityProvider<BasicIdentityProvider, WithCrypto
 pub type BenchEngine<P> = MlsEngine<BasicConfig<P>>;
 
 /// A provider that the benches run over.
-pub trait Provider: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default {}
-impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default> Provider for P {}
+pub trait Provider: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default + 'static {}
+impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + Default + 'static> Provider for P {}
 
 pub fn identity<P: Provider>(name: &str) -> (SigningIdentity, SignatureSecretKey) {
-    let suite = P::default().cipher_suite_provider(SUITE).unwrap();
+    identity_of::<P>(SUITE, name)
+}
+
+fn identity_of<P: Provider>(suite: CipherSuite, name: &str) -> (SigningIdentity, SignatureSecretKey) {
+    let suite = P::default().cipher_suite_provider(suite).unwrap();
     let (secret, public) = suite.signature_key_generate().unwrap();
     (SigningIdentity::new(BasicCredential::new(name.as_bytes().to_vec()).into_credential(), public), secret)
 }
 
 pub fn engine<P: Provider>(name: &str) -> BenchEngine<P> {
-    let (identity, secret) = identity::<P>(name);
+    engine_of(SUITE, name)
+}
+
+/// As [`engine`], of another cipher suite.
+pub fn engine_of<P: Provider>(suite: CipherSuite, name: &str) -> BenchEngine<P> {
+    let (identity, secret) = identity_of::<P>(suite, name);
     let client: Client<BasicConfig<P>> = Client::builder()
         .crypto_provider(P::default())
         .identity_provider(BasicIdentityProvider)
-        .signing_identity(identity, secret, SUITE)
+        .signing_identity(identity, secret, suite)
         .build();
     MlsEngine::new(&client, &P::default()).unwrap()
 }

@@ -3,6 +3,8 @@
 //! ```sh
 //! cargo run --release --example crowd              # the figures
 //! cargo run --release --example crowd -- --growth  # a table from 10 to 5,000 joiners, and the plot's data
+//! cargo run --release --example crowd -- --credential-bytes 1500  # credentials as long as an X.509 chain
+//! cargo run --release --example crowd -- --suite x-wing           # HPKE keys of 1,216 bytes
 //! ```
 //!
 //! Bytes, commits and requests are of one deterministic round: every KeyPackage is real, and so are the
@@ -13,12 +15,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod heavy;
 #[path = "../../benches/support/mod.rs"]
 mod support;
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use mls_rs::CipherSuite;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::testing::faults::Receipts;
@@ -27,13 +31,13 @@ use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{SenderId, TrackKind};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, Timestamp};
 
-use self::support::{BenchEngine, Provider, Seat, ServiceKey, engine, group, median, timed};
+use self::support::{BenchEngine, Provider, SUITE, Seat, ServiceKey, engine_of, group, median, timed};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 const ROUNDS: usize = 5;
 
 /// What a round is made of.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Plan {
     joiners: usize,
     /// How many of them join for real.
@@ -44,6 +48,23 @@ struct Plan {
     literal: bool,
     /// The counter service's key, if it signs receipts: Welcomes carry them then.
     receipts: Option<ServiceKey<AwsLcCryptoProvider>>,
+    suite: CipherSuite,
+    /// How long every credential is, at least; bytes.
+    credential: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            joiners: 0,
+            sample: 0,
+            spread: Duration::ZERO,
+            literal: false,
+            receipts: None,
+            suite: SUITE,
+            credential: 0,
+        }
+    }
 }
 
 impl Plan {
@@ -60,12 +81,14 @@ fn config(plan: &Plan) -> Config {
     if plan.literal {
         config.tree_threshold = None;
         config.limits.adds_per_commit = usize::MAX;
+        config.limits.outbox_bytes = usize::MAX;
     }
     config
 }
 
 fn seat<P: Provider>(name: &str, plan: &Plan) -> Seat<BenchEngine<P>> {
-    let seat = Seat::new(engine::<P>(name), config(plan), NOW);
+    let name = format!("{name:.<0$}", plan.credential);
+    let seat = Seat::new(engine_of::<P>(plan.suite, &name), config(plan), NOW);
     match &plan.receipts {
         Some(key) => seat.signed(Receipts::by(key.clone())),
         None => seat,
@@ -100,6 +123,10 @@ struct Round {
     /// From the Welcome to being a member; median and longest.
     join: (Duration, Duration),
     members: usize,
+    /// The longest commit, Welcome and ratchet-tree object, bytes.
+    longest: [usize; 3],
+    /// The commit by which the founder updates its keys afterwards, bytes; and what making it took.
+    update: (usize, Duration),
 }
 
 /// All ask to join a group of one.
@@ -134,6 +161,16 @@ fn round<P: Provider>(plan: &Plan) -> Round {
     };
     let objects: Vec<Object> = founder.published().drain(..).collect();
     round.bytes = objects.iter().map(|o| o.payload.len()).sum();
+    let tracks = founder.machine().tracks().clone();
+    let longest = |of: fn(&TrackKind) -> bool| {
+        let all = objects.iter().filter(|o| tracks.classify(&o.track).is_some_and(|kind| of(&kind)));
+        all.map(|o| o.payload.len()).max().unwrap_or(0)
+    };
+    round.longest = [
+        longest(|kind| matches!(kind, TrackKind::Commit(_))),
+        longest(|kind| matches!(kind, TrackKind::Welcome(_))),
+        longest(|kind| matches!(kind, TrackKind::Tree(_))),
+    ];
 
     let (mut times, mut probes, mut pin_reads) = (Vec::new(), 0, 0);
     for joiner in crowd.iter_mut() {
@@ -152,6 +189,13 @@ fn round<P: Provider>(plan: &Plan) -> Round {
         pin_reads += seat.asked().since(&before).all();
         times.push(time);
     }
+    let epoch = founder.machine().epoch().unwrap();
+    let (time, ()) = timed(|| {
+        founder.handle(Command::Update);
+        founder.run_to(epoch + 1);
+    });
+    let update = founder.take(|kind| matches!(kind, TrackKind::Commit(_)));
+    round.update = (update.payload.len(), Duration::from_secs_f64(time));
     let most = times.iter().copied().fold(0.0, f64::max);
     round.probes = probes as f64 / times.len() as f64;
     round.pin_reads = pin_reads as f64 / times.len() as f64;
@@ -352,5 +396,17 @@ fn growth() {
 }
 
 fn main() {
-    if std::env::args().any(|a| a == "--growth") { growth() } else { figures() }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let after = |flag: &str| {
+        let at = args.iter().position(|arg| arg == flag)?;
+        Some(args.get(at + 1).unwrap_or_else(|| panic!("{flag} wants a value")).as_str())
+    };
+    let (suite, credential) = (after("--suite"), after("--credential-bytes"));
+    if args.iter().any(|arg| arg == "--growth") {
+        growth();
+    } else if suite.is_some() || credential.is_some() {
+        heavy::figures(suite, credential.map(|bytes| bytes.parse().expect("a number of bytes")));
+    } else {
+        figures();
+    }
 }

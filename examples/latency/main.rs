@@ -12,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod idle;
 mod measure;
 mod options;
 mod trips;
@@ -123,6 +124,20 @@ fn figures(options: &Options) {
     }
 }
 
+/// What a thousand members ask of the counter.
+fn idle_figures() {
+    for (setting, name) in [(Setting::PINNED_WITH_RECEIPTS, ""), (Setting::PINNED, "_without_receipts")] {
+        for (media, with) in [(false, ""), (true, "_with_media")] {
+            let idle = idle::idle(&setting, media);
+            println!(
+                "figure idle_requests_per_group_minute_1000{with}{name} {:.1} requests",
+                idle.per_minute
+            );
+            println!("figure counter_requests_per_epoch_1000{with}{name} {} requests", idle.per_epoch);
+        }
+    }
+}
+
 fn row_rtt(time: Duration) -> f64 {
     time.as_secs_f64() * 10.0
 }
@@ -139,7 +154,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if options.trips {
+    if options.idle {
+        idle_figures();
+    } else if options.trips {
         for setting in &options.settings {
             for ways in &options.ways {
                 trips::print(setting, *ways);
@@ -150,6 +167,7 @@ fn main() -> ExitCode {
     } else {
         table(&options);
         figures(&options);
+        idle_figures();
     }
     ExitCode::SUCCESS
 }

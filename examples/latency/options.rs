@@ -18,6 +18,7 @@ latency: how long creating, joining and removing take over ways of a fixed lengt
   --members N     members of the largest group (default 12)
   --seeds N       groups for each row (default 100)
   --trips         print each step of a join instead, with its time in round trips
+  --idle          print what a quiet group of 1,000 asks of the counter, and nothing else
   --csv           print what docs/plot_latency.py draws";
 
 /// Rules and tracks of a group.
@@ -46,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) members: usize,
     pub(crate) seeds: u64,
     pub(crate) trips: bool,
+    pub(crate) idle: bool,
     pub(crate) csv: bool,
 }
 
@@ -53,7 +55,7 @@ impl Options {
     /// `None`: help is asked for.
     pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let (mut ways, mut settings, mut tracks) = (Vec::new(), Vec::new(), CommitTrackPolicy::Shared);
-        let (mut members, mut seeds, mut trips, mut csv) = (12, 100, false, false);
+        let (mut members, mut seeds, mut trips, mut idle, mut csv) = (12, 100, false, false, false);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
@@ -64,6 +66,7 @@ impl Options {
                 "--members" => members = number(&value()?)?.max(2),
                 "--seeds" => seeds = number(&value()?)?.max(1) as u64,
                 "--trips" => trips = true,
+                "--idle" => idle = true,
                 "--csv" => csv = true,
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("no option {other}; --help names them")),
@@ -77,7 +80,7 @@ impl Options {
                 ["receipts", "pinned", "fenced", "advisory"].iter().flat_map(|name| mode(name)).collect();
         }
         settings.iter_mut().for_each(|setting| setting.tracks = tracks);
-        Ok(Some(Self { ways, settings, members, seeds, trips, csv }))
+        Ok(Some(Self { ways, settings, members, seeds, trips, idle, csv }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Objects that carry the pin of their epoch (an extension of this crate), integers big-endian.
 //!
 //! - A receipt, on the Commit track: `version (1) | pin (96) | signature`.
+//! - A signed counter state, on the Commit track: `type (1) = 3 | val (8) | current (8) | signature`.
 //! - A Welcome, on a Welcome track of a pinned group:
 //!   `version (1) | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage.
 
@@ -9,6 +10,8 @@ use bytes::{Buf, BufMut, Bytes};
 use crate::counter::{MAX_RECEIPT, Pin};
 
 const VERSION: u8 = 2;
+/// No version of the others, so that nothing is read as both.
+const STATE: u8 = 3;
 
 /// An object that this crate cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +48,47 @@ impl ReceiptObject {
             return Err(PinnedError("receipt"));
         }
         Ok(Self { pin, receipt: payload })
+    }
+}
+
+/// The service's word on where the counter stands, as an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct StateObject {
+    /// What was asked for, which carries the time: [`FIRST_DATED`](crate::counter::FIRST_DATED).
+    pub val: u64,
+    /// The next free slot.
+    pub current: u64,
+    /// The service's signature, at most [`MAX_RECEIPT`] bytes.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::short_bytes))]
+    pub receipt: Bytes,
+}
+
+impl StateObject {
+    /// Encodes the object's payload.
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![STATE];
+        out.put_u64(self.val);
+        out.put_u64(self.current);
+        out.put_slice(&self.receipt);
+        out.into()
+    }
+
+    /// Decodes an object's payload.
+    ///
+    /// # Errors
+    /// [`PinnedError`] names the field: another type, or a wrong length.
+    pub fn decode(mut payload: Bytes) -> Result<Self, PinnedError> {
+        let length = |_| PinnedError("length");
+        if payload.try_get_u8().map_err(length)? != STATE {
+            return Err(PinnedError("type"));
+        }
+        let val = payload.try_get_u64().map_err(length)?;
+        let current = payload.try_get_u64().map_err(length)?;
+        if payload.len() > MAX_RECEIPT {
+            return Err(PinnedError("receipt"));
+        }
+        Ok(Self { val, current, receipt: payload })
     }
 }
 

@@ -35,12 +35,14 @@
 //! ```
 
 mod commit;
+mod date;
 mod message;
 mod origin;
 mod reply;
 mod request;
 mod wire;
 
+pub use self::date::{decode_date, decode_retry_after, encode_date};
 pub use self::message::{
     Decoded, Headers, HttpError, HttpLimits, HttpRequest, HttpResponse, MAX_BODY, MAX_COMMIT, MAX_JSON,
     Method,

@@ -21,6 +21,10 @@
 //! - **Commits.** A pinned increment of a slot but 0 brings the commit that its pin names. The newest
 //!   are kept, with their slots, for whoever asks: no pin without its commit, and what relays
 //!   withhold is still to be had. Where all of them take too much room, the oldest go first.
+//! - **Turns.** Where it is known [who asks](Access::source), whoever filled the newest slot with a pin does not fill the
+//!   next while another has asked for its lock, or came too late: for one lease, once for each slot. Nor does it fill many in a row within a
+//!   lease ([`Turns`]). So nobody who has the keys
+//!   leads every time. Without sources, or with two of them in one hand, that cannot be promised.
 //! - **No pins.** An increment without a pin needs the live lock. Its `lock_id`, if given, must be
 //!   the lock's, and its `val` the next value. Repeated with the `lock_id` that filled the newest
 //!   slot, it is answered Ok again.
@@ -36,7 +40,11 @@
 //!   founder comes back, it finds its group gone and founds it again. So a service that serves everybody can be
 //!   filled for good, by sources that fill two slots of each id: tokens, and a bound for each source, keep that out.
 //! - **Who may begin.** Slot 0 of an id is for whoever comes first, unless the embedder says who may take it:
-//!   [`Access::may_create`].
+//!   [`Access::may_create`]. Slot 0 of a successor's name ([`GroupName::successor`]) is for whoever has the key that the
+//!   name is a hash of, and for nobody else: the increment carries it as `key`.
+//! - **Signed states.** Who asks for the lock of a value from [`FIRST_NONCE`](crate::counter::FIRST_NONCE) on gets the
+//!   counter's state with a signature over it ([`state_message`](crate::counter::state_message)). A value that carries
+//!   a time ([`FIRST_DATED`](crate::counter::FIRST_DATED)) is signed at about that time only.
 //!
 //! A draft client sends neither values nor pins and is served as the draft says:
 //!
@@ -71,19 +79,21 @@
 mod config;
 mod slots;
 mod table;
+mod turns;
 
 use bytes::Bytes;
 
 pub use self::config::{Access, ServiceConfig, ServiceCrypto};
 pub use self::slots::{Counter, Keep, Lock, Slot, Slots};
 use self::table::Table;
+pub use self::turns::{MOST_IN_A_ROW, Turns};
 use crate::counter::http::{
     Call, HttpRequest, HttpResponse, WebPolicy, decode_request_from, encode_commit_reply,
     encode_increment_reply, encode_lock_reply, encode_refusal,
 };
 use crate::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, MAX_RECEIPT, Reason, receipt_message,
+    MAX_LOCK_ID, MAX_RECEIPT, Reason, signed_message,
 };
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
@@ -98,12 +108,14 @@ pub struct CounterService<C> {
     crypto: C,
     web: WebPolicy,
     counters: Table,
+    turns: Turns,
 }
 
 impl<C: ServiceCrypto> CounterService<C> {
     /// Makes a service without counters.
     pub fn new(config: ServiceConfig, crypto: C) -> Self {
-        Self { config, crypto, web: WebPolicy::default(), counters: Table::default() }
+        let turns = Turns::new(config.max_counters);
+        Self { config, crypto, web: WebPolicy::default(), counters: Table::default(), turns }
     }
 
     /// Returns the same service with other rules about web pages; without this call it serves none.
@@ -132,8 +144,11 @@ impl<C: ServiceCrypto> CounterService<C> {
         fresh_token.truncate(MAX_LOCK_ID);
         self.counters.reclaim(now, &self.config);
         let (id, val, lease) = (&request.counter, request.val, self.config.lease);
-        if !access.may_create && val == 0 && self.is_unused(id) {
+        if !may_begin(access, id) && val == 0 && self.is_unused(id) {
             return LockReply::Error(Reason::Forbidden);
+        }
+        if let Some(source) = &access.source {
+            self.turns.on_lock(now, id, source, val, lease);
         }
         let token = fresh_token.clone();
         let known = self.counters.with(now, id, |counter| counter.lock(now, val, token, lease));
@@ -149,7 +164,7 @@ impl<C: ServiceCrypto> CounterService<C> {
             }
         });
         if let LockReply::CounterError(state) = &mut reply {
-            self.add_receipt(id, Some(val), state);
+            self.add_receipt(now, id, Some(val), state);
         }
         reply
     }
@@ -171,8 +186,14 @@ impl<C: ServiceCrypto> CounterService<C> {
         }
         self.counters.reclaim(now, &self.config);
         let (id, keep) = (&request.counter, self.config.keep());
-        if !access.may_create && request.val.unwrap_or(0) == 0 && self.is_unused(id) {
+        if !may_begin(access, id) && request.val.unwrap_or(0) == 0 && self.is_unused(id) {
             return IncrementReply::Error(Reason::Forbidden);
+        }
+        let before = self.counters.get(id).map_or(0, Counter::next);
+        if let (Some(source), Some(val), true) = (&access.source, request.val, self.would_follow(request))
+            && !self.turns.may_fill(now, id, source, val, self.config.lease)
+        {
+            return IncrementReply::Error(Reason::NotYourTurn);
         }
         let sha256 = |data: &[u8]| self.crypto.sha256(data);
         let known = self.counters.with(now, id, |counter| counter.increment(now, request, keep, sha256));
@@ -187,12 +208,21 @@ impl<C: ServiceCrypto> CounterService<C> {
             }
         });
         self.counters.shed(&self.config);
+        if self.counters.get(id).is_some_and(|counter| counter.next() > before) {
+            let source = access.source.as_ref().filter(|_| request.pin.is_some());
+            self.turns.on_filled(now, id, source, before, self.config.lease);
+        }
+        if let (Some(source), Some(val), IncrementReply::CounterError(_)) =
+            (&access.source, request.val, &reply)
+        {
+            self.turns.on_lost(now, id, source, val, self.config.lease);
+        }
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
-                self.add_receipt(id, request.val, state);
+                self.add_receipt(now, id, request.val, state);
             }
             IncrementReply::WrongKey(state) => {
-                self.add_receipt(id, request.val.and_then(|val| val.checked_sub(1)), state);
+                self.add_receipt(now, id, request.val.and_then(|val| val.checked_sub(1)), state);
             }
             IncrementReply::Error(_) => {}
         }
@@ -207,7 +237,8 @@ impl<C: ServiceCrypto> CounterService<C> {
             None => Counter::new().commit(val),
         };
         if let CommitReply::Found { state, .. } | CommitReply::CounterError(state) = &mut reply {
-            self.add_receipt(id, Some(val), state);
+            // No value that carries a time is a slot.
+            self.add_receipt(Timestamp::default(), id, Some(val), state);
         }
         reply
     }
@@ -266,6 +297,7 @@ impl<C: ServiceCrypto> CounterService<C> {
     ///
     /// Never with an older state than the one that was answered from: two members would fill one slot.
     pub fn insert(&mut self, now: Timestamp, id: &GroupName, counter: Counter) {
+        self.turns.forget(id);
         self.counters.put(now, id, counter, None);
     }
 
@@ -274,7 +306,17 @@ impl<C: ServiceCrypto> CounterService<C> {
     /// The draft leaves it to the service how it learns of that (section 7). To whoever still asks,
     /// the group has never existed: drop it only when no member is left.
     pub fn forget(&mut self, id: &GroupName) -> Option<Counter> {
+        self.turns.forget(id);
         self.counters.remove(id)
+    }
+
+    /// Whether a pinned increment is about the next slot of the lineage that is here.
+    fn would_follow(&self, request: &IncrementRequest) -> bool {
+        let Some(counter) = self.counters.get(&request.counter) else { return false };
+        let newest = counter.next().checked_sub(1).map(|newest| counter.slot(newest));
+        let follows =
+            matches!((newest, request.prev), (Some(Slot::Pinned(newest)), Some(prev)) if newest == prev);
+        follows && request.pin.is_some() && request.val == Some(counter.next())
     }
 
     fn is_unused(&self, id: &GroupName) -> bool {
@@ -291,10 +333,13 @@ impl<C: ServiceCrypto> CounterService<C> {
         room
     }
 
-    fn add_receipt(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        if let (Some(val), Some(pin)) = (val, &state.pin) {
-            let receipt = self.crypto.sign(&receipt_message(id, val, pin));
-            state.receipt = receipt.filter(|receipt| receipt.len() <= MAX_RECEIPT);
-        }
+    fn add_receipt(&self, now: Timestamp, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
+        let Some(message) = val.and_then(|val| signed_message(id, val, state, now)) else { return };
+        state.receipt = self.crypto.sign(&message).filter(|receipt| receipt.len() <= MAX_RECEIPT);
     }
+}
+
+/// Whether whoever asks may take slot 0. The name of a successor says itself who may: who has its key.
+fn may_begin(access: &Access, id: &GroupName) -> bool {
+    access.may_create || id.founding_hash().is_some()
 }

@@ -20,6 +20,9 @@ pub struct GroupParams {
     pub tree_objects: bool,
     /// SHA-256 of the counter service's receipt key, if receipts are used.
     pub service_key_hash: Option<[u8; 32]>,
+    /// What is added to an MLS epoch for the embedder and for key ids: 0 but in a successor, whose key ids must not be
+    /// those of the group before it.
+    pub epoch_base: u64,
 }
 
 impl GroupParams {
@@ -31,6 +34,7 @@ impl GroupParams {
             commit_tracks: CommitTrackPolicy::Shared,
             tree_objects: false,
             service_key_hash: None,
+            epoch_base: 0,
         }
     }
 }
@@ -66,6 +70,13 @@ pub struct Credential {
     pub kind: u16,
     /// The identity for basic; the TLS-encoded certificate chain, leaf first, for X.509.
     pub data: Bytes,
+}
+
+impl Credential {
+    /// Makes a basic credential (RFC 9420 section 5.3) of an identity.
+    pub fn basic(identity: impl Into<Bytes>) -> Self {
+        Self { kind: 1, data: identity.into() }
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -111,6 +122,8 @@ pub struct KeyPackageInfo {
     pub group: Option<[u8; 32]>,
     /// The HPKE public key of its leaf, if it has no `sequence` that tells it from others of its sender.
     pub leaf_key: Option<Bytes>,
+    /// The begin of its lifetime.
+    pub begins: Timestamp,
     /// The end of its lifetime.
     pub expires: Timestamp,
 }
@@ -120,6 +133,36 @@ impl KeyPackageInfo {
     pub fn claim(&self) -> KeyPackageClaim {
         KeyPackageClaim { sender: self.sender.clone(), sequence: self.sequence, group: self.group }
     }
+}
+
+/// What has to be known before a commit is put together: what may not go into it, and what weighs how much.
+///
+/// The bytes are bounds from above, of which an engine knows the parts: the keys of its cipher suite, the members'
+/// leaves, the GroupContext.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The leaves of others whose public key nothing can be sealed to that only its owner opens.
+    pub invalid_leaves: Vec<u32>,
+    /// Which of the KeyPackages asked about have the leaf key of a member: their places in the list, in order, each
+    /// with the member's leaf. They can be added once that leaf is gone.
+    pub taken: Vec<(usize, u32)>,
+    /// Which of the others share a leaf key with one before them in the list: the two do not go into one commit.
+    pub clashing: Vec<usize>,
+    /// Leaves of the ratchet tree, blank ones too.
+    pub leaves: usize,
+    /// Members.
+    pub members: usize,
+    /// A commit of this participant, without what the other fields say, bytes.
+    pub commit_bytes: usize,
+    /// What every member adds to a commit by others, if no node of the tree saves any of it, bytes.
+    pub member_bytes: usize,
+    /// A Welcome without its ratchet tree, bytes.
+    pub welcome_bytes: usize,
+    /// The ratchet tree as RFC 9420 section 12.4.3.3 encodes it, bytes.
+    pub tree_bytes: usize,
+    /// One parent node of a path or of the ratchet tree, but for its unmerged leaves, bytes.
+    pub node_bytes: usize,
 }
 
 /// A member of the group.
@@ -245,6 +288,12 @@ pub enum MessageKind {
 pub struct Trial<G> {
     /// The committer's leaf.
     pub author: u32,
+    /// The members whose leaves it replaces, as it leaves them: the committer, by its path. That may bring another
+    /// signature key, and so another name of its tracks, or another credential (RFC 9420 section 7.3). Whether such a
+    /// credential is valid is not judged yet: see [`Engine::credential_valid`]. Empty if the commit removes oneself.
+    ///
+    /// [`Engine::credential_valid`]: crate::engine::Engine::credential_valid
+    pub updated: Vec<Member>,
     /// The members it removes, by leaf.
     pub removed: Vec<u32>,
     /// The members it adds.

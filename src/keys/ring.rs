@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::keys::floor::Floor;
 use crate::keys::ring_config::{ForgetReason, RingConfig, RingNotice, Silence, SwitchReason};
 use crate::keys::secret::{EpochKeys, EpochSecret};
+use crate::keys::signs::Signs;
 use crate::notice::Notice;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
@@ -62,6 +63,7 @@ pub struct EpochKeyRing {
     /// Why nothing is sealed, as last told.
     pub(super) silent: Option<Silence>,
     pub(super) notices: VecDeque<RingNotice>,
+    pub(super) signs: Signs,
 }
 
 impl EpochKeyRing {
@@ -79,6 +81,7 @@ impl EpochKeyRing {
             resumes_at: None,
             silent: None,
             notices: VecDeque::new(),
+            signs: Signs::default(),
         }
     }
 
@@ -182,6 +185,9 @@ impl EpochKeyRing {
         self.follow_clock(now);
         if *sender == self.me || !self.members.contains(sender) || !self.held.contains_key(&epoch) {
             return;
+        }
+        if self.newest() == Some(epoch) {
+            self.signs.opened(now, sender, epoch);
         }
         match self.seen.get_mut(sender) {
             Some(newest) if *newest >= epoch => return,

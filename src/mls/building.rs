@@ -6,6 +6,8 @@ use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::error::MlsError;
 use mls_rs::extension::ExtensionType;
+use mls_rs::group::LeafNodeSource;
+use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList};
 
 use crate::codec::tree_object;
@@ -13,7 +15,7 @@ use crate::engine::{Built, EngineError, Rejection, TreeObject};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider, unless_identity};
 use crate::mls::group::MlsGroup;
-use crate::mls::message::{mls_time, parse};
+use crate::mls::message::{leaf_node, mls_time, parse};
 use crate::mls::settings::{SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
@@ -31,7 +33,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         let (mut next, mut kept) = self.take(group)?;
         removes.iter().for_each(|leaf| kept.remove(*leaf));
         let mut recipients = BTreeMap::new();
-        let mut builder = next.commit_builder().commit_time(mls_time(now));
+        let mut builder = next.commit_builder().commit_time(commit_time(now, adds)?);
         for leaf in removes {
             builder = builder.remove_member(*leaf).map_err(invalid)?;
         }
@@ -84,7 +86,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             }
             _ => None,
         };
-        let added = self.added(&next, &kept, adds.len())?;
+        let added = self.added(&next, &kept, adds.len(), None)?;
         let author = next.current_member_index();
         Ok(Built {
             commit: output.commit_message.to_bytes().map_err(provider)?.into(),
@@ -110,4 +112,16 @@ impl<C: MlsConfig> MlsEngine<C> {
             Ok(()) | Err(Stop::Rejected(_)) => invalid(error),
         }
     }
+}
+
+/// The first moment from `now` on at which the lifetimes of all KeyPackages have begun.
+fn commit_time(now: Timestamp, adds: &[Bytes]) -> Result<MlsTime, Rejection> {
+    adds.iter().try_fold(mls_time(now), |at, add| {
+        // MLSMessage is version, wire format, KeyPackage.
+        let leaf = leaf_node(add.get(4..).unwrap_or_default())?;
+        Ok(match leaf.leaf_node_source {
+            LeafNodeSource::KeyPackage(lifetime) => at.max(lifetime.not_before),
+            _ => at,
+        })
+    })
 }

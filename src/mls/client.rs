@@ -19,7 +19,9 @@ use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::engine::{EngineError, Member, OwnKeyPackage, Rejection};
 use crate::mls::crypto::{Primitives, Suites};
 use crate::mls::error::{Stop, provider, unless_identity};
-use crate::mls::message::{credential, extension, into_any, leaf_key, mls_time, origin};
+use crate::mls::hpke_keys::Kem;
+use crate::mls::identity::UniqueKeys;
+use crate::mls::message::{credential, extension, leaf_key, mls_time, origin};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
     CLOCK_SKEW, EngineConfig, Inner, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,
@@ -62,6 +64,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     /// without a signing identity.
     pub fn new<P>(client: &Client<C>, crypto: &P) -> Result<Self, EngineError>
     where
+        C: 'static,
         P: CryptoProvider,
         P::CipherSuiteProvider: 'static,
     {
@@ -74,6 +77,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     /// As [`MlsEngine::new`], and [`EngineError::Unsupported`] for a lifetime that peers would refuse.
     pub fn with_options<P>(client: &Client<C>, crypto: &P, options: Options) -> Result<Self, EngineError>
     where
+        C: 'static,
         P: CryptoProvider,
         P::CipherSuiteProvider: 'static,
     {
@@ -87,9 +91,11 @@ impl<C: MlsConfig> MlsEngine<C> {
         let key_packages = KeyPackageSlot::default();
         let states = GroupStateSlot::default();
         let rules = StrictRules::new(options.padding);
+        let identities = UniqueKeys::new(client.identity_provider());
         // At time zero no lifetime of the client's overflows; ours replaces it.
         let client = client
             .to_builder(Some(MlsTime::from(0)))
+            .identity_provider(identities)
             .key_package_repo(key_packages.clone())
             .group_state_storage(states.clone())
             .psk_store(InMemoryPreSharedKeyStorage::default())
@@ -111,6 +117,11 @@ impl<C: MlsConfig> MlsEngine<C> {
             welcomed: Mutex::new(None),
             slots: Mutex::new(()),
         })
+    }
+
+    /// The KEM of the group's cipher suite.
+    pub(super) fn kem(&self) -> Kem {
+        Kem::of(self.suite)
     }
 
     pub(super) fn slots(&self) -> MutexGuard<'_, ()> {
@@ -142,8 +153,8 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// Who somebody is. The embedder's provider says no to a credential by an error.
     pub(super) fn identity(&self, of: &SigningIdentity, group: &ExtensionList) -> Result<Bytes, Rejection> {
-        let identity = self.client.identity_provider().identity(of, group);
-        identity.map(Bytes::from).map_err(|e| Rejection::Invalid(Box::new(into_any(e))))
+        let identity = self.client.identity_provider().name(of, group);
+        identity.map(Bytes::from).map_err(|e| Rejection::Invalid(Box::new(e)))
     }
 
     pub(super) fn member(&self, group: &Inner<C>, index: u32, leaf: &LeafNode) -> Result<Member, Stop> {
@@ -181,7 +192,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.client
             .identity_provider()
             .validate_member(identity, Some(mls_time(now)), context)
-            .map_err(|e| Rejection::Invalid(Box::new(into_any(e))))
+            .map_err(|e| Rejection::Invalid(Box::new(e)))
     }
 
     pub(super) fn welcomed(&self) -> MutexGuard<'_, Option<(Bytes, OwnKeyPackage, Inner<C>)>> {

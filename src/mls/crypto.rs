@@ -15,6 +15,8 @@ pub(super) trait Primitives: Kdf {
     fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, Stop>;
     /// Whether something can be sealed to a key of the group's cipher suite.
     fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection>;
+    /// Whether the provider seals something to a key.
+    fn seals_to(&self, key: &HpkePublicKey) -> bool;
     fn random(&self) -> Result<u64, EngineError>;
     /// A fresh key for [`Self::seal`], to be used once.
     fn tree_key(&self) -> Result<Secret, EngineError>;
@@ -74,6 +76,10 @@ impl<S: CipherSuiteProvider> Primitives for Suites<S> {
     fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection> {
         let checked = self.group.kem_public_key_validate(key);
         checked.map_err(|e| Rejection::Invalid(Box::new(e.into_any_error())))
+    }
+
+    fn seals_to(&self, key: &HpkePublicKey) -> bool {
+        self.group.hpke_seal(key, &[], None, &[0; 32]).is_ok()
     }
 
     fn random(&self) -> Result<u64, EngineError> {

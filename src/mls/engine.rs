@@ -11,7 +11,7 @@ use mls_rs::time::MlsTime;
 use crate::codec::params;
 use crate::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, judged, provider};
@@ -164,8 +164,17 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         judged(self.judge_commit(group, now, commit, proposals))
     }
 
-    fn inspect_proposal(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Judged<()> {
-        judged(self.judge_proposal(group, now, message))
+    fn inspect_proposal(&self, group: &MlsGroup<C>, _: Timestamp, message: &Bytes) -> Judged<()> {
+        judged(self.judge_proposal(group, message))
+    }
+
+    fn survey(
+        &self,
+        group: &MlsGroup<C>,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        self.with(group, |group| self.look_over(group, key_packages, by_sealing))
     }
 
     fn build_with(
@@ -197,8 +206,18 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         message.to_bytes().map(Bytes::from).map_err(provider)
     }
 
-    fn open_leave(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Judged<u32> {
-        judged(self.judge_leave(group, now, message))
+    fn open_leave(&self, group: &MlsGroup<C>, _: Timestamp, message: &Bytes) -> Judged<u32> {
+        judged(self.judge_leave(group, message))
+    }
+
+    fn seal(&self, group: &MlsGroup<C>, data: &[u8]) -> Result<Bytes, EngineError> {
+        let mut clone = self.cloned(group)?;
+        let message = clone.encrypt_application_message(data, Vec::new()).map_err(provider)?;
+        message.to_bytes().map(Bytes::from).map_err(provider)
+    }
+
+    fn open(&self, group: &MlsGroup<C>, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        judged(self.judge_application(group, now, message))
     }
 
     fn export_secret(

@@ -5,26 +5,30 @@
 
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
+use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{
-    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNodeSource, ProposalSender, ReceivedMessage,
+    CommitEffect, ContentType, ExportedTree, GroupContext, LeafNode, LeafNodeSource, ProposalSender,
+    ReceivedMessage,
 };
 use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use crate::engine::{
-    KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial, WelcomeInfo,
+    CLOCK_TOLERANCE, KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial,
+    WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
-use crate::mls::leaves::{LeafKeys, leaf_at};
+use crate::mls::leaves::leaf_at;
 use crate::mls::message::{
-    credential, gap, leaf_key, leaf_node, mls_time, origin, parse, removed, spent, tree_place, updated,
+    credential, gap, handshake, hpke_keys, leaf_key, leaf_node, mls_time, origin, parse, removed, sent_in,
+    spent, tree_place, updated,
 };
 use crate::mls::params::{group_params, takes_plain_mls};
-use crate::mls::settings::{MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
+use crate::mls::settings::{Inner, MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
 use crate::time::Timestamp;
 
 impl<C: MlsConfig> MlsEngine<C> {
@@ -73,16 +77,20 @@ impl<C: MlsConfig> MlsEngine<C> {
             sequence: origin.map(|origin| origin.sequence),
             group: origin.map(|origin| origin.group),
             leaf_key: leaf_key(origin, &leaf),
+            begins: Timestamp::from_secs(lifetime.not_before.seconds_since_epoch()),
             expires: Timestamp::from_secs(lifetime.not_after.seconds_since_epoch()),
         };
         let mut scratch = self.scratch(now)?;
-        // mls-rs checks the init key only. A member to whose leaf nothing can be sealed would keep all others from
-        // committing. (Some providers let any bytes pass.)
-        self.primitives.check_kem_key(&leaf.public_key)?;
-        if LeafKeys::of::<C>(&scratch).at(0).is_none_or(|own| own.len() != leaf.public_key.len()) {
-            return Err(Rejection::Invalid("a leaf key of another length".into()).into());
+        // mls-rs has the provider check the init key only, and providers let more pass than they should. A member to
+        // whose leaf nothing can be sealed would keep all others from committing.
+        let keys = hpke_keys(message)?;
+        for key in [&keys.init, &keys.leaf] {
+            self.kem().check(key)?;
+            self.primitives.check_kem_key(&HpkePublicKey::from(key.to_vec()))?;
         }
-        match scratch.process_incoming_message_with_time(parsed, mls_time(now)) {
+        let early = gap(mls_time(now), lifetime.not_before) <= CLOCK_TOLERANCE;
+        let at = if early { mls_time(now).max(lifetime.not_before) } else { mls_time(now) };
+        match scratch.process_incoming_message_with_time(parsed, at) {
             Ok(ReceivedMessage::KeyPackage(_)) => Ok(info),
             Ok(_) => Err(Rejection::Malformed.into()),
             Err(e) => Err(invalid(e)),
@@ -153,7 +161,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         commit: &Bytes,
         proposals: &[Bytes],
     ) -> Result<Trial<MlsGroup<C>>, Stop> {
-        let (next, before, received) = self.process(group, now, commit, ContentType::Commit, proposals)?;
+        let (next, before, received) = self.process(group, commit, ContentType::Commit, proposals)?;
         let ReceivedMessage::Commit(commit) = received else {
             return Err(Rejection::Malformed.into());
         };
@@ -177,33 +185,48 @@ impl<C: MlsConfig> MlsEngine<C> {
         if stays && !takes_plain_mls(&next.context().extensions) && unchanged()? {
             return Err(Rejection::Forbidden("a commit without a path").into());
         }
+        if stays {
+            self.check_adds(epoch)?;
+            self.check_path(&next, author)?;
+        }
         let mut kept = before;
         removed.iter().for_each(|leaf| kept.remove(*leaf));
         if !stays {
-            let added = self.added_without_us(&next, epoch, &kept)?;
-            return Ok(Trial { author, removed, added, next: None });
+            let added = self.added_without_us(&next, epoch, &kept, now)?;
+            return Ok(Trial { author, updated: Vec::new(), removed, added, next: None });
         }
         let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
-        let added = self.added(&next, &kept, adds)?;
-        for leaf in updated(epoch) {
-            kept.update(&next.export_tree(), leaf)?;
-        }
+        let added = self.added(&next, &kept, adds, Some(now))?;
+        let updated = {
+            let tree = next.export_tree();
+            let mut leaves = updated(epoch);
+            leaves.iter().try_for_each(|leaf| kept.update(&tree, *leaf))?;
+            leaves.push(author);
+            let member = |at| self.member(&next, at, leaf_at(&tree, at)?.ok_or(Rejection::Malformed)?);
+            leaves.into_iter().map(member).collect::<Result<_, Stop>>()?
+        };
         let next = self.next(next, kept, author, &added)?;
-        Ok(Trial { author, removed, added, next: Some(next) })
+        Ok(Trial { author, updated, removed, added, next: Some(next) })
+    }
+
+    /// Judges a leaf that a commit brought into `group`: the credential by the time it is. Of the lifetime the committer
+    /// was the judge (RFC 9420 section 7.3), and a member whose clock is wrong must not lose the group over it.
+    pub(super) fn judge_leaf(&self, group: &Inner<C>, leaf: &LeafNode, now: Timestamp) -> Result<(), Stop> {
+        if let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source
+            && lifetime.not_after < lifetime.not_before
+        {
+            return Err(Rejection::Expired.into());
+        }
+        Ok(self.validate_credential(group, &leaf.signing_identity, now)?)
     }
 
     /// Opens a leave request on a group taken.
-    pub(super) fn judge_leave(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        message: &Bytes,
-    ) -> Result<u32, Stop> {
+    pub(super) fn judge_leave(&self, group: &MlsGroup<C>, message: &Bytes) -> Result<u32, Stop> {
         let mark = group.tried(|tried| self.mark_known(tried, message))?;
         if let Some(answer) = mark.and_then(|mark| group.tried(|tried| tried.leave(&mark))) {
             return Ok(answer?);
         }
-        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal, &[])?;
+        let (_, keys, received) = self.process(group, message, ContentType::Proposal, &[])?;
         // The epoch goes on with the group as it was saved: this one has used up the sender's key.
         Self::give_back(group, None, keys);
         let ReceivedMessage::Proposal(received) = received else {
@@ -225,20 +248,37 @@ impl<C: MlsConfig> MlsEngine<C> {
 
 impl<C: MlsConfig> MlsEngine<C> {
     /// Judges a proposal for commits to refer to, on a group taken.
-    pub(super) fn judge_proposal(
-        &self,
-        group: &MlsGroup<C>,
-        now: Timestamp,
-        message: &Bytes,
-    ) -> Result<(), Stop> {
+    pub(super) fn judge_proposal(&self, group: &MlsGroup<C>, message: &Bytes) -> Result<(), Stop> {
         if !self.with(group, |group| Ok::<_, Stop>(takes_plain_mls(&group.context().extensions)))? {
             return Err(Rejection::Forbidden("a proposal by reference").into());
         }
-        let (_, keys, received) = self.process(group, now, message, ContentType::Proposal, &[])?;
+        let (_, keys, received) = self.process(group, message, ContentType::Proposal, &[])?;
         Self::give_back(group, None, keys);
         match received {
             ReceivedMessage::Proposal(p) if matches!(p.sender, ProposalSender::Member(_)) => Ok(()),
             _ => Err(Rejection::Forbidden("a proposal of somebody outside").into()),
+        }
+    }
+}
+
+impl<C: MlsConfig> MlsEngine<C> {
+    /// Opens an application message on a clone.
+    pub(super) fn judge_application(
+        &self,
+        group: &MlsGroup<C>,
+        now: Timestamp,
+        message: &Bytes,
+    ) -> Result<(u32, Bytes), Stop> {
+        let message = handshake(message, ContentType::Application, false)?;
+        // Before a clone is made for it.
+        self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
+        let mut clone = self.cloned(group)?;
+        match clone.process_incoming_message_with_time(message, mls_time(now)) {
+            Ok(ReceivedMessage::ApplicationMessage(opened)) => {
+                Ok((opened.sender_index, Bytes::copy_from_slice(opened.data())))
+            }
+            Ok(_) => Err(Rejection::Malformed.into()),
+            Err(e) => Err(invalid(e)),
         }
     }
 }

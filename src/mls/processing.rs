@@ -7,7 +7,6 @@ use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{ContentType, NewEpoch, ReceivedMessage};
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::storage_provider::KeyPackageData;
-use mls_rs::time::MlsTime;
 use mls_rs::{MlsMessage, MlsMessageDescription};
 
 use crate::engine::{EngineError, Member, Next, OwnKeyPackage, Rejection};
@@ -16,11 +15,9 @@ use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::{LeafKeys, leaf_at};
-use crate::mls::message::{
-    credential, gap, handshake, leaf_key, leaf_node, mls_time, origin, parse, sent_in,
-};
+use crate::mls::message::{credential, handshake, leaf_key, leaf_node, origin, parse, sent_in};
 use crate::mls::params::takes_plain_mls;
-use crate::mls::settings::{CLOCK_SKEW, Inner, LATE};
+use crate::mls::settings::Inner;
 use crate::time::Timestamp;
 
 /// Whether a message that failed with `error` left the group as it was, judged by trying it again.
@@ -29,12 +26,7 @@ use crate::time::Timestamp;
 /// no further. Then the sender's key is taken out of the group, whether or not the content opens with it: the
 /// second try of such a message does not find it any more ([`MlsError::KeyMissing`]). Of a PublicMessage, the membership
 /// tag is verified first, and a stranger cannot make one.
-fn changed_nothing<C: MlsConfig>(
-    group: &mut Inner<C>,
-    message: MlsMessage,
-    at: MlsTime,
-    error: &MlsError,
-) -> bool {
+fn changed_nothing<C: MlsConfig>(group: &mut Inner<C>, message: MlsMessage, error: &MlsError) -> bool {
     let early = |error: &MlsError| {
         matches!(
             error,
@@ -44,7 +36,7 @@ fn changed_nothing<C: MlsConfig>(
                 | MlsError::ProtocolVersionMismatch
         )
     };
-    early(error) && group.process_incoming_message_with_time(message, at).is_err_and(|again| early(&again))
+    early(error) && group.process_incoming_message(message).is_err_and(|again| early(&again))
 }
 
 impl<C: MlsConfig> MlsEngine<C> {
@@ -73,77 +65,69 @@ impl<C: MlsConfig> MlsEngine<C> {
         })
     }
 
-    /// Processes a handshake message with content of the type `wanted` on the group taken, after those of `proposals`, and returns the group after
-    /// it, and its leaves' keys before it. A message that changed nothing gives the group back. A KeyPackage that it adds may have expired since, or come from a clock ahead
-    /// of ours: the message is then judged, on another one, at the nearest time at which it lived.
+    /// Processes a handshake message with content of the type `wanted` on the group taken, after those of `proposals`,
+    /// and returns the group after it, and its leaves' keys before it. A message that changed nothing gives the group
+    /// back. When the KeyPackages that it adds live, and whether credentials are good, the caller has to judge.
     pub(super) fn process(
         &self,
         group: &MlsGroup<C>,
-        now: Timestamp,
         bytes: &[u8],
         wanted: ContentType,
         proposals: &[Bytes],
     ) -> Result<(Inner<C>, LeafKeys, ReceivedMessage), Stop> {
-        const ATTEMPTS: usize = 8;
         let plain =
             self.with(group, |group| Ok::<_, EngineError>(takes_plain_mls(&group.context().extensions)))?;
-        let now = mls_time(now);
-        let mut at = now;
-        for _ in 0..ATTEMPTS {
-            let message = handshake(bytes, wanted, plain)?;
-            if let Some(mark) = group.tried(|tried| self.mark_known(tried, bytes))?
-                && group.tried(|tried| tried.failed(&mark))
-            {
-                return Err(altered().into());
-            }
-            // Before a group is used up for it.
-            self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
-            let (mut next, keys) = self.take(group)?;
-            for proposal in proposals {
-                // Judged when it came. What fails now, no commit can refer to.
-                if let Ok(proposal) = handshake(proposal, ContentType::Proposal, plain) {
-                    next.process_incoming_message_with_time(proposal, at).ok();
-                }
-            }
-            match next.process_incoming_message_with_time(message, at) {
-                Ok(received) => return Ok((next, keys, received)),
-                Err(MlsError::InvalidLifetime { not_before, not_after, .. }) => {
-                    Self::give_back(group, None, keys);
-                    let begins = at < not_before;
-                    at = if begins { not_before } else { not_after };
-                    let (by, limit) = if begins { (gap(now, at), CLOCK_SKEW) } else { (gap(at, now), LATE) };
-                    if by > limit {
-                        break;
-                    }
-                }
-                Err(e) => {
-                    let again = handshake(bytes, wanted, plain)?;
-                    let as_it_was = changed_nothing::<C>(&mut next, again, at, &e).then_some(next);
-                    // Whether a commit that opened is good may depend on the embedder, and on the time.
-                    let for_good =
-                        wanted == ContentType::Proposal || matches!(e, MlsError::CryptoProviderError(_));
-                    if as_it_was.is_none()
-                        && for_good
-                        && let Some(mark) = self.mark(bytes)?
-                    {
-                        group.tried(|tried| tried.fail(mark));
-                    }
-                    let stranger = as_it_was.is_some()
-                        && matches!(e, MlsError::CryptoProviderError(_) | MlsError::InvalidMembershipTag);
-                    // The proposals took their senders' keys.
-                    Self::give_back(group, as_it_was.filter(|_| proposals.is_empty()), keys);
-                    return Err(if stranger { Rejection::Stranger.into() } else { invalid(e) });
-                }
+        let message = handshake(bytes, wanted, plain)?;
+        if let Some(mark) = group.tried(|tried| self.mark_known(tried, bytes))?
+            && group.tried(|tried| tried.failed(&mark))
+        {
+            return Err(altered().into());
+        }
+        // Before a group is used up for it.
+        self.with(group, |group| Ok::<_, Stop>(sent_in::<C>(&message, group)?))?;
+        let (mut next, keys) = self.take(group)?;
+        for proposal in proposals {
+            // Judged when it came. What fails now, no commit can refer to.
+            if let Ok(proposal) = handshake(proposal, ContentType::Proposal, plain) {
+                next.process_incoming_message(proposal).ok();
             }
         }
-        Err(Rejection::Expired.into())
+        let error = match next.process_incoming_message(message) {
+            Ok(received) => return Ok((next, keys, received)),
+            Err(error) => error,
+        };
+        let again = handshake(bytes, wanted, plain)?;
+        let as_it_was = changed_nothing::<C>(&mut next, again, &error).then_some(next);
+        // Whether a commit that opened is good may depend on the embedder.
+        let for_good = wanted == ContentType::Proposal || matches!(error, MlsError::CryptoProviderError(_));
+        if as_it_was.is_none()
+            && for_good
+            && let Some(mark) = self.mark(bytes)?
+        {
+            group.tried(|tried| tried.fail(mark));
+        }
+        let stranger = as_it_was.is_some()
+            && matches!(error, MlsError::CryptoProviderError(_) | MlsError::InvalidMembershipTag);
+        // The proposals took their senders' keys.
+        Self::give_back(group, as_it_was.filter(|_| proposals.is_empty()), keys);
+        Err(if stranger { Rejection::Stranger.into() } else { invalid(error) })
     }
 
     /// The members that a commit with `adds` adds, looked up in the roster after it: each took the leftmost
-    /// leaf that was free (RFC 9420 section 12.1.1).
-    pub(super) fn added(&self, group: &Inner<C>, kept: &LeafKeys, adds: usize) -> Result<Vec<Member>, Stop> {
+    /// leaf that was free (RFC 9420 section 12.1.1). Of a commit of another, judged at `followed_at`.
+    pub(super) fn added(
+        &self,
+        group: &Inner<C>,
+        kept: &LeafKeys,
+        adds: usize,
+        followed_at: Option<Timestamp>,
+    ) -> Result<Vec<Member>, Stop> {
         let tree = group.export_tree();
-        let member = |leaf| self.member(group, leaf, leaf_at(&tree, leaf)?.ok_or(Rejection::Malformed)?);
+        let member = |at| {
+            let leaf = leaf_at(&tree, at)?.ok_or(Rejection::Malformed)?;
+            followed_at.map_or(Ok(()), |now| self.judge_leaf(group, leaf, now))?;
+            self.member(group, at, leaf)
+        };
         kept.free().take(adds).map(member).collect()
     }
 
@@ -153,6 +137,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         group: &Inner<C>,
         epoch: &NewEpoch,
         kept: &LeafKeys,
+        now: Timestamp,
     ) -> Result<Vec<Member>, Stop> {
         let mut free = kept.free();
         let mut added = Vec::new();
@@ -161,6 +146,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             let identity = add.signing_identity();
             let bytes = add.key_package().mls_encode_to_vec().map_err(|_| Rejection::Malformed)?;
             let leaf = leaf_node(&bytes)?;
+            self.judge_leaf(group, &leaf, now)?;
             let origin = origin(&leaf.extensions).unwrap_or_default();
             added.push(Member {
                 leaf: free.next().ok_or(Rejection::Malformed)?,

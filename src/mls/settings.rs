@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use mls_rs::client_builder::{
-    MakeConfig, PaddingMode, WithGroupStateStorage, WithKeyPackageRepo, WithMlsRules, WithPskStore,
+    MakeConfig, PaddingMode, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo, WithMlsRules,
+    WithPskStore,
 };
 use mls_rs::storage_provider::in_memory::InMemoryPreSharedKeyStorage;
 
+use crate::mls::identity::UniqueKeys;
 pub use crate::mls::params::PARAMS_EXTENSION;
 use crate::mls::rules::StrictRules;
 use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
@@ -26,22 +28,22 @@ pub const SPENT_EXTENSION: u16 = 0xF0A3;
 
 /// A KeyPackage of this crate with a longer lifetime is refused: whoever made it does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How far a peer's clock may be behind ours: a KeyPackage begins to live this much before it is made.
+/// A KeyPackage begins to live this much before it is made, for readers whose clocks are behind.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 /// Of this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
 /// joining by it. A forged one costs no more than checking the few leaves it has room for; a shorter one has no
 /// room for the tree of two, and to try it would open it in vain.
 pub(super) const SMALL_WELCOME: RangeInclusive<usize> = 600..=8 * 1024;
-/// How long after a KeyPackage expired a commit that adds it is still followed. The committer was
-/// the one to judge; a member that is late must not lose the group over it.
-pub const LATE: Duration = Duration::from_secs(24 * 3600);
 
 /// The configuration of the client inside a [`MlsEngine`](crate::mls::MlsEngine), for an embedder's client with `C`.
 pub type EngineConfig<C> = WithMlsRules<
     StrictRules,
     WithPskStore<
         InMemoryPreSharedKeyStorage,
-        WithGroupStateStorage<GroupStateSlot, WithKeyPackageRepo<KeyPackageSlot, MakeConfig<C>>>,
+        WithGroupStateStorage<
+            GroupStateSlot,
+            WithKeyPackageRepo<KeyPackageSlot, WithIdentityProvider<UniqueKeys, MakeConfig<C>>>,
+        >,
     >,
 >;
 

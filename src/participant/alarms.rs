@@ -1,4 +1,4 @@
-//! Faults of peers, told without a flood of notices: anybody can bring them about as often as they like.
+//! Faults and crowds of peers, told without a flood of notices: anybody can bring them about as often as they like.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,19 +10,36 @@ use crate::time::Timestamp;
 pub(crate) const TOLD: u32 = 16;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// By kind of fault, when its window began and how many came in it. There are as many entries as kinds.
+/// When a window began, and how many came in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Window(Timestamp, u32);
+
+impl Window {
+    fn count(&mut self, now: Timestamp) -> u32 {
+        // Of a clock that was set back, nothing else tells.
+        if now < self.0 || now.since(self.0) >= WINDOW {
+            *self = Self(now, 0);
+        }
+        self.1 = self.1.saturating_add(1);
+        self.1
+    }
+}
+
+/// The windows of each kind of fault, and of joiners for whom there was no room. There are as many as kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Alarms(BTreeMap<Fault, (Timestamp, u32)>);
+pub(crate) struct Alarms {
+    faults: BTreeMap<Fault, Window>,
+    full: Option<Window>,
+}
 
 impl Alarms {
     /// Counts a fault; how many of its kind came in the present window.
     pub(crate) fn count(&mut self, fault: Fault, now: Timestamp) -> u32 {
-        let (begin, count) = self.0.entry(fault).or_insert((now, 0));
-        // Of a clock that was set back, nothing else tells.
-        if now < *begin || now.since(*begin) >= WINDOW {
-            (*begin, *count) = (now, 0);
-        }
-        *count = count.saturating_add(1);
-        *count
+        self.faults.entry(fault).or_insert(Window(now, 0)).count(now)
+    }
+
+    /// Counts a joiner for whom there is no room; whether to tell of it.
+    pub(crate) fn tells_full(&mut self, now: Timestamp) -> bool {
+        self.full.get_or_insert(Window(now, 0)).count(now) <= TOLD
     }
 }

@@ -44,7 +44,7 @@ impl<E: Engine> Context<E> {
         let len = object.payload.len();
         let location = object.location;
         match self.tracks.classify(&object.track) {
-            None => Err((None, Fault::ForeignTrack)),
+            None => self.sort_elsewhere(object),
             Some(TrackKind::KeyPackage(sender)) if sender == self.me => Ok(None),
             Some(TrackKind::KeyPackage(sender)) => {
                 if location.group != KEY_PACKAGE_GROUP {
@@ -86,6 +86,25 @@ impl<E: Engine> Context<E> {
                 }
                 Ok(Some(Arrival::Tree(object)))
             }
+        }
+    }
+
+    /// Sorts an object of none of the group's tracks: it may be of the group before.
+    fn sort_elsewhere(&self, object: Object) -> Result<Option<Arrival>, (Option<SenderId>, Fault)> {
+        match self.moved.classify(&object.track, self.config.commit_tracks) {
+            None => Err((None, Fault::ForeignTrack)),
+            Some(TrackKind::KeyPackage(sender)) if sender != self.me => {
+                if object.payload.len() > self.config.limits.key_package_bytes {
+                    return Err((Some(sender), Fault::TooLarge));
+                }
+                let object_id = object.location.object;
+                if object.location.group != KEY_PACKAGE_GROUP || self.is_ahead(object_id) {
+                    return Err((Some(sender), Fault::BadLocation));
+                }
+                Ok(Some(Arrival::Elsewhere { sender, object_id, payload: object.payload }))
+            }
+            // What was under way when this participant went over.
+            Some(_) => Ok(None),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Asking the counter and the relay, and repeating what may not have been done.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -18,11 +19,14 @@ use crate::tracks::{FullTrackName, Location, Object};
 
 impl<E: Engine> Context<E> {
     pub(crate) fn ask_lock(&mut self, purpose: LockPurpose) {
+        if self.waits_to_ask(purpose) {
+            return;
+        }
         let id = LockRequestId(self.requests.id());
         self.requests.locks.insert(id, purpose);
         self.stats.lock_requests = self.stats.lock_requests.saturating_add(1);
         let request = LockRequest { counter: self.config.group.clone(), val: purpose.value() };
-        self.actions.push_back(Action::Lock { id, request });
+        self.ask_service(Action::Lock { id, request });
     }
 
     /// Asks for an increment. Without pins and slots it says what the draft says and no more, but for the
@@ -43,7 +47,13 @@ impl<E: Engine> Context<E> {
             key: key.filter(|_| pins),
             commit: commit.filter(|_| pins),
         };
-        self.actions.push_back(Action::Increment { id, request });
+        let request = Action::Increment { id, request };
+        if pins {
+            self.ask_service(request);
+        } else {
+            // The lock would lapse meanwhile, and another member fill the slot.
+            self.actions.push_back(request);
+        }
     }
 
     /// Asks the service which commit filled a slot: it takes no lock.
@@ -55,7 +65,7 @@ impl<E: Engine> Context<E> {
         self.requests.commits.insert(id, slot);
         self.stats.commit_requests = self.stats.commit_requests.saturating_add(1);
         let request = CommitRequest { counter: self.config.group.clone(), val: slot };
-        self.actions.push_back(Action::GetCommit { id, request });
+        self.ask_service(Action::GetCommit { id, request });
     }
 
     pub(crate) fn fetch(
@@ -103,9 +113,13 @@ impl<E: Engine> Context<E> {
         }
         self.requests.subscribe_again.clear();
         self.requests.publish_again.clear();
+        self.pause.clear();
     }
 
     pub(crate) fn on_subscribe_reply(&mut self, id: SubscribeId, reply: Result<(), Failure>) {
+        if self.requests.is_abandoned(id.0) {
+            return;
+        }
         if !self.requests.subscriptions.contains_key(&id) {
             self.fault(None, Fault::UnknownReply);
         } else if reply.is_err() {
@@ -141,5 +155,38 @@ impl<E: Engine> Context<E> {
         for attempt in std::mem::take(&mut self.requests.publish_again) {
             self.attempt(attempt);
         }
+    }
+
+    /// Asks nothing of the service for so long. It is believed no further than a `retry_later` is.
+    pub(crate) fn spare_service(&mut self, wait: Duration) {
+        if wait.is_zero() {
+            return;
+        }
+        let until = self.now.after(self.retry_after(wait));
+        let until = self.pause.until.map_or(until, |at| at.max(until));
+        self.pause.until = Some(until);
+        self.deadlines.set(Timer::Service, until);
+    }
+
+    /// Sends a request to the service, now or when its pause is over.
+    pub(crate) fn ask_service(&mut self, request: Action) {
+        if self.pause.until.is_some() {
+            self.pause.held.push(request);
+        } else {
+            self.actions.push_back(request);
+        }
+    }
+
+    /// Returns whether the same question waits already. Its answer will do for both.
+    pub(crate) fn waits_to_ask(&self, purpose: LockPurpose) -> bool {
+        self.pause.held.iter().any(
+            |held| matches!(held, Action::Lock { id, .. } if self.requests.locks.get(id) == Some(&purpose)),
+        )
+    }
+
+    /// The pause is over.
+    pub(crate) fn end_pause(&mut self) {
+        self.pause.until = None;
+        self.actions.extend(self.pause.held.drain(..));
     }
 }

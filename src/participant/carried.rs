@@ -2,7 +2,8 @@
 
 use crate::participant::future::FutureCommits;
 use crate::participant::intents::Intents;
-use crate::participant::joiners::Joiners;
+use crate::participant::joiners::{Joiners, Permit};
+use crate::participant::pace::Paces;
 use crate::participant::remembered::Remembered;
 use crate::snapshot::{Reader, SnapshotError, Writer};
 
@@ -13,6 +14,8 @@ pub(crate) struct Carried {
     pub(crate) intents: Intents,
     pub(crate) leaving: Option<Leaving>,
     pub(crate) future: FutureCommits,
+    /// Not in a snapshot: who restarts begins to count anew.
+    pub(crate) paces: Paces,
 }
 
 /// This participant's own intent to leave.
@@ -27,10 +30,11 @@ impl Carried {
     pub(crate) fn write(&self, out: &mut Writer) {
         let Joiners { barred, admitted, refused, spent, seen, .. } = &self.joiners;
         remembered(out, barred, |_, ()| {});
-        remembered(out, admitted, |out, replacing| {
-            out.option(replacing.as_ref(), |out, other| out.bytes(other.as_bytes()));
+        remembered(out, admitted, |out, permit| {
+            out.bytes(&permit.credential);
+            out.option(permit.replacing.as_ref(), |out, other| out.bytes(other.as_bytes()));
         });
-        remembered(out, refused, |_, ()| {});
+        remembered(out, refused, |out, told| out.u8(u8::from(*told)));
         // Without them, every KeyPackage that the relay replays after a restart would look fresh.
         remembered(out, spent, |out, object| out.u64(*object));
         remembered(out, seen, |out, object| out.u64(*object));
@@ -47,8 +51,11 @@ impl Carried {
     pub(crate) fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
         let mut this = Self::default();
         this.joiners.barred = remember(from, |_| Ok(()))?;
-        this.joiners.admitted = remember(from, |from| from.option(Reader::sender))?;
-        this.joiners.refused = remember(from, |_| Ok(()))?;
+        this.joiners.admitted = remember(from, |from| {
+            let credential = from.bytes()?[..].try_into().map_err(|_| SnapshotError::Malformed)?;
+            Ok(Permit { credential, replacing: from.option(Reader::sender)? })
+        })?;
+        this.joiners.refused = remember(from, Reader::bool)?;
         this.joiners.spent = remember(from, Reader::u64)?;
         this.joiners.seen = remember(from, Reader::u64)?;
         this.joiners.gone = from.option(Reader::u64)?;

@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use crate::action::{Action, Timer};
 use crate::config::{Config, SafetyMode};
-use crate::engine::{Engine, GroupParams, KeyPackageClaim};
+use crate::engine::{Credential, Engine, EngineError, GroupParams, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::alarms::{Alarms, TOLD};
+use crate::participant::clock::Skew;
 use crate::participant::deadlines::{Deadlines, Jitter};
+use crate::participant::doubles::Doubles;
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
+use crate::participant::moved::Moved;
 use crate::participant::own_keys::OwnKeys;
+use crate::participant::pace::Rate;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
 use crate::participant::rules::Rules;
+use crate::participant::sparing::Pause;
 use crate::participant::stats::Stats;
 use crate::time::Timestamp;
 use crate::tracks::{GroupTracks, SenderId};
@@ -31,15 +36,20 @@ pub(crate) struct Context<E: Engine> {
     /// The hash of the group's root name, which KeyPackages carry.
     pub(crate) root_hash: [u8; 32],
     pub(crate) me: SenderId,
+    /// The own clock, by which waiting times pass.
     pub(crate) now: Timestamp,
+    /// How far it is off the time of day.
+    pub(crate) skew: Skew,
     /// What waits to be polled, in order.
     pub(crate) actions: VecDeque<Action>,
     /// What is still to be taken in during this call, in order.
     pub(crate) inputs: VecDeque<Input>,
     pub(crate) requests: Requests,
+    pub(crate) pause: Pause,
     pub(crate) deadlines: Deadlines,
     pub(crate) jitter: Jitter,
     pub(crate) keys: OwnKeys,
+    pub(crate) doubles: Doubles,
     pub(crate) passed: PassedEpochs,
     pub(crate) fresh: Fresh,
     pub(crate) stats: Stats,
@@ -50,6 +60,11 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) shown_until: Option<Timestamp>,
     /// When a hint that the group went on was last looked into.
     pub(crate) hinted: Option<Timestamp>,
+    /// The date of the newest signed state that was taken in.
+    pub(crate) told: Option<Timestamp>,
+    /// When the service last said that the group is where this participant is.
+    pub(crate) confirmed: Option<Timestamp>,
+    pub(crate) moved: Moved,
 }
 
 impl<E: Engine> Context<E> {
@@ -60,8 +75,10 @@ impl<E: Engine> Context<E> {
             commit_tracks: config.commit_tracks,
             tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
             service_key_hash,
+            epoch_base: 0,
         };
         let me = engine.sender_id().clone();
+        let moved = Moved::nowhere(config.group.clone());
         Ok(Self {
             tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
             jitter: Jitter::new(me.as_bytes()),
@@ -72,11 +89,14 @@ impl<E: Engine> Context<E> {
             params,
             me,
             now,
+            skew: Skew::default(),
             actions: VecDeque::new(),
             inputs: VecDeque::new(),
             requests: Requests::default(),
+            pause: Pause::default(),
             deadlines: Deadlines::default(),
             keys: OwnKeys::default(),
+            doubles: Doubles::default(),
             passed: PassedEpochs::default(),
             fresh: Fresh::FIRST_RUN,
             stats: Stats::default(),
@@ -84,6 +104,9 @@ impl<E: Engine> Context<E> {
             signs_since: None,
             shown_until: None,
             hinted: None,
+            told: None,
+            confirmed: None,
+            moved,
         })
     }
 
@@ -109,6 +132,21 @@ impl<E: Engine> Context<E> {
             Some(group) => (group != self.root_hash).then_some(Fault::WrongGroup),
             None => self.rules.binds_key_packages.then_some(Fault::Invalid),
         }
+    }
+
+    /// Hashes a credential: what is remembered of whom the embedder let in.
+    pub(crate) fn credential_hash(&self, credential: &Credential) -> Result<[u8; 32], EngineError> {
+        self.engine.sha256(&[&credential.kind.to_be_bytes(), &credential.data[..]].concat())
+    }
+
+    /// How often one sender is let in.
+    pub(crate) fn entry_rate(&self) -> Rate {
+        Rate { burst: self.config.limits.returns, every: self.config.timers.returns }
+    }
+
+    /// How many KeyPackages of one sender are verified.
+    pub(crate) fn key_package_rate(&self) -> Rate {
+        Rate { burst: self.config.limits.key_packages, every: self.config.timers.key_package }
     }
 
     /// Sets a deadline `wait` from now.

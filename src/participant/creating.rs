@@ -1,25 +1,30 @@
 //! Draft sections 6.1 and 6.2: subscribe, publish a KeyPackage, and create the group if the lock of
 //! value 0 is to be had.
 
+mod founding;
+mod stored;
+
 use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::{Engine, GroupView};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::durable::{self, Tag, read_pin};
-use crate::participant::flow::{By, Entry, Flow, Join, Then};
+use crate::participant::durable;
+use crate::participant::flow::{Flow, Join, Then};
 use crate::participant::future::Keep;
+use crate::participant::genesis::Genesis;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
+use crate::participant::stranded::Stranded;
 use crate::participant::trees::Trees;
 use crate::request::{Failure, FetchId};
-use crate::snapshot::{Reader, Writer};
+use crate::secret::Secret;
 use crate::tracks::{Object, SenderId};
 
 /// How often another's lock is waited for, where it is only a hint.
@@ -43,20 +48,17 @@ pub(crate) struct Creating<G> {
     /// The lock is ours; only the look is missing.
     locked: bool,
     pub(crate) lock_id: Option<Bytes>,
+    /// What slot 0 of a successor's name is filled with.
+    founding_key: Option<Secret>,
+    /// The state of the last epoch of the group before, until somebody comes.
+    pub(crate) kept: Option<Box<Stranded<G>>>,
+    /// The pin of the successor's slot 0: it is founded, and waits for the first to come.
+    founded: Option<Pin>,
     pub(crate) attempts: u32,
     /// How often in a row another held the lock.
     pub(crate) conflicts: u32,
     /// The service's fault was reported.
     reported: bool,
-}
-
-/// The group at epoch 0 before it is known to be the group.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Genesis<G> {
-    group: G,
-    view: GroupView,
-    saved: Bytes,
-    pub(crate) pin: Pin,
 }
 
 impl<G> Creating<G> {
@@ -69,6 +71,9 @@ impl<G> Creating<G> {
             looked: false,
             locked: false,
             lock_id: None,
+            founding_key: None,
+            kept: None,
+            founded: None,
             attempts: 0,
             conflicts: 0,
             reported: false,
@@ -101,6 +106,9 @@ impl<G> Creating<G> {
 
     /// Goes on after a restart.
     pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        if self.kept.is_some() {
+            cx.set(Timer::Erase, cx.config.timers.keep);
+        }
         cx.show_key_package();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         self.ask(cx);
@@ -116,6 +124,13 @@ impl<G> Creating<G> {
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
                 self.on_key_package(cx, sender, object_id, payload)?;
+                return Ok(self.enter_founded(cx));
+            }
+            Input::Arrival(Arrival::Elsewhere { sender, object_id, payload })
+                if self.is_newcomer(&sender) =>
+            {
+                self.on_key_package(cx, sender, object_id, payload)?;
+                return Ok(self.enter_founded(cx));
             }
             Input::Arrival(Arrival::Welcome(welcome)) => cx.keep_own_welcome(welcome)?,
             Input::Arrival(Arrival::Commit { from, object }) => return self.on_commit(cx, from, object),
@@ -129,6 +144,10 @@ impl<G> Creating<G> {
             }
             Input::Incremented(_, reply) => return self.on_increment(cx, reply),
             Input::Timer(Timer::Request) => self.ask(cx),
+            Input::Timer(Timer::Erase) if self.kept.take().is_some() => {
+                self.persist(cx);
+                return Ok(self.enter_founded(cx));
+            }
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: None });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
@@ -156,7 +175,7 @@ impl<G> Creating<G> {
             cx.fault(Some(sender), fault);
             return Ok(());
         }
-        if cx.engine.inspect_key_package(cx.now, &payload)?.is_ok_and(|info| info.claim() == claim)
+        if cx.engine.inspect_key_package(cx.time_of_day(), &payload)?.is_ok_and(|info| info.claim() == claim)
             && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);
@@ -208,7 +227,8 @@ impl<G> Creating<G> {
 
     fn fill<E: Engine<Group = G>>(&self, cx: &mut Context<E>, pin: Pin) {
         let lock_id = self.lock_id.clone();
-        cx.ask_increment(IncrementPurpose::Genesis(pin), Increment { lock_id, ..Increment::default() });
+        let key = self.founding_key.as_ref().map(|key| Bytes::copy_from_slice(key.as_bytes()));
+        cx.ask_increment(IncrementPurpose::Genesis(pin), Increment { lock_id, key, ..Increment::default() });
     }
 
     fn back_off<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
@@ -310,14 +330,9 @@ impl<G> Creating<G> {
 
     /// The lock is ours and there is no sign of a group: makes one, and fills slot 0 with it.
     fn create<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
-        let group = cx.engine.create(cx.now, &cx.config.group, &cx.params, object_id)?;
-        let view = cx.engine.view(&group)?;
-        let lock = if cx.rules.pins { cx.slot_lock(&group, 0)? } else { [0; 32] };
-        let pin = Pin::genesis(view.context_hash, lock);
-        cx.fresh.on_built(view.epoch);
-        let saved = cx.engine.save(&group)?;
-        self.genesis = Some(Genesis { group, view, saved, pin });
+        let genesis = Genesis::create(cx)?;
+        let pin = genesis.pin;
+        self.genesis = Some(genesis);
         self.persist(cx);
         self.fill(cx, pin);
         Ok(())
@@ -364,6 +379,11 @@ impl<G> Creating<G> {
             }
             _ => !cx.rules.pins && accepted,
         };
+        if ours && self.is_founding() {
+            self.founded = state.pin;
+            cx.show_beacon();
+            return self.enter_founded(cx);
+        }
         match self.genesis.take() {
             Some(genesis) if ours => genesis.enter(state.pin.filter(|_| cx.rules.pins)),
             // Another's group: ours never was.
@@ -375,41 +395,5 @@ impl<G> Creating<G> {
     /// word alone does not count.
     fn is_anothers<E: Engine<Group = G>>(&self, cx: &Context<E>, state: &CounterState) -> bool {
         state.pin_forgotten && cx.config.service_key.is_none()
-    }
-
-    fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        durable::persist(cx, &self.carried, Tag::Creating, |out| self.write(out));
-    }
-
-    /// Writes what must survive a crash.
-    pub(crate) fn write(&self, out: &mut Writer) {
-        out.option(self.genesis.as_ref(), |out, genesis| {
-            out.shared(&genesis.saved);
-            out.bytes(genesis.pin.as_bytes());
-        });
-        out.option(self.lock_id.as_ref(), |out, id| out.bytes(id));
-    }
-
-    /// Reads what [`write`](Self::write) wrote.
-    pub(crate) fn read<E: Engine<Group = G>>(
-        cx: &Context<E>,
-        carried: Carried,
-        from: &mut Reader,
-    ) -> Result<Self, Error> {
-        let genesis = match from.option(|from| Ok((from.secret()?.into_shared(), read_pin(from)?)))? {
-            Some((saved, pin)) => {
-                let group = cx.engine.load(&saved)?;
-                Some(Genesis { view: cx.engine.view(&group)?, group, saved, pin })
-            }
-            None => None,
-        };
-        Ok(Self { genesis, lock_id: from.option(Reader::bytes)?, ..Self::new(carried) })
-    }
-}
-
-impl<G> Genesis<G> {
-    fn enter(self, pin: Option<Pin>) -> Flow<G> {
-        let Self { group, view, saved, .. } = self;
-        Flow::Enter(Box::new(Entry { group, view, saved, pin }), By::Creation)
     }
 }

@@ -21,6 +21,11 @@ impl Deadlines {
         *entry = (*entry).min(at);
     }
 
+    /// Moves a deadline that is set to later.
+    pub(crate) fn put_off(&mut self, timer: Timer, at: Timestamp) {
+        self.0.entry(timer).and_modify(|due| *due = (*due).max(at));
+    }
+
     /// The clock was set back by so much.
     pub(crate) fn bring_all_forward(&mut self, by: Duration) {
         self.0.values_mut().for_each(|at| *at = at.before(by));
@@ -30,9 +35,11 @@ impl Deadlines {
         self.0.remove(&timer);
     }
 
-    /// Clears what belongs to a phase that is over. Repeats of publishes and subscriptions go on.
+    /// Clears what belongs to a phase that is over. Repeats of publishes and subscriptions go on, and the service's pause.
     pub(crate) fn clear_phase(&mut self) {
-        self.0.retain(|timer, _| matches!(timer, Timer::Publish | Timer::Subscribe | Timer::Leave));
+        self.0.retain(|timer, _| {
+            matches!(timer, Timer::Publish | Timer::Subscribe | Timer::Service | Timer::Leave)
+        });
     }
 
     pub(crate) fn clear_all(&mut self) {

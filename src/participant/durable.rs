@@ -8,6 +8,7 @@ use crate::counter::Pin;
 use crate::engine::{Engine, OwnKeyPackage};
 use crate::error::Error;
 use crate::keys::EpochSecret;
+use crate::notice::RejoinReason;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::fresh::Fresh;
@@ -26,6 +27,15 @@ pub(crate) enum Tag {
     Ended = 4,
 }
 
+/// The reasons for which a state is kept, by their byte.
+const KEPT: [RejoinReason; 5] = [
+    RejoinReason::Unreachable,
+    RejoinReason::FaultyCommit,
+    RejoinReason::PinForgotten,
+    RejoinReason::WrongLock,
+    RejoinReason::ServiceRegressed,
+];
+
 impl Tag {
     fn read(from: &mut Reader) -> Result<Self, SnapshotError> {
         [Self::New, Self::Creating, Self::Joining, Self::Member, Self::Ended]
@@ -43,10 +53,11 @@ pub(crate) fn snapshot<E: Engine>(
     phase: impl FnOnce(&mut Writer),
 ) -> Snapshot {
     let mut out = Writer::new();
-    out.bytes(cx.config.group.as_bytes());
+    out.bytes(cx.moved.home.as_bytes());
     out.u8(mode_byte(cx.config.mode));
     out.u8(policy_byte(cx.config.commit_tracks));
     out.bytes(cx.me.as_bytes());
+    cx.write_moved(&mut out);
     out.u64(cx.keys.next_object_id);
     out.list(cx.keys.packages.iter(), |out, key| {
         out.u64(key.sequence);
@@ -101,6 +112,7 @@ pub(crate) fn open<E: Engine>(
     if from.bytes()? != cx.me.as_bytes() {
         return Err(SnapshotError::OtherParticipant.into());
     }
+    cx.read_moved(&mut from)?;
     cx.keys.next_object_id = from.u64()?;
     cx.fresh = Fresh::restored(cx.keys.next_object_id);
     cx.keys.packages = from.list(|from| {
@@ -124,6 +136,17 @@ pub(crate) fn close<E: Engine>(cx: &mut Context<E>, mut from: Reader) -> Result<
     cx.passed = PassedEpochs::new(from.list(|from| EpochSecret::read(from, &kdf))?);
     from.end()?;
     Ok(())
+}
+
+/// Writes why a state is kept.
+pub(crate) fn write_reason(out: &mut Writer, why: RejoinReason) {
+    let at = KEPT.iter().position(|kept| *kept == why).unwrap_or(0);
+    out.u8(u8::try_from(at).unwrap_or(0));
+}
+
+/// Reads what [`write_reason`] wrote.
+pub(crate) fn read_reason(from: &mut Reader) -> Result<RejoinReason, SnapshotError> {
+    KEPT.get(usize::from(from.u8()?)).copied().ok_or(SnapshotError::Malformed)
 }
 
 /// Writes a Welcome and whom it is for.

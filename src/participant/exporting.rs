@@ -20,7 +20,7 @@ impl<E: Engine> Participant<E> {
             return Ok(passed.clone());
         }
         let current = &self.member().ok_or(Misuse::NotAMember)?.epoch;
-        if current.number != epoch {
+        if current.shown() != epoch {
             return Err(Misuse::EpochGone.into());
         }
         current.secret(&self.cx)

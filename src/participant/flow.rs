@@ -1,5 +1,7 @@
 //! What a phase comes to: data only, so that no phase needs to know another.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::counter::{CounterState, Pin};
@@ -28,16 +30,26 @@ pub(crate) struct Join {
 }
 
 /// What is done once joining has begun.
+#[derive(Clone, Copy)]
 pub(crate) enum Then {
     Nothing,
     /// What was kept is not kept any more.
     Persist,
-    /// A member could not go on: it says so. With `fresh` it publishes a KeyPackage in any case, else only if
-    /// it has none.
+    /// A member could not go on: it says so, and publishes a KeyPackage as `when` has it.
     Rejoin {
         reason: RejoinReason,
-        fresh: bool,
+        when: When,
     },
+}
+
+/// When a KeyPackage is published by which a participant asks to be let in again.
+#[derive(Clone, Copy)]
+pub(crate) enum When {
+    Now,
+    /// Now, if there is none that a Welcome may still come to.
+    IfNone,
+    /// After so long: another run of the participant has its place.
+    After(Duration),
 }
 
 /// A group state to take as one's own.

@@ -25,6 +25,11 @@ impl Fresh {
         Self { from: None, made_from: next_sequence, built: None }
     }
 
+    /// Of the same run, once it goes over to another group: what it makes from now on is new there too.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self { from: None, made_from: self.made_from, built: None }
+    }
+
     /// Whether no earlier run can have been in this epoch.
     pub(crate) fn is(&self, epoch: u64) -> bool {
         self.from.is_some_and(|from| from <= epoch)

@@ -6,11 +6,19 @@ use crate::event::{Command, Event};
 use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::input::Input;
+use crate::participant::requests::FetchPurpose;
 use crate::request::Failure;
 
 impl<E: Engine> Context<E> {
     /// Turns an event into an input for the present phase; `None` if there is nothing in it for a phase.
     pub(crate) fn receive(&mut self, event: Event, info: Option<KeyPackageInfo>) -> Option<Input> {
+        let asked = match &event {
+            Event::FetchReply { id, .. } => Some(id.0),
+            Event::LockReply { id, .. } => Some(id.0),
+            Event::IncrementReply { id, .. } => Some(id.0),
+            Event::CommitReply { id, .. } => Some(id.0),
+            _ => None,
+        };
         let input = match event {
             Event::Command(command) => Some(match (command, info) {
                 (Command::Add(message), Some(info)) => Input::Add { message, info },
@@ -26,6 +34,9 @@ impl<E: Engine> Context<E> {
                 return None;
             }
             Event::FetchReply { id, reply } => self.requests.take_fetch(id).map(|purpose| {
+                if purpose == FetchPurpose::OwnTrack {
+                    return Input::OwnTrack(reply.unwrap_or_default());
+                }
                 let failure = reply.as_ref().err().copied();
                 self.inputs.extend(reply.into_iter().flatten().map(Input::Object));
                 Input::Fetched { id, purpose, failure }
@@ -60,9 +71,19 @@ impl<E: Engine> Context<E> {
             Event::PeerAuthenticator { peer, epoch, authenticator } => {
                 Some(Input::Authenticator { peer, epoch, authenticator })
             }
+            Event::MediaOpened { peer, epoch } => Some(Input::Media { opened: Some(peer), epoch }),
+            Event::MediaAhead { epoch } => Some(Input::Media { opened: None, epoch }),
+            Event::ServiceTime(at) => {
+                self.on_service_time(at);
+                return None;
+            }
+            Event::RetryAfter(wait) => {
+                self.spare_service(wait);
+                return None;
+            }
             Event::Timer => return None,
         };
-        if input.is_none() {
+        if input.is_none() && !asked.is_some_and(|id| self.requests.is_abandoned(id)) {
             self.fault(None, Fault::UnknownReply);
         }
         input

@@ -27,6 +27,8 @@ pub(crate) enum Input {
         purpose: FetchPurpose,
         failure: Option<Failure>,
     },
+    /// What lies on the own KeyPackage track.
+    OwnTrack(Vec<Object>),
     Locked(LockPurpose, Result<LockReply, Failure>),
     Incremented(IncrementPurpose, Result<IncrementReply, Failure>),
     /// What the service has of a slot.
@@ -35,6 +37,11 @@ pub(crate) enum Input {
         peer: SenderId,
         epoch: u64,
         authenticator: Bytes,
+    },
+    /// Media under that epoch's key id; whose, if it was opened.
+    Media {
+        opened: Option<SenderId>,
+        epoch: u64,
     },
     Timer(Timer),
     /// What was kept for the present epoch was taken in: commits of later ones may show a gap.
@@ -48,8 +55,21 @@ pub(crate) enum Input {
 /// An object of one of the group's tracks, at a place and of a size where such an object may be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Arrival {
-    KeyPackage { sender: SenderId, object_id: u64, payload: Bytes },
+    KeyPackage {
+        sender: SenderId,
+        object_id: u64,
+        payload: Bytes,
+    },
+    /// An object of a KeyPackage track of the group before.
+    Elsewhere {
+        sender: SenderId,
+        object_id: u64,
+        payload: Bytes,
+    },
     Welcome(Bytes),
-    Commit { from: Option<SenderId>, object: Object },
+    Commit {
+        from: Option<SenderId>,
+        object: Object,
+    },
     Tree(Object),
 }

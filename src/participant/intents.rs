@@ -43,6 +43,18 @@ impl Intents {
         fits
     }
 
+    /// Follows a member that goes by another name: what is intended for it still is. The old name may be in the group
+    /// again, by the same commit: it is the same person's.
+    pub(crate) fn rename(&mut self, old: &SenderId, new: &SenderId) {
+        if let Some(bar) = self.removals.get(old).copied() {
+            let intent = self.removals.entry(new.clone()).or_default();
+            *intent = *intent || bar;
+        }
+        if self.leavers.remove(old) {
+            self.leavers.insert(new.clone());
+        }
+    }
+
     /// Whether there is anything here that no other member is likely to know of. Who is gone, they see as well.
     pub(crate) fn are_private(&self) -> bool {
         self.update || self.removals.values().any(|bar| *bar)

@@ -16,6 +16,8 @@
 //! | `spent` | the oldest | it had left by its own wish, or is a member, and could come back anyhow |
 //! | `seen` | the oldest | it never was a member; no flood of strangers touches `spent` |
 
+mod permits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,6 +43,15 @@ pub(crate) struct Waiting {
     /// The embedder asked for it by name: it goes before all others.
     pub(crate) wanted: bool,
     /// A member to remove in the same commit.
+    pub(crate) replacing: Option<SenderId>,
+}
+
+/// The embedder's word that a sender may come in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Permit {
+    /// SHA-256 of the credential that the embedder saw: a certificate chain is too long to be kept of everybody.
+    pub(crate) credential: [u8; 32],
+    /// The member whose place it takes, until that has happened.
     pub(crate) replacing: Option<SenderId>,
 }
 
@@ -74,10 +85,10 @@ pub(crate) struct Joiners {
     early_bytes: usize,
     /// Removed on purpose; only the embedder lets them back.
     pub(crate) barred: Remembered<()>,
-    /// Admitted by name, and whom each takes the place of.
-    pub(crate) admitted: Remembered<Option<SenderId>>,
-    /// Refused by name.
-    pub(crate) refused: Remembered<()>,
+    /// Whom the embedder let in.
+    pub(crate) admitted: Remembered<Permit>,
+    /// Refused by name, and whether the embedder was told that one of its KeyPackages was dropped.
+    pub(crate) refused: Remembered<bool>,
 }
 
 /// Its turn among those who may be committed: those first whom the embedder wants, then by place.
@@ -125,11 +136,6 @@ impl Joiners {
         self.spent.put(sender.clone(), newest, limits.remembered_senders);
     }
 
-    /// Whether somebody of whom nothing is known may have been put out or refused.
-    pub(crate) fn may_have_barred(&self) -> bool {
-        self.barred.has_forgotten() || self.refused.has_forgotten()
-    }
-
     /// Whether a KeyPackage may be one that its sender joined by, and has been put out since. While the relay shows
     /// a newcomer `old_ones`, that an older one of the same sender came says nothing: it shows them all.
     pub(crate) fn may_be_spent(&self, sender: &SenderId, object: u64, old_ones: bool) -> bool {
@@ -171,6 +177,12 @@ impl Joiners {
         true
     }
 
+    /// Those of whom an object is kept until then that is newer than any before.
+    pub(crate) fn early_news(&self) -> impl Iterator<Item = &SenderId> {
+        let news = |(sender, (object, _)): &(&SenderId, &(u64, Bytes))| self.would_be_news(sender, *object);
+        self.early.iter().filter(news).map(|(sender, _)| sender)
+    }
+
     pub(crate) fn take_early(&mut self) -> BTreeMap<SenderId, (u64, Bytes)> {
         self.early_bytes = 0;
         std::mem::take(&mut self.early)
@@ -185,8 +197,14 @@ impl Joiners {
 
     /// Puts a KeyPackage in the room, in place of an older one of the same sender. If need be, those make
     /// room that are held, the first of the line first: their embedder's word will find them all the same.
-    pub(crate) fn admit(&mut self, mut waiting: Waiting, now: Timestamp, limits: &Limits) -> Admitted {
-        let mut dropped = self.expire(now);
+    pub(crate) fn admit(
+        &mut self,
+        mut waiting: Waiting,
+        now: Timestamp,
+        time_of_day: Timestamp,
+        limits: &Limits,
+    ) -> Admitted {
+        let mut dropped = self.expire(time_of_day);
         let old = self.take(&waiting.info.sender);
         // Whether there is room when everybody has gone that can.
         let bytes = self.due_bytes.saturating_add(waiting.message.len());
@@ -210,9 +228,9 @@ impl Joiners {
     }
 
     /// Drops whoever's KeyPackage has expired; how many that were.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> usize {
+    pub(crate) fn expire(&mut self, time_of_day: Timestamp) -> usize {
         let mut dropped = 0_usize;
-        while let Some((_, sender)) = self.expiring.first().filter(|(expires, _)| *expires < now).cloned() {
+        while let Some((_, sender)) = self.expiring.first().filter(|(at, _)| *at < time_of_day).cloned() {
             self.take(&sender);
             dropped = dropped.saturating_add(1);
         }
@@ -325,23 +343,6 @@ impl Joiners {
             .find(|sender| **sender != info.sender)
     }
 
-    /// Bars a sender that was removed on purpose.
-    pub(crate) fn bar(&mut self, sender: &SenderId, limits: &Limits) {
-        self.admitted.remove(sender);
-        self.barred.put(sender.clone(), (), limits.remembered_senders);
-        self.change(sender, |waiting| (waiting.hold, waiting.wanted) = (Some(Hold::Barred), false));
-    }
-
-    /// Lets a sender in on the embedder's word: the one that waits, and any KeyPackage it publishes later.
-    pub(crate) fn let_in(&mut self, sender: &SenderId, replacing: Option<SenderId>, limits: &Limits) {
-        self.barred.remove(sender);
-        self.refused.remove(sender);
-        self.admitted.put(sender.clone(), replacing.clone(), limits.remembered_senders);
-        self.change(sender, |waiting| {
-            (waiting.hold, waiting.wanted, waiting.replacing) = (None, true, replacing);
-        });
-    }
-
     /// Drops what a member published before it was put out, unless the embedder asked for it: it may be older than a
     /// leave request that never came here. A sender that wants back publishes another.
     pub(crate) fn forget_unasked(&mut self, sender: &SenderId) {
@@ -350,11 +351,9 @@ impl Joiners {
         }
     }
 
-    /// Turns a sender away on the embedder's word; whether it was waiting.
-    pub(crate) fn turn_away(&mut self, sender: &SenderId, limits: &Limits) -> bool {
-        self.admitted.remove(sender);
-        self.refused.put(sender.clone(), (), limits.remembered_senders);
-        self.take(sender).is_some()
+    /// How many bytes those have that may be committed now.
+    pub(crate) fn due_bytes(&self) -> usize {
+        self.due_bytes
     }
 
     /// Whether so many may be committed now.

@@ -1,6 +1,9 @@
 //! This participant's way in (draft section 6.3.1): a Welcome is examined first, and joined by only once the
 //! service confirms that the commit it belongs to won its slot.
 
+mod keeping;
+mod offers;
+
 use bytes::Bytes;
 
 use crate::action::Timer;
@@ -12,20 +15,24 @@ use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::arrivals::Welcomed;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::durable::{self, Tag};
+use crate::participant::durable;
 use crate::participant::flow::{By, Entry, Flow};
 use crate::participant::future::Keep;
 use crate::participant::gate::Gate;
 use crate::participant::input::{Arrival, Input};
+use crate::participant::offer::Offer;
 use crate::participant::requests::LockPurpose;
+use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::SenderId;
+use crate::tracks::{GroupName, Object, SenderId};
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Joining {
+pub(crate) struct Joining<G> {
     pub(crate) carried: Carried,
+    /// The state of an epoch that could not be gone on from.
+    pub(crate) kept: Option<Box<Stranded<G>>>,
     trees: Trees,
     /// Welcomes that wait for their pin.
     pub(crate) gate: Gate,
@@ -34,6 +41,12 @@ pub(crate) struct Joining {
     counter: Option<u64>,
     /// What is wrong with the group's parameters, or with the service, was told.
     told: Told,
+    /// Welcomes to successors, which wait for the embedder.
+    offers: Vec<Offer>,
+    /// It went over to one of them.
+    pub(crate) accepted: bool,
+    /// Those that it left again.
+    left: Vec<GroupName>,
 }
 
 /// What is told once: anybody can bring it about again and again.
@@ -43,16 +56,30 @@ struct Told {
     no_pins: bool,
 }
 
-impl Joining {
+impl<G> Joining<G> {
     /// Waits for a Welcome, from now on.
     pub(crate) fn new(carried: Carried, trees: Trees, counter: Option<u64>) -> Self {
-        Self { carried, trees, gate: Gate::default(), attempts: 0, counter, told: Told::default() }
+        Self {
+            carried,
+            kept: None,
+            trees,
+            gate: Gate::default(),
+            attempts: 0,
+            counter,
+            told: Told::default(),
+            offers: Vec::new(),
+            accepted: false,
+            left: Vec::new(),
+        }
     }
 
     /// Begins: sets the deadlines, and considers the Welcomes that came early.
-    pub(crate) fn begin<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
+    pub(crate) fn begin<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<Flow<G>, Error> {
         cx.deadlines.clear(Timer::Request);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
+        if let Some(kept) = &mut self.kept {
+            kept.begin(cx);
+        }
         cx.bring_forward(Timer::JoinDeadline, cx.config.timers.join_deadline);
         for welcome in std::mem::take(&mut cx.keys.early_welcomes) {
             if let flow @ Flow::Enter(..) = self.consider(cx, welcome)? {
@@ -63,20 +90,26 @@ impl Joining {
     }
 
     /// Goes on after a restart.
-    pub(crate) fn resume<E: Engine>(&self, cx: &mut Context<E>) {
-        cx.show_key_package();
+    pub(crate) fn resume<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         cx.set(Timer::JoinRetry, cx.config.timers.join_retry);
+        if let Some(kept) = &mut self.kept {
+            kept.begin(cx);
+        }
+        if self.asks(cx) {
+            cx.show_key_package();
+        }
     }
 
-    pub(crate) fn handle<E: Engine>(
+    pub(crate) fn handle<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         input: Input,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         match input {
             // Nobody has let us in.
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
+            Input::Command(Command::Follow(group)) => return self.accept(cx, &group),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
                 self.on_key_package(cx, sender, object_id, &payload)?;
             }
@@ -88,16 +121,19 @@ impl Joining {
                 self.trees.keep(object, &cx.config.limits);
                 return self.try_waiting(cx);
             }
-            Input::Locked(LockPurpose::Genesis, reply) => return Ok(self.on_probe(reply)),
-            // Whoever asked: what the counter says of a Welcome's slot confirms it.
+            Input::Locked(LockPurpose::Genesis, reply) => return Ok(self.on_probe(cx, reply)),
+            // What the counter says of a Welcome's slot confirms it.
             Input::Locked(purpose, reply) => return self.on_counter(cx, purpose.value(), reply),
             Input::Timer(Timer::Request) => self.gate.ask(cx, true),
             Input::Timer(Timer::JoinRetry) => self.on_retry(cx)?,
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: self.counter });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
+                self.turn_back(cx)?;
             }
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
+            Input::Timer(Timer::Erase) => self.erase(cx)?,
+            Input::OwnTrack(objects) => self.on_own_track(cx, objects)?,
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return Ok(Flow::End(Notice::LeaveUnheard));
             }
@@ -107,7 +143,7 @@ impl Joining {
     }
 
     /// Judges a KeyPackage as one who creates would, and leaves it to the members: only its place is of use.
-    fn on_key_package<E: Engine>(
+    fn on_key_package<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         sender: SenderId,
@@ -124,7 +160,7 @@ impl Joining {
             cx.fault(Some(sender), fault);
             return Ok(());
         }
-        if cx.engine.inspect_key_package(cx.now, payload)?.is_ok_and(|info| info.claim() == claim)
+        if cx.engine.inspect_key_package(cx.time_of_day(), payload)?.is_ok_and(|info| info.claim() == claim)
             && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits)
         {
             cx.fault(Some(sender), Fault::TooMany);
@@ -132,7 +168,11 @@ impl Joining {
         Ok(())
     }
 
-    fn consider<E: Engine>(&mut self, cx: &mut Context<E>, payload: Bytes) -> Result<Flow<E::Group>, Error> {
+    fn consider<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        payload: Bytes,
+    ) -> Result<Flow<G>, Error> {
         let Some(Welcomed { welcome, pin, receipt }) = cx.read_welcome(&payload) else {
             return Ok(Flow::Stay);
         };
@@ -148,8 +188,7 @@ impl Joining {
             }
         };
         if info.group_id != cx.config.group.as_bytes() {
-            cx.fault(None, Fault::WrongGroup);
-            return Ok(Flow::Stay);
+            return self.on_other_group(cx, payload, &welcome, &info);
         }
         let waiting = Waiting { welcome, info, pin: None };
         let Some(pin) = pin else { return self.pass(cx, waiting, None) };
@@ -168,12 +207,12 @@ impl Joining {
 
     /// Lets a Welcome through whose epoch won its slot, or where nothing is pinned. Only now its parameters count:
     /// before, anybody may have made it.
-    fn pass<E: Engine>(
+    fn pass<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         waiting: Waiting,
         counter: Option<CounterState>,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         if waiting.pin.is_some_and(|pin| pin.context_hash() != waiting.info.context_hash) {
             cx.fault(None, Fault::NotPinned);
             return Ok(Flow::Stay);
@@ -188,12 +227,12 @@ impl Joining {
         self.join_by(cx, waiting, counter)
     }
 
-    fn on_counter<E: Engine>(
+    fn on_counter<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: u64,
         reply: Result<LockReply, Failure>,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         if !self.gate.awaits(epoch) {
             // An answer to a question of an earlier phase.
             return Ok(Flow::Stay);
@@ -238,12 +277,12 @@ impl Joining {
         Ok(Flow::Stay)
     }
 
-    fn on_slot_used<E: Engine>(
+    fn on_slot_used<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: u64,
         state: CounterState,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         let Some(pin) = state.pin else {
             // Only a group's first slot can have gone unpinned by a service that pins.
             let no_pins = !state.pin_forgotten && epoch > 0;
@@ -264,22 +303,8 @@ impl Joining {
         Ok(Flow::Stay)
     }
 
-    /// Is there a group to be let into at all?
-    fn on_probe<G>(&mut self, reply: Result<LockReply, Failure>) -> Flow<G> {
-        match reply {
-            Ok(LockReply::CounterError(state)) if state.current > 0 => {
-                self.counter = Some(state.current);
-                Flow::Stay
-            }
-            Ok(LockReply::Ok { .. } | LockReply::Conflict { .. } | LockReply::CounterError(_)) => {
-                Flow::Create
-            }
-            Ok(LockReply::Error(_)) | Err(_) => Flow::Stay,
-        }
-    }
-
     /// A tree came: joins by the Welcome that waits for it.
-    fn try_waiting<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<Flow<E::Group>, Error> {
+    fn try_waiting<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<Flow<G>, Error> {
         for waiting in self.trees.take_ready() {
             if let flow @ Flow::Enter(..) = self.join_by(cx, waiting, None)? {
                 return Ok(flow);
@@ -289,12 +314,12 @@ impl Joining {
     }
 
     /// Joins, unless the Welcome turns out bad or waits for its tree.
-    fn join_by<E: Engine>(
+    fn join_by<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         waiting: Waiting,
         counter: Option<CounterState>,
-    ) -> Result<Flow<E::Group>, Error> {
+    ) -> Result<Flow<G>, Error> {
         let info = &waiting.info;
         let own = |key: &&OwnKeyPackage| key.reference == info.reference;
         let Some(key) = cx.keys.packages.iter().find(own).cloned() else {
@@ -310,7 +335,7 @@ impl Joining {
                 return Ok(Flow::Stay);
             }
         };
-        let joined = match cx.engine.join(cx.now, &waiting.welcome, &key, tree.as_ref())? {
+        let joined = match cx.engine.join(cx.time_of_day(), &waiting.welcome, &key, tree.as_ref())? {
             // The group is ours from here on, and what fails on it is no fault of the Welcome.
             Ok(group) => Some((cx.engine.view(&group)?, cx.engine.save(&group)?, group)),
             Err(_) => None,
@@ -346,19 +371,35 @@ impl Joining {
     }
 
     /// No Welcome came: perhaps the KeyPackage was lost, or burnt by a committer that died.
-    fn on_retry<E: Engine>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+    fn on_retry<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         // With other parameters than the group's, each KeyPackage costs the group a commit for nothing.
         let rarely = if self.told.params { 12 } else { 1 };
         let retry = cx.config.timers.join_retry.saturating_mul(rarely);
         let wait = retry + cx.jitter.up_to(retry / 4);
         cx.set(Timer::JoinRetry, wait);
+        if !self.asks(cx) {
+            return Ok(());
+        }
         // What was taken for signs of a group may have been made up.
         cx.ask_lock(LockPurpose::Genesis);
         cx.keys.unanswered = cx.keys.unanswered.saturating_add(1);
+        if cx.keys.unanswered == 1 {
+            // Perhaps a state was lost that had numbers further on.
+            cx.look_at_own_track();
+        }
         self.fresh_key_package(cx)
     }
 
-    fn fresh_key_package<E: Engine>(&self, cx: &mut Context<E>) -> Result<(), Error> {
-        durable::fresh_key_package(cx, |cx| durable::persist(cx, &self.carried, Tag::Joining, |_| {}))
+    /// Publishes a KeyPackage above all that lie there, if there was none.
+    fn on_own_track<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        objects: Vec<Object>,
+    ) -> Result<(), Error> {
+        if cx.on_own_track(objects)? { self.fresh_key_package(cx) } else { Ok(()) }
+    }
+
+    fn fresh_key_package<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
+        durable::fresh_key_package(cx, |cx| self.persist(cx))
     }
 }

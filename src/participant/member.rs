@@ -3,36 +3,46 @@
 mod admission;
 pub(crate) mod arrival;
 mod auditing;
+mod batch;
+mod changing;
 mod commit;
 mod create;
+mod doubled;
+mod doubting;
+mod effort;
 pub(crate) mod epoch;
 mod follow;
+mod going;
+mod help;
 pub(crate) mod leave;
+mod measured;
 mod proposals;
 mod reading;
 mod receipts;
 mod repair;
+mod resuming;
 pub(crate) mod slot;
 mod turn;
 mod turnover;
 
-use self::epoch::{Epoch, NewEpoch, Turnover};
+use self::epoch::{Epoch, NewEpoch};
 use self::slot::{Slot, Step, Verdict};
+use self::turn::Agenda;
 use crate::action::Timer;
 use crate::counter::LockReply;
-use crate::engine::{Engine, Member as GroupMember};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice, RejoinReason};
-use crate::participant::carried::{Carried, Leaving};
+use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::{Flow, Join, Then};
+use crate::participant::flow::{Flow, When};
 use crate::participant::future::Keep;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
 use crate::snapshot::Writer;
-use crate::tracks::{KEY_PACKAGE_GROUP, Location, Object, SenderId};
+use crate::tracks::{Object, SenderId};
 
 /// How many pins every service keeps.
 const LEAST_KEPT_PINS: u64 = 1024;
@@ -54,7 +64,7 @@ impl<G> Member<G> {
         let verdict = match input {
             Input::Command(command) => return self.on_command(cx, command),
             Input::Add { message, info } => {
-                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info);
+                admission::add(cx, &self.epoch, &mut self.carried.joiners, message, info)?;
                 Verdict::Open
             }
             Input::Arrival(arrival) => self.on_arrival(cx, arrival)?,
@@ -65,13 +75,13 @@ impl<G> Member<G> {
             Input::Locked(LockPurpose::Slot(slot), reply)
                 if slot == self.epoch.slot() && self.slot.step == Step::Locking =>
             {
-                self.slot.on_lock(cx, &self.epoch, reply)?
+                self.slot.on_lock(cx, &self.epoch, &self.carried, reply)?
             }
             Input::Locked(LockPurpose::Repair(slot), reply) if self.slot.is_repairing(slot) => {
                 self.slot.on_repair_lock(cx, &self.epoch, slot, reply);
                 Verdict::Open
             }
-            Input::Locked(LockPurpose::Audit(at), Ok(reply)) if at == self.epoch.number => {
+            Input::Locked(LockPurpose::Standing(at), Ok(reply)) if at == self.epoch.number => {
                 self.slot.on_audit(cx, &self.epoch, reply)?
             }
             // With its receipt: only so it gets here. So far on, a service may have forgotten the slot.
@@ -85,10 +95,16 @@ impl<G> Member<G> {
                 if purpose.value() == self.epoch.number =>
             {
                 if self.slot.on_own_pin(cx, &self.epoch, state.pin) {
-                    Verdict::Open
+                    self.slot.prove(cx)
                 } else {
                     self.slot.on_news(cx, &self.epoch, &state)?
                 }
+            }
+            Input::Locked(LockPurpose::Attest(nonce), reply) => {
+                self.slot.on_attested(cx, &self.epoch, nonce, reply)
+            }
+            Input::Locked(LockPurpose::Audit(val), Ok(LockReply::CounterError(state))) => {
+                self.on_audited(cx, val, &state)?
             }
             Input::CommitRead(slot, reply) if slot == self.epoch.slot() => {
                 self.slot.on_commit_read(cx, &self.epoch, reply)?
@@ -107,6 +123,10 @@ impl<G> Member<G> {
                     false => Verdict::Open,
                 }
             }
+            Input::Media { opened, epoch } => {
+                self.on_media(cx, opened.as_ref(), epoch);
+                Verdict::Open
+            }
             Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
                 return self.end(cx, Notice::LeaveUnheard);
             }
@@ -120,6 +140,7 @@ impl<G> Member<G> {
                 Verdict::Open
             }
             Input::Object(_)
+            | Input::OwnTrack(_)
             | Input::Fetched { .. }
             | Input::Locked(..)
             | Input::Incremented(..)
@@ -155,21 +176,26 @@ impl<G> Member<G> {
                     // On the way out anyway.
                     return self.end(cx, Notice::LeaveUnheard);
                 }
-                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, true),
+                Verdict::Rejoin(reason) => return self.rejoin(cx, reason, When::Now),
             };
         }
     }
 
     /// Puts the next epoch in force: durable first, then Welcomes, then the news.
-    fn enter<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, new: NewEpoch<G>) -> Result<(), Error> {
+    fn enter<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        mut new: NewEpoch<G>,
+    ) -> Result<(), Error> {
         if new.own.is_some() {
             self.carried.intents.update = false;
             cx.fresh.on_own(self.epoch.slot());
         }
-        let mut new = new;
         let receipt = new.receipt.take();
+        let agenda = Agenda { cx, epoch: &self.epoch, carried: &self.carried };
+        let (current, breach) = (new.current, agenda.breach_of(&new));
         self.carried.intents.raced = new.own.is_none() && self.carried.intents.are_private();
-        let Turnover { committer, removed, added } = self.epoch.advance(cx, new)?;
+        let turnover = self.epoch.advance(cx, new)?;
         self.slot = Slot::new();
         for timer in [
             Timer::Turn,
@@ -182,11 +208,12 @@ impl<G> Member<G> {
         ] {
             cx.deadlines.clear(timer);
         }
+        cx.confirmed = Some(cx.now);
         self.schedule_audit(cx);
         cx.stats.epochs = cx.stats.epochs.saturating_add(1);
         let epoch = self.epoch.number;
         self.carried.future.forget_before(epoch);
-        turnover::settle(cx, &self.epoch, &mut self.carried, &removed, &added);
+        turnover::settle(cx, &self.epoch, &mut self.carried, &turnover);
         self.persist(cx);
         self.epoch.publish_welcomes(cx)?;
         if cx.rules.fills_first {
@@ -197,12 +224,17 @@ impl<G> Member<G> {
         if let Some(receipt) = receipt {
             self.epoch.publish_receipt(cx, receipt)?;
         }
-        cx.notify(Notice::Epoch { epoch, committer });
-        turnover::tell(cx, removed, added);
+        let committer = turnover.committer.clone();
+        cx.notify(Notice::Epoch { epoch: self.epoch.shown(), committer: committer.clone() });
+        if let Some(breach) = breach {
+            cx.notify(Notice::AgainstPolicy { epoch: self.epoch.shown(), committer, breach });
+        }
+        turnover::tell(cx, turnover);
         self.slot.take_up_requests(cx, &self.epoch, &self.carried)?;
         leave::take_up(cx, &self.epoch, &mut self.carried)?;
         self.ask_to_leave(cx)?;
         self.replay(cx);
+        self.slot.hurry(cx, &self.epoch, current);
         Ok(())
     }
 
@@ -240,7 +272,11 @@ impl<G> Member<G> {
             // Nobody is left to commit it.
             Command::Leave if self.epoch.roster.len() <= 1 => return self.end(cx, Notice::Left),
             Command::Leave => self.leave(cx)?,
-            Command::Join | Command::Add(_) | Command::Admit { .. } | Command::Refuse(_) => {}
+            Command::Follow(_)
+            | Command::Join
+            | Command::Add(_)
+            | Command::Admit { .. }
+            | Command::Refuse(_) => {}
         }
         Ok(Flow::Stay)
     }
@@ -261,6 +297,9 @@ impl<G> Member<G> {
             // An old Welcome replayed must not move a member: only one to a key still held is kept.
             Arrival::Welcome(welcome) => cx.keep_own_welcome(welcome)?,
             Arrival::Commit { from, object } => return self.on_commit(cx, from, object),
+            Arrival::Elsewhere { sender, object_id, payload } => {
+                admission::on_newcomer(cx, &self.epoch, &mut self.carried, sender, object_id, payload)?;
+            }
             Arrival::Tree(_) => {}
         }
         Ok(Verdict::Open)
@@ -276,6 +315,9 @@ impl<G> Member<G> {
         if group < now {
             self.epoch.on_past_object(cx, &object);
         } else if group == now {
+            if object.location.object % 2 == 1 && self.takes_state(cx, from.as_ref(), &object) {
+                return Ok(Verdict::Open);
+            }
             return self.slot.on_object(cx, &self.epoch, from, object);
         } else if group - now > cx.config.limits.future_epochs {
             cx.fault(from, Fault::WrongEpoch);
@@ -296,26 +338,32 @@ impl<G> Member<G> {
         match timer {
             Timer::Turn => return turn::on_turn(cx, &self.epoch, &mut self.slot, &self.carried),
             Timer::Request => self.slot.ask_again(cx, &self.epoch),
-            Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch),
+            Timer::Confirm => self.slot.on_confirm_timer(cx, &self.epoch, &self.carried),
             Timer::ReadBack => {
                 if !self.slot.on_not_read_back(cx, &self.epoch) {
                     self.epoch.show_unheard_again(cx)?;
                 }
             }
             Timer::Fetch => self.slot.fetch_missing(cx, &self.epoch),
+            Timer::Rejoin if self.slot.doubled.is_some() => {
+                return Ok(Verdict::Rejoin(RejoinReason::Doubled));
+            }
             Timer::Rejoin => return Ok(Verdict::Rejoin(RejoinReason::Unreachable)),
             Timer::Credentials => {
                 admission::expire(cx, &mut self.carried.joiners);
                 self.epoch.check_credentials(cx);
             }
-            Timer::Audit => self.audit(cx),
+            Timer::Audit => self.audit(cx)?,
             Timer::Hint => self.slot.on_hint(cx, &self.epoch),
+            Timer::Recover => self.on_recover(cx),
             Timer::JoinRetry
             | Timer::JoinDeadline
             | Timer::Leave
             | Timer::Subscribe
             | Timer::Publish
-            | Timer::Tree => {}
+            | Timer::Tree
+            | Timer::Service
+            | Timer::Erase => {}
         }
         Ok(Verdict::Open)
     }
@@ -323,66 +371,6 @@ impl<G> Member<G> {
     /// Sets the time to ask for the lock, if there is work and nothing else is going on.
     pub(crate) fn schedule_turn<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         turn::schedule(cx, &self.epoch, &self.slot, &self.carried);
-    }
-
-    fn leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        if self.carried.leaving.is_some() {
-            return Ok(());
-        }
-        self.carried.leaving = Some(Leaving::default());
-        cx.deadlines.clear(Timer::Turn);
-        cx.set(Timer::Leave, cx.config.timers.leave);
-        self.schedule_audit(cx);
-        self.ask_to_leave(cx)
-    }
-
-    /// Publishes the leave request of this epoch at the next object id, if this participant wants to leave.
-    pub(crate) fn ask_to_leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
-        // While a commit of ours is undecided, its handshake key must not be used for anything else.
-        if self.slot.outbox.is_some() {
-            return Ok(());
-        }
-        if let Some((object, request)) = leave::ask(cx, &self.epoch, &mut self.carried)? {
-            self.persist(cx);
-            let location = Location { group: KEY_PACKAGE_GROUP, object };
-            cx.publish(cx.tracks.key_package(&cx.me), location, request);
-        }
-        Ok(())
-    }
-
-    fn on_removed<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        added: &[GroupMember],
-    ) -> Result<Flow<G>, Error> {
-        if added.iter().any(|m| m.sender == cx.me) {
-            // The same commit took the own leaf and added an own KeyPackage: the way on is its Welcome.
-            return self.rejoin(cx, RejoinReason::Replaced, false);
-        }
-        let left = self.carried.leaving.is_some();
-        let notice = if left { Notice::Left } else { Notice::Removed { epoch: self.epoch.slot() } };
-        self.end(cx, notice)
-    }
-
-    fn end<E: Engine<Group = G>>(&self, cx: &mut Context<E>, notice: Notice) -> Result<Flow<G>, Error> {
-        self.epoch.keep_if_untold(cx)?;
-        Ok(Flow::End(notice))
-    }
-
-    /// Leaves the present state behind and asks to be let in again: a fresh KeyPackage, whose sender's
-    /// stale leaf goes in the same commit.
-    fn rejoin<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        reason: RejoinReason,
-        fresh: bool,
-    ) -> Result<Flow<G>, Error> {
-        self.epoch.keep_if_untold(cx)?;
-        cx.stats.rejoins = cx.stats.rejoins.saturating_add(1);
-        // Whom the others let in meanwhile is not seen here: what waits is theirs.
-        self.carried.joiners.empty_room();
-        cx.deadlines.clear_phase();
-        Ok(Flow::Join(Join { counter: Some(self.epoch.slot()), then: Then::Rejoin { reason, fresh } }))
     }
 
     pub(crate) fn persist<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {

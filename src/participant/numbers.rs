@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{CLOCK_TOLERANCE, Engine, EngineError};
 use crate::participant::context::Context;
 use crate::time::Timestamp;
 
 const RANDOM_BITS: u32 = 16;
 /// How far ahead of its receiver's clock a number may be.
-const MOST_AHEAD: Duration = Duration::from_secs(24 * 3600);
+const MOST_AHEAD: Duration = CLOCK_TOLERANCE;
 /// How far ahead of the own clock a number is, by how often nobody answered the ones before: perhaps the own clock is
 /// behind, and they looked spent.
 const AHEAD: [Duration; 6] = [
@@ -29,11 +29,20 @@ impl<E: Engine> Context<E> {
     /// Draws the number of the next object on the own KeyPackage track. No number is ever drawn twice, once it is
     /// durable.
     pub(crate) fn next_object_id(&mut self) -> Result<u64, EngineError> {
-        let next = self.keys.next_object_id;
+        let mut next = self.keys.next_object_id;
+        if self.is_ahead(next) {
+            // Drawn while the own clock was far ahead. Others refuse such a number, and all above it.
+            next = 0;
+            let honest = first_of(self.time_of_day().after(MOST_AHEAD));
+            self.keys.packages.retain(|key| key.sequence < honest);
+        }
         let number = if self.rules.numbers_by_time {
             let unanswered = usize::try_from(self.keys.unanswered).unwrap_or(usize::MAX);
             let ahead = AHEAD.get(unanswered).or(AHEAD.last()).copied().unwrap_or_default();
-            next.max(first_of(self.now.after(ahead)) | (self.engine.random()? & ((1 << RANDOM_BITS) - 1)))
+            next.max(
+                first_of(self.time_of_day().after(ahead))
+                    | (self.engine.random()? & ((1 << RANDOM_BITS) - 1)),
+            )
         } else {
             next
         };
@@ -43,17 +52,21 @@ impl<E: Engine> Context<E> {
 
     /// Returns the highest number that an honest clock may have drawn.
     pub(crate) fn honest_number(&self) -> u64 {
-        first_of(self.now.after(MOST_SPENT))
+        first_of(self.time_of_day().after(MOST_SPENT))
     }
 
     /// Returns the highest number that a clock like the own one draws now.
     pub(crate) fn present_number(&self) -> u64 {
-        if self.rules.numbers_by_time { first_of(self.now) | ((1 << RANDOM_BITS) - 1) } else { u64::MAX }
+        if self.rules.numbers_by_time {
+            first_of(self.time_of_day()) | ((1 << RANDOM_BITS) - 1)
+        } else {
+            u64::MAX
+        }
     }
 
     /// Says whether a number lies further ahead than any honest clock's.
     pub(crate) fn is_ahead(&self, number: u64) -> bool {
-        self.rules.numbers_by_time && number >= first_of(self.now.after(MOST_AHEAD))
+        self.rules.numbers_by_time && number >= first_of(self.time_of_day().after(MOST_AHEAD))
     }
 }
 

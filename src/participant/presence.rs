@@ -31,6 +31,7 @@ impl<E: Engine> Context<E> {
         }
         self.subscribe(Interest::Track(self.tracks.welcome(&self.me)));
         self.subscribe(Interest::Namespace(self.tracks.key_package_namespace()));
+        self.listen_back();
     }
 
     /// Whether the relay may still be showing what lay on the KeyPackage tracks when this participant came: a
@@ -44,7 +45,7 @@ impl<E: Engine> Context<E> {
     /// [shown](Self::show_key_package): neither an object id nor an init key is ever used twice.
     pub(crate) fn make_key_package(&mut self) -> Result<(), Error> {
         let object_id = self.next_object_id()?;
-        let key = self.engine.generate_key_package(self.now, &self.config.group, object_id)?;
+        let key = self.engine.generate_key_package(self.time_of_day(), &self.config.group, object_id)?;
         self.keys.packages.push(key);
         let excess = self.keys.packages.len().saturating_sub(self.config.limits.own_key_packages);
         self.keys.packages.drain(..excess);

@@ -43,6 +43,11 @@ impl<T> Remembered<T> {
         self.by_age.get(age).map(|(_, of)| of)
     }
 
+    pub(crate) fn get_mut(&mut self, sender: &SenderId) -> Option<&mut T> {
+        let age = self.ages.get(sender)?;
+        self.by_age.get_mut(age).map(|(_, of)| of)
+    }
+
     pub(crate) fn contains(&self, sender: &SenderId) -> bool {
         self.ages.contains_key(sender)
     }
@@ -55,6 +60,11 @@ impl<T> Remembered<T> {
     /// The oldest first.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &(SenderId, T)> {
         self.by_age.values()
+    }
+
+    /// The oldest first, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&SenderId, &mut T)> {
+        self.by_age.values_mut().map(|(sender, of)| (&*sender, of))
     }
 
     /// Makes anew what [`iter`](Self::iter) and [`has_forgotten`](Self::has_forgotten) told.

@@ -16,11 +16,15 @@ pub(crate) enum LockPurpose {
     /// May this member fill the slot, or which commit won it?
     Slot(u64),
     /// Does the counter stand where the present epoch says? Its own value is used, and so takes no lock.
-    Audit(u64),
+    Standing(u64),
     /// Advisory: may this member fill the slot of the present epoch, as its committer died?
     Repair(u64),
     /// Is the newest slot truly filled, as the service says?
     Progress(u64),
+    /// Where does the counter stand, signed? The value is one that nobody can foresee.
+    Attest(u64),
+    /// The same for all members: the value carries the time.
+    Audit(u64),
 }
 
 impl LockPurpose {
@@ -30,9 +34,11 @@ impl LockPurpose {
             Self::Genesis => 0,
             Self::ConfirmWelcome(value)
             | Self::Slot(value)
-            | Self::Audit(value)
+            | Self::Standing(value)
             | Self::Repair(value)
-            | Self::Progress(value) => value,
+            | Self::Progress(value)
+            | Self::Attest(value)
+            | Self::Audit(value) => value,
         }
     }
 }
@@ -67,12 +73,16 @@ pub(crate) enum FetchPurpose {
     Slot,
     /// Objects that were missed: nobody waits for the end.
     Objects,
+    /// Which KeyPackages of this participant are there that it knows nothing of?
+    OwnTrack,
 }
 
 /// What waits for an answer, and what waits to be repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Requests {
     last_id: u64,
+    /// Of requests up to this id nobody waits for the answer.
+    abandoned: u64,
     pub(super) locks: BTreeMap<LockRequestId, LockPurpose>,
     pub(super) increments: BTreeMap<IncrementRequestId, IncrementPurpose>,
     /// The slots whose commits were asked for.
@@ -104,9 +114,28 @@ impl Requests {
         self.last_id
     }
 
+    /// Waits no longer for any answer of the service, nor for what was fetched.
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = self.last_id;
+        self.locks.clear();
+        self.increments.clear();
+        self.commits.clear();
+        self.fetches.clear();
+    }
+
+    /// Whether nobody waits for the answer to this request any more.
+    pub(crate) fn is_abandoned(&self, id: u64) -> bool {
+        id <= self.abandoned
+    }
+
     /// Takes a lock request off the list, as it is answered; `None` for one that was never made.
     pub(crate) fn take_lock(&mut self, id: LockRequestId) -> Option<LockPurpose> {
         self.locks.remove(&id)
+    }
+
+    /// Whether a signed state was asked for.
+    pub(crate) fn is_attesting(&self) -> bool {
+        self.locks.values().any(|purpose| matches!(purpose, LockPurpose::Attest(_)))
     }
 
     /// Lists the epochs whose Welcomes are being asked about.
@@ -168,6 +197,7 @@ impl Requests {
             std::mem::take(&mut self.publishes).into_iter().map(|(id, v)| (PublishId(of(id.0)), v)).collect();
         // A subscription stands for ever once accepted, and is only named to be ended.
         self.subscriptions.clear();
+        self.abandoned = 0;
         self.last_id = new.len() as u64;
         new
     }

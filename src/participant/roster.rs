@@ -1,6 +1,6 @@
 //! Who is in the group, kept in step with the engine's tree without reading it whole at every commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -12,7 +12,8 @@ use crate::tracks::SenderId;
 pub(crate) struct Roster {
     by_leaf: BTreeMap<u32, Member>,
     by_sender: BTreeMap<SenderId, u32>,
-    by_identity: BTreeMap<Bytes, u32>,
+    /// Two of one identity are two members.
+    by_identity: BTreeSet<(Bytes, u32)>,
 }
 
 impl Roster {
@@ -26,7 +27,7 @@ impl Roster {
 
     pub(crate) fn insert(&mut self, member: Member) {
         self.by_sender.insert(member.sender.clone(), member.leaf);
-        self.by_identity.insert(member.identity.clone(), member.leaf);
+        self.by_identity.insert((member.identity.clone(), member.leaf));
         self.by_leaf.insert(member.leaf, member);
     }
 
@@ -36,9 +37,7 @@ impl Roster {
         if self.by_sender.get(&member.sender) == Some(&leaf) {
             self.by_sender.remove(&member.sender);
         }
-        if self.by_identity.get(&member.identity) == Some(&leaf) {
-            self.by_identity.remove(&member.identity);
-        }
+        self.by_identity.remove(&(member.identity.clone(), leaf));
         Some(member)
     }
 
@@ -58,8 +57,24 @@ impl Roster {
         self.by_sender.get(sender).and_then(|leaf| self.by_leaf.get(leaf))
     }
 
+    /// The first member of an identity.
     pub(crate) fn with_identity(&self, identity: &Bytes) -> Option<&Member> {
-        self.by_identity.get(identity).and_then(|leaf| self.by_leaf.get(leaf))
+        let all = (identity.clone(), 0)..=(identity.clone(), u32::MAX);
+        self.by_identity.range(all).next().and_then(|(_, leaf)| self.by_leaf.get(leaf))
+    }
+
+    /// Puts a member in the place of the one at its leaf, if it is another or shows itself otherwise; the old one.
+    /// The leaf key of the KeyPackage that it joined by stays known: that one may yet be replayed.
+    pub(crate) fn change(&mut self, mut member: Member) -> Option<Member> {
+        if let Some(old) = self.at(member.leaf).filter(|old| old.sender == member.sender) {
+            member.leaf_key.clone_from(&old.leaf_key);
+        }
+        if self.at(member.leaf) == Some(&member) {
+            return None;
+        }
+        let old = self.remove(member.leaf);
+        self.insert(member);
+        old
     }
 
     /// How many members stand before `leaf`.
@@ -75,21 +90,44 @@ mod tests {
     use super::*;
     use crate::engine::Credential;
 
-    #[test]
-    fn who_comes_back_in_the_same_commit_is_found_at_the_new_leaf() {
-        let member = |leaf| Member {
+    fn member(leaf: u32) -> Member {
+        Member {
             leaf,
             sender: SenderId::new("s").unwrap(),
             identity: Bytes::from_static(b"i"),
             credential: Credential { kind: 1, data: Bytes::from_static(b"i") },
             sequence: Some(u64::from(leaf)),
             leaf_key: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_namesake_that_goes_leaves_the_other_to_be_found() {
+        let other = Member { sender: SenderId::new("t").unwrap(), ..member(1) };
+        for gone in [0, 1] {
+            let mut roster = Roster::new(vec![member(0), other.clone()]);
+            roster.remove(gone);
+            assert_eq!(roster.with_identity(&other.identity).map(|m| m.leaf), Some(1 - gone));
+        }
+    }
+
+    #[test]
+    fn a_member_with_another_key_is_found_by_that_one_alone() {
+        let mut roster = Roster::new(vec![member(0)]);
+        assert_eq!(roster.change(member(0)), None);
+        let other = Member { sender: SenderId::new("t").unwrap(), ..member(0) };
+        assert_eq!(roster.change(other.clone()), Some(member(0)));
+        assert_eq!((roster.of(&member(0).sender), roster.of(&other.sender)), (None, Some(&other)));
+        assert_eq!((roster.len(), roster.by_identity.len()), (1, 1));
+    }
+
+    #[test]
+    fn who_comes_back_in_the_same_commit_is_found_at_the_new_leaf() {
         let mut roster = Roster::new(vec![member(0)]);
         roster.insert(member(3));
         assert_eq!(roster.remove(0), Some(member(0)));
         assert_eq!(roster.of(&member(0).sender), Some(&member(3)));
-        assert_eq!(roster.by_identity.get(&member(0).identity), Some(&3));
+        assert_eq!(roster.with_identity(&member(0).identity).map(|m| m.leaf), Some(3));
         assert_eq!(roster.remove(3), Some(member(3)));
         assert_eq!((roster.of(&member(0).sender), roster.by_identity.len()), (None, 0));
     }

@@ -4,15 +4,20 @@ use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
+use crate::join_request::JoinRequest;
 use crate::notice::{Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::creating::Creating;
 use crate::participant::durable::{self, Tag};
-use crate::participant::flow::{Flow, Join, Then};
+use crate::participant::flow::{Flow, Join, Then, When};
 use crate::participant::input::Input;
+use crate::participant::joiners::Permit;
 use crate::participant::joining::Joining;
+use crate::participant::member::slot::Verdict;
 use crate::participant::member::{Member, arrival};
+use crate::participant::recovery::{Next, founding};
+use crate::participant::stranded::{Alone, Onward, Stranded};
 use crate::participant::trees::Trees;
 use crate::snapshot::{Snapshot, Writer};
 use crate::tracks::SenderId;
@@ -22,7 +27,7 @@ use crate::tracks::SenderId;
 pub(crate) enum State<G> {
     New(Box<Carried>),
     Creating(Box<Creating<G>>),
-    Joining(Box<Joining>),
+    Joining(Box<Joining<G>>),
     Member(Box<Member<G>>),
     Ended(Box<Carried>),
     /// The own state failed; nothing of it is kept.
@@ -37,8 +42,12 @@ impl<G> State<G> {
         input: Input,
     ) -> Result<(), Error> {
         let input = match input {
-            Input::Command(Command::Admit { sender, replacing }) => {
-                admit(cx, self.carried_mut(), sender, replacing);
+            Input::Command(Command::Admit { request, replacing }) => {
+                admit(cx, self.carried_mut(), &request, replacing)?;
+                if let Self::Member(member) = self {
+                    // It may be that nothing can add it any more.
+                    cx.refuse_misfit(&member.epoch, &mut member.carried.joiners, request.sender())?;
+                }
                 return Ok(());
             }
             Input::Command(Command::Refuse(sender)) => {
@@ -57,12 +66,33 @@ impl<G> State<G> {
                 cx.publish_again();
                 return Ok(());
             }
+            Input::Timer(Timer::Service) => {
+                cx.end_pause();
+                return Ok(());
+            }
             input => input,
         };
         let flow = match self {
             Self::New(_) => return self.begin(cx, input),
-            Self::Creating(creating) => creating.handle(cx, input)?,
-            Self::Joining(joining) => joining.handle(cx, input)?,
+            Self::Creating(creating) => {
+                match creating.kept.as_mut().map(|kept| kept.handle_alone(cx, &input)).transpose()? {
+                    None | Some(Alone::Stays) => creating.handle(cx, input)?,
+                    Some(elsewhere) => return self.leave_alone(cx, elsewhere),
+                }
+            }
+            Self::Joining(joining) => {
+                let onward = match &mut joining.kept {
+                    Some(kept) => kept.handle(cx, input)?,
+                    None => Onward::Input(Box::new(input)),
+                };
+                match onward {
+                    Onward::Verdict(Verdict::Open) | Onward::Next(Next::Wait) => return Ok(()),
+                    Onward::Verdict(verdict) => return self.resume(cx, verdict),
+                    Onward::Next(Next::Follow(successor)) => return joining.follow(cx, successor),
+                    Onward::Next(Next::Found) => return self.found(cx),
+                    Onward::Input(input) => joining.handle(cx, *input)?,
+                }
+            }
             Self::Member(member) => member.handle(cx, input)?,
             Self::Ended(_) | Self::Poisoned(_) => return Ok(()),
         };
@@ -88,7 +118,12 @@ impl<G> State<G> {
                 Ok(())
             }
             Flow::Enter(entry, by) => {
+                let recovers = self.is_recovering();
                 *self = Self::Member(Box::new(arrival::arrive(cx, self.take_carried(), *entry, by)?));
+                if recovers {
+                    cx.show_beacon();
+                    cx.notify(Notice::Succeeded { group: cx.config.group.clone() });
+                }
                 Ok(())
             }
             Flow::End(notice) => {
@@ -98,12 +133,77 @@ impl<G> State<G> {
         }
     }
 
-    fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {
-        let trees = match self {
-            Self::Creating(creating) => std::mem::take(&mut creating.trees),
-            _ => Trees::default(),
+    /// Goes on from the kept state, wherever the verdict on it leads.
+    fn resume<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        verdict: Verdict<G>,
+    ) -> Result<(), Error> {
+        let carried = self.take_carried();
+        let Self::Joining(joining) = std::mem::replace(self, Self::New(Box::default())) else {
+            return Ok(());
         };
-        let mut joining = Joining::new(self.take_carried(), trees, join.counter);
+        let Some(kept) = joining.kept else { return Ok(()) };
+        let Stranded { epoch, slot, .. } = *kept;
+        let mut member = Member { epoch, slot, carried };
+        let flow = member.resume(cx, verdict);
+        *self = Self::Member(Box::new(member));
+        self.go(cx, flow?)
+    }
+
+    /// Whether it is a successor that this participant is about to enter.
+    fn is_recovering(&self) -> bool {
+        match self {
+            Self::Creating(creating) => creating.is_founding(),
+            Self::Joining(joining) => {
+                let follows = |kept: &Stranded<G>| kept.recovery.is_following();
+                joining.accepted || joining.kept.as_deref().is_some_and(follows)
+            }
+            _ => false,
+        }
+    }
+
+    /// Founds a successor of the group of the kept state.
+    fn found<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        let Self::Joining(joining) = self else { return Ok(()) };
+        let Some((genesis, key)) = joining.found(cx)? else { return Ok(()) };
+        let (mut carried, kept) = (std::mem::take(&mut joining.carried), joining.kept.take());
+        if let Some(kept) = &kept {
+            founding::admit_members(cx, &kept.epoch, &kept.recovery, &mut carried)?;
+        }
+        *self = Self::Creating(Box::new(Creating::found(cx, carried, (genesis, key), kept)));
+        Ok(())
+    }
+
+    /// Goes from a successor to which nobody came to another's, or back to where the others may have gone on.
+    fn leave_alone<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, alone: Alone) -> Result<(), Error> {
+        let carried = self.take_carried();
+        let Self::Creating(creating) = std::mem::replace(self, Self::New(Box::default())) else {
+            return Ok(());
+        };
+        cx.deadlines.clear_phase();
+        let mut joining = Joining::new(carried, Trees::default(), None);
+        joining.kept = creating.kept;
+        let left = match alone {
+            Alone::Goes(successor) => joining.follow(cx, successor),
+            Alone::Returns | Alone::Stays => joining.go_back(cx),
+        };
+        *self = Self::Joining(Box::new(joining));
+        left
+    }
+
+    fn join<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, join: Join) -> Result<(), Error> {
+        let carried = self.take_carried();
+        let (trees, kept) = match (std::mem::replace(self, Self::New(Box::default())), join.then) {
+            (Self::Creating(creating), _) => (creating.trees, None),
+            (Self::Member(member), Then::Rejoin { reason, .. }) if reason.keeps_state() => {
+                let Member { epoch, slot, .. } = *member;
+                (Trees::default(), Some(Box::new(Stranded::new(cx, epoch, slot, reason))))
+            }
+            _ => (Trees::default(), None),
+        };
+        let mut joining = Joining::new(carried, trees, join.counter);
+        joining.kept = kept;
         let flow = joining.begin(cx);
         *self = Self::Joining(Box::new(joining));
         let flow = flow?;
@@ -114,12 +214,16 @@ impl<G> State<G> {
         match join.then {
             Then::Nothing => {}
             Then::Persist => self.persist(cx),
-            Then::Rejoin { reason, fresh } => {
+            Then::Rejoin { reason, when } => {
                 cx.notify(Notice::Rejoining(reason));
-                if fresh || cx.keys.packages.is_empty() {
-                    durable::fresh_key_package(cx, |cx| self.persist(cx))?;
-                } else {
-                    self.persist(cx);
+                match when {
+                    _ if !reason.asks_in() => self.persist(cx),
+                    When::IfNone if !cx.keys.packages.is_empty() => self.persist(cx),
+                    When::Now | When::IfNone => durable::fresh_key_package(cx, |cx| self.persist(cx))?,
+                    When::After(wait) => {
+                        cx.set(Timer::JoinRetry, wait);
+                        self.persist(cx);
+                    }
                 }
             }
         }
@@ -165,8 +269,9 @@ impl<G> State<G> {
     fn write(&self, out: &mut Writer) {
         match self {
             Self::Creating(creating) => creating.write(out),
+            Self::Joining(joining) => joining.write(out),
             Self::Member(member) => member.write(out),
-            Self::New(_) | Self::Joining(_) | Self::Ended(_) | Self::Poisoned(_) => {}
+            Self::New(_) | Self::Ended(_) | Self::Poisoned(_) => {}
         }
     }
 
@@ -179,7 +284,7 @@ impl<G> State<G> {
         let mut this = match tag {
             Tag::New => Self::New(Box::new(carried)),
             Tag::Creating => Self::Creating(Box::new(Creating::read(cx, carried, &mut from)?)),
-            Tag::Joining => Self::Joining(Box::new(Joining::new(carried, Trees::default(), None))),
+            Tag::Joining => Self::Joining(Box::new(Joining::read(cx, carried, &mut from)?)),
             Tag::Member => Self::Member(Box::new(arrival::read(cx, carried, &mut from)?)),
             Tag::Ended => Self::Ended(Box::new(carried)),
         };
@@ -226,9 +331,16 @@ impl<G> State<G> {
     }
 }
 
-/// The embedder admits a sender.
-fn admit<E: Engine>(cx: &Context<E>, carried: &mut Carried, sender: SenderId, replacing: Option<SenderId>) {
-    carried.joiners.let_in(&sender, replacing, &cx.config.limits);
+/// The embedder admits a sender, as whom it saw.
+fn admit<E: Engine>(
+    cx: &Context<E>,
+    carried: &mut Carried,
+    request: &JoinRequest,
+    replacing: Option<SenderId>,
+) -> Result<(), Error> {
+    let permit = Permit { credential: cx.credential_hash(request.credential())?, replacing };
+    carried.joiners.let_in(request.sender(), request.credential(), permit, &cx.config.limits);
+    Ok(())
 }
 
 fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId) {

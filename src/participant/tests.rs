@@ -1,9 +1,11 @@
 //! What needs a look inside the machine, or what no event can bring about and must not do harm all the same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod changing;
 mod deciding;
 mod entry;
 mod faults;
+mod helping;
 mod keeping;
 
 use std::time::Duration;
@@ -15,15 +17,17 @@ use crate::codec::pinned::{ReceiptObject, WelcomeObject};
 use crate::counter::Pin;
 use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
 use crate::engine::OwnKeyPackage;
+use crate::limits::Timers;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::flow::Entry;
 use crate::participant::input::Arrival;
+use crate::participant::joiners::Permit;
 use crate::participant::member::Member;
 use crate::participant::member::arrival;
 use crate::participant::member::epoch::{Epoch, Unheard};
 use crate::participant::member::leave;
-use crate::participant::member::slot::{PATIENCE, Slot, Step};
+use crate::participant::member::slot::{Slot, Step};
 use crate::participant::requests::{IncrementPurpose, LockPurpose};
 use crate::request::{Failure, IncrementRequestId, LockRequestId};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
@@ -85,6 +89,14 @@ fn slot(a: &mut Machine) -> &mut Slot<SymbolicGroup> {
 
 fn want_update(a: &mut Machine) {
     member(a).carried.intents.update = true;
+}
+
+/// Its turn has come, and the lock, where one is asked for, is to be had.
+fn take_turn(a: &mut Machine) {
+    a.run(Input::Timer(Timer::Turn)).unwrap();
+    if let Some(id) = lock(a) {
+        a.handle(a.cx.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    }
 }
 
 /// The counter says which commit won the slot.

@@ -52,9 +52,10 @@ impl<E: Engine> Participant<E> {
         &self.cx.engine
     }
 
-    /// The epoch, while a member.
+    /// The epoch, while a member: the MLS epoch, and in a successor [`GroupParams::epoch_base`](crate::engine::GroupParams::epoch_base)
+    /// more.
     pub fn epoch(&self) -> Option<u64> {
-        self.member().map(|m| m.epoch.number)
+        self.member().map(|m| m.epoch.shown())
     }
 
     /// The members by leaf; empty unless this participant is one.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
@@ -356,10 +356,11 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     ) -> Judged<Trial<Self::Group>> {
         let line = self.asked(of("trial", group), [&commit[..]]);
         self.judged(line, self.inner.trial_with(&group.inner, now, commit, proposals), |trial, line| {
-            let Trial { author, removed, added, next } = trial;
+            let Trial { author, updated, removed, added, next } = trial;
             let line = line
                 .number("author", u64::from(author))
                 .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
+                .objects("updated", updated.iter().map(member))
                 .objects("added", added.iter().map(member));
             let (next, line) = match next {
                 Some(next) => {
@@ -368,7 +369,21 @@ impl<E: Engine> Engine for RecordedEngine<E> {
                 }
                 None => (None, line),
             };
-            (Trial { author, removed, added, next }, line)
+            (Trial { author, updated, removed, added, next }, line)
+        })
+    }
+
+    fn survey(
+        &self,
+        group: &Self::Group,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        let line = self.asked(of("survey", group), key_packages.iter().map(|k| &k[..]));
+        let survey = self.inner.survey(&group.inner, key_packages, by_sealing);
+        self.answer(line.flag("by_sealing", by_sealing), survey, |survey, line| {
+            let line = told::survey(line, &survey);
+            (survey, line)
         })
     }
 
@@ -412,6 +427,22 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         let line = self.asked(of("open_leave", group), [&message[..]]);
         self.judged(line, self.inner.open_leave(&group.inner, now, message), |leaf, line| {
             (leaf, line.number("leaf", u64::from(leaf)))
+        })
+    }
+
+    fn seal(&self, group: &Self::Group, data: &[u8]) -> Result<Bytes, EngineError> {
+        let line = self.asked(of("seal", group), [data]);
+        self.answer(line, self.inner.seal(&group.inner, data), |message, line| {
+            let line = line.hex("payload", &message);
+            (message, line)
+        })
+    }
+
+    fn open(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        let line = self.asked(of("open", group), [&message[..]]);
+        self.judged(line, self.inner.open(&group.inner, now, message), |(leaf, data), line| {
+            let line = line.number("leaf", u64::from(leaf)).hex("data", &data);
+            ((leaf, data), line)
         })
     }
 

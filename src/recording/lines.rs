@@ -20,6 +20,10 @@ pub(super) fn params(params: &GroupParams) -> Json {
         .text("mode", params.mode.name())
         .text("commit_tracks", params.commit_tracks.name())
         .flag("tree_objects", params.tree_objects);
+    let line = match params.epoch_base {
+        0 => line,
+        base => line.number("epoch_base", base),
+    };
     match &params.service_key_hash {
         Some(hash) => line.hex("service_key_hash", hash),
         None => line,
@@ -46,6 +50,12 @@ pub(super) fn header(engine: &str, config: &Config, secrets: Secrets, answers: O
             line = line.number("tree_threshold", n as u64);
         }
         Some(_) => {}
+    }
+    if config.follow_offers {
+        line = line.flag("follow_offers", true);
+    }
+    if !config.successor {
+        line = line.flag("successor", false);
     }
     let numbers = |named: Vec<(&str, u64)>| named.into_iter().fold(Json::new(), |l, (n, v)| l.number(n, v));
     let limits: Vec<_> = settings::limits(&config.limits).collect();
@@ -141,8 +151,15 @@ fn command(line: Json, command: &Command) -> Json {
     let line = line.text("event", "command");
     match command {
         Command::Join => line.text("command", "join"),
-        Command::Admit { sender: who, replacing } => {
-            let line = sender(line.text("command", "admit"), "sender", who);
+        Command::Admit { request, replacing } => {
+            let credential = request.credential();
+            let line = sender(line.text("command", "admit"), "sender", request.sender())
+                .number("credential_type", u64::from(credential.kind))
+                .hex("credential", &credential.data);
+            let line = match request.key_package_ref() {
+                Some(reference) => line.hex("key_package_ref", reference),
+                None => line,
+            };
             match replacing {
                 Some(other) => sender(line, "replacing", other),
                 None => line,
@@ -154,6 +171,7 @@ fn command(line: Json, command: &Command) -> Json {
         Command::Gone(who) => sender(line.text("command", "gone"), "sender", who),
         Command::Update => line.text("command", "update"),
         Command::Leave => line.text("command", "leave"),
+        Command::Follow(group) => line.text("command", "follow").hex("group", group.as_bytes()),
     }
 }
 
@@ -226,6 +244,12 @@ pub(super) fn event(now: Timestamp, event: &Event, token: impl Fn(&[u8]) -> Vec<
                 .number("epoch", *epoch)
                 .hex("authenticator", authenticator)
         }
+        Event::MediaOpened { peer, epoch } => {
+            sender(line.text("event", "media_opened"), "peer", peer).number("epoch", *epoch)
+        }
+        Event::MediaAhead { epoch } => line.text("event", "media_ahead").number("epoch", *epoch),
+        Event::ServiceTime(at) => line.text("event", "service_time").number("time", at.as_millis()),
+        Event::RetryAfter(wait) => line.text("event", "retry_after").number("ms", millis(*wait)),
         Event::Timer => line.text("event", "timer"),
     }
 }

@@ -25,7 +25,9 @@ macro_rules! limits {
 limits!(
     key_package_bytes,
     handshake_bytes,
+    service_commit_bytes,
     tree_bytes,
+    outbox_bytes,
     roster,
     adds_per_commit,
     adds_per_commit_apart,
@@ -34,6 +36,9 @@ limits!(
     remembered_senders,
     candidates,
     commits_per_epoch,
+    vain_bytes,
+    returns,
+    key_packages,
     future_epochs,
     future_bytes,
     leave_bytes,
@@ -71,7 +76,8 @@ macro_rules! timers {
 }
 
 timers!(
-    batch, crowd, turn, confirm, fetch, read_back, join_retry, join_deadline, rejoin, leave, audit, hint, lost_group,
+    batch, crowd, turn, confirm, lease, returns, key_package, fetch, read_back, join_retry, join_deadline, rejoin,
+    keep, strand, leave, audit, audit_with_media, hint, lost_group,
     credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );

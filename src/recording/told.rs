@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::engine::{
     Credential, EngineError, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member, MessageKind,
-    Rejection, WelcomeInfo,
+    Rejection, Survey, WelcomeInfo,
 };
 use crate::recording::json::Object as Json;
 use crate::recording::lines;
@@ -103,7 +103,9 @@ pub(super) fn key_package(line: Json, info: &KeyPackageInfo) -> Json {
         None => line,
     };
     let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence);
-    leaf_key(line, info.leaf_key.as_ref()).number("expires", info.expires.as_millis())
+    leaf_key(line, info.leaf_key.as_ref())
+        .number("begins", info.begins.as_millis())
+        .number("expires", info.expires.as_millis())
 }
 
 /// Describes a Welcome, but for the place of its tree.
@@ -126,6 +128,21 @@ pub(super) fn view(line: Json, view: &GroupView) -> Json {
         .number("leaf", u64::from(view.leaf))
         .number("members", view.members as u64);
     params(line, view.params.as_ref())
+}
+
+/// Describes what a commit is put together by.
+pub(super) fn survey(line: Json, survey: &Survey) -> Json {
+    line.numbers("invalid_leaves", survey.invalid_leaves.iter().map(|leaf| u64::from(*leaf)))
+        .numbers("taken", survey.taken.iter().map(|(at, _)| *at as u64))
+        .numbers("taken_by", survey.taken.iter().map(|(_, leaf)| u64::from(*leaf)))
+        .numbers("clashing", survey.clashing.iter().map(|at| *at as u64))
+        .number("leaves", survey.leaves as u64)
+        .number("members", survey.members as u64)
+        .number("commit_bytes", survey.commit_bytes as u64)
+        .number("member_bytes", survey.member_bytes as u64)
+        .number("welcome_bytes", survey.welcome_bytes as u64)
+        .number("tree_bytes", survey.tree_bytes as u64)
+        .number("node_bytes", survey.node_bytes as u64)
 }
 
 /// Says what kind of message it is.

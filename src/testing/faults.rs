@@ -95,6 +95,8 @@ pub struct NetworkConfig {
     pub counter: ServiceConfig,
     /// What the counter service signs receipts with.
     pub receipts: Receipts,
+    /// The counter service knows who asks.
+    pub tokens: bool,
     /// Draws that were kept, in place of those that follow from the seed.
     pub choices: Option<Vec<u16>>,
     /// A deliberate bug of all participants.
@@ -113,6 +115,7 @@ impl NetworkConfig {
             relay: RelayConfig::default(),
             counter: ServiceConfig::default(),
             receipts: Receipts::default(),
+            tokens: false,
             choices: None,
             flaw: None,
             service_flaw: None,
@@ -129,6 +132,8 @@ pub enum ServiceFlaw {
     IgnoresKeys,
     /// It keeps no commits.
     KeepsNoCommits,
+    /// Whoever filled a slot may fill the next, whoever waits.
+    IgnoresTurns,
 }
 
 /// The cryptography of the counter service; it signs nothing unless a signer is given.

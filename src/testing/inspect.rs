@@ -12,15 +12,17 @@ use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
 use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
+use crate::limits::Timers;
 use crate::participant::Participant;
 use crate::participant::deadlines::Jitter;
 use crate::participant::fresh::Fresh;
 use crate::participant::input::Input;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::Waiting;
-use crate::participant::member::slot::{PATIENCE, Step};
+use crate::participant::member::slot::Step;
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
+use crate::policy::CommitPolicy;
 use crate::request::FetchId;
 use crate::time::Timestamp;
 use crate::tracks::{Location, Object, SenderId};
@@ -41,6 +43,10 @@ pub struct Inside {
     pub dead: bool,
     /// The service cannot be worked with.
     pub halted: bool,
+    /// The state of an epoch is kept that could not be gone on from.
+    pub kept: bool,
+    /// It is on the way to a successor.
+    pub recovers: bool,
     /// Own KeyPackages whose private keys are held.
     pub keys: usize,
     /// Welcomes kept for later.
@@ -52,6 +58,11 @@ pub struct Inside {
 }
 
 impl<E: Engine> Participant<E> {
+    /// What its epochs have more than MLS's.
+    pub fn epoch_base(&self) -> u64 {
+        self.cx.params.epoch_base
+    }
+
     /// Shows the parts of the state that invariants are about.
     pub fn inside(&self) -> Inside {
         let slot = self.member().map(|m| &m.slot);
@@ -61,7 +72,17 @@ impl<E: Engine> Participant<E> {
             _ => None,
         };
         let carried = self.state.carried();
+        let kept = matches!(&self.state, State::Joining(joining) if joining.kept.is_some());
+        let recovers = match &self.state {
+            State::Joining(joining) => {
+                joining.kept.as_ref().is_some_and(|kept| kept.recovery.is_on_its_way())
+            }
+            State::Creating(creating) => creating.is_founding(),
+            _ => false,
+        };
         Inside {
+            kept,
+            recovers,
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
@@ -113,7 +134,19 @@ impl<E: Engine> Participant<E> {
     /// Makes the pin of a commit of the present epoch that leads to `next`.
     pub fn pin_of(&self, commit: &Bytes, next: &Next<E::Group>) -> Option<Pin> {
         let hash = self.cx.engine.sha256(commit).ok()?;
-        self.cx.pin_of(hash, next, self.epoch()?.saturating_add(1)).ok()
+        self.cx.pin_of(hash, next, self.member()?.epoch.slot()).ok()
+    }
+
+    /// Makes the pin of a commit for `slot` that leads to `next`, whoever's group that is.
+    pub(crate) fn pin_for(&self, commit: &Bytes, next: &Next<E::Group>, slot: u64) -> Option<Pin> {
+        let hash = self.cx.engine.sha256(commit).ok()?;
+        self.cx.pin_of(hash, next, slot).ok()
+    }
+
+    /// Returns what opens the slot after the epoch that `group` is at, whoever's group that is.
+    pub(crate) fn slot_key_of(&self, group: &E::Group) -> Option<Bytes> {
+        let key = self.cx.slot_key(group).ok()?;
+        Some(Bytes::copy_from_slice(key.as_bytes()))
     }
 
     /// Returns what opens the slot after the present epoch.
@@ -162,7 +195,7 @@ impl<E: Engine> Participant<E> {
         if !joiners.barred.contains(&info.sender) {
             let waiting =
                 Waiting { message, info, object, place: 0, hold: None, wanted: false, replacing: None };
-            joiners.admit(waiting, self.cx.now, &self.cx.config.limits);
+            joiners.admit(waiting, self.cx.now, self.cx.time_of_day(), &self.cx.config.limits);
         }
     }
 
@@ -211,6 +244,31 @@ impl<E: Engine> Participant<E> {
         }
     }
 
+    /// Allows everything to everybody's commits.
+    pub(crate) fn forget_policy(&mut self) {
+        self.cx.config.policy = CommitPolicy::default();
+    }
+
+    /// Lets everybody in as often as it likes.
+    pub(crate) fn forget_paces(&mut self) {
+        self.state.carried_mut().paces = Default::default();
+    }
+
+    /// Makes commits of others as fresh as can be, and forgets who made the present epoch.
+    pub(crate) fn give_way_for_ever(&mut self) {
+        let State::Member(member) = &mut self.state else { return };
+        member.epoch.committer = None;
+        for candidate in &mut member.slot.candidates {
+            candidate.since = self.cx.now;
+        }
+    }
+
+    /// Lists the commits of others that this participant could pin for them, with their pins.
+    pub(crate) fn helpable(&self) -> Vec<(Bytes, Pin)> {
+        let candidates = self.member().map(|m| m.slot.candidates.iter());
+        candidates.into_iter().flatten().filter_map(|c| Some((c.bytes.clone(), c.pin?))).collect()
+    }
+
     /// Lists the timers that are set, each of which may [`fire`](Self::fire).
     pub fn armed(&self) -> Vec<Timer> {
         self.cx.deadlines.armed().collect()
@@ -226,6 +284,12 @@ impl<E: Engine> Participant<E> {
         }
         self.cx.deadlines.clear(timer);
         self.state.carried_mut().joiners.close_window();
+        if let (Timer::Confirm, State::Member(member)) = (timer, &mut self.state) {
+            let Timers { confirm, lease, .. } = self.cx.config.timers;
+            // As old as makes a difference: see `member::help`.
+            let ages = if self.cx.rules.pins { [confirm, lease] } else { [lease, lease.saturating_mul(2)] };
+            member.slot.grow_old(self.cx.now, &ages);
+        }
         self.guard(|this| {
             this.run(Input::Timer(timer))?;
             this.state.schedule_turn(&mut this.cx);
@@ -242,13 +306,14 @@ impl<E: Engine> Participant<E> {
         cx.deadlines.level(late);
         cx.jitter = Jitter::new(&[]);
         cx.stats = Stats::default();
-        (cx.hinted, cx.signs_since) = (None, None);
+        (cx.hinted, cx.told, cx.confirmed, cx.signs_since) = (None, None, None, None);
         cx.alarms = Default::default();
         cx.fresh = Fresh::FIRST_RUN;
         cx.keys.spare_until = cx.keys.spare_until.map(|_| late);
         let joiners = &mut state.carried_mut().joiners;
         joiners.close_window();
         joiners.level();
+        state.carried_mut().paces = Default::default();
         let renumbered = cx.requests.renumber();
         let new = |id: &mut FetchId| id.0 = renumbered.get(&id.0).copied().unwrap_or(0);
         match state {
@@ -256,13 +321,22 @@ impl<E: Engine> Participant<E> {
                 creating.attempts = 0;
                 creating.looking.iter_mut().for_each(new);
             }
-            State::Joining(joining) => joining.attempts = 0,
+            State::Joining(joining) => {
+                joining.attempts = 0;
+                if let Some(kept) = &mut joining.kept {
+                    kept.until = late;
+                    kept.slot.attempts = 0;
+                    (kept.slot.trials, kept.slot.verified) = (0, 0);
+                    kept.recovery.level();
+                    kept.slot.refused.clear();
+                }
+            }
             State::Member(member) => {
                 let slot = &mut member.slot;
-                let gives_way = !slot.candidates.is_empty() && slot.best_candidate().is_none();
-                slot.attempts = if gives_way { slot.attempts.min(PATIENCE) } else { 0 };
-                // A bound far beyond any world that is checked.
-                (slot.trials, slot.verified) = (0, 0);
+                slot.attempts = 0;
+                // Bounds far beyond any world that is checked.
+                (slot.trials, slot.verified, slot.vain) = (0, 0, 0);
+                slot.looks = slot.looks.min(1);
                 slot.refused.clear();
                 slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {

@@ -19,6 +19,7 @@ use crate::action::Notice;
 use crate::codec::ControlDecoder;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::event::Event;
 use crate::namespace::Relay;
 use crate::participant::Participant;
 use crate::time::Timestamp;
@@ -51,6 +52,8 @@ pub struct ByWire {
     stranger: Option<Stranger>,
     media: Option<MediaPlane>,
     service_flaw: Option<ServiceFlaw>,
+    /// The counter service knows who asks.
+    tokens: bool,
     /// Who sits between the participants and the counter.
     heard: Between,
 }
@@ -69,6 +72,7 @@ impl<E: Engine> World<E, ByWire> {
             stranger: None,
             media: None,
             service_flaw: config.service_flaw,
+            tokens: config.tokens,
             heard: Between::default(),
         };
         let tokens = Rng::new(config.seed ^ 0x746f_6b65_6e73);
@@ -183,11 +187,12 @@ impl<E: Engine> Carriage<E> for ByWire {
         }
     }
 
-    /// Media follows what the participants do and never moves them: what was due in between is done in one go.
-    fn pass(&mut self, now: Timestamp) {
-        if let Some(media) = &mut self.media {
-            let cut_until: Vec<Timestamp> = self.links.iter().map(|link| link.cut_until).collect();
-            media.advance(now, Links { faults: &self.faults, cut_until: &cut_until });
-        }
+    /// Media follows what the participants do, and all it tells them is that it comes: so what was due in between is
+    /// done in one go.
+    fn pass(&mut self, now: Timestamp) -> Vec<(usize, Event)> {
+        let Some(media) = &mut self.media else { return Vec::new() };
+        let cut_until: Vec<Timestamp> = self.links.iter().map(|link| link.cut_until).collect();
+        media.advance(now, Links { faults: &self.faults, cut_until: &cut_until });
+        media.take_signs()
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::counter::Pin;
 use crate::engine::Engine;
 use crate::participant::Participant;
 use crate::time::Timestamp;
@@ -15,7 +16,14 @@ pub fn commit<E: Engine>(
     engine: &E,
     now: Timestamp,
 ) -> Option<(Location, Bytes)> {
-    let (group, epoch) = (participant.group()?, participant.epoch()?);
+    let group = participant.group()?;
+    let epoch = participant.epoch()?.saturating_sub(participant.epoch_base());
     let built = engine.build(group, now, &[], &[]).ok()?.ok()?;
     Some((Location { group: epoch, object: 2 }, built.commit))
+}
+
+/// The pin of a commit of another's, as a member that processes it makes it.
+pub fn pin<E: Engine>(participant: &Participant<E>, commit: &Bytes, now: Timestamp) -> Option<Pin> {
+    let trial = participant.engine().trial(participant.group()?, now, commit).ok()?.ok()?;
+    participant.pin_of(commit, &trial.next?)
 }

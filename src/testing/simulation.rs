@@ -9,18 +9,23 @@
 //! - **EventuallyAllSameEpoch**: all members hold one epoch and one roster, which is exactly they;
 //! - **NoLostIntent**: whom a member that never died wanted out was out;
 //! - **NoWedge**: a further commit goes through; **LockEventuallyFree**: and the lock is not held after it;
-//! - **RemovedCannotDerive**, once more: a copy of a removed member's state, kept from before, gets nowhere.
+//! - **RemovedCannotDerive**, once more: a copy of a removed member's state, kept from before, gets nowhere;
+//! - **InsiderRemovedInTime**, **JoinBesideInsiderInTime**: a member that attacks delays its removal and a join by two
+//!   leases at most; **InsiderRemovesNobody**: what only it wants does not happen, where policies say so;
+//!   **ReturnsAreRated**: it is let in again and again, but not that often.
 
 mod acting;
 mod adversary;
 mod attacking;
 mod drawing;
+mod insider;
 pub mod mutants;
 mod profiles;
 mod scenario;
 mod settling;
 pub mod shrinking;
 pub mod slowdown;
+mod turncoat;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,9 +33,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use self::adversary::Adversary;
-pub use self::adversary::Attacks;
+pub use self::adversary::{Attacks, Habits};
 pub use self::profiles::Profile;
 pub use self::scenario::{Op, Scenario};
+use self::turncoat::Insider;
+pub use self::turncoat::{BOUND, InsiderStats};
 use super::faults::SignedReceipts;
 use super::media::{MediaConfig, MediaPlane, MediaStats};
 use super::network::{Network, NetworkConfig, Receipts};
@@ -39,6 +46,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::event::Command;
 use crate::participant::{Participant, Phase};
+use crate::policy::Authors;
 use crate::snapshot::Snapshot;
 use crate::tracks::{GroupName, SenderId};
 
@@ -69,6 +77,8 @@ pub struct Outcome {
     pub choices: Vec<u16>,
     /// The log's last lines, if something was wrong.
     pub tail: String,
+    /// What a member achieved that turned its coat, if one did.
+    pub insider: Option<InsiderStats>,
     /// Nobody who lived held the group at the end, and everyone who waited was told.
     pub orphaned: bool,
     /// What became of the media, where the run came to an agreement: without one nobody can say which
@@ -129,6 +139,7 @@ fn play<E: Engine>(scenario: &Scenario, kit: &Kit<E>, media: Option<&MediaConfig
         digest: run.net.log().digest(),
         choices: run.net.choices().to_vec(),
         tail: tail.unwrap_or_default(),
+        insider: run.insider.as_ref().map(|insider| insider.stats),
         orphaned: run.orphaned,
         media: run.media,
     }
@@ -157,6 +168,7 @@ struct Run<'a, E: Engine> {
     orphaned: bool,
     media: Option<MediaStats>,
     adversary: Adversary,
+    insider: Option<Insider<E>>,
 }
 
 type Judged = Result<(), Violation>;
@@ -169,6 +181,7 @@ impl<'a, E: Engine> Run<'a, E> {
         setup.choices = scenario.choices.clone();
         setup.flaw = scenario.flaw;
         setup.service_flaw = scenario.service_flaw;
+        setup.tokens = scenario.tokens;
         // The name is a constant of this crate's rules.
         let group = GroupName::try_from("room").unwrap_or_else(|_| unreachable!());
         let mut config = Config::new(group);
@@ -178,6 +191,11 @@ impl<'a, E: Engine> Run<'a, E> {
         if let (true, Some((signer, key))) = (scenario.receipts, &kit.receipts) {
             setup.receipts = signer.clone();
             config.service_key = Some(key.clone());
+        }
+        if scenario.profile == Profile::Insider {
+            // Who is to be removed is for the first member to say.
+            let host = (kit.engine)("u0", 0).sender_id().clone();
+            config.policy.removes = Authors::Only(BTreeSet::from([host]));
         }
         let mut net = Network::new(setup);
         net.watch();
@@ -204,6 +222,7 @@ impl<'a, E: Engine> Run<'a, E> {
             orphaned: false,
             media: None,
             adversary,
+            insider: None,
         };
         for who in 0..scenario.participants {
             run.add(format!("u{who}"));
@@ -249,6 +268,7 @@ impl<'a, E: Engine> Run<'a, E> {
                 (None, _) => break,
             }
             self.steps = self.steps.saturating_add(1);
+            self.watch_insider();
             self.judge()?;
         }
         self.net.run_for(end.since(self.net.now()));
@@ -261,6 +281,7 @@ impl<'a, E: Engine> Run<'a, E> {
         }
         self.calm()?;
         self.agree()?;
+        self.judge_insider()?;
         if !self.orphaned && !self.reset {
             self.go_on()?;
             self.media = self.net.media().map(MediaPlane::stats);

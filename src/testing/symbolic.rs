@@ -30,6 +30,8 @@ mod message;
 mod mix;
 mod nonce;
 mod outside;
+mod sealed;
+mod survey;
 mod wire;
 
 pub use self::engine::SymbolicEngine;

@@ -76,6 +76,7 @@ struct Last {
     life: u64,
     epoch: u64,
     context: Context,
+    /// How often it was left for good.
     rejoins: u64,
 }
 
@@ -138,10 +139,12 @@ impl Witness {
         self.published.push(object.clone());
         let mode = participant.config().mode;
         let place = object.location;
+        // Of a successor the epochs go on from the group before it.
+        let group = participant.epoch_base().saturating_add(place.group);
         match participant.tracks().classify(&object.track) {
             Some(TrackKind::Commit(_)) if place.object.is_multiple_of(2) => {
                 let Ok(hash) = participant.engine().sha256(&object.payload) else { return };
-                let first = *self.own.entry((who, place.group)).or_insert(hash);
+                let first = *self.own.entry((who, group)).or_insert(hash);
                 if first != hash {
                     let detail = format!("another commit in epoch {}", place.group);
                     self.breaks("OneOutboxPerSlot", at, who, detail);
@@ -152,13 +155,13 @@ impl Witness {
                 }
             }
             Some(TrackKind::Welcome(to)) => {
-                self.welcomed.insert((who, place.group, to));
+                self.welcomed.insert((who, group, to));
                 if mode == SafetyMode::Advisory || self.reset {
                     return;
                 }
                 let decided = match counter.map_or(Slot::Free, |c| c.slot(place.group)) {
                     Slot::Free => false,
-                    Slot::Pinned(pin) if participant.epoch() == Some(place.group) => {
+                    Slot::Pinned(pin) if participant.epoch() == Some(group) => {
                         participant.context_hash().is_some_and(|c| c == pin.context_hash())
                     }
                     Slot::Pinned(_) | Slot::Unpinned | Slot::Forgotten => true,
@@ -197,7 +200,8 @@ impl Witness {
     ) {
         self.check_bounds(at, who, participant);
         let (Some(epoch), Some(context)) = (participant.epoch(), participant.context_hash()) else { return };
-        let rejoins = participant.stats().rejoins;
+        // Who went on from the state that it had kept never left.
+        let rejoins = participant.stats().rejoins.saturating_sub(participant.stats().resumed);
         let last = self.last.insert(who, Last { life, epoch, context, rejoins });
         if last.is_some_and(|l| (l.life, l.context, l.rejoins) == (life, context, rejoins)) {
             return;
@@ -340,7 +344,8 @@ impl Witness {
         context: Context,
         parent: Option<Context>,
     ) {
-        let slot = counter.map_or(Slot::Free, |c| c.slot(epoch));
+        let val = epoch.saturating_sub(participant.epoch_base());
+        let slot = counter.map_or(Slot::Free, |c| c.slot(val));
         let pinned = match slot {
             Slot::Pinned(pin) => participant.pin() == Some(&pin) && pin.context_hash() == context,
             Slot::Forgotten => true,
@@ -351,7 +356,7 @@ impl Witness {
             let name = if parent.is_none() { "NoGhostJoin" } else { "AppliedIsPinned" };
             self.breaks(name, at, who, format!("epoch {epoch} with {slot:?} at the service"));
         }
-        let before = epoch.checked_sub(1).and_then(|e| counter.map(|c| c.slot(e)));
+        let before = val.checked_sub(1).and_then(|val| counter.map(|c| c.slot(val)));
         if let (Some(parent), Some(Slot::Pinned(before)), Slot::Pinned(now)) = (parent, before, slot)
             && now.context_hash() == context
             && before.context_hash() != parent

@@ -15,6 +15,8 @@ pub const TREES: &str = "trees";
 
 /// What stands between a group's root name and the number of its generation.
 const GENERATION_MARK: u8 = b'~';
+/// What stands between a group's root name and the hash in the name of a successor. A decimal number never begins so.
+const SUCCESSOR_MARK: &str = "~s";
 
 /// Longest group name, bytes.
 pub const MAX_GROUP_NAME: usize = 255;
@@ -120,6 +122,29 @@ impl GroupName {
         let mut name = self.0.to_vec();
         name.extend_from_slice(format!("~{n}").as_bytes());
         Self::new(name)
+    }
+
+    /// Returns the name of a successor of this group, `root~s` and 32 hexadecimal digits (ours). It certifies itself: the
+    /// counter service lets slot 0 of it be filled only with a key whose SHA-256 begins with these 16 bytes.
+    ///
+    /// # Errors
+    /// [`NameError::TooLong`].
+    pub fn successor(&self, key_hash: [u8; 16]) -> Result<Self, NameError> {
+        let mut name = self.root().to_vec();
+        name.extend_from_slice(SUCCESSOR_MARK.as_bytes());
+        name.extend_from_slice(hex::encode(key_hash).as_bytes());
+        Self::new(name)
+    }
+
+    /// Returns the 16 bytes that the key of slot 0 must hash to; `None` unless this is the name of a successor.
+    pub fn founding_hash(&self) -> Option<[u8; 16]> {
+        let digits = self.0.slice(self.root().len()..);
+        let digits = digits.strip_prefix(SUCCESSOR_MARK.as_bytes())?;
+        let mut hash = [0; 16];
+        hex::decode_to_slice(digits, &mut hash).ok()?;
+        // One spelling: no two names for one key.
+        let lower = digits.iter().all(|digit| !digit.is_ascii_uppercase());
+        lower.then_some(hash)
     }
 }
 

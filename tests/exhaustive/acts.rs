@@ -18,6 +18,8 @@ pub(crate) enum Act {
     Serve(u8, u64),
     /// The service handles a request once more, and nobody hears the answer.
     Again(u8, u64),
+    /// The service refuses a lock: a malicious member has it.
+    Refuse(u8, u64),
     /// The answer arrives.
     Answer(u8, u64),
     /// The participant gives up waiting: the request may still arrive, its answer will not.
@@ -54,6 +56,7 @@ impl fmt::Display for Act {
             Self::Fire(p, timer) => write!(f, "p{p} timer {timer:?}"),
             Self::Serve(p, id) => write!(f, "service handles request {id} of p{p}"),
             Self::Again(p, id) => write!(f, "service handles request {id} of p{p} once more"),
+            Self::Refuse(p, id) => write!(f, "service refuses the lock of request {id} of p{p}"),
             Self::Answer(p, id) => write!(f, "p{p} hears answer {id}"),
             Self::GiveUp(p, id) => write!(f, "p{p} gives up request {id}"),
             Self::Late(id) => write!(f, "service handles late request {id:016x}"),
@@ -109,12 +112,15 @@ impl World {
             for timer in machine.armed() {
                 let fires = match timer {
                     Timer::Turn => {
-                        machine.epoch().is_some_and(|e| e < row.last()) || machine.inside().outbox.is_some()
+                        machine.epoch().is_some_and(|e| e < row.last())
+                            || machine.inside().outbox.is_some()
+                            || machine.epoch_base() > 0
                     }
                     Timer::Request | Timer::Confirm => true,
                     // What these bring, a delivery brings too, for publishes are not lost here.
                     Timer::ReadBack | Timer::Fetch | Timer::Audit => false,
                     Timer::JoinRetry => self.budget.rekeys > 0,
+                    Timer::Recover => row.recovers,
                     // Far longer than anything that is on its way; no effect on the group's state.
                     _ => false,
                 };
@@ -125,11 +131,13 @@ impl World {
             for (id, object) in &self.store {
                 let useful = match machine.tracks().classify(&object.track) {
                     Some(TrackKind::Commit(_)) => {
-                        machine.epoch().is_none_or(|e| e <= object.location.group)
+                        machine.epoch().is_none_or(|e| e - machine.epoch_base() <= object.location.group)
                             || row.mode == SafetyMode::Fenced
                     }
                     Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),
                     Some(TrackKind::KeyPackage(of)) => of != *machine.sender_id(),
+                    // The word of a founder.
+                    None if row.recovers => object.track.name != *machine.sender_id().as_bytes(),
                     _ => false,
                 };
                 if useful && machine.phase() != Phase::Ended {
@@ -193,6 +201,12 @@ impl World {
         if self.budget.forgeries > 0 {
             let there = self.publishes.iter().chain(&self.store);
             acts.extend(there.filter(|(_, o)| welcomes(o)).map(|(id, _)| Act::Forge(*id)));
+        }
+        if self.budget.refusals > 0 {
+            let next = |body: &&Body| **body == Body::Lock(slot);
+            let honest = |who: u8| row.rogue != Some(who as usize);
+            let asked = self.requests.iter().filter(|((who, _), body)| honest(*who) && next(body));
+            acts.extend(asked.map(|((who, id), _)| Act::Refuse(*who, *id)));
         }
         if self.budget.wrong_locks > 0 {
             let pins = |(_, body): &(&(u8, u64), &Body)| {

@@ -30,7 +30,7 @@ fn check(row: &Row, limits: &Limits) {
 }
 
 fn small() -> Limits {
-    Limits { states: 200_000, seconds: 120 }
+    Limits { states: 600_000, seconds: 300 }
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub(crate) struct Row {
     pub(crate) no_key: bool,
     /// The service keeps no commits.
     pub(crate) keeps_no_commits: bool,
+    /// Members go over to a successor, in any order and whenever they like: turns are no bound.
+    pub(crate) recovers: bool,
 }
 
 impl Row {
@@ -86,6 +88,7 @@ impl Row {
             no_prev: false,
             no_key: false,
             keeps_no_commits: false,
+            recovers: false,
         }
     }
 
@@ -266,6 +269,26 @@ pub(crate) fn all() -> Vec<Row> {
             .attacked(|b| b.wrong_locks = 1)
             .flaw(Flaw::LockUnchecked)
             .expects(Breaks("AppliedIsPinned")),
+        Row { recovers: true, ..row("O5 the same as O4, and members go over to a successor", 2, 1) }
+            .large()
+            .attacked(|b| b.wrong_locks = 1),
+        Row { recovers: true, no_key: true, ..row("O6 an insider pins garbage", 2, 1) }
+            .large()
+            .attacked(|b| b.keyless = 1),
+        Row {
+            wishes: false,
+            remove: Some((0, 2)),
+            ..row("I1 A removes C, who publishes; 6 refused locks", 3, 2)
+        }
+        .rogue(2)
+        .attacked(|b| b.refusals = 6)
+        .large(),
+        row("I2 a member publishes and dies", 2, 1).rogue(1).crash_of(1),
+        row("I2b the same, and commits are given way to for ever", 2, 1)
+            .rogue(1)
+            .crash_of(1)
+            .flaw(Flaw::YieldsForEver)
+            .expects(Wedges),
         // The other modes.
         row("F1 fenced, no faults", 2, 2).mode(Fenced),
         row("S11 fenced, loss, 1 restart", 2, 2).mode(Fenced).loss().late(1).restart().large(),

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use moq_mls::Phase;
 use moq_mls::counter::service::Slot;
+use moq_mls::engine::Engine;
 use moq_mls::testing::witness::SAFETY;
 use stateright::{Checker, Model, Property};
 
 use crate::acts::Step;
 use crate::capsule;
 use crate::rows::{Expect, Row};
-use crate::world::{World, digest};
+use crate::world::{Machine, World, digest};
 
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +85,11 @@ fn kind(world: &World, row: &Row) -> Kind {
     let pinned = world.counter.next().checked_sub(1).map(|newest| world.counter.slot(newest));
     let dead =
         matches!(pinned, Some(Slot::Pinned(pin)) if pin.slot_lock() == [7; 32]) && row.budget.wrong_locks > 0;
-    let good = if dead && row.flaw.is_none() {
+    let moved = |m: &Machine| m.epoch_base() > 0;
+    let good = if row.recovers && living.iter().any(|m| m.inside().recovers || moved(m)) {
+        // All meet again, in one successor.
+        all_in && agreed && members.iter().all(|m| moved(m))
+    } else if dead && row.flaw.is_none() && !row.recovers {
         // Only a successor helps. Until then all stay in the epoch before, whole, and know it.
         agreed && members.iter().all(|m| m.inside().dead && m.epoch() == world.counter.next().checked_sub(2))
     } else if world.was_reset {
@@ -98,7 +103,9 @@ fn kind(world: &World, row: &Row) -> Kind {
     } else if row.wishes {
         all_in && agreed && members.iter().all(|m| m.epoch() == Some(row.last()))
     } else {
-        all_in && agreed
+        let unwanted = row.remove.map(|(_, whom)| World::engine(whom, 0).sender_id().clone());
+        let has_it = |m: &Machine| m.members().any(|member| Some(&member.sender) == unwanted.as_ref());
+        all_in && agreed && !members.iter().any(|m| has_it(m))
     };
     if good {
         return Kind::Good;
@@ -108,7 +115,8 @@ fn kind(world: &World, row: &Row) -> Kind {
         Slot::Pinned(first) => first == pin,
         _ => true,
     });
-    if world.counter.next() > 0 && members.is_empty() && !founder {
+    let recovers = row.recovers && living.iter().any(|m| m.inside().recovers);
+    if world.counter.next() > 0 && members.is_empty() && !founder && !recovers {
         return Kind::Orphaned;
     }
     let past = members.iter().any(|m| m.epoch().is_some_and(|e| e >= row.last()));

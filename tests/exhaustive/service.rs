@@ -12,7 +12,19 @@ use crate::world::{Body, LEASE, NOW, Reply, World};
 
 impl World {
     pub(crate) fn serve(&mut self, row: &Row, who: u8, body: &Body) -> Reply {
+        let Body::Elsewhere(group, body) = body else {
+            return self.serve_of(row, who, GroupName::try_from("room").unwrap(), body);
+        };
+        let counter = self.successors.remove(group).unwrap_or_default();
+        let room = std::mem::replace(&mut self.counter, counter);
+        let reply = self.serve_of(row, who, group.clone(), body);
+        self.successors.insert(group.clone(), std::mem::replace(&mut self.counter, room));
+        reply
+    }
+
+    fn serve_of(&mut self, row: &Row, who: u8, counter: GroupName, body: &Body) -> Reply {
         match body {
+            Body::Elsewhere(..) => unreachable!("not within another"),
             Body::Lock(val) => {
                 let token = if row.mode == SafetyMode::Pinned { Bytes::new() } else { self.token(who) };
                 Reply::Lock(self.counter.lock(NOW, *val, token, LEASE))
@@ -23,7 +35,6 @@ impl World {
             }),
             Body::Increment { val, lock_id, prev, pin, key, commit } => {
                 let before = self.counter.next();
-                let counter = GroupName::try_from("room").unwrap();
                 let newest = before.checked_sub(1).map(|v| self.counter.slot(v));
                 let prev = match newest {
                     Some(Slot::Pinned(newest)) if row.no_prev && pin.is_some() => Some(newest),

@@ -20,10 +20,10 @@ impl World {
         object: Object,
     ) {
         let id = digest(&object);
+        let group = machine.epoch_base() + object.location.group;
         match machine.tracks().classify(&object.track) {
             Some(TrackKind::Commit(_)) if object.location.object.is_multiple_of(2) => {
-                let first =
-                    *self.own.entry((who as u8, object.location.group)).or_insert(digest(&object.payload));
+                let first = *self.own.entry((who as u8, group)).or_insert(digest(&object.payload));
                 if first != digest(&object.payload) {
                     self.break_invariant("OneOutboxPerSlot");
                 }
@@ -33,10 +33,10 @@ impl World {
                 }
             }
             Some(TrackKind::Welcome(_)) if !self.was_reset => {
-                let decided = match self.counter.slot(object.location.group) {
+                let decided = match self.counter_of(machine).slot(object.location.group) {
                     Slot::Free => false,
                     Slot::Pinned(pin) => {
-                        machine.epoch() != Some(object.location.group)
+                        machine.epoch() != Some(group)
                             || machine.context_hash().is_some_and(|c| c == pin.context_hash())
                     }
                     Slot::Unpinned | Slot::Forgotten => true,
@@ -92,7 +92,8 @@ impl World {
             self.break_invariant("RemovedCannotDerive");
         }
         if row.mode == SafetyMode::Pinned {
-            let pinned = match self.counter.slot(epoch) {
+            let (counter, val) = (self.counter_of(machine), epoch - machine.epoch_base());
+            let pinned = match counter.slot(val) {
                 Slot::Pinned(pin) => machine.pin() == Some(&pin) && pin.context_hash() == context,
                 _ => false,
             };
@@ -100,7 +101,7 @@ impl World {
                 self.break_invariant("AppliedIsPinned");
             }
             if let Some(parent) = parent
-                && let Slot::Pinned(before) = self.counter.slot(epoch.saturating_sub(1))
+                && let Slot::Pinned(before) = counter.slot(val.saturating_sub(1))
                 && before.context_hash() != parent
             {
                 self.break_invariant("NoLineageFork");

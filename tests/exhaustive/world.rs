@@ -57,15 +57,29 @@ pub(crate) enum Body {
         commit: Option<Bytes>,
     },
     Commit(u64),
+    /// About a successor of the group.
+    Elsewhere(GroupName, Box<Body>),
 }
 
 impl Body {
+    fn about(group: GroupName, body: Self) -> Self {
+        if group.founding_hash().is_some() { Self::Elsewhere(group, Box::new(body)) } else { body }
+    }
+
+    fn inner(&self) -> &Self {
+        match self {
+            Self::Elsewhere(_, body) => body,
+            body => body,
+        }
+    }
+
     /// It changes nothing at the service, or no more than a lock that lapses does.
     fn is_read(&self, mode: SafetyMode) -> bool {
         match self {
             Self::Lock(_) => mode == SafetyMode::Pinned,
             Self::Commit(_) => true,
             Self::Increment { .. } => false,
+            Self::Elsewhere(_, body) => body.is_read(mode),
         }
     }
 }
@@ -92,6 +106,8 @@ pub(crate) struct Budget {
     pub(crate) keyless: u8,
     /// Welcomes that a malicious member makes up keys for.
     pub(crate) forgeries: u8,
+    /// Locks that a malicious member has just when another asks for them.
+    pub(crate) refusals: u8,
     /// True commits that a malicious member pins with a lock of made-up keys.
     pub(crate) wrong_locks: u8,
 }
@@ -109,6 +125,8 @@ pub(crate) struct World {
     /// At the relay, by content.
     pub(crate) store: BTreeMap<u64, Arc<Object>>,
     pub(crate) counter: Counter,
+    /// The counters of successors.
+    pub(crate) successors: BTreeMap<GroupName, Counter>,
     pub(crate) budget: Budget,
     pub(crate) was_reset: bool,
     /// By epoch, every GroupContext that anybody was ever in, with the one it followed on.
@@ -168,6 +186,7 @@ impl Hash for World {
             state.write_u64(*id);
         }
         self.counter.hash(state);
+        self.successors.hash(state);
         self.budget.hash(state);
         self.was_reset.hash(state);
         self.history.hash(state);
@@ -207,6 +226,7 @@ impl World {
     fn config(row: &Row) -> Config {
         let mut config = Config::new(GroupName::try_from("room").unwrap());
         config.mode = row.mode;
+        config.successor = row.recovers;
         config.commit_tracks =
             if row.shared { CommitTrackPolicy::Shared } else { CommitTrackPolicy::PerSender };
         config
@@ -222,6 +242,7 @@ impl World {
             publishes: BTreeMap::new(),
             store: BTreeMap::new(),
             counter: Counter::new(),
+            successors: BTreeMap::new(),
             budget: Budget::default(),
             was_reset: false,
             history: BTreeMap::new(),
@@ -353,7 +374,8 @@ impl World {
         if row.wishes && !died && epoch.is_some_and(|e| e < row.last()) {
             subject.handle(NOW, Command::Update).unwrap();
         }
-        if epoch.is_some_and(|e| e >= row.last()) {
+        // In a successor the only wishes are to let each other in.
+        if epoch.is_some_and(|e| e >= row.last()) && subject.participant().epoch_base() == 0 {
             subject.participant_mut().forget_wishes();
         }
         self.look(row, before, subject.participant());
@@ -367,6 +389,10 @@ impl World {
     fn forget_requests(&mut self, who: usize, subject: &mut Subject<SymbolicEngine>) {
         let renumbered = subject.canonical();
         let who = who as u8;
+        // Who went over to a successor waits for no answer any more.
+        let waits = |(p, id): &(u8, u64)| *p != who || renumbered.contains_key(id);
+        self.requests.retain(|key, _| waits(key));
+        self.replies.retain(|key, _| waits(key));
         let new = |id: u64| *renumbered.get(&id).unwrap();
         let now = |(p, id): (u8, u64)| if p == who { (p, new(id)) } else { (p, id) };
         self.requests = std::mem::take(&mut self.requests).into_iter().map(|(k, v)| (now(k), v)).collect();
@@ -401,28 +427,39 @@ impl World {
                 self.publish(row, who, machine, durable.as_ref(), object);
             }
             Action::Lock { id, request } => {
-                self.requests.insert((who as u8, id.0), Body::Lock(request.val));
+                let body = Body::about(request.counter, Body::Lock(request.val));
+                self.requests.insert((who as u8, id.0), body);
             }
             Action::Increment { id, request } => {
-                let IncrementRequest { val, lock_id, prev, pin, key, commit, .. } = request;
-                let body = Body::Increment { val, lock_id, prev, pin, key, commit };
+                let IncrementRequest { counter, val, lock_id, prev, pin, key, commit } = request;
+                let body = Body::about(counter, Body::Increment { val, lock_id, prev, pin, key, commit });
                 self.requests.insert((who as u8, id.0), body);
             }
             Action::GetCommit { id, request } => {
-                self.requests.insert((who as u8, id.0), Body::Commit(request.val));
+                let body = Body::about(request.counter, Body::Commit(request.val));
+                self.requests.insert((who as u8, id.0), body);
             }
             Action::Notify(Notice::Joined { epoch }) if !self.was_reset && epoch > 0 => {
-                if let Slot::Pinned(pin) = self.counter.slot(epoch) {
+                let slot = self.counter_of(machine).slot(epoch - machine.epoch_base());
+                if let Slot::Pinned(pin) = slot {
                     if machine.context_hash().is_none_or(|c| c != pin.context_hash()) {
                         self.break_invariant("NoGhostJoin");
                     }
-                } else if matches!(self.counter.slot(epoch), Slot::Free) {
+                } else if matches!(slot, Slot::Free) {
                     self.break_invariant("NoGhostJoin");
                 }
             }
             Action::Announce { .. } | Action::Unsubscribe { .. } | Action::Notify(_) => {}
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The counter of the group that a participant is in or asks to come in to.
+    pub(crate) fn counter_of(&self, machine: &Machine) -> Counter {
+        let group = machine.tracks().group();
+        let elsewhere =
+            group.founding_hash().map(|_| self.successors.get(group).cloned().unwrap_or_default());
+        elsewhere.unwrap_or_else(|| self.counter.clone())
     }
 
     fn kill(&mut self, who: u8, row: &Row, back: bool) {
@@ -508,6 +545,12 @@ impl World {
                 let reply = self.serve(row, who, &body);
                 self.replies.insert((who, id), reply);
             }
+            Act::Refuse(who, id) => {
+                self.budget.refusals -= 1;
+                self.requests.remove(&(who, id));
+                let refused = LockReply::Conflict { retry_later: LEASE };
+                self.replies.insert((who, id), Reply::Lock(refused));
+            }
             Act::Again(who, id) => {
                 let Some(body) = self.requests.get(&(who, id)).cloned() else { return Did::default() };
                 self.budget.repeats -= 1;
@@ -534,7 +577,7 @@ impl World {
             Act::GiveUp(who, id) => {
                 let lost = Err::<(), _>(Failure::Unknown);
                 let (body, reply) = (self.requests.remove(&(who, id)), self.replies.remove(&(who, id)));
-                let event = match (&body, &reply) {
+                let event = match (body.as_ref().map(Body::inner), &reply) {
                     (Some(Body::Lock(_)), _) | (None, Some(Reply::Lock(_))) => {
                         Event::LockReply { id: LockRequestId(id), reply: lost.map(|()| unreachable!()) }
                     }
@@ -547,7 +590,7 @@ impl World {
                     (Some(Body::Commit(_)), _) | (None, Some(Reply::Commit(_))) => {
                         Event::CommitReply { id: CommitRequestId(id), reply: lost.map(|()| unreachable!()) }
                     }
-                    (None, None) => return Did::default(),
+                    (None, None) | (Some(Body::Elsewhere(..)), _) => return Did::default(),
                 };
                 self.late.extend(body.filter(|body| !body.is_read(row.mode)));
                 return self.tell(row, who.into(), event, None);

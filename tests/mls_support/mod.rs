@@ -45,7 +45,7 @@ pub fn basic_client<P: CryptoProvider + Clone>(crypto: &P, name: &str) -> Client
 
 pub fn basic<P>(crypto: &P, name: &str) -> MlsEngine<impl MlsConfig + use<P>>
 where
-    P: CryptoProvider + Clone,
+    P: CryptoProvider + Clone + 'static,
     P::CipherSuiteProvider: 'static,
 {
     MlsEngine::new(&basic_client(crypto, name), crypto).unwrap()
@@ -53,7 +53,7 @@ where
 
 pub fn basic_with<P>(crypto: &P, name: &str, options: Options) -> MlsEngine<impl MlsConfig + use<P>>
 where
-    P: CryptoProvider + Clone,
+    P: CryptoProvider + Clone + 'static,
     P::CipherSuiteProvider: 'static,
 {
     MlsEngine::with_options(&basic_client(crypto, name), crypto, options).unwrap()
@@ -112,7 +112,7 @@ impl Authority {
 
     pub fn engine<P>(&self, crypto: &P, name: &str, until: u8) -> MlsEngine<impl MlsConfig + use<P>>
     where
-        P: CryptoProvider + Clone,
+        P: CryptoProvider + Clone + 'static,
         P::CipherSuiteProvider: 'static,
     {
         MlsEngine::new(&self.client(crypto, name, until), crypto).unwrap()

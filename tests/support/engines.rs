@@ -1,6 +1,7 @@
 //! Engines over real MLS for the tests.
 
 use mls_rs::client_builder::{BaseConfig, WithCryptoProvider, WithIdentityProvider};
+use mls_rs::crypto::{SignaturePublicKey, SignatureSecretKey};
 use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
@@ -17,7 +18,7 @@ pub type TestEngine = BasicEngine<RustCryptoProvider>;
 /// A device of the person `name`, with a key of its own.
 pub fn basic<P>(name: &str, crypto: P) -> BasicEngine<P>
 where
-    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone,
+    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static,
 {
     MlsEngine::new(&basic_client(name, crypto.clone()), &crypto).unwrap()
 }
@@ -26,17 +27,52 @@ pub fn basic_client<P>(name: &str, crypto: P) -> Client<BasicConfig<P>>
 where
     P: CryptoProvider + Clone,
 {
-    let suite = crypto.cipher_suite_provider(SUITE).unwrap();
-    let (secret, public) = suite.signature_key_generate().unwrap();
+    client_of(SUITE, name, crypto)
+}
+
+/// As [`basic`], of another cipher suite.
+pub fn basic_of<P>(kind: CipherSuite, name: &str, crypto: P) -> BasicEngine<P>
+where
+    P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static,
+{
+    MlsEngine::new(&client_of(kind, name, crypto.clone()), &crypto).unwrap()
+}
+
+fn client_of<P>(kind: CipherSuite, name: &str, crypto: P) -> Client<BasicConfig<P>>
+where
+    P: CryptoProvider + Clone,
+{
+    let key = crypto.cipher_suite_provider(kind).unwrap().signature_key_generate().unwrap();
+    client_with(kind, key, name, crypto)
+}
+
+/// A signature key, secret and public.
+pub type Key = (SignatureSecretKey, SignaturePublicKey);
+
+fn client_with<P>(kind: CipherSuite, (secret, public): Key, name: &str, crypto: P) -> Client<BasicConfig<P>>
+where
+    P: CryptoProvider + Clone,
+{
     let identity =
         SigningIdentity::new(BasicCredential::new(name.as_bytes().to_vec()).into_credential(), public);
     Client::builder()
         .crypto_provider(crypto)
         .identity_provider(BasicIdentityProvider)
-        .signing_identity(identity, secret, SUITE)
+        .signing_identity(identity, secret, kind)
         .build()
 }
 
 pub fn engine(name: &str) -> TestEngine {
     basic(name, RustCryptoProvider::default())
+}
+
+pub fn key() -> Key {
+    let suite = RustCryptoProvider::default().cipher_suite_provider(SUITE).unwrap();
+    suite.signature_key_generate().unwrap()
+}
+
+/// Whoever has `key` and says that its name is `name`.
+pub fn engine_with(key: &Key, name: &str) -> TestEngine {
+    let crypto = RustCryptoProvider::default();
+    MlsEngine::new(&client_with(SUITE, key.clone(), name, crypto.clone()), &crypto).unwrap()
 }

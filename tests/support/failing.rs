@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use moq_mls::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Secret, Timestamp};
@@ -176,6 +176,16 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.trial(group, now, commit)
     }
 
+    fn survey(
+        &self,
+        group: &E::Group,
+        key_packages: &[Bytes],
+        by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        self.plan.call("survey")?;
+        self.inner.survey(group, key_packages, by_sealing)
+    }
+
     fn build_with(
         &self,
         group: &E::Group,
@@ -204,6 +214,16 @@ impl<E: Engine> Engine for Failing<E> {
     fn open_leave(&self, group: &E::Group, now: Timestamp, message: &Bytes) -> Judged<u32> {
         self.plan.call("open_leave")?;
         self.inner.open_leave(group, now, message)
+    }
+
+    fn seal(&self, group: &E::Group, data: &[u8]) -> Result<Bytes, EngineError> {
+        self.plan.call("seal")?;
+        self.inner.seal(group, data)
+    }
+
+    fn open(&self, group: &E::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        self.plan.call("open")?;
+        self.inner.open(group, now, message)
     }
 
     fn export_secret(

@@ -109,6 +109,20 @@ impl Insider {
         suite().hash(&context).unwrap().try_into().unwrap()
     }
 
+    /// Takes another signature key by a commit (RFC 9420 section 7.3), and goes on to the next epoch.
+    pub fn take_another_key(&mut self, now: Timestamp) -> Bytes {
+        let group = self.group.as_mut().unwrap();
+        let held = group.current_member_signing_identity().unwrap().clone();
+        let (key, public) = suite().signature_key_generate().unwrap();
+        self.id = SenderId::from_fingerprint(suite().hash(&public).unwrap().try_into().unwrap());
+        let builder = group.commit_builder().commit_time(time(now));
+        let identity = SigningIdentity::new(held.credential, public);
+        let built = builder.set_new_signing_identity(key.clone(), identity).build().unwrap();
+        group.apply_pending_commit().unwrap();
+        self.key = key;
+        built.commit_message.to_bytes().unwrap().into()
+    }
+
     /// Adds somebody by a KeyPackage and goes on to the next epoch.
     pub fn add(&mut self, now: Timestamp, key_package: &Bytes, joiner_secret: &[u8; 32]) -> Forgery {
         let group = self.group.as_mut().unwrap();

@@ -7,6 +7,7 @@ pub mod attackers;
 pub mod engines;
 pub mod failing;
 pub mod insider;
+pub mod odd_keys;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +19,12 @@ use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Fault, Notice};
 use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
-use moq_mls::engine::{Engine, Next};
+use moq_mls::engine::{Credential, Engine, Next};
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::sha256;
 use moq_mls::testing::world::ByValue;
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
-use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
+use moq_mls::{Command, Config, Event, JoinRequest, Object, Participant, Timestamp};
 
 /// The world of most tests: objects and answers pass as values.
 pub type World<E> = moq_mls::testing::world::World<E, ByValue>;
@@ -59,6 +60,12 @@ pub fn pin_of<E: Engine>(
 
 pub fn group() -> GroupName {
     GroupName::try_from("room-1").unwrap()
+}
+
+/// The embedder's word for a key with a basic credential of this name, whether or not it has asked.
+pub fn admit(sender: &SenderId, name: &str) -> Command {
+    let request = JoinRequest::expected(sender.clone(), Credential::basic(name.to_owned()));
+    Command::Admit { request, replacing: None }
 }
 
 pub fn config() -> Config {

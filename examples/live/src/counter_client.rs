@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use moq_mls::Failure;
 use moq_mls::counter::http::{
-    HttpRequest, HttpResponse, MAX_BODY, decode_commit_reply, decode_increment_reply, decode_lock_reply,
-    encode_commit, encode_increment, encode_lock,
+    HttpRequest, HttpResponse, MAX_BODY, decode_commit_reply, decode_date, decode_increment_reply,
+    decode_lock_reply, decode_retry_after, encode_commit, encode_increment, encode_lock,
 };
 use moq_mls::counter::{
     CommitReply, CommitRequest, IncrementReply, IncrementRequest, LockReply, LockRequest,
 };
+use moq_mls::{Event, Failure};
 
 /// Longest wait for an answer. The machine repeats what it needs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +27,8 @@ pub struct CounterClient {
     base: String,
     token: Option<String>,
     reachable: Arc<AtomicBool>,
+    /// What the headers of answers say, for who asked for this client.
+    headers: Option<Arc<dyn Fn(Event) + Send + Sync>>,
 }
 
 impl CounterClient {
@@ -60,7 +62,14 @@ impl CounterClient {
             .tls_config(tls.build())
             .build()
             .into();
-        Ok(Self { agent, base, token, reachable: Arc::new(AtomicBool::new(true)) })
+        Ok(Self { agent, base, token, reachable: Arc::new(AtomicBool::new(true)), headers: None })
+    }
+
+    /// The same client, which tells what time the service says it is, and for how long it asks to be left alone:
+    /// before the answer that this came with is returned.
+    #[must_use]
+    pub fn telling(self, headers: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self { headers: Some(Arc::new(headers)), ..self }
     }
 
     /// Asks for the lock. Blocks.
@@ -105,7 +114,13 @@ impl CounterClient {
                     .iter()
                     .map(|(name, value)| (name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes())))
                     .collect();
-                Ok(HttpResponse { status: response.status().as_u16(), headers, body: body.into() })
+                let response =
+                    HttpResponse { status: response.status().as_u16(), headers, body: body.into() };
+                if let Some(tell) = &self.headers {
+                    decode_date(&response).map(Event::ServiceTime).into_iter().for_each(|event| tell(event));
+                    decode_retry_after(&response).map(Event::RetryAfter).into_iter().for_each(|e| tell(e));
+                }
+                Ok(response)
             }
             Err(error) => {
                 if self.reachable.swap(false, Ordering::Relaxed) {

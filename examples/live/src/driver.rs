@@ -278,9 +278,11 @@ impl<E: LiveEngine> Driver<E> {
     }
 
     fn fetch(&mut self, id: FetchId, track: FullTrackName, groups: RangeInclusive<u64>) -> Result<()> {
-        let is_tree = matches!(self.participant.tracks().classify(&track), Some(TrackKind::Tree(_)));
+        let kind = self.participant.tracks().classify(&track);
+        let is_tree = matches!(kind, Some(TrackKind::Tree(_)));
+        let is_key_packages = matches!(kind, Some(TrackKind::KeyPackage(_)));
         // The look before a commit: the subscription has brought what there is.
-        if !is_tree && groups.start() == groups.end() {
+        if !is_tree && !is_key_packages && groups.start() == groups.end() {
             let objects = log(&self.commits).seen(groups);
             return self.handle(Event::FetchReply { id, reply: Ok(objects) });
         }
@@ -289,9 +291,12 @@ impl<E: LiveEngine> Driver<E> {
         let me = self.participant.sender_id();
         let others = self.participant.members().map(|m| m.sender.clone()).filter(|m| m != me).collect();
         tokio::spawn(async move {
-            let found = match is_tree {
-                true => fetching::tree(relay, track, *groups.start()).await,
-                false => fetching::commits(relay, session, track.namespace, groups, others).await,
+            let found = if is_tree {
+                fetching::tree(relay, track, *groups.start()).await
+            } else if is_key_packages {
+                fetching::track(relay, track).await
+            } else {
+                fetching::commits(relay, session, track.namespace, groups, others).await
             };
             let reply = found.map_err(|error| {
                 tracing::debug!(error = format!("{error:#}"), "fetch");

@@ -27,6 +27,13 @@ pub async fn tree(relay: RelayAddress, track: FullTrackName, group: u64) -> Resu
     Ok(objects)
 }
 
+/// All that the relay still has of one track.
+pub async fn track(relay: RelayAddress, track: FullTrackName) -> Result<Vec<Object>> {
+    let namespace = track.namespace.clone();
+    let wanted: Wanted = Arc::new(move |offered| *offered == track);
+    link::look(relay, &namespace, wanted, |_| false).await
+}
+
 /// Commits: what the relay still has of all commit tracks under `commits`, and what `members` have seen.
 ///
 /// # Errors

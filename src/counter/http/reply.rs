@@ -16,7 +16,7 @@ use crate::tracks::NameError;
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::NotLocked,
         Reason::PinRequired,
         Reason::UnpinnedId,
@@ -27,6 +27,7 @@ impl Reason {
         Reason::RateLimited,
         Reason::Overflow,
         Reason::CommitRequired,
+        Reason::NotYourTurn,
     ];
 
     /// The word in the reply's `reason`.
@@ -42,6 +43,7 @@ impl Reason {
             Reason::RateLimited => "rate_limited",
             Reason::Overflow => "overflow",
             Reason::CommitRequired => "commit_required",
+            Reason::NotYourTurn => "not_your_turn",
         }
     }
 
@@ -53,7 +55,8 @@ impl Reason {
             | Reason::PinRequired
             | Reason::UnpinnedId
             | Reason::Overflow
-            | Reason::CommitRequired => 409,
+            | Reason::CommitRequired
+            | Reason::NotYourTurn => 409,
             Reason::Malformed => 400,
             Reason::TooLarge => 413,
             Reason::Unauthenticated => 401,

@@ -76,7 +76,9 @@ impl Default for ServiceConfig {
 #[non_exhaustive]
 pub struct Access {
     /// Where the request comes from: the owner of its token, or its network address. The service compares
-    /// sources and no more. `None` is bounded by [`ServiceConfig::max_counters`] only.
+    /// sources and no more: it counts the counters that each starts, and lets the others have their
+    /// [turn](crate::counter::service::Turns). So a source should be one member, not an address that several share.
+    /// `None` is bounded by [`ServiceConfig::max_counters`] only, and has no turns.
     pub source: Option<Bytes>,
     /// May take slot 0. If not, a request that would is [`Reason::Forbidden`](crate::counter::Reason::Forbidden).
     pub may_create: bool,

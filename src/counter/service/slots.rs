@@ -30,11 +30,6 @@ impl Lock {
     pub(super) fn is_from_ahead(&self, now: Timestamp, lease: Duration) -> bool {
         self.until.since(now) > lease.saturating_mul(2)
     }
-
-    /// Returns what is left of it, at most `lease`.
-    fn left(&self, now: Timestamp, lease: Duration) -> Duration {
-        self.until.since(now).min(lease)
-    }
 }
 
 /// How the slots of a counter were filled: slot 0 decides.
@@ -163,11 +158,14 @@ impl Counter {
         if self.next == u64::MAX {
             return LockReply::Error(Reason::Overflow);
         }
-        let holds = |lock: &&Lock| lock.is_live(now) && !lock.is_from_ahead(now, lease);
-        if let Some(lock) = self.lock.as_ref().filter(holds) {
-            return LockReply::Conflict { retry_later: lock.left(now, lease) };
-        }
         let until = now.after(lease);
+        let holds = |lock: &&mut Lock| lock.is_live(now) && !lock.is_from_ahead(now, lease);
+        if let Some(lock) = self.lock.as_mut().filter(holds) {
+            // Given by a clock that was a little ahead: from now on it lasts as long as any other, and not for what the
+            // clock was wrong besides.
+            lock.until = lock.until.min(until);
+            return LockReply::Conflict { retry_later: lock.until.since(now) };
+        }
         let lock_id = (!id.is_empty()).then(|| id.clone());
         self.lock = Some(Lock { id, until });
         LockReply::Ok { lock_id, expires_in: until.since(now) }
@@ -183,6 +181,19 @@ impl Counter {
         sha256: impl Fn(&[u8]) -> [u8; 32],
     ) -> IncrementReply {
         let opened = request.key.is_some() || request.commit.is_some();
+        if let Some(hash) = request.counter.founding_hash().filter(|_| request.val.unwrap_or(self.next) == 0)
+        {
+            // Only who made the name up can begin with it: nobody else knows the key.
+            let fits = |key: &Bytes| key.len() == SLOT_KEY_LEN && sha256(key).starts_with(&hash);
+            return match (request.val, request.pin) {
+                (Some(val), Some(pin))
+                    if request.key.as_ref().is_some_and(fits) && request.commit.is_none() =>
+                {
+                    self.increment_pinned(request, val, pin, keep, sha256)
+                }
+                _ => IncrementReply::Error(Reason::Forbidden),
+            };
+        }
         match (request.val, request.pin) {
             // Nothing comes before slot 0: no lock to open, and no commit that made it.
             (Some(0), Some(_)) if opened => IncrementReply::Error(Reason::Malformed),

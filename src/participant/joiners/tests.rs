@@ -12,15 +12,25 @@ fn id(n: u64) -> SenderId {
     SenderId::new(name(n)).unwrap()
 }
 
+fn named(n: u64) -> Credential {
+    Credential::basic(name(n))
+}
+
+/// The embedder's word for whoever shows a credential that the caller compares.
+fn permit() -> Permit {
+    Permit { credential: [0; 32], replacing: None }
+}
+
 fn waiting(who: u64, identity: u64, hold: Option<Hold>) -> Waiting {
     let info = KeyPackageInfo {
         sender: id(who),
         identity: name(identity),
-        credential: Credential { kind: 1, data: name(identity) },
+        credential: named(identity),
         reference: name(who),
         sequence: None,
         group: None,
         leaf_key: None,
+        begins: Timestamp::from_secs(0),
         expires: Timestamp::from_secs(9),
     };
     Waiting { message: name(who), info, object: 1, place: 0, hold, wanted: false, replacing: None }
@@ -93,7 +103,7 @@ fn quick_answers_are_right_answers() {
                 let replaces = room.get(&new.info.sender).is_some_and(|w| w.info.expires >= now);
                 let late = room.waiting.values().filter(|w| w.info.expires < now).count();
                 let mut wanted = admitted_slowly(&room, &new, now, &limits);
-                let done = room.admit(new, now, &limits);
+                let done = room.admit(new, now, now, &limits);
                 let mut there: Vec<SenderId> = room.line.values().cloned().collect();
                 // A fresh KeyPackage takes the place of the old one; only who is there is compared here.
                 wanted.sort();
@@ -107,7 +117,7 @@ fn quick_answers_are_right_answers() {
             }
             6 => drop(room.take(&id(who))),
             7 => room.bar(&id(who), &limits),
-            8 => room.let_in(&id(who), None, &limits),
+            8 => room.let_in(&id(who), &named(rng.below(3)), permit(), &limits),
             9 => {
                 let late = room.waiting.values().filter(|w| w.info.expires < now).count();
                 assert_eq!(room.expire(now), late);
@@ -132,7 +142,7 @@ fn quick_answers_are_right_answers() {
 
 /// Puts one in a room that must take it.
 fn put(room: &mut Joiners, waiting: Waiting, limits: &Limits) {
-    assert!(room.admit(waiting, Timestamp::from_secs(1), limits).is_in);
+    assert!(room.admit(waiting, Timestamp::from_secs(1), Timestamp::from_secs(1), limits).is_in);
 }
 
 fn in_line(room: &Joiners) -> Vec<SenderId> {
@@ -151,10 +161,10 @@ fn the_first_of_the_held_makes_room_and_nobody_goes_for_what_does_not_fit() {
     let mut large = waiting(5, 5, None);
     large.message = Bytes::from(vec![0; 19]);
     let refused = Admitted { is_in: false, dropped: 0 };
-    assert_eq!(room.admit(large, Timestamp::from_secs(1), &limits), refused);
+    assert_eq!(room.admit(large, Timestamp::from_secs(1), Timestamp::from_secs(1), &limits), refused);
     assert_eq!(in_line(&room), [id(1), id(3), id(4)]);
     // Whom the embedder wants goes before those that came earlier.
-    room.let_in(&id(4), None, &limits);
+    room.let_in(&id(4), &named(4), permit(), &limits);
     assert_eq!(room.due().map(|w| w.info.sender.clone()).collect::<Vec<_>>(), [id(4), id(1)]);
 }
 
@@ -199,7 +209,7 @@ fn limits_are_met_exactly() {
     // Two bytes each.
     put(&mut room, waiting(1, 1, None), &limits);
     put(&mut room, waiting(2, 2, None), &limits);
-    assert!(!room.admit(waiting(3, 3, None), now, &limits).is_in);
+    assert!(!room.admit(waiting(3, 3, None), now, now, &limits).is_in);
     room.bar(&id(1), &limits);
     room.bar(&id(2), &limits);
     assert_eq!(room.barred.iter().map(|(sender, ())| sender).collect::<Vec<_>>(), [&id(2)]);

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use crate::config::Admission;
-use crate::engine::{Engine, KeyPackageClaim, KeyPackageInfo, MessageKind, Rejection};
+use crate::engine::{Engine, EngineError, KeyPackageClaim, KeyPackageInfo, MessageKind, Rejection};
 use crate::error::Error;
+use crate::join_request::JoinRequest;
 use crate::notice::{Fault, Hold, Notice, Refusal};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
-use crate::participant::joiners::{Joiners, Waiting};
+use crate::participant::joiners::{Joiners, Permit, Waiting};
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::leave;
 use crate::tracks::SenderId;
@@ -25,7 +26,7 @@ pub(crate) fn on_object<E: Engine>(
     // Junk is judged before it can push a good object aside.
     match cx.engine.classify(&payload)? {
         Ok(MessageKind::KeyPackage) => {
-            return on_key_package(cx, epoch, &mut carried.joiners, sender, object_id, payload);
+            return on_key_package(cx, epoch, carried, sender, object_id, payload);
         }
         Ok(MessageKind::Proposal { group_id, .. }) if group_id != cx.config.group.as_bytes() => {
             cx.fault(Some(sender), Fault::WrongGroup);
@@ -39,14 +40,31 @@ pub(crate) fn on_object<E: Engine>(
     Ok(())
 }
 
+/// Takes in an object of a KeyPackage track of the group before: newcomers look for the group there.
+pub(crate) fn on_newcomer<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    carried: &mut Carried,
+    sender: SenderId,
+    object_id: u64,
+    payload: Bytes,
+) -> Result<(), Error> {
+    match cx.engine.classify(&payload)? {
+        Ok(MessageKind::KeyPackage) => on_key_package(cx, epoch, carried, sender, object_id, payload),
+        // What its members told each other.
+        _ => Ok(()),
+    }
+}
+
 fn on_key_package<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
-    joiners: &mut Joiners,
+    carried: &mut Carried,
     sender: SenderId,
     object_id: u64,
     message: Bytes,
 ) -> Result<(), Error> {
+    let Carried { joiners, paces, .. } = carried;
     // The cheapest checks come first: anybody may have made it, and to verify a signature costs a hundred times all else.
     let claim = match cx.engine.peek_key_package(&message)? {
         Ok(claim) => claim,
@@ -66,8 +84,16 @@ fn on_key_package<E: Engine>(
         // It came before, or is what its sender joined by or older. Relays replay; this is no fault of the sender's.
         return Ok(());
     }
-    let info = match cx.engine.inspect_key_package(cx.now, &message)? {
-        Ok(info) if info.claim() == claim => info,
+    let rate = cx.key_package_rate();
+    if !paces.key_packages.allows(&sender, cx.now, rate) {
+        cx.fault(Some(sender), Fault::TooMany);
+        return Ok(());
+    }
+    let info = match cx.engine.inspect_key_package(cx.time_of_day(), &message)? {
+        Ok(info) if info.claim() == claim => {
+            paces.key_packages.note(&sender, cx.now, rate, cx.config.limits.remembered_senders);
+            info
+        }
         Ok(_) => {
             cx.fault(Some(sender), Fault::Invalid);
             return Ok(());
@@ -77,6 +103,7 @@ fn on_key_package<E: Engine>(
             return Ok(());
         }
     };
+    cx.on_lifetime(&sender, info.begins);
     let spent = cx.rules.numbers_by_time && joiners.may_be_spent(&sender, object_id, cx.is_shown_old_ones());
     // Where no number tells a KeyPackage's age, unknown senders are left to those who were here before.
     let left_to_others = cx.is_shown_old_ones()
@@ -92,13 +119,22 @@ fn on_key_package<E: Engine>(
         // Its sender, if it still waits, soon publishes a fresh one.
         return Ok(());
     }
-    if joiners.refused.contains(&sender) {
-        cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+    let permit = permit(cx, joiners, &info)?;
+    if permit.is_none()
+        && let Some(is_news) = joiners.is_turned_away(&sender)
+    {
+        // It renews its KeyPackage every few seconds.
+        if is_news {
+            cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+        }
         return Ok(());
     }
-    let hold = hold(cx, epoch, joiners, &info);
-    let admitted = joiners.admitted.get(&sender).cloned();
-    let (wanted, replacing) = (admitted.is_some(), admitted.flatten());
+    if !cx.can_add(epoch, message.len())? {
+        cx.notify(Notice::Refused { sender, why: Refusal::TooLarge });
+        return Ok(());
+    }
+    let hold = if permit.is_some() { None } else { hold(cx, epoch, joiners, &info) };
+    let (wanted, replacing) = (permit.is_some(), permit.and_then(|permit| permit.replacing));
     put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, wanted, replacing });
     Ok(())
 }
@@ -121,30 +157,45 @@ fn fault_of(rejection: &Rejection) -> Fault {
     if matches!(rejection, Rejection::Malformed) { Fault::NotMls } else { Fault::Invalid }
 }
 
-/// Whether a KeyPackage must wait for the embedder, and why.
+/// The embedder's word for this sender with this credential, if it gave one.
+fn permit<E: Engine>(
+    cx: &Context<E>,
+    joiners: &Joiners,
+    info: &KeyPackageInfo,
+) -> Result<Option<Permit>, EngineError> {
+    let Some(permit) = joiners.admitted.get(&info.sender) else { return Ok(None) };
+    let is_meant = permit.credential == cx.credential_hash(&info.credential)?;
+    Ok(is_meant.then(|| permit.clone()))
+}
+
+/// Whether a KeyPackage that the embedder has not let in must wait for it, and why.
 fn hold<E: Engine>(
     cx: &Context<E>,
     epoch: &Epoch<E::Group>,
     joiners: &Joiners,
     info: &KeyPackageInfo,
 ) -> Option<Hold> {
-    if epoch.roster.of(&info.sender).is_some() {
+    let member = epoch.roster.of(&info.sender);
+    if member.is_some_and(|m| m.identity == info.identity) {
         // A member that comes back: remove and add in one commit.
-        return None;
-    }
-    if joiners.admitted.contains(&info.sender) {
-        // The embedder's word holds for every KeyPackage of this sender, not only for the one it saw.
         return None;
     }
     if joiners.barred.contains(&info.sender) {
         return Some(Hold::Barred);
     }
-    let namesake = epoch.roster.with_identity(&info.identity).map(|m| &m.sender);
-    if let Some(namesake) = namesake.or_else(|| joiners.same_identity(info)) {
-        // A second device must not evict the first.
-        return Some(Hold::SameIdentity { member: namesake.clone() });
+    let hold = strangers_hold(cx, joiners);
+    if hold != Some(Hold::Policy) {
+        return hold;
     }
-    strangers_hold(cx, joiners)
+    // Everybody is asked about. These the embedder may take for somebody else.
+    if member.is_some() || joiners.admitted.contains(&info.sender) {
+        return Some(Hold::OtherCredential { member: member.map(|m| m.credential.clone()) });
+    }
+    let namesake = epoch.roster.with_identity(&info.identity).map(|m| &m.sender);
+    match namesake.or_else(|| joiners.same_identity(info)) {
+        Some(namesake) => Some(Hold::SameIdentity { member: namesake.clone() }),
+        None => hold,
+    }
 }
 
 /// What holds somebody of whom nothing is known.
@@ -156,22 +207,24 @@ pub(crate) fn strangers_hold<E: Engine>(cx: &Context<E>, joiners: &Joiners) -> O
 }
 
 fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: Waiting) {
-    let sender = waiting.info.sender.clone();
-    let credential = waiting.info.credential.clone();
-    let hold = waiting.hold.clone();
-    let admitted = joiners.admit(waiting, cx.now, &cx.config.limits);
+    let request = JoinRequest::of(&waiting.info);
+    let hold = waiting.hold.clone().filter(|_| !joiners.is_told(&waiting));
+    let admitted = joiners.admit(waiting, cx.now, cx.time_of_day(), &cx.config.limits);
     // Only counted: a notice each would let a flood through to the embedder twice.
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(admitted.dropped as u64);
     if !admitted.is_in {
-        cx.notify(Notice::Refused { sender, why: Refusal::Full });
+        if !cx.alarms.tells_full(cx.now) {
+            return;
+        }
+        cx.notify(Notice::Refused { sender: request.sender().clone(), why: Refusal::Full });
     } else if let Some(hold) = hold {
-        cx.notify(Notice::JoinRequested { sender, credential, hold });
+        cx.notify(Notice::JoinRequested { request, hold });
     }
 }
 
 /// Drops those whose KeyPackages have expired: they hold a place, and a commit of them would be refused.
 pub(crate) fn expire<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners) {
-    let dropped = joiners.expire(cx.now) as u64;
+    let dropped = joiners.expire(cx.time_of_day()) as u64;
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(dropped);
 }
 
@@ -182,14 +235,19 @@ pub(crate) fn add<E: Engine>(
     joiners: &mut Joiners,
     message: Bytes,
     info: KeyPackageInfo,
-) {
+) -> Result<(), Error> {
     let object = info.sequence.unwrap_or(0);
     if epoch.roster.of(&info.sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
         cx.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
-        return;
+        return Ok(());
+    }
+    if !cx.can_add(epoch, message.len())? {
+        cx.notify(Notice::Refused { sender: info.sender, why: Refusal::TooLarge });
+        return Ok(());
     }
     let (hold, replacing) = (None, None);
     put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold, wanted: true, replacing });
+    Ok(())
 }
 
 /// Notes that a member is to be removed; with `bar`, let back in only by the embedder.

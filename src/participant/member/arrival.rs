@@ -31,11 +31,12 @@ pub(crate) fn arrive<E: Engine>(
         member.carried.joiners.leave_early_to_others(&cx.config.limits);
     }
     member.persist(cx);
-    let epoch = member.epoch.number;
+    let epoch = member.epoch.shown();
     cx.notify(Notice::Joined { epoch });
     cx.notify(Notice::Epoch { epoch, committer: None });
     match by {
         By::Creation => {
+            cx.confirmed = Some(cx.now);
             member.replay(cx);
             let early = member.carried.joiners.take_early().into_iter();
             cx.first(early.map(|(sender, (object_id, payload))| {
@@ -43,6 +44,9 @@ pub(crate) fn arrive<E: Engine>(
             }));
         }
         By::Welcome(counter) => {
+            if counter.is_none() {
+                member.audit_soon(cx);
+            }
             // Let in once more on the way out, it goes on leaving.
             let counter = counter.map(Input::Counter);
             cx.first(std::iter::once(Input::LeaveAgain).chain(counter));
@@ -63,6 +67,7 @@ pub(crate) fn place<E: Engine>(
     carried.future.forget_beyond(entry.view.epoch.saturating_add(cx.config.limits.future_epochs));
     let member = Member { epoch: Epoch::enter(cx, entry)?, slot: Slot::new(), carried };
     cx.deadlines.clear_phase();
+    cx.confirmed = None;
     member.schedule_audit(cx);
     cx.set(Timer::Credentials, cx.config.timers.credential_check);
     Ok(member)
@@ -91,6 +96,7 @@ pub(crate) fn resume<E: Engine>(cx: &mut Context<E>, member: &mut Member<E::Grou
     cx.set(Timer::Confirm, wait);
     member.epoch.publish_welcomes(cx)?;
     member.epoch.publish_unheard(cx)?;
+    cx.show_beacon();
     if member.carried.leaving.is_some() {
         cx.set(Timer::Leave, cx.config.timers.leave);
         member.ask_to_leave(cx)?;

@@ -1,10 +1,36 @@
 //! Asking the counter now and then, for a quiet group and one whose last commit was lost look the same from inside.
+//!
+//! Where the service signs, one member's audit serves all: it publishes the signed state, which carries its time, and
+//! who hears that puts the own audit off. Members ask one after the other, so that most never do.
+
+use std::time::Duration;
 
 use crate::action::Timer;
+use crate::codec::pinned::StateObject;
+use crate::counter::{CounterState, DATE_SLACK, date_of, dated, state_message};
 use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::Fault;
 use crate::participant::context::Context;
 use crate::participant::member::Member;
+use crate::participant::member::epoch::Epoch;
+use crate::participant::member::slot::Verdict;
+use crate::participant::member::turn::{MOST_TURNS, turns};
 use crate::participant::requests::LockPurpose;
+use crate::time::Timestamp;
+use crate::tracks::{Location, Object, SenderId};
+
+/// How old a signed state may be when it comes, beyond the slack of its date.
+const TRAVEL: Duration = Duration::from_secs(5);
+/// After a join by receipt the counter is asked within this.
+const AFTER_JOIN: Duration = Duration::from_secs(5);
+
+impl<E: Engine> Context<E> {
+    /// Whether the service's word can be passed on.
+    fn shares_audits(&self) -> bool {
+        self.rules.pins && self.config.service_key.is_some()
+    }
+}
 
 impl<G> Member<G> {
     /// Sets when to ask the counter whether the group went on unheard.
@@ -13,13 +39,56 @@ impl<G> Member<G> {
         let often = cx.config.timers.leave / 8;
         let audit = cx.config.timers.audit;
         let period = if self.carried.leaving.is_some() { audit.min(often) } else { audit };
-        let wait = period + cx.jitter.up_to(period / 2);
-        cx.set(Timer::Audit, wait);
+        let at = cx.now.after(period).after(self.spread(cx, period / 2));
+        cx.deadlines.set(Timer::Audit, at);
+    }
+
+    /// It joined on a receipt, which says nothing of the slots after: asks soon.
+    pub(crate) fn audit_soon<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        let at = cx.now.after(self.spread(cx, AFTER_JOIN));
+        cx.deadlines.bring_forward(Timer::Audit, at);
+    }
+
+    /// How long to wait for others to ask: a share of `most` for each who goes before, or at random.
+    fn spread<E: Engine<Group = G>>(&self, cx: &mut Context<E>, most: Duration) -> Duration {
+        if !cx.shares_audits() {
+            return cx.jitter.up_to(most);
+        }
+        let turns = turns(&self.epoch, false);
+        let half = most / 2;
+        let wait = half * u32::try_from(turns).unwrap_or(1) / u32::try_from(MOST_TURNS).unwrap_or(1);
+        if turns < MOST_TURNS { wait } else { half + cx.jitter.up_to(half) }
+    }
+
+    /// A peer's media opened with the keys of the present epoch: neither went on without the other. That puts the audit
+    /// off, but not for good: a member that was removed still seals with these keys. Media of a later epoch is a hint.
+    pub(crate) fn on_media<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        opened: Option<&SenderId>,
+        epoch: u64,
+    ) {
+        let Some(peer) = opened else {
+            if epoch > self.epoch.number {
+                cx.hint();
+            }
+            return;
+        };
+        let is_peers = *peer != cx.me && self.epoch.roster.of(peer).is_some();
+        if epoch != self.epoch.number || !is_peers || self.carried.leaving.is_some() {
+            return;
+        }
+        let Some(confirmed) = cx.confirmed else { return };
+        let timers = &cx.config.timers;
+        let (audit, most) = (timers.audit, confirmed.after(timers.audit_with_media));
+        // It is put off again and again: what is drawn must not add up.
+        let at = cx.now.after(audit).min(most).after(self.spread(cx, audit / 2));
+        cx.deadlines.put_off(Timer::Audit, at.min(most.after(audit / 2)));
     }
 
     /// A group that is quiet and a group whose last commit was lost look the same from inside. Asking for
-    /// the value of the present epoch, which is used, takes no lock and reads the counter.
-    pub(crate) fn audit<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+    /// a value that is used, or that no counter gets to, takes no lock and reads the counter.
+    pub(crate) fn audit<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
         self.schedule_audit(cx);
         // Newer KeyPackages than the one joined by have had their time.
         if cx.keys.spare_until.take_if(|until| *until <= cx.now).is_some() {
@@ -30,7 +99,93 @@ impl<G> Member<G> {
             }
         }
         if self.slot.is_quiet() {
-            cx.ask_lock(LockPurpose::Audit(self.epoch.number));
+            let purpose = if cx.shares_audits() {
+                LockPurpose::Audit(dated(cx.time_of_day(), cx.engine.random()?))
+            } else {
+                LockPurpose::Standing(self.epoch.number)
+            };
+            cx.ask_lock(purpose);
         }
+        Ok(())
+    }
+
+    /// Takes in where the counter stands, and passes it on if the service has signed it.
+    pub(crate) fn on_audited<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        val: u64,
+        state: &CounterState,
+    ) -> Result<Verdict<G>, Error> {
+        let object =
+            state.receipt.clone().map(|receipt| StateObject { val, current: state.current, receipt });
+        // Where the clocks differ the service signs nothing, and its word is as good to this member.
+        if let Some(object) = object.filter(|_| state.current == self.epoch.slot()) {
+            if cx.vouches(&object) {
+                cx.told = cx.told.max(date_of(val));
+                self.epoch.publish_state(cx, &object)?;
+            } else {
+                cx.bad_receipt();
+                return Ok(Verdict::Open);
+            }
+        }
+        self.slot.on_news(cx, &self.epoch, state)
+    }
+}
+
+impl<E: Engine> Context<E> {
+    /// Whether the service signed that.
+    fn vouches(&self, object: &StateObject) -> bool {
+        let message = state_message(&self.config.group, object.val, object.current);
+        let key = self.config.service_key.as_ref();
+        key.is_some_and(|key| self.engine.verify_receipt(key, &message, &object.receipt))
+    }
+
+    /// Whether a state of that time says anything that was not known.
+    fn is_fresh(&self, at: Timestamp) -> bool {
+        let now = self.time_of_day();
+        let (early, late) = (at.since(now), now.since(at));
+        self.told.is_none_or(|told| at > told) && early <= DATE_SLACK && late <= DATE_SLACK + TRAVEL
+    }
+}
+
+impl<G> Member<G> {
+    /// Takes in another's audit, if the object is one. Whether the group is where it was is all that it is good for.
+    pub(crate) fn takes_state<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        from: Option<&SenderId>,
+        object: &Object,
+    ) -> bool {
+        let Ok(state) = StateObject::decode(object.payload.clone()) else { return false };
+        let date = date_of(state.val).filter(|at| cx.is_fresh(*at));
+        let is_of_use = cx.shares_audits() && state.current == self.epoch.slot();
+        // To verify much junk costs more than to ask oneself.
+        let Some(at) = date.filter(|_| is_of_use && self.slot.doubted < cx.config.limits.candidates) else {
+            return true;
+        };
+        if cx.vouches(&state) {
+            (cx.told, cx.confirmed) = (Some(at), Some(cx.now));
+            self.schedule_audit(cx);
+        } else {
+            self.slot.doubted = self.slot.doubted.saturating_add(1);
+            cx.fault(from.cloned(), Fault::BadReceipt);
+        }
+        true
+    }
+}
+
+impl<G> Epoch<G> {
+    /// Publishes what the service signed where a receipt of the next slot would be.
+    fn publish_state<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        object: &StateObject,
+    ) -> Result<(), Error> {
+        let Some(key) = &self.slot_key else { return Ok(()) };
+        let payload = object.encode();
+        let object = cx.receipt_place(key.as_bytes(), &payload)?;
+        let location = Location { group: self.number, object };
+        cx.publish(cx.tracks.commit(&cx.me), location, payload);
+        Ok(())
     }
 }

@@ -10,10 +10,11 @@ use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::{Notice, ServiceFault};
+use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::create::Created;
 use crate::participant::member::epoch::Epoch;
-use crate::participant::member::slot::{PATIENCE, Slot, Step, Verdict};
+use crate::participant::member::slot::{Slot, Step, Verdict};
 use crate::participant::member::turn;
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
@@ -34,20 +35,6 @@ impl<G> Slot<G> {
         }
         self.step = Step::Locking;
         cx.ask_lock(LockPurpose::Slot(epoch.slot()));
-    }
-
-    /// A held commit has no confirmation yet: ask which commit won, or finish it for its committer. Without one, the
-    /// slot is only read.
-    pub(crate) fn on_confirm_timer<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
-        if self.is_idle() && !cx.deadlines.is_set(Timer::Request) {
-            if cx.rules.pins && self.outbox.is_none() && self.candidates.is_empty() {
-                self.read(cx, epoch);
-            } else {
-                self.ask(cx, epoch);
-            }
-        } else {
-            cx.set(Timer::Confirm, cx.config.timers.confirm);
-        }
     }
 
     /// The back-off is over: ask again, or repeat the increment with the very same pin.
@@ -89,19 +76,20 @@ impl<G> Slot<G> {
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
+        carried: &Carried,
         reply: Result<LockReply, Failure>,
     ) -> Result<Verdict<G>, Error> {
         match reply {
             Ok(LockReply::Ok { lock_id, .. }) => {
                 self.conflicts = 0;
-                return self.on_locked(cx, epoch, lock_id);
+                return self.on_locked(cx, epoch, carried, lock_id);
             }
             Ok(LockReply::Conflict { retry_later }) => {
                 if cx.rules.pins {
                     // Anybody may hold a lock for ever, and it is only a hint: who is first in turn does without it, the
                     // others once they have given way.
                     if self.conflicts > 0 || turn::is_first(epoch) {
-                        return self.on_locked(cx, epoch, None);
+                        return self.on_locked(cx, epoch, carried, None);
                     }
                     self.conflicts = 1;
                 }
@@ -121,18 +109,23 @@ impl<G> Slot<G> {
         Ok(Verdict::Open)
     }
 
-    /// The lock is ours, or none is needed: help a commit that is already there, go on with our own, or create one.
+    /// The lock is ours, or none is needed: go on with our own commit, create one, or help one that is already there.
     pub(crate) fn on_locked<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
+        carried: &Carried,
         lock_id: Option<Bytes>,
     ) -> Result<Verdict<G>, Error> {
+        if cx.rules.pins {
+            return self.on_pinned_lock(cx, epoch, carried, lock_id);
+        }
         if let Some(pin) = self.best_candidate() {
             self.help(cx, epoch, pin, lock_id);
             return Ok(Verdict::Open);
         }
-        if !self.candidates.is_empty() && self.attempts < PATIENCE {
+        let patience = cx.config.timers.lease.saturating_mul(2);
+        if self.candidates.iter().any(|candidate| cx.now < candidate.since.after(patience)) {
             // Commits that remove us cannot be pinned by us: we do not know the epoch they make. Whoever can
             // has time to; if nobody is left who can, the group must not stand still for it.
             self.back_off(cx);
@@ -169,15 +162,11 @@ impl<G> Slot<G> {
             self.outbox = Some(*outbox);
             return Verdict::Persist { lock_id };
         }
-        // The service stands where it should.
-        self.halted = None;
-        self.step = Step::Idle;
-        // With nothing to do, too: a commit that removes us may be open still, and nobody else will tell us what
-        // became of it.
-        if matches!(created, Created::Impossible) || !self.candidates.is_empty() {
+        let verdict = self.rest(cx);
+        if matches!(created, Created::Impossible) {
             self.back_off(cx);
         }
-        Verdict::Open
+        verdict
     }
 
     /// The own commit is durable. Where the token can tell later whose the slot is, the slot is filled first, and
@@ -204,7 +193,7 @@ impl<G> Slot<G> {
     }
 
     /// Pins a commit on its committer's behalf.
-    fn help<E: Engine<Group = G>>(
+    pub(crate) fn help<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
@@ -360,6 +349,12 @@ impl<G> Slot<G> {
             }
             Ok(IncrementReply::Error(Reason::NotLocked | Reason::UnpinnedId)) => {
                 self.halt(cx, ServiceFault::NoPins);
+            }
+            // This participant filled the slot before, and another waits: one lease at most.
+            Ok(IncrementReply::Error(Reason::NotYourTurn)) => {
+                let turn = cx.config.timers.turn;
+                let wait = turn + cx.jitter.up_to(turn);
+                cx.set(Timer::Request, wait);
             }
             Ok(IncrementReply::Error(reason)) => self.halt(cx, ServiceFault::Refused(reason)),
             Err(failure) => {

@@ -14,6 +14,7 @@ use crate::notice::Notice;
 use crate::participant::context::Context;
 use crate::participant::durable::{read_pin, read_tree, read_welcome, write_tree, write_welcome};
 use crate::participant::flow::Entry;
+use crate::participant::member::measured::Measured;
 use crate::participant::requests::FetchPurpose;
 use crate::participant::roster::Roster;
 use crate::secret::Secret;
@@ -27,6 +28,8 @@ pub(crate) struct Epoch<G> {
     /// `Engine::save` of `group`, made once per epoch.
     pub(crate) saved: Bytes,
     pub(crate) number: u64,
+    /// What is added to the number for the embedder and for key ids.
+    pub(crate) base: u64,
     pub(crate) context_hash: [u8; 32],
     pub(crate) leaf: u32,
     /// The pin of this epoch; `None` but in Pinned mode.
@@ -36,8 +39,11 @@ pub(crate) struct Epoch<G> {
     pub(crate) roster: Roster,
     /// What the own commit that made it left to be shown.
     pub(crate) afterwards: Afterwards,
+    /// The leaf of who committed it; `None` for an epoch that this participant was let into, or restarted in.
+    pub(crate) committer: Option<u32>,
     /// Members already reported as expired.
     expired: BTreeSet<SenderId>,
+    pub(crate) measured: Measured,
 }
 
 /// What follows on an own commit that won: nothing, for an epoch that another made.
@@ -70,6 +76,8 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) pin: Option<Pin>,
     /// The service's receipt, empty where it signs none, if this participant is to tell the others.
     pub(crate) receipt: Option<Bytes>,
+    /// Where the counter stands, as far as it was told: this may not be the newest epoch.
+    pub(crate) current: u64,
     /// What goes with an epoch that this participant made itself.
     pub(crate) own: Option<OwnCommit>,
 }
@@ -77,8 +85,12 @@ pub(crate) struct NewEpoch<G> {
 /// What a commit changes, for the roster and the notices.
 pub(crate) struct Change {
     pub(crate) committer: u32,
+    /// The members whose leaves it replaces. An own one changes nothing of this participant that others see.
+    pub(crate) updated: Vec<GroupMember>,
     pub(crate) removed: Vec<u32>,
     pub(crate) added: Vec<GroupMember>,
+    /// Of the commit.
+    pub(crate) bytes: usize,
 }
 
 /// What an own commit that won brings along.
@@ -90,7 +102,10 @@ pub(crate) struct OwnCommit {
 
 /// Who came, who went, and by whose commit.
 pub(crate) struct Turnover {
+    /// By the key that signed it.
     pub(crate) committer: Option<SenderId>,
+    /// The members that took another key, credential or origin: as each was, and as it is.
+    pub(crate) changed: Vec<(GroupMember, GroupMember)>,
     pub(crate) removed: Vec<GroupMember>,
     pub(crate) added: Vec<GroupMember>,
 }
@@ -105,17 +120,30 @@ impl<G> Epoch<G> {
             group,
             saved,
             number: view.epoch,
+            base: view.params.map_or(0, |params| params.epoch_base),
             context_hash: view.context_hash,
             leaf: view.leaf,
             pin,
             afterwards: Afterwards::default(),
+            committer: None,
             expired: BTreeSet::new(),
+            measured: Measured::default(),
         })
     }
 
     /// The counter value that makes the next epoch. Epoch 2^64 - 1 has none; the engine refuses it.
     pub(crate) fn slot(&self) -> u64 {
         self.number.saturating_add(1)
+    }
+
+    /// Returns the epoch as the embedder and key ids have it: it grows from a group to its successor.
+    pub(crate) fn shown(&self) -> u64 {
+        self.base.saturating_add(self.number)
+    }
+
+    /// Returns the next epoch, as [`shown`](Self::shown).
+    pub(crate) fn shown_slot(&self) -> u64 {
+        self.base.saturating_add(self.slot())
     }
 
     /// Goes on to the next epoch.
@@ -131,7 +159,9 @@ impl<G> Epoch<G> {
         };
         self.keep_if_untold(cx)?;
         let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
+        self.committer = Some(change.committer);
         self.number = self.slot();
+        self.measured = Measured::default();
         self.slot_key = cx.rules.pins.then(|| cx.slot_key(&next.group)).transpose()?;
         self.group = next.group;
         self.saved = saved;
@@ -139,21 +169,29 @@ impl<G> Epoch<G> {
         self.pin = pin;
         self.afterwards = afterwards;
         let removed = change.removed.iter().filter_map(|leaf| self.roster.remove(*leaf)).collect();
+        // Whoever joins at this epoch, or restarts, reads it in the tree.
+        let changed = change.updated.into_iter();
+        let changed: Vec<_> =
+            changed.filter_map(|new| Some((self.roster.change(new.clone())?, new))).collect();
+        for (old, _) in &changed {
+            // Another credential may expire, too.
+            self.expired.remove(&old.sender);
+        }
         for added in &change.added {
             self.roster.insert(added.clone());
         }
-        Ok(Turnover { committer, removed, added: change.added })
+        Ok(Turnover { committer, changed, removed, added: change.added })
     }
 
     /// The secret that all track keys of this epoch follow from.
     pub(crate) fn secret<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Result<EpochSecret, Error> {
-        if let Some(passed) = cx.passed.of(self.number) {
+        if let Some(passed) = cx.passed.of(self.shown()) {
             return Ok(passed.clone());
         }
         let kdf = cx.engine.kdf();
         let group = cx.config.group.as_bytes();
         let master = cx.engine.export_secret(&self.group, EXPORTER_LABEL, group, kdf.hash_len())?;
-        let secret = EpochSecret::from_master(kdf, self.number, &master)?;
+        let secret = EpochSecret::from_master(kdf, self.shown(), &master)?;
         Ok(if cx.fresh.is(self.number) { secret } else { secret.resumed() })
     }
 
@@ -161,7 +199,7 @@ impl<G> Epoch<G> {
     /// polled, and MLS has no way back to it.
     pub(crate) fn keep_if_untold<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         let untold =
-            |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.number);
+            |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.shown());
         if cx.actions.iter().any(untold) {
             let secret = self.secret(cx)?;
             cx.passed.keep(secret);
@@ -186,7 +224,9 @@ impl<G> Epoch<G> {
                 None => welcome.clone(),
             };
             let object = cx.welcome_place(&payload)?;
-            cx.publish(cx.tracks.welcome(recipient), Location { group, object }, payload);
+            for track in cx.welcome_tracks(recipient) {
+                cx.publish(track, Location { group, object }, payload.clone());
+            }
         }
         Ok(())
     }
@@ -240,7 +280,7 @@ impl<G> Epoch<G> {
             .roster
             .iter()
             .filter(|m| !self.expired.contains(&m.sender))
-            .filter(|m| !cx.engine.credential_valid(&self.group, m, cx.now))
+            .filter(|m| !cx.engine.credential_valid(&self.group, m, cx.time_of_day()))
             .map(|m| m.sender.clone())
             .collect();
         self.expired.extend(expired.iter().cloned());
@@ -258,7 +298,7 @@ impl<G> Epoch<G> {
         epoch: u64,
         authenticator: &Bytes,
     ) -> Result<bool, Error> {
-        if epoch != self.number
+        if epoch != self.shown()
             || self.roster.of(&peer).is_none()
             || cx.engine.epoch_authenticator(&self.group)? == *authenticator
         {

@@ -45,7 +45,10 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         if let Some(fault) = is_no_commit(cx, epoch.number, &bytes)? {
             cx.fault(from, fault);
-            return Ok(Verdict::Open);
+            // A member can pin whatever it likes.
+            let pinned = self.decided.is_some();
+            let hash = pinned.then(|| cx.engine.sha256(&bytes)).transpose()?;
+            return Ok(hash.map_or(Verdict::Open, |hash| self.on_faulty(cx, epoch, &hash)));
         }
         let hash = cx.engine.sha256(&bytes)?;
         if self.outbox.as_ref().is_some_and(|o| o.pin.commit_hash() == hash) {
@@ -59,19 +62,17 @@ impl<G> Slot<G> {
         if known || self.dead || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
             return Ok(Verdict::Open);
         }
-        let limits = &cx.config.limits;
-        let over = self.trials >= limits.commits_per_epoch || self.candidates.len() >= limits.candidates;
-        if over && self.decided.is_none() {
+        if self.decided.is_none() && self.has_tried_enough(cx, epoch, from.as_ref()) {
             cx.fault(from, Fault::TooMany);
-            // The one that wins may be among those that are not looked at any more.
-            cx.hint();
+            self.leave_to_the_counter(cx);
             return Ok(Verdict::Open);
         }
         self.trials = self.trials.saturating_add(1);
-        match cx.engine.trial_with(&epoch.group, cx.now, &bytes, &self.proposals)? {
+        match epoch.trial(cx, &bytes, &self.proposals)? {
             Ok(trial) => {
                 // One per committer: a member that sends two cannot crowd out the others.
                 if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
+                    self.vain = self.vain.saturating_add(bytes.len());
                     cx.fault(from, Fault::TooMany);
                     return Ok(Verdict::Open);
                 }
@@ -79,12 +80,19 @@ impl<G> Slot<G> {
                     Some(next) => Some(cx.pin_of(hash, next, epoch.slot())?),
                     None => None,
                 };
-                self.on_candidate(cx, epoch, Candidate { hash, bytes, pin, trial, asked: false })
+                self.on_candidate(
+                    cx,
+                    epoch,
+                    Candidate { hash, bytes, since: cx.now, pin, trial, asked: false },
+                )
             }
-            // Ours, from before a state loss: nobody can process it for us, and others will.
+            // Another run's, or this one's from before a state was put back: it cannot be processed here.
             Err(Rejection::Own) => {
                 self.trials = self.trials.saturating_sub(1);
-                Ok(Verdict::Open)
+                self.doubled = Some(hash);
+                cx.hint();
+                let decided = self.decided.is_some_and(|pin| pin.commit_hash() == hash);
+                Ok(if decided { Verdict::Rejoin(RejoinReason::Doubled) } else { Verdict::Open })
             }
             Err(Rejection::MissingProposal) => {
                 self.wait_for_proposals(cx, from, bytes);
@@ -97,6 +105,7 @@ impl<G> Slot<G> {
                 Ok(self.on_faulty(cx, epoch, &hash))
             }
             Err(_) => {
+                self.vain = self.vain.saturating_add(bytes.len());
                 self.refused.insert(hash);
                 cx.fault(from, Fault::Invalid);
                 Ok(self.on_faulty(cx, epoch, &hash))
@@ -121,7 +130,9 @@ impl<G> Slot<G> {
             let at = self.candidates.len().saturating_sub(1);
             return Ok(self.apply_candidate(cx, at, None));
         }
-        cx.deadlines.clear(Timer::Turn);
+        if !cx.rules.pins {
+            cx.deadlines.clear(Timer::Turn);
+        }
         let confirm = cx.config.timers.confirm;
         let wait = confirm + cx.jitter.up_to(confirm);
         cx.bring_forward(Timer::Confirm, wait);
@@ -142,7 +153,7 @@ impl<G> Slot<G> {
         if self.decided.is_none_or(|pin| pin.commit_hash() != hash) {
             return Verdict::Open;
         }
-        cx.notify(Notice::FaultyCommit { epoch: epoch.number, commit_hash: *hash });
+        cx.notify(Notice::FaultyCommit { epoch: epoch.shown(), commit_hash: *hash });
         Verdict::Rejoin(RejoinReason::FaultyCommit)
     }
 
@@ -166,7 +177,12 @@ impl<G> Slot<G> {
         if let Some(at) = self.candidates.iter().position(|c| c.agrees_with(&pin)) {
             return Ok(self.apply_candidate(cx, at, Some(won)));
         }
-        let dead = own.is_some() || self.candidates.iter().any(|c| c.is_named_by(&pin));
+        if self.doubled.is_some_and(|hash| pin.commit_hash() == hash) {
+            return Ok(Verdict::Rejoin(RejoinReason::Doubled));
+        }
+        let named = self.candidates.iter().find(|c| c.is_named_by(&pin)).map(|c| &c.trial.removed);
+        let removed = named.or(self.outbox.as_ref().filter(|_| own.is_some()).map(|o| &o.removed)).cloned();
+        let dead = removed.is_some();
         if !dead && self.decided == Some(pin) {
             // It is being looked for, at leisure.
             return Ok(Verdict::Open);
@@ -182,10 +198,12 @@ impl<G> Slot<G> {
         if dead {
             // Only who made the lock up can fill the next slot. Nobody may take the keys of this one for the group's.
             self.dead = true;
+            self.condemned = removed.unwrap_or_default();
             cx.deadlines.clear(Timer::Rejoin);
             cx.deadlines.clear(Timer::Fetch);
-            cx.notify(Notice::DeadSlot { epoch: epoch.slot() });
-            return Ok(Verdict::Open);
+            cx.notify(Notice::DeadSlot { epoch: epoch.shown_slot() });
+            let goes = cx.config.successor;
+            return Ok(if goes { Verdict::Rejoin(RejoinReason::WrongLock) } else { Verdict::Open });
         }
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
@@ -232,6 +250,7 @@ impl<G> Slot<G> {
         let Some(outbox) = self.outbox.take_if(|o| o.base == epoch.context_hash) else {
             return Ok(Verdict::Rejoin(RejoinReason::Unreachable));
         };
+        let bytes = outbox.commit.len();
         let shows = cx.rules.fills_first || (cx.rules.pins && !outbox.seen);
         let unheard =
             shows.then(|| Unheard { epoch: epoch.number, commit: outbox.commit, tries: outbox.tries });
@@ -239,12 +258,19 @@ impl<G> Slot<G> {
         let Won { pin, receipt } = won;
         let afterwards =
             Afterwards { welcomes: outbox.welcomes, unheard, tree: outbox.tree, receipt: receipt.clone() };
-        let change = Change { committer: epoch.leaf, removed: outbox.removed, added: outbox.added };
+        let change = Change {
+            committer: epoch.leaf,
+            updated: Vec::new(),
+            removed: outbox.removed,
+            added: outbox.added,
+            bytes,
+        };
         Ok(Verdict::Enter(Box::new(NewEpoch {
             next: outbox.next,
             change,
             pin,
             receipt: self.tells.then(|| receipt.unwrap_or_default()),
+            current: 0,
             own: Some(OwnCommit { saved: outbox.saved, afterwards }),
         })))
     }
@@ -258,14 +284,15 @@ impl<G> Slot<G> {
         if at >= self.candidates.len() {
             return Verdict::Open;
         }
-        let Trial { author, removed, added, next } = self.candidates.swap_remove(at).trial;
+        let Candidate { bytes, trial, .. } = self.candidates.swap_remove(at);
+        let Trial { author, updated, removed, added, next } = trial;
         self.lose_outbox(cx);
         let Won { pin, receipt } = won.unwrap_or_default();
         match next {
             Some(next) => {
-                let change = Change { committer: author, removed, added };
+                let change = Change { committer: author, updated, removed, added, bytes: bytes.len() };
                 let receipt = self.tells.then(|| receipt.unwrap_or_default());
-                Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, own: None }))
+                Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, current: 0, own: None }))
             }
             None => Verdict::Removed { added },
         }
@@ -278,6 +305,9 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         state: &CounterState,
     ) -> Result<Verdict<G>, Error> {
+        if state.current == epoch.slot() {
+            cx.confirmed = Some(cx.now);
+        }
         if !self.is_idle() || state.current == epoch.slot() {
             return Ok(Verdict::Open);
         }
@@ -309,6 +339,7 @@ impl<G> Slot<G> {
             self.start_repair(cx, state.current);
         } else if state.current < slot {
             self.halt(cx, ServiceFault::Regressed { current: state.current });
+            self.doubt(cx)?;
         } else {
             self.back_off(cx);
         }
@@ -322,7 +353,7 @@ impl<G> Slot<G> {
         state: &CounterState,
     ) -> Result<Verdict<G>, Error> {
         match (state.pin, state.pin_forgotten) {
-            (Some(pin), _) => self.decide(cx, epoch, pin, state.receipt.clone()),
+            (Some(pin), _) => Ok(self.decide(cx, epoch, pin, state.receipt.clone())?.told_at(state.current)),
             (None, true) => Ok(self.on_forgotten(cx, epoch, state)),
             (None, false) => {
                 self.halt(cx, ServiceFault::NoPins);

@@ -42,7 +42,7 @@ pub(crate) fn on_request<E: Engine>(
         }
         return Ok(());
     }
-    match cx.engine.open_leave(&epoch.group, cx.now, &message)? {
+    match cx.engine.open_leave(&epoch.group, cx.time_of_day(), &message)? {
         Ok(opened) if opened == leaf => {
             // Only an authenticated request may push other objects of its track aside. The newest of them speaks: a
             // KeyPackage that came before it is withdrawn.
@@ -85,7 +85,7 @@ pub(crate) fn ask<E: Engine>(
     let Some(leaving) = carried.leaving.as_mut().filter(|l| l.asked_in != Some(epoch.number)) else {
         return Ok(None);
     };
-    let request = cx.engine.propose_leave(&epoch.group, cx.now)?;
+    let request = cx.engine.propose_leave(&epoch.group, cx.time_of_day())?;
     let object_id = cx.next_object_id()?;
     leaving.asked_in = Some(epoch.number);
     Ok(Some((object_id, request)))

@@ -60,7 +60,7 @@ impl<G> Slot<G> {
             cx.hint();
             return Ok(Verdict::Open);
         }
-        match cx.engine.inspect_proposal(&epoch.group, cx.now, &message)? {
+        match cx.engine.inspect_proposal(&epoch.group, cx.time_of_day(), &message)? {
             Ok(()) => self.proposals.push(message),
             Err(Rejection::Own) => return Ok(Verdict::Open),
             Err(rejection) => {

@@ -1,5 +1,7 @@
 //! Reading the counter: it takes no lock. The service keeps each slot's commit, so that no relay can withhold it.
 
+use std::time::Duration;
+
 use crate::action::Timer;
 use crate::counter::{CommitReply, CounterState, Pin};
 use crate::engine::Engine;
@@ -27,7 +29,15 @@ impl<G> Slot<G> {
         if cx.rules.pins {
             cx.ask_commit(epoch.slot());
         } else {
-            cx.ask_lock(LockPurpose::Audit(epoch.number));
+            cx.ask_lock(LockPurpose::Standing(epoch.number));
+        }
+    }
+
+    /// The counter stood at `current` when it was heard last: if this slot is decided, too, nobody waits for what
+    /// will be told of it.
+    pub(crate) fn hurry<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>, current: u64) {
+        if cx.rules.pins && current > epoch.slot() {
+            cx.set(Timer::Confirm, Duration::ZERO);
         }
     }
 
@@ -52,15 +62,23 @@ impl<G> Slot<G> {
                     self.read_later(cx);
                     return Ok(Verdict::Open);
                 };
-                let verdict = self.decide(cx, epoch, pin, state.receipt)?;
-                let named =
-                    matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash();
-                if named { self.on_commit(cx, epoch, None, commit) } else { Ok(verdict) }
+                let current = state.current;
+                let mut verdict = self.decide(cx, epoch, pin, state.receipt)?;
+                if matches!(verdict, Verdict::Open) && cx.engine.sha256(&commit)? == pin.commit_hash() {
+                    verdict = self.on_commit(cx, epoch, None, commit)?;
+                }
+                Ok(verdict.told_at(current))
             }
             Ok(CommitReply::CounterError(state)) if state.current > epoch.slot() && self.is_idle() => {
                 self.on_counter(cx, epoch, &state)
             }
-            Ok(CommitReply::CounterError(state)) => self.on_news(cx, epoch, &state),
+            Ok(CommitReply::CounterError(state)) => {
+                let waits = !self.candidates.is_empty() || self.is_flooded(cx);
+                if state.current == epoch.slot() && self.is_idle() && waits {
+                    self.look_later(cx);
+                }
+                self.on_news(cx, epoch, &state)
+            }
             Ok(CommitReply::Error(_)) | Err(_) => {
                 self.read_later(cx);
                 Ok(Verdict::Open)

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::action::Timer;
 use crate::codec::pinned::ReceiptObject;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -57,7 +58,11 @@ impl<G> Slot<G> {
             return;
         };
         if !std::mem::replace(&mut candidate.asked, true) {
-            self.on_confirm_timer(cx, epoch);
+            if self.is_idle() && !cx.deadlines.is_set(Timer::Request) {
+                self.ask(cx, epoch);
+            } else {
+                cx.set(Timer::Confirm, cx.config.timers.confirm);
+            }
         }
     }
 

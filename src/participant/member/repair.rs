@@ -3,10 +3,9 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{IncrementReply, LockReply, Pin};
+use crate::counter::{CounterState, IncrementReply, LockReply, Pin};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::notice::ServiceFault;
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{Slot, Step, Verdict};
@@ -49,19 +48,20 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         let open = matches!(self.step, Step::Idle | Step::Locking);
         match reply {
-            LockReply::CounterError(state) if !self.on_own_pin(cx, epoch, state.pin) => {
-                return self.on_news(cx, epoch, &state);
-            }
+            LockReply::CounterError(state) if self.on_own_pin(cx, epoch, state.pin) => Ok(self.prove(cx)),
+            LockReply::CounterError(state) => self.on_news(cx, epoch, &state),
             LockReply::Ok { lock_id, .. } if open && cx.rules.repairs_counter => {
                 self.fill(cx, epoch, epoch.number, lock_id);
+                Ok(Verdict::Open)
             }
             // A service that lost a slot.
-            LockReply::Ok { .. } | LockReply::Conflict { .. } if open && !cx.rules.repairs_counter => {
-                self.halt(cx, ServiceFault::Regressed { current: epoch.number });
+            LockReply::Ok { .. } | LockReply::Conflict { .. } if !cx.rules.repairs_counter => {
+                let current = epoch.number;
+                let state = CounterState { current, pin: None, receipt: None, pin_forgotten: false };
+                self.on_news(cx, epoch, &state)
             }
-            _ => {}
+            _ => Ok(Verdict::Open),
         }
-        Ok(Verdict::Open)
     }
 
     /// Asks again for the lock, or for the increment under the one it has.

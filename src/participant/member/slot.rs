@@ -16,10 +16,8 @@ use crate::participant::member::epoch::{Epoch, NewEpoch};
 use crate::participant::roster::Roster;
 use crate::request::FetchId;
 use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
-
-/// How often a member gives way to a commit that removes it, with a back-off that grows from try to try.
-pub(crate) const PATIENCE: u32 = 6;
 
 /// What a slot comes to. Its member applies it.
 pub(crate) enum Verdict<G> {
@@ -35,6 +33,16 @@ pub(crate) enum Verdict<G> {
     Removed { added: Vec<GroupMember> },
     /// This participant cannot follow.
     Rejoin(RejoinReason),
+}
+
+impl<G> Verdict<G> {
+    /// The same, by word of a counter that stands at `current`.
+    pub(crate) fn told_at(mut self, current: u64) -> Self {
+        if let Self::Enter(new) = &mut self {
+            new.current = current;
+        }
+        self
+    }
 }
 
 /// How a slot was decided.
@@ -58,8 +66,12 @@ pub(crate) struct Slot<G> {
     pub(crate) proposals: Vec<Bytes>,
     /// Commits that refer to proposals which are not here yet.
     pub(crate) waiting: Vec<Bytes>,
+    /// Bytes of commits that were tried and came to nothing.
+    pub(crate) vain: usize,
     /// Receipts verified.
     pub(crate) verified: usize,
+    /// Signed states that did not verify.
+    pub(crate) doubted: usize,
     /// Receipts that came before their commits, oldest first.
     pub(crate) receipts: Vec<ReceiptObject>,
     /// The own commit. There is never a second one.
@@ -69,10 +81,18 @@ pub(crate) struct Slot<G> {
     pub(crate) decided: Option<Pin>,
     /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch.
     pub(crate) dead: bool,
+    /// The leaves that the commit of a dead slot removes.
+    pub(crate) condemned: Vec<u32>,
+    /// When the service signed for the first time that it went back.
+    pub(crate) proved: Option<Timestamp>,
+    /// The hash of a commit of the own leaf that this run did not make.
+    pub(crate) doubled: Option<[u8; 32]>,
     /// This participant's increment decided the slot: it tells the others.
     pub(crate) tells: bool,
     /// How often in a row another held the lock.
     pub(crate) conflicts: u32,
+    /// How often it was found open while commits of others were here.
+    pub(crate) looks: u32,
     /// The service cannot be worked with, and this was told; decided commits still apply.
     pub(crate) halted: Option<ServiceFault>,
     /// Failed tries, for the back-off.
@@ -113,6 +133,8 @@ pub(crate) enum Step {
 pub(crate) struct Candidate<G> {
     pub(crate) hash: [u8; 32],
     pub(crate) bytes: Bytes,
+    /// When it was here first.
+    pub(crate) since: Timestamp,
     /// The pin that names it; unknown to a member that it removes.
     pub(crate) pin: Option<Pin>,
     pub(crate) trial: Trial<G>,
@@ -164,17 +186,23 @@ impl<G> Slot<G> {
         Self {
             candidates: Vec::new(),
             trials: 0,
+            vain: 0,
             refused: BTreeSet::new(),
             proposals: Vec::new(),
             waiting: Vec::new(),
             verified: 0,
+            doubted: 0,
             receipts: Vec::new(),
             outbox: None,
             step: Step::Idle,
             decided: None,
             dead: false,
+            condemned: Vec::new(),
+            proved: None,
+            doubled: None,
             tells: false,
             conflicts: 0,
+            looks: 0,
             halted: None,
             attempts: 0,
         }
@@ -194,7 +222,7 @@ impl<G> Slot<G> {
         self.is_idle() && self.decided.is_none() && self.candidates.is_empty()
     }
 
-    /// A commit that may be pinned on its committer's behalf.
+    /// The first commit that this member can pin on its committer's behalf.
     pub(crate) fn best_candidate(&self) -> Option<Pin> {
         self.candidates.iter().find_map(|c| c.pin)
     }

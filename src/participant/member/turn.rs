@@ -2,7 +2,8 @@
 //!
 //! Every member sees the same waiting room, so without a rule all would ask for the lock at once. The
 //! member whose rank among the leaves equals the epoch, modulo the number of members, goes first; the
-//! next waits one turn longer, and so on. A member stands down when the intent shows up in a commit.
+//! next waits one turn longer, and so on. Who made the present epoch changes places with the one behind it. A member
+//! stands down when the intent shows up in a commit.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,12 +15,14 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
+use crate::participant::intents::Intents;
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::{Slot, Verdict};
+use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
-const MOST_TURNS: usize = 8;
+pub(crate) const MOST_TURNS: usize = 8;
 
 /// One commit's content.
 pub(crate) struct Work {
@@ -56,6 +59,12 @@ impl<'a, E: Engine> Agenda<'a, E> {
         self.carried.intents.update || !removes.is_empty() || self.adds(removes.len()).next().is_some()
     }
 
+    /// Whether there is something to commit, and this member may do it.
+    pub(crate) fn may_commit(&self) -> bool {
+        let leaving = self.carried.leaving.as_ref();
+        leaving.is_none_or(|leaving| leaving.asked_in != Some(self.epoch.number)) && self.has_work()
+    }
+
     /// What one commit would hold now.
     pub(crate) fn work(&self) -> Work {
         let removes = self.removes();
@@ -81,7 +90,11 @@ impl<'a, E: Engine> Agenda<'a, E> {
     fn adds(&self, removes: usize) -> impl Iterator<Item = Add> + use<'a, E> {
         let Self { cx, epoch, carried } = *self;
         let room = cx.config.limits.roster.saturating_sub(epoch.roster.len()).saturating_add(removes);
-        let first = carried.joiners.due().take(self.most_adds().min(room));
+        // Who was let in too often of late waits, and is in nobody's way.
+        let rate = cx.entry_rate();
+        let due = carried.joiners.due();
+        let due = due.filter(move |w| carried.paces.entries.allows(&w.info.sender, cx.now, rate));
+        let first = due.take(self.most_adds().min(room));
         first.filter(|waiting| !carried.intents.removals.contains_key(&waiting.info.sender)).map(|waiting| {
             let sender = &waiting.info.sender;
             // A stale leaf of the same sender goes in the same commit, and so does a replaced device.
@@ -101,22 +114,31 @@ impl<E: Engine> Context<E> {
     }
 }
 
-/// How many members go before this one.
-fn turns<G>(epoch: &Epoch<G>) -> usize {
+/// How many members go before this one. Who made the present epoch lets the one behind it go first, but for `private`
+/// work, which nobody else can do.
+pub(crate) fn turns<G>(epoch: &Epoch<G>, private: bool) -> usize {
     let members = epoch.roster.len().max(1);
     let first = usize::try_from(epoch.number % members as u64).unwrap_or(0);
-    let rank = epoch.roster.rank(epoch.leaf);
-    ((rank + members - first) % members).min(MOST_TURNS)
+    let place = |leaf| (epoch.roster.rank(leaf) + members - first) % members;
+    let own = place(epoch.leaf);
+    let last = epoch.committer.filter(|leaf| epoch.roster.at(*leaf).is_some()).map(place);
+    let own = match last {
+        Some(last) if last + 1 == members => own,
+        Some(last) if last == own => own + usize::from(!private),
+        Some(last) if last + 1 == own => last,
+        _ => own,
+    };
+    own.min(MOST_TURNS)
 }
 
 /// Whether this member is the first in turn.
 pub(crate) fn is_first<G>(epoch: &Epoch<G>) -> bool {
-    turns(epoch) == 0
+    turns(epoch, false) == 0
 }
 
 /// How much later than the first in turn this member goes.
-fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
-    let turns = turns(epoch);
+fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, intents: &Intents) -> Duration {
+    let turns = turns(epoch, intents.are_private());
     let turn = cx.config.timers.turn;
     let wait = turn.saturating_mul(u32::try_from(turns).unwrap_or(0));
     // The first in turn has nobody to keep clear of.
@@ -127,15 +149,19 @@ fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>) -> Duration {
 /// came for a batch time, or the crowd waited its longest, or a commit is full. A lone joiner waits
 /// no longer than it did, and a removal waits for nobody. `false`: the time has come.
 fn waits_for_more<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> bool {
-    let timers = &cx.config.timers;
-    let Some(until) = carried.joiners.window_ends(timers.batch, timers.crowd) else { return false };
-    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds());
-    if until <= cx.now || carried.intents.are_urgent() || full {
-        return false;
-    }
-    let wait = delay(cx, epoch);
+    let Some(until) = crowd_ends(cx, epoch, carried) else { return false };
+    let wait = delay(cx, epoch, &carried.intents);
     cx.deadlines.set(Timer::Turn, until.after(wait));
     true
+}
+
+/// Until when more of a crowd are waited for, if they are.
+fn crowd_ends<E: Engine>(cx: &Context<E>, epoch: &Epoch<E::Group>, carried: &Carried) -> Option<Timestamp> {
+    let timers = &cx.config.timers;
+    let until = carried.joiners.window_ends(timers.batch, timers.crowd)?;
+    let full = carried.joiners.are_due(Agenda { cx, epoch, carried }.most_adds())
+        || carried.joiners.due_bytes() >= cx.config.limits.commit_bytes();
+    (until > cx.now && !carried.intents.are_urgent() && !full).then_some(until)
 }
 
 /// Takes the own turn, if there is still something to do. Where increments are pinned, the lock only keeps members
@@ -146,13 +172,17 @@ pub(crate) fn on_turn<E: Engine>(
     slot: &mut Slot<E::Group>,
     carried: &Carried,
 ) -> Result<Verdict<E::Group>, Error> {
-    if slot.outbox.is_none()
-        && (!(Agenda { cx, epoch, carried }).has_work() || waits_for_more(cx, epoch, carried))
-    {
-        return Ok(Verdict::Open);
+    // What nobody else has waits for no crowd: its turn is set for now, again and again.
+    let waits = |cx: &mut Context<E>| !is_alone_with_work(carried) && waits_for_more(cx, epoch, carried);
+    if slot.outbox.is_none() {
+        let agenda = Agenda { cx, epoch, carried };
+        // A commit of another that is given way to sets a timer of its own.
+        if !agenda.has_work() || slot.gives_way(&agenda) || waits(cx) {
+            return Ok(Verdict::Open);
+        }
     }
     if cx.rules.pins && slot.is_idle() && (is_first(epoch) || is_alone_with_work(carried)) {
-        return slot.on_locked(cx, epoch, None);
+        return slot.on_locked(cx, epoch, carried, None);
     }
     slot.ask(cx, epoch);
     Ok(Verdict::Open)
@@ -175,15 +205,21 @@ pub(crate) fn schedule<E: Engine>(
     let waits = cx.deadlines.is_set(Timer::Request)
         || (cx.deadlines.is_set(Timer::Turn) && !is_alone_with_work(carried));
     let work = carried.intents.are_urgent() || carried.joiners.any_due();
-    // A candidate or an undecided own commit decides the slot first.
-    let busy = !slot.is_quiet() || slot.halted.is_some();
-    if waits || carried.leaving.is_some() || !work || busy || !(Agenda { cx, epoch, carried }).has_work() {
+    let busy = !slot.is_idle() || slot.decided.is_some() || slot.halted.is_some();
+    if waits || carried.leaving.is_some() || !work || busy {
+        return;
+    }
+    let agenda = Agenda { cx, epoch, carried };
+    // A commit that is given way to decides the slot first.
+    if slot.gives_way(&agenda) || !agenda.has_work() {
         return;
     }
     if is_alone_with_work(carried) {
-        cx.deadlines.set(Timer::Turn, cx.now);
+        // Not before the crowd is there: its turn would be put off, and set again, until time has passed.
+        let at = crowd_ends(cx, epoch, carried).unwrap_or(cx.now);
+        cx.deadlines.set(Timer::Turn, at);
         return;
     }
-    let wait = cx.config.timers.batch + delay(cx, epoch);
+    let wait = cx.config.timers.batch + delay(cx, epoch, &carried.intents);
     cx.set(Timer::Turn, wait);
 }

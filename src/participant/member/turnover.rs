@@ -5,25 +5,41 @@ use crate::notice::Notice;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::admission::strangers_hold;
-use crate::participant::member::epoch::Epoch;
+use crate::participant::member::changing::is_changed;
+use crate::participant::member::epoch::{Epoch, Turnover};
 
 /// Settles the intents that a commit fulfilled, whoever made it.
 pub(crate) fn settle<E: Engine>(
     cx: &Context<E>,
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
-    removed: &[GroupMember],
-    added: &[GroupMember],
+    turnover: &Turnover,
 ) {
-    let Carried { joiners, intents, .. } = carried;
+    let Turnover { changed, removed, added, .. } = turnover;
+    let Carried { joiners, intents, paces, .. } = carried;
     let limits = &cx.config.limits;
+    for (old, new) in changed {
+        // It would escape what is intended for it by a commit of its own.
+        intents.rename(&old.sender, &new.sender);
+        if is_changed(old, new) {
+            joiners.has_changed(&old.sender, &new.sender);
+        }
+        // What came under the old name must not be taken for a new intent to join.
+        for (sender, sequence) in [old, new].into_iter().filter_map(|m| Some((&m.sender, m.sequence?))) {
+            joiners.spend(sender, sequence, limits);
+        }
+        if let Some(sequence) = old.sequence.filter(|_| old.sender != new.sender) {
+            joiners.note_gone(sequence.min(cx.honest_number()));
+        }
+    }
     for gone in removed {
         let back = added.iter().any(|m| m.sender == gone.sender);
         // Who came back in the same commit was not put out: an intent to bar it stands.
         let stands = back && intents.removals.get(&gone.sender) == Some(&true);
         let bar = if stands { Some(true) } else { intents.removals.remove(&gone.sender) };
         let left = intents.leavers.remove(&gone.sender);
-        let replaced = added.iter().any(|m| m.identity == gone.identity);
+        // By the embedder's word only: a namesake that comes in as it goes must not save it from being barred.
+        let replaced = added.iter().any(|m| joiners.is_to_replace(&m.sender, &gone.sender));
         // What it joined by is spent, and must not be taken for a new intent to join.
         if let Some(sequence) = gone.sequence {
             joiners.spend(&gone.sender, sequence, limits);
@@ -35,10 +51,19 @@ pub(crate) fn settle<E: Engine>(
         if !(back || left || replaced || bar == Some(false)) {
             joiners.bar(&gone.sender, limits);
         }
+        if !back {
+            joiners.has_moved(&gone.sender, None);
+        }
     }
     for new in added {
+        paces.entries.note(&new.sender, cx.now, cx.entry_rate(), limits.remembered_senders);
         if let Some(sequence) = new.sequence {
             joiners.spend(&new.sender, sequence, limits);
+        }
+        // Somebody else let it in, who knew nothing of whom it takes the place of.
+        let replacing = joiners.has_come_in(&new.sender).filter(|old| *old != cx.me && *old != new.sender);
+        if let Some(old) = replacing {
+            intents.removals.entry(old).or_insert(false);
         }
     }
     let strangers = strangers_hold(cx, joiners);
@@ -46,14 +71,22 @@ pub(crate) fn settle<E: Engine>(
     intents.removals.retain(|sender, _| epoch.roster.of(sender).is_some());
 }
 
-/// Tells who came, who went and who was replaced.
-pub(crate) fn tell<E: Engine>(cx: &mut Context<E>, removed: Vec<GroupMember>, added: Vec<GroupMember>) {
-    let mut fresh = added;
+/// Tells who came, who went, who was replaced and who has another key.
+pub(crate) fn tell<E: Engine>(cx: &mut Context<E>, turnover: Turnover) {
+    let Turnover { changed, removed, added: mut fresh, .. } = turnover;
+    for (old, new) in changed.into_iter().filter(|(old, new)| is_changed(old, new)) {
+        let GroupMember { leaf, sender: new, credential, .. } = new;
+        cx.notify(Notice::MemberChanged { leaf, old: old.sender, new, credential });
+    }
     for old in removed {
-        match fresh.iter().position(|m| m.sender == old.sender || m.identity == old.identity) {
+        // Its own key goes before a namesake's. Of another identity it is another, whatever its key.
+        let same = |by_key: bool| {
+            fresh.iter().position(|m| m.identity == old.identity && (!by_key || m.sender == old.sender))
+        };
+        match same(true).or_else(|| same(false)) {
             Some(at) => {
-                let new = fresh.swap_remove(at);
-                cx.notify(Notice::MemberReplaced { old: old.sender, new: new.sender });
+                let GroupMember { leaf, sender: new, credential, .. } = fresh.swap_remove(at);
+                cx.notify(Notice::MemberReplaced { old: old.sender, new, leaf, credential });
             }
             None => cx.notify(Notice::MemberLeft { sender: old.sender }),
         }

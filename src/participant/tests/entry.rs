@@ -15,12 +15,9 @@ fn genesis(
     a.handle(NOW, Command::Join).unwrap();
     let mut told = Vec::new();
     for _ in 0..2 {
-        let id = lock(&mut a);
-        if let Some(id) = id {
-            a.handle(a.cx.now, Event::LockReply { id, reply: Ok(lock_reply.clone()) }).unwrap();
-        }
         while let Some(action) = a.poll_action() {
             let reply = match action {
+                Action::Lock { id, .. } => Event::LockReply { id, reply: Ok(lock_reply.clone()) },
                 Action::Fetch { id, .. } => Event::FetchReply { id, reply: Ok(Vec::new()) },
                 Action::Increment { id, .. } if created => {
                     Event::IncrementReply { id, reply: Ok(reply.clone()) }
@@ -56,13 +53,18 @@ fn a_founder_gives_its_group_up_for_nothing_but_anothers_pin() {
     ] {
         let mut a = Participant::new(engine("a"), config(), NOW).unwrap();
         a.handle(NOW, Command::Join).unwrap();
-        let id = lock(&mut a).unwrap();
-        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
-        let fetch = a.actions().find_map(|action| match action {
-            Action::Fetch { id, .. } => Some(id),
-            _ => None,
-        });
-        a.handle(NOW, Event::FetchReply { id: fetch.unwrap(), reply: Ok(Vec::new()) }).unwrap();
+        let asked: Vec<Action> = a.actions().collect();
+        for action in asked {
+            match action {
+                Action::Lock { id, .. } => {
+                    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap()
+                }
+                Action::Fetch { id, .. } => {
+                    a.handle(NOW, Event::FetchReply { id, reply: Ok(Vec::new()) }).unwrap();
+                }
+                _ => {}
+            }
+        }
         let pin = a.inside().genesis.unwrap();
         let increment = a.actions().find_map(|action| match action {
             Action::Increment { id, .. } => Some(id),

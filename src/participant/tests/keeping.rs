@@ -1,6 +1,8 @@
 //! What is kept, for how long, and over a restart.
 
 use super::*;
+use crate::engine::Credential;
+use crate::join_request::JoinRequest;
 use crate::testing::symbolic::forged_commit;
 
 #[test]
@@ -171,7 +173,8 @@ fn who_is_forgotten_next_and_that_somebody_was_survives_a_restart() {
         a.state.carried_mut().joiners.spend(&id(name), 1, &config.limits);
     }
     for name in ["v", "u", "c"] {
-        a.handle(NOW, Command::Admit { sender: id(name), replacing: Some(id("r")) }).unwrap();
+        let request = JoinRequest::expected(id(name), Credential::basic(name));
+        a.handle(NOW, Command::Admit { request, replacing: Some(id("r")) }).unwrap();
     }
     let snapshot = a.snapshot().unwrap();
     let mut restored = Participant::restore(engine("a"), config, &snapshot, NOW).unwrap();
@@ -220,9 +223,7 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
         let config = Config { mode, ..config() };
         let mut a = alone(config.clone());
         want_update(&mut a);
-        a.run(Input::Timer(Timer::Turn)).unwrap();
-        let id = lock(&mut a).unwrap();
-        a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+        take_turn(&mut a);
         assert!(a.inside().outbox.is_some());
         let restored = Participant::restore(engine("a"), config, &a.snapshot().unwrap(), NOW).unwrap();
         assert_eq!(restored.member().unwrap().slot.outbox.as_ref().unwrap().sent, sent, "{mode:?}");
@@ -234,9 +235,7 @@ fn a_restart_keeps_nothing_of_the_snapshot_it_came_from() {
     let (mut a, _) = among(config(), &["b", "c"]);
     a.handle(NOW, Command::Refuse(id("x"))).unwrap();
     want_update(&mut a);
-    a.run(Input::Timer(Timer::Turn)).unwrap();
-    let id = lock(&mut a).unwrap();
-    a.handle(NOW, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    take_turn(&mut a);
     assert!(a.inside().outbox.is_some());
     let whole = Bytes::from(a.snapshot().unwrap().to_bytes().to_vec());
     let snapshot = Snapshot::from_bytes(whole.clone());
@@ -285,9 +284,7 @@ fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
     let message = b.generate_key_package(NOW, &config().group, 5).unwrap().message;
     a.handle(NOW, Command::Add(message)).unwrap();
     a.cx.now = NOW.after(Duration::from_secs(1));
-    a.run(Input::Timer(Timer::Turn)).unwrap();
-    let id = lock(&mut a).unwrap();
-    a.handle(a.cx.now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
+    take_turn(&mut a);
     let restored = Participant::restore(engine("a"), config(), &a.snapshot().unwrap(), NOW).unwrap();
     let outbox = restored.member().unwrap().slot.outbox.as_ref().unwrap();
     let added: Vec<_> = outbox.added.iter().map(|m| (&m.sender, m.sequence)).collect();

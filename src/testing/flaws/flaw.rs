@@ -34,6 +34,14 @@ pub enum Flaw {
     ReceiptUnchecked,
     /// Objects go to the draft's places, which anybody can foresee.
     ForeseeablePlaces,
+    /// Every commit of another is pinned for it at once, whoever made it.
+    HelpsAnybody,
+    /// A commit of another is given way to for as long as it is not pinned.
+    YieldsForEver,
+    /// Commits are helped whatever the policy says.
+    PolicyIgnored,
+    /// Who comes back again and again is let in each time.
+    PaceIgnored,
     /// A lock that another holds is waited for, however long.
     WaitsForLock,
 }

@@ -34,6 +34,8 @@ pub(super) struct Tricks {
     key: Option<OwnKeyPackage>,
     /// A commit of another member that works, by the epoch it was made in.
     candidate: Option<(u64, Pin)>,
+    /// What was helped at once, with its epoch.
+    helped: BTreeSet<(u64, Pin)>,
 }
 
 /// What one event brought about.
@@ -55,6 +57,7 @@ impl Tricks {
             held: None,
             key: None,
             candidate: None,
+            helped: BTreeSet::new(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Tricks {
         match self.flaw {
             Flaw::ApplyOnReceipt => self.hurry(participant)?,
             Flaw::ReusedKeyPackage => self.hold_key(participant),
+            Flaw::HelpsAnybody => self.help_all(participant),
             Flaw::DroppedIntent if participant.stats().commits_lost > lost => participant.forget_wishes(),
             _ => {}
         }
@@ -167,6 +171,9 @@ impl Tricks {
             Flaw::ReceiptUnchecked => participant.forget_service_key(),
             Flaw::ForeseeablePlaces => participant.use_foreseeable_places(),
             Flaw::WaitsForLock => participant.forget_conflicts(),
+            Flaw::YieldsForEver => participant.give_way_for_ever(),
+            Flaw::PolicyIgnored => participant.forget_policy(),
+            Flaw::PaceIgnored => participant.forget_paces(),
             _ => {}
         }
     }
@@ -273,6 +280,27 @@ impl Tricks {
             return None;
         }
         self.candidate.take().map(|(_, pin)| (slot, pin))
+    }
+
+    /// Sends an increment for each commit of another that was not helped yet.
+    fn help_all<E: Engine>(&mut self, participant: &Participant<E>) {
+        let Some(epoch) = participant.epoch() else { return };
+        self.helped.retain(|(of, _)| *of == epoch);
+        for (commit, pin) in participant.helpable() {
+            if self.helped.insert((epoch, pin)) {
+                let request = IncrementRequest {
+                    counter: participant.config().group.clone(),
+                    val: Some(epoch.saturating_add(1)),
+                    lock_id: None,
+                    prev: participant.pin().copied(),
+                    pin: Some(pin),
+                    key: participant.slot_key(),
+                    commit: Some(commit),
+                };
+                let id = IncrementRequestId(self.made_up());
+                self.actions.push_back(Action::Increment { id, request });
+            }
+        }
     }
 
     /// Sends an increment for each commit of the present epoch that cannot be processed.

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use crate::action::{Action, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::config::{Admission, Config};
 use crate::counter::{IncrementReply, LockReply};
-use crate::engine::Engine;
+use crate::engine::{Credential, Engine};
 use crate::error::Error;
 use crate::event::{Command, Event, Failure, Object};
+use crate::join_request::JoinRequest;
 use crate::participant::{Participant, Phase};
 use crate::testing::network::{Network, NetworkConfig, Receipts};
 use crate::testing::seeded_crypto::seeded_engine;
@@ -62,7 +63,7 @@ fn event(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Resu
     let sender = |u: &mut Unstructured<'_>| {
         Ok(SenderId::new(u.choose(&["me", "other", "third"])?.as_bytes()).expect("a name"))
     };
-    Ok(match u.int_in_range(0..=12_u8)? {
+    Ok(match u.int_in_range(0..=14_u8)? {
         0 => Command::Join.into(),
         1 => match u.int_in_range(0..=6)? {
             0 => Command::Update.into(),
@@ -70,7 +71,11 @@ fn event(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Resu
             2 => Command::Remove(sender(u)?).into(),
             3 => Command::Gone(sender(u)?).into(),
             4 => Command::Refuse(sender(u)?).into(),
-            5 => Command::Admit { sender: sender(u)?, replacing: None }.into(),
+            5 => {
+                let (sender, of) = (sender(u)?, sender(u)?);
+                let request = JoinRequest::expected(sender, Credential::basic(of.as_bytes().to_vec()));
+                Command::Admit { request, replacing: None }.into()
+            }
             _ => Command::Add(u.arbitrary::<Vec<u8>>()?.into()).into(),
         },
         2..=5 => Event::Object(object(u, tracks, seen)?),
@@ -90,6 +95,8 @@ fn event(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Resu
             epoch: u.int_in_range(0..=4)?,
             authenticator: u.arbitrary::<Vec<u8>>()?.into(),
         },
+        12 => Event::MediaOpened { peer: sender(u)?, epoch: u.int_in_range(0..=4)? },
+        13 => Event::MediaAhead { epoch: u.arbitrary()? },
         _ => Event::Timer,
     })
 }
@@ -239,7 +246,8 @@ fn play<E: Engine>(data: &[u8], participants: usize, most: usize, engine: impl F
     for waiting in in_phase(&net, &WAITING) {
         let Some(sender) = net.peer(waiting).map(|p| p.sender_id().clone()) else { continue };
         for member in in_phase(&net, &[Phase::Member]) {
-            let admit = Command::Admit { sender: sender.clone(), replacing: None };
+            let request = JoinRequest::expected(sender.clone(), Credential::basic(format!("p{waiting}")));
+            let admit = Command::Admit { request, replacing: None };
             net.command(member, admit).expect("a member");
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::event::Event;
 use crate::keys::{EpochKeyRing, EpochKeys, EpochSecret, RingNotice, Silence, WaitQueue, Waiting};
 use crate::notice::Notice;
 use crate::participant::Participant;
@@ -76,6 +77,11 @@ impl MediaEndpoint {
         }
     }
 
+    /// Returns the next event that media has for the participant.
+    pub fn poll_sign(&mut self) -> Option<Event> {
+        self.ring.poll_sign()
+    }
+
     /// The key ring.
     pub fn ring(&self) -> &EpochKeyRing {
         &self.ring
@@ -109,6 +115,7 @@ impl MediaEndpoint {
                 self.rejoining = false;
             }
             Notice::Rejoining(_) => self.rejoining = true,
+            Notice::Resumed { .. } => self.rejoining = false,
             Notice::Epoch { epoch, .. } => {
                 self.note_epoch(now, &participant.epoch_keys(*epoch)?);
             }
@@ -305,6 +312,7 @@ impl MediaEndpoint {
         self.handle_timeout(now);
         let epoch = object.secret.epoch();
         if self.ring.may_come(epoch) {
+            self.ring.unopened(now, epoch);
             let gone = self.waiting.push(now, epoch, object, 1);
             self.owe(gone);
             self.plan();

@@ -24,6 +24,8 @@ pub enum Places {
 pub struct MediaConfig {
     /// Time between two objects of one member.
     pub interval: Duration,
+    /// How many of the participants send, from the first on.
+    pub speakers: usize,
     /// Each member's key ring.
     pub ring: RingConfig,
     /// Each member's queue of objects under epochs not known yet.
@@ -36,6 +38,7 @@ impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             interval: Duration::from_millis(100),
+            speakers: usize::MAX,
             ring: RingConfig::default(),
             waiting: WaitQueueLimits::default(),
             places: Places::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::testing::faults::Faults;
 use crate::testing::media::endpoint::MediaEndpoint;
 use crate::testing::media::objects::{MediaConfig, MediaObject, MediaStats};
@@ -83,6 +84,16 @@ impl MediaPlane {
         }
     }
 
+    /// Returns what the participants are to hear of it, each by its number.
+    pub fn take_signs(&mut self) -> Vec<(usize, Event)> {
+        let heard = |(who, endpoint): (usize, &mut MediaEndpoint)| {
+            std::iter::from_fn(move || endpoint.poll_sign())
+                .map(move |event| (who, event))
+                .collect::<Vec<_>>()
+        };
+        self.endpoints.iter_mut().enumerate().flat_map(heard).collect()
+    }
+
     /// Does what is due at `now`.
     pub fn step(&mut self, now: Timestamp, links: Links<'_>) {
         for endpoint in &mut self.endpoints {
@@ -96,7 +107,7 @@ impl MediaPlane {
         }
         if self.next_round <= now {
             self.next_round = now.after(self.config.interval.max(Duration::from_millis(1)));
-            for from in 0..self.endpoints.len() {
+            for from in 0..self.endpoints.len().min(self.config.speakers) {
                 let object = self.endpoints.get_mut(from).and_then(|endpoint| endpoint.seal(now));
                 if let Some(object) = object {
                     self.send(now, from, &Arc::new(object), links);

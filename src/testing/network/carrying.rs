@@ -9,8 +9,8 @@ use super::strangers::STRANGER;
 use super::{ByWire, Faults, Ways, Wire, World};
 use crate::codec::{Decode, Encode, ObjectStream};
 use crate::counter::Pin;
-use crate::counter::http::HttpResponse;
-use crate::counter::service::Slot;
+use crate::counter::http::{HttpRequest, HttpResponse};
+use crate::counter::service::{Access, Slot};
 use crate::engine::Engine;
 use crate::event::Failure;
 use crate::namespace::Output;
@@ -142,15 +142,7 @@ impl<E: Engine> World<E, ByWire> {
 
     /// A request arrives at the counter service.
     pub(super) fn at_counter(&mut self, who: usize, life: u64, id: HttpId, bytes: &Bytes) {
-        let flaw = self.carriage.service_flaw.map(|flaw| (flaw, self.newest_pin(who)));
-        let request = read_request(bytes);
-        let reply = self.ask(who, |service, now, token| {
-            request.map(|request| match flaw {
-                Some((flaw, newest)) => respond_wrongly(flaw, service, now, &request, token, newest),
-                None => service.respond(now, &request, token),
-            })
-        });
-        let mut reply = reply;
+        let mut reply = read_request(bytes).map(|request| self.ask_as(who, &request));
         if let Some(reply) = &mut reply {
             self.carriage.heard.push(reply);
             if self.goes_wrong(|f| f.forged_answers) {
@@ -166,6 +158,20 @@ impl<E: Engine> World<E, ByWire> {
             }
             None => self.no_answer(who, life, id),
         }
+    }
+
+    /// Asks the counter service as participant `who`, right at its door.
+    pub(in crate::testing) fn ask_as(&mut self, who: usize, request: &HttpRequest) -> HttpResponse {
+        let flaw = self.carriage.service_flaw.map(|flaw| (flaw, self.newest_pin(who)));
+        let knows = self.carriage.tokens;
+        self.ask(who, |service, now, token| match flaw {
+            Some((flaw, newest)) => respond_wrongly(flaw, service, now, request, token, newest),
+            None if knows => {
+                let access = Access::of(who.to_be_bytes().to_vec());
+                service.respond_if(now, request, token, |_, _| Ok(access))
+            }
+            None => service.respond(now, request, token),
+        })
     }
 
     /// The pin of the newest slot of the counter that `who` asks.

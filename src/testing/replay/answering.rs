@@ -7,10 +7,14 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::failing::failed;
-use super::reading::{flag, hex, list, maybe_hex, mode, number, place, policy, sender, small, text};
+use super::reading::{
+    credential, flag, hash, hex, leaf_key, list, maybe_hex, mode, number, place, policy, sender, sequence,
+    small, text,
+};
 use crate::engine::{
-    Attached, Built, Credential, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial,
+    WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -108,22 +112,6 @@ fn secret(line: &Value, name: &str) -> Read<Bytes> {
     }
 }
 
-fn hash(line: &Value, name: &str) -> Read<[u8; 32]> {
-    hex(line, name)?[..].try_into().map_err(|_| format!("no hash {name:?}"))
-}
-
-fn sequence(line: &Value) -> Read<Option<u64>> {
-    line.get("sequence").map(|_| number(line, "sequence")).transpose()
-}
-
-fn leaf_key(line: &Value) -> Read<Option<Bytes>> {
-    line.get("leaf_key").map(|_| hex(line, "leaf_key")).transpose()
-}
-
-fn credential(line: &Value) -> Read<Credential> {
-    Ok(Credential { kind: small(line, "credential_type")?, data: hex(line, "credential")? })
-}
-
 fn member(line: &Value) -> Read<Member> {
     Ok(Member {
         leaf: small(line, "leaf")?,
@@ -148,11 +136,33 @@ fn params(line: &Value) -> Read<Option<GroupParams>> {
         commit_tracks: policy(line)?,
         tree_objects: flag(line, "tree_objects")?,
         service_key_hash,
+        epoch_base: line.get("epoch_base").map_or(Ok(0), |_| number(line, "epoch_base"))?,
     }))
 }
 
 fn next(line: &Value) -> Read<Next<()>> {
     Ok(Next { group: (), context_hash: hash(line, "context_hash")? })
+}
+
+fn numbers<T: TryFrom<u64>>(line: &Value, name: &str) -> Read<Vec<T>> {
+    let small =
+        |v: &Value| v.as_u64().and_then(|n| n.try_into().ok()).ok_or(format!("{name:?} is too large"));
+    list(line, name)?.iter().map(small).collect()
+}
+
+fn survey(line: &Value) -> Read<Survey> {
+    Ok(Survey {
+        invalid_leaves: numbers(line, "invalid_leaves")?,
+        taken: numbers(line, "taken")?.into_iter().zip(numbers(line, "taken_by")?).collect(),
+        clashing: numbers(line, "clashing")?,
+        leaves: small(line, "leaves")?,
+        members: small(line, "members")?,
+        commit_bytes: small(line, "commit_bytes")?,
+        member_bytes: small(line, "member_bytes")?,
+        welcome_bytes: small(line, "welcome_bytes")?,
+        tree_bytes: small(line, "tree_bytes")?,
+        node_bytes: small(line, "node_bytes")?,
+    })
 }
 
 fn built(line: &Value) -> Read<Built<()>> {
@@ -237,6 +247,7 @@ impl Engine for AnsweringEngine {
                 sequence: sequence(line)?,
                 group: line.get("group").map(|_| hash(line, "group")).transpose()?,
                 leaf_key: leaf_key(line)?,
+                begins: Timestamp::from_millis(number(line, "begins")?),
                 expires: Timestamp::from_millis(number(line, "expires")?),
             })
         })
@@ -303,12 +314,16 @@ impl Engine for AnsweringEngine {
         self.judged("inspect_proposal", |_| Ok(()))
     }
 
+    fn survey(&self, _: &(), _: &[Bytes], _: bool) -> Result<Survey, EngineError> {
+        self.answer("survey", survey)
+    }
+
     fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<Trial<()>> {
         self.judged("trial", |line| {
-            let leaf = |v: &Value| v.as_u64().and_then(|n| n.try_into().ok()).ok_or("no leaf".to_owned());
             Ok(Trial {
                 author: small(line, "author")?,
-                removed: list(line, "removed")?.iter().map(leaf).collect::<Read<_>>()?,
+                updated: members(line, "updated")?,
+                removed: numbers(line, "removed")?,
                 added: members(line, "added")?,
                 next: line.get("gives").map(|_| next(line)).transpose()?,
             })
@@ -329,6 +344,14 @@ impl Engine for AnsweringEngine {
 
     fn open_leave(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<u32> {
         self.judged("open_leave", |line| small(line, "leaf"))
+    }
+
+    fn seal(&self, _: &(), _: &[u8]) -> Result<Bytes, EngineError> {
+        self.answer("seal", |line| hex(line, "payload"))
+    }
+
+    fn open(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<(u32, Bytes)> {
+        self.judged("open", |line| Ok((small(line, "leaf")?, hex(line, "data")?)))
     }
 
     fn export_secret(&self, _: &(), _: &[u8], _: &[u8], _: usize) -> Result<Secret, EngineError> {

@@ -8,8 +8,11 @@ use serde_json::Value;
 use crate::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, Reason};
+use crate::engine::Credential;
 use crate::event::{Command, Event, Failure, Object};
+use crate::join_request::JoinRequest;
 use crate::recording::{LOG_VERSION, Secrets, settings};
+use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 
 /// The first line.
@@ -216,9 +219,40 @@ pub(super) fn event(line: &Value) -> Result<Event, String> {
             epoch: number(line, "epoch")?,
             authenticator: hex(line, "authenticator")?,
         },
+        "media_opened" => Event::MediaOpened { peer: sender(line, "peer")?, epoch: number(line, "epoch")? },
+        "media_ahead" => Event::MediaAhead { epoch: number(line, "epoch")? },
+        "service_time" => Event::ServiceTime(Timestamp::from_millis(number(line, "time")?)),
+        "retry_after" => Event::RetryAfter(Duration::from_millis(number(line, "ms")?)),
         "timer" => Event::Timer,
         other => return Err(format!("unknown event {other:?}")),
     })
+}
+
+fn request(line: &Value) -> Result<JoinRequest, String> {
+    let expected = JoinRequest::expected(sender(line, "sender")?, credential(line)?);
+    Ok(match maybe_hex(line, "key_package_ref")? {
+        Some(reference) => expected.seen_by(reference),
+        None => expected,
+    })
+}
+
+/// The credential of a line.
+pub(super) fn credential(line: &Value) -> Result<Credential, String> {
+    Ok(Credential { kind: small(line, "credential_type")?, data: hex(line, "credential")? })
+}
+
+pub(super) fn hash(line: &Value, name: &str) -> Result<[u8; 32], String> {
+    hex(line, name)?[..].try_into().map_err(|_| format!("no hash {name:?}"))
+}
+
+/// The object id of the KeyPackage that a leaf came from, if it says so.
+pub(super) fn sequence(line: &Value) -> Result<Option<u64>, String> {
+    line.get("sequence").map(|_| number(line, "sequence")).transpose()
+}
+
+/// The key of a leaf that says nothing of where it came from.
+pub(super) fn leaf_key(line: &Value) -> Result<Option<Bytes>, String> {
+    line.get("leaf_key").map(|_| hex(line, "leaf_key")).transpose()
 }
 
 pub(super) fn command(line: &Value) -> Result<Command, String> {
@@ -226,7 +260,7 @@ pub(super) fn command(line: &Value) -> Result<Command, String> {
     Ok(match text(line, "command")? {
         "join" => Command::Join,
         "admit" => Command::Admit {
-            sender: who()?,
+            request: request(line)?,
             replacing: line.get("replacing").map(|_| sender(line, "replacing")).transpose()?,
         },
         "refuse" => Command::Refuse(who()?),
@@ -235,6 +269,7 @@ pub(super) fn command(line: &Value) -> Result<Command, String> {
         "gone" => Command::Gone(who()?),
         "update" => Command::Update,
         "leave" => Command::Leave,
+        "follow" => Command::Follow(GroupName::new(hex(line, "group")?).map_err(|e| e.to_string())?),
         other => return Err(format!("unknown command {other:?}")),
     })
 }

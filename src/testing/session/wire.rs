@@ -8,8 +8,8 @@ use super::port::Port;
 use crate::action::{Action, CommitRequestId, FetchId, IncrementRequestId, LockRequestId, SubscribeId};
 use crate::codec::{ControlDecoder, ControlMessage, Decode, Encode, Filter, ObjectStream};
 use crate::counter::http::{
-    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_commit_reply, decode_increment_reply,
-    decode_lock_reply, encode_commit, encode_increment, encode_lock,
+    Decoded, HttpLimits, HttpRequest, HttpResponse, decode_commit_reply, decode_date, decode_increment_reply,
+    decode_lock_reply, decode_retry_after, encode_commit, encode_increment, encode_lock,
 };
 use crate::event::{Event, Failure, Object};
 use crate::namespace::{NamespaceError, Publisher, Subscriber};
@@ -192,7 +192,7 @@ impl Port for Wire {
                     None => self.stray(),
                 }
             }
-            Incoming::Http(id, reply) => events.push(answer(id, reply)),
+            Incoming::Http(id, reply) => events.extend(answer(id, reply)),
         }
         events
     }
@@ -271,14 +271,19 @@ impl Wire {
     }
 }
 
-/// The event of an answer of the counter service, or of none.
-fn answer(id: HttpId, reply: Result<Bytes, Failure>) -> Event {
+/// The events of an answer of the counter service, or of none: what its headers say comes first.
+fn answer(id: HttpId, reply: Result<Bytes, Failure>) -> Vec<Event> {
     let response = reply.and_then(|bytes| match HttpResponse::decode(&bytes, true, &HttpLimits::default()) {
         Ok(Decoded::Complete { message, .. }) => Ok(message),
         // It was sent, and what came back says nothing.
         Ok(Decoded::Incomplete) | Err(_) => Err(Failure::Unknown),
     });
-    match id {
+    let mut events = Vec::new();
+    if let Ok(response) = &response {
+        events.extend(decode_date(response).map(Event::ServiceTime));
+        events.extend(decode_retry_after(response).map(Event::RetryAfter));
+    }
+    events.push(match id {
         HttpId::Lock(id) => {
             let reply = response.and_then(|r| decode_lock_reply(&r).map_err(|_| Failure::Unknown));
             Event::LockReply { id, reply }
@@ -291,7 +296,8 @@ fn answer(id: HttpId, reply: Result<Bytes, Failure>) -> Event {
             let reply = response.and_then(|r| decode_increment_reply(&r).map_err(|_| Failure::Unknown));
             Event::IncrementReply { id, reply }
         }
-    }
+    });
+    events
 }
 
 fn control(out: &mut Vec<Outgoing>, messages: impl IntoIterator<Item = ControlMessage>) {

@@ -58,12 +58,14 @@ impl<E: Engine> Run<'_, E> {
             Op::Junk(who) => self.junk(who),
             Op::Replay(which) => self.replay(which),
             Op::Impostor(who) => self.impostor(who),
+            Op::Turncoat(who) => self.turn_coat(who),
         }
         self.judge()
     }
 
     fn join(&mut self, who: usize) {
         if self.joined.insert(who) {
+            self.note_join(who);
             self.command(who, Command::Join);
         }
     }
@@ -82,6 +84,7 @@ impl<E: Engine> Run<'_, E> {
             return;
         }
         self.keep_copy(whom);
+        self.note_removal(whom);
         self.command(by, Command::Remove(id));
         // It may be about to be killed.
         let dies = self.down.contains(&by);

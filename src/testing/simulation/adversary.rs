@@ -14,13 +14,65 @@ pub struct Attacks {
     pub outsider: bool,
     /// Somebody who reaches the counter: hogged locks, keyless increments, floods.
     pub reachable: bool,
+    /// What a member does that turns its coat.
+    pub insider: Habits,
     /// Between two moves of theirs, milliseconds; 0: nobody attacks.
     pub every_ms: u64,
 }
 
 impl Attacks {
     /// Nobody attacks.
-    pub const NONE: Self = Self { outsider: false, reachable: false, every_ms: 0 };
+    pub const NONE: Self = Self { outsider: false, reachable: false, insider: Habits::NONE, every_ms: 0 };
+}
+
+/// What a malicious member does, besides a commit at once in every epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Habits {
+    /// It pins its commits itself, one after the other.
+    pub pins: bool,
+    /// Its commits remove all others, or all but one.
+    pub removes: bool,
+    /// It comes back again and again, by one KeyPackage after the other.
+    pub rejoins: bool,
+    /// It welcomes those who wait to epochs that never come.
+    pub welcomes: bool,
+    /// It publishes commits that nobody can process.
+    pub corrupts: bool,
+    /// It pins what is no commit. That strands everybody, so no profile has it by itself.
+    pub garbage: bool,
+}
+
+impl Habits {
+    /// No member is malicious.
+    pub const NONE: Self = Self {
+        pins: false,
+        removes: false,
+        rejoins: false,
+        welcomes: false,
+        corrupts: false,
+        garbage: false,
+    };
+
+    /// As a number, a bit for each habit.
+    pub fn bits(self) -> u64 {
+        let Self { pins, removes, rejoins, welcomes, corrupts, garbage } = self;
+        let all = [pins, removes, rejoins, welcomes, corrupts, garbage];
+        all.into_iter().rev().fold(0, |bits, habit| bits << 1 | u64::from(habit))
+    }
+
+    /// The habits of a number.
+    pub fn from_bits(bits: u64) -> Self {
+        let has = |at: u32| bits >> at & 1 == 1;
+        Self {
+            pins: has(0),
+            removes: has(1),
+            rejoins: has(2),
+            welcomes: has(3),
+            corrupts: has(4),
+            garbage: has(5),
+        }
+    }
 }
 
 /// What the adversaries keep in mind.

@@ -25,7 +25,7 @@ impl<E: Engine> Run<'_, E> {
 
     /// They move.
     pub(super) fn attack(&mut self) {
-        let Attacks { outsider, reachable, every_ms } = self.scenario.attacks;
+        let Attacks { outsider, reachable, every_ms, .. } = self.scenario.attacks;
         self.adversary.next = self.net.now().after(Duration::from_millis(every_ms.max(1)));
         if outsider {
             self.outsider();
@@ -33,6 +33,7 @@ impl<E: Engine> Run<'_, E> {
         if reachable {
             self.reach();
         }
+        self.betray();
     }
 
     /// The group as somebody sees it who subscribes to everything: a participant, its epoch, a member or not.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::SafetyMode;
 use crate::testing::network::Faults;
 use crate::testing::rng::Rng;
-use crate::testing::simulation::adversary::Attacks;
+use crate::testing::simulation::adversary::{Attacks, Habits};
 use crate::testing::simulation::profiles::Profile;
 use crate::testing::simulation::scenario::{Op, Scenario};
 use crate::tracks::CommitTrackPolicy;
@@ -29,7 +29,7 @@ impl Draw {
 
     fn has(&self, profile: Profile) -> bool {
         self.profile == profile
-            || (self.profile == Profile::Storm && profile != Profile::Reset && !profile.is_hostile())
+            || (self.profile == Profile::Storm && profile != Profile::Reset && !profile.has_adversary())
     }
 
     fn scenario(&mut self, seed: u64, most: usize) -> Scenario {
@@ -39,7 +39,7 @@ impl Draw {
         let pinned_only = self.has(Profile::Abandon)
             || self.has(Profile::Byzantine)
             || self.has(Profile::Reset)
-            || self.profile.is_hostile();
+            || self.profile.has_adversary();
         let mode = if !pinned_only && self.below(4) == 0 { SafetyMode::Fenced } else { SafetyMode::Pinned };
         let commit_tracks =
             if self.below(2) == 0 { CommitTrackPolicy::Shared } else { CommitTrackPolicy::PerSender };
@@ -52,15 +52,23 @@ impl Draw {
             commit_tracks,
             receipts: mode == SafetyMode::Pinned && self.below(4) == 0,
             trees: self.below(2) == 0,
+            tokens: false,
             lease: Duration::from_millis(lease),
             faults: self.faults(),
             choices: None,
             flaw: None,
             attacks: Attacks::NONE,
             service_flaw: None,
-            steps: self.steps(participants),
+            steps: Vec::new(),
         };
+        if self.profile == Profile::Insider {
+            self.set_insider(&mut scenario);
+            return scenario;
+        }
+        scenario.steps = self.steps(participants);
         self.set_attacks(&mut scenario);
+        let may_know = matches!(self.profile, Profile::Calm | Profile::Counter | Profile::Storm);
+        scenario.tokens = may_know && self.below(2) == 0;
         scenario
     }
 
@@ -76,8 +84,39 @@ impl Draw {
         }
         if outsider || reachable {
             let every_ms = [20, 60, 200, 1000].get(self.below(4)).copied().unwrap_or(20);
-            scenario.attacks = Attacks { outsider, reachable, every_ms };
+            scenario.attacks = Attacks { outsider, reachable, every_ms, ..Attacks::NONE };
         }
+    }
+
+    /// A calm network, in which a member turns its coat once all are in. The first member removes it in the end, and
+    /// before that or instead somebody comes in.
+    fn set_insider(&mut self, scenario: &mut Scenario) {
+        let (insider, late) = (scenario.participants - 1, scenario.participants);
+        scenario.participants += 1;
+        scenario.tokens = self.below(2) == 0;
+        let mut habits = Habits::from_bits(self.rng.below(32));
+        // Where the service does not know who asks, who pins first leads every time.
+        habits.pins &= scenario.tokens;
+        let every_ms = [20, 60, 200].get(self.below(3)).copied().unwrap_or(20);
+        scenario.attacks = Attacks { insider: habits, every_ms, ..Attacks::NONE };
+        let steps = &mut scenario.steps;
+        for who in 0..late {
+            steps.extend([Op::Join(who), Op::Wait(3000)]);
+        }
+        steps.extend([Op::Wait(3000), Op::Turncoat(insider)]);
+        for _ in 0..self.below(5) {
+            steps.push(Op::Wait(self.below(4000) as u64));
+            let who = self.below(insider);
+            steps.push(match self.below(6) {
+                0 if who > 0 => Op::Leave(who),
+                1 if who > 0 => Op::Remove(0, who),
+                _ => Op::Update(who),
+            });
+        }
+        let pause = self.below(6000) as u64;
+        steps.extend([Op::Wait(pause), Op::Join(late), Op::Wait(8000)]);
+        let pause = self.below(4000) as u64;
+        steps.extend([Op::Wait(pause), Op::Remove(0, insider), Op::Wait(8000)]);
     }
 
     fn faults(&mut self) -> Faults {

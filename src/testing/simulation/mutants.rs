@@ -27,7 +27,7 @@ const fn service(name: &'static str, flaw: ServiceFlaw, profiles: &'static [Prof
 }
 
 /// Every deliberate bug.
-pub const MUTANTS: [Mutant; 17] = [
+pub const MUTANTS: [Mutant; 22] = [
     mutant("apply on receipt", Flaw::ApplyOnReceipt, &[Profile::Counter, Profile::Storm]),
     mutant("apply before the pin", Flaw::ApplyBeforePin, &[Profile::Counter]),
     mutant("second commit for a slot", Flaw::SecondCommit, &[Profile::Counter, Profile::Storm]),
@@ -45,6 +45,11 @@ pub const MUTANTS: [Mutant; 17] = [
     mutant("no receipt check", Flaw::ReceiptUnchecked, &[Profile::Between]),
     mutant("foreseeable places", Flaw::ForeseeablePlaces, &[Profile::Outsider]),
     mutant("lock waited for", Flaw::WaitsForLock, &[Profile::Reachable]),
+    mutant("help at once, whoever it is", Flaw::HelpsAnybody, &[Profile::Insider]),
+    mutant("way given for ever", Flaw::YieldsForEver, &[Profile::Insider]),
+    mutant("policy ignored", Flaw::PolicyIgnored, &[Profile::Insider]),
+    mutant("returns not rated", Flaw::PaceIgnored, &[Profile::Insider]),
+    service("turns ignored", ServiceFlaw::IgnoresTurns, &[Profile::Insider]),
 ];
 
 /// How a bug was found.

@@ -35,11 +35,13 @@ pub enum Profile {
     Reachable,
     /// Somebody between the members and the counter, whose key they have, changes its answers.
     Between,
+    /// A member attacks all the while: commits at once in every epoch, floods, forgeries.
+    Insider,
 }
 
 impl Profile {
     /// All, in the order in which seeds take turns.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Calm,
         Self::Loss,
         Self::Counter,
@@ -54,11 +56,17 @@ impl Profile {
         Self::Outsider,
         Self::Reachable,
         Self::Between,
+        Self::Insider,
     ];
 
     /// Whether it has an adversary who is no member.
     pub fn is_hostile(self) -> bool {
         matches!(self, Self::Outsider | Self::Reachable | Self::Between)
+    }
+
+    /// Whether it has an adversary at work all the while.
+    pub(super) fn has_adversary(self) -> bool {
+        self.is_hostile() || self == Self::Insider
     }
 
     fn name(self) -> &'static str {
@@ -77,6 +85,7 @@ impl Profile {
             Self::Outsider => "outsider",
             Self::Reachable => "reachable",
             Self::Between => "between",
+            Self::Insider => "insider",
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Op {
     Replay(u64),
     /// Somebody's KeyPackage on this one's track.
     Impostor(usize),
+    /// A member gives up its machine and attacks from now on.
+    Turncoat(usize),
 }
 
 /// Everything that decides a run.
@@ -70,6 +72,8 @@ pub struct Scenario {
     pub receipts: bool,
     /// The ratchet tree goes apart from the Welcomes.
     pub trees: bool,
+    /// The service knows who asks.
+    pub tokens: bool,
     /// The service's.
     pub lease: Duration,
     /// What goes wrong on the way.
@@ -108,6 +112,7 @@ impl Op {
             Self::Junk(p) => format!("[\"junk\", {p}]"),
             Self::Replay(n) => format!("[\"replay\", {n}]"),
             Self::Impostor(p) => format!("[\"impostor\", {p}]"),
+            Self::Turncoat(p) => format!("[\"turncoat\", {p}]"),
         }
     }
 
@@ -137,6 +142,7 @@ impl Op {
             "junk" => Self::Junk(p()?),
             "replay" => Self::Replay(first()?),
             "impostor" => Self::Impostor(p()?),
+            "turncoat" => Self::Turncoat(p()?),
             _ => return None,
         })
     }
@@ -164,6 +170,7 @@ impl Scenario {
         field("tracks", format!("\"{tracks}\""));
         field("receipts", self.receipts.to_string());
         field("trees", self.trees.to_string());
+        field("tokens", self.tokens.to_string());
         field("lease_ms", self.lease.as_millis().to_string());
         let (least, most) = f.latency;
         field("latency_ms", format!("[{}, {}]", least.as_millis(), most.as_millis()));
@@ -179,9 +186,10 @@ impl Scenario {
         ];
         field("faults_permille", format!("{permille:?}"));
         field("http_timeout_ms", f.http_timeout.as_millis().to_string());
-        let Attacks { outsider, reachable, every_ms } = self.attacks;
+        let Attacks { outsider, reachable, insider, every_ms } = self.attacks;
         if every_ms > 0 {
             field("attacks", format!("[{outsider}, {reachable}, {every_ms}]"));
+            field("insider", insider.bits().to_string());
         }
         if let Some(choices) = &self.choices {
             field("choices", format!("{choices:?}"));

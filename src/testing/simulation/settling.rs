@@ -73,7 +73,9 @@ impl<E: Engine> Run<'_, E> {
 
     /// Whether anybody who lives has a state of the group.
     fn is_held(&self) -> bool {
-        let holds = |p: &Participant<E>| p.phase() == Phase::Member || p.inside().genesis.is_some();
+        let holds = |p: &Participant<E>| {
+            p.phase() == Phase::Member || p.inside().genesis.is_some() || p.inside().recovers
+        };
         self.expected().iter().any(|who| self.net.peer(*who).is_some_and(holds))
     }
 
@@ -97,7 +99,7 @@ impl<E: Engine> Run<'_, E> {
             let gave_up = |who: usize, n: &Notice| match n {
                 Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten) => true,
                 // The service keeps what it pinned: no death and no relay takes it away.
-                Notice::Rejoining(RejoinReason::Unreachable) => pinned && honest(who),
+                Notice::Rejoining(RejoinReason::Unreachable | RejoinReason::Doubled) => pinned && honest(who),
                 _ => false,
             };
             if let Some(who) = expected
@@ -203,7 +205,7 @@ impl<E: Engine> Run<'_, E> {
     /// The copy of a removed member's state tries to follow.
     pub(super) fn try_stolen(&mut self) -> Judged {
         let Some((who, copy)) = self.stolen.take() else { return Ok(()) };
-        let is_out = self.net.peer(who).is_some_and(|p| p.phase() == Phase::Ended);
+        let is_out = self.net.peer(who).is_some_and(|p| p.phase() == Phase::Ended) || self.is_put_out(who);
         if !is_out || self.scenario.mode == SafetyMode::Advisory {
             return Ok(());
         }

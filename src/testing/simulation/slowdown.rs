@@ -34,11 +34,12 @@ pub fn join_time<E: Engine>(profile: Profile, seed: u64, kit: &Kit<E>) -> Durati
         },
         receipts: seed % 4 < 2 || profile == Profile::Between,
         trees: seed % 8 < 4,
+        tokens: false,
         lease: Duration::from_secs(2),
         faults: Faults::default(),
         choices: None,
         flaw: None,
-        attacks: Attacks { outsider, reachable: profile == Profile::Reachable, every_ms },
+        attacks: Attacks { outsider, reachable: profile == Profile::Reachable, every_ms, ..Attacks::NONE },
         service_flaw: None,
         steps: Vec::new(),
     };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::codec::params;
 use crate::engine::{
     Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, TREE_KEY_LEN, TreeObject, Trial,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, Survey, TREE_KEY_LEN, TreeObject, Trial,
     WelcomeInfo,
 };
 use crate::secret::Secret;
@@ -18,6 +18,7 @@ use crate::testing::symbolic::leaf::Tree;
 use crate::testing::symbolic::message::{Commit, Header, KeyPackage, Leave, State, Welcome, invalid, public};
 use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::outside::receipt;
+use crate::testing::symbolic::sealed::Sealed;
 use crate::testing::symbolic::wire::{Kind, Reader};
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, SenderId};
@@ -36,6 +37,7 @@ fn kind(message: &Bytes) -> Result<MessageKind, Rejection> {
             MessageKind::Proposal { group_id, epoch }
         }
         Kind::Tree => Tree::read(&mut from).map(|_| MessageKind::Other)?,
+        Kind::Sealed => Sealed::read(&mut from).map(|_| MessageKind::Other)?,
         Kind::Other => MessageKind::Other,
         Kind::Saved => return Err(Rejection::Malformed),
     };
@@ -161,6 +163,16 @@ impl Engine for SymbolicEngine {
         Ok(self.judge_commit(group, commit))
     }
 
+    /// The bytes are those of symbolic messages, to the letter.
+    fn survey(
+        &self,
+        group: &SymbolicGroup,
+        key_packages: &[Bytes],
+        _by_sealing: bool,
+    ) -> Result<Survey, EngineError> {
+        Ok(self.look_over(group, key_packages))
+    }
+
     fn build_with(
         &self,
         group: &SymbolicGroup,
@@ -189,6 +201,14 @@ impl Engine for SymbolicEngine {
 
     fn open_leave(&self, group: &SymbolicGroup, _now: Timestamp, message: &Bytes) -> Judged<u32> {
         Ok(group.open_leave(message))
+    }
+
+    fn seal(&self, group: &SymbolicGroup, data: &[u8]) -> Result<Bytes, EngineError> {
+        Ok(Sealed::new(group, data).encode())
+    }
+
+    fn open(&self, group: &SymbolicGroup, _now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)> {
+        Ok(Sealed::decode(message).and_then(|sealed| sealed.open(group)))
     }
 
     fn export_secret(

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::codec::leaf_origin::LeafOrigin;
 use crate::codec::tree_object;
 use crate::engine::{
-    Built, Judged, KeyPackageInfo, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    Built, CLOCK_TOLERANCE, Judged, KeyPackageInfo, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::sha256;
@@ -21,6 +21,9 @@ use crate::testing::symbolic::mix::mix;
 use crate::testing::symbolic::nonce::Nonce;
 use crate::time::Timestamp;
 use crate::tracks::{GroupName, NameError, SenderId};
+
+/// A KeyPackage begins to live so long before it is made.
+const SKEW: Duration = Duration::from_secs(3600);
 
 pub(super) fn origin(group: &GroupName, sequence: u64) -> LeafOrigin {
     LeafOrigin { sequence, group: sha256(&group.root()) }
@@ -136,8 +139,8 @@ impl SymbolicEngine {
     ) -> OwnKeyPackage {
         let secret = self.draw("private init key");
         let leaf = self.leaf(origin, public(&secret));
-        let expires = now.after(self.lifetime);
-        let message = KeyPackage { leaf, expires, poisoned }.encode();
+        let (begins, expires) = (now.before(SKEW), now.after(self.lifetime));
+        let message = KeyPackage { leaf, begins, expires, poisoned }.encode();
         OwnKeyPackage {
             sequence: origin.map_or(0, |origin| origin.sequence),
             reference: KeyPackage::reference(&message),
@@ -191,9 +194,11 @@ impl SymbolicEngine {
             adds: adds.to_vec(),
         };
         let message = commit.encode();
+        let begins = adds.iter().filter_map(|add| KeyPackage::decode(add).ok()).map(|k| k.begins).max();
+        let at = begins.map_or(now, |begins| begins.max(now));
         let (next, added) = state.after(&commit, &message, |key_package| {
             self.trusts(&key_package.leaf)?;
-            if key_package.expires < now { Err(Rejection::Expired) } else { Ok(()) }
+            if key_package.expires < at { Err(Rejection::Expired) } else { Ok(()) }
         })?;
         let added = members_at(&next, &added);
         let tree = apart.map(|apart| {
@@ -225,9 +230,9 @@ impl SymbolicEngine {
         now: Timestamp,
         message: &Bytes,
     ) -> Result<KeyPackageInfo, Rejection> {
-        let KeyPackage { leaf, expires, .. } = KeyPackage::decode(message)?;
+        let KeyPackage { leaf, begins, expires, .. } = KeyPackage::decode(message)?;
         self.trusts(&leaf)?;
-        if expires < now {
+        if expires < now || begins.since(now) > CLOCK_TOLERANCE {
             return Err(Rejection::Expired);
         }
         Ok(KeyPackageInfo {
@@ -238,6 +243,7 @@ impl SymbolicEngine {
             reference: KeyPackage::reference(message),
             sequence: leaf.origin.map(|origin| origin.sequence),
             group: leaf.origin.map(|origin| origin.group),
+            begins,
             expires,
         })
     }
@@ -305,6 +311,7 @@ impl SymbolicEngine {
         let stays = !content.removes.contains(&group.own);
         Ok(Trial {
             author: content.author,
+            updated: if stays { members_at(&next, &[content.author]) } else { Vec::new() },
             added: members_at(&next, &added),
             removed: content.removes,
             next: stays.then(|| SymbolicGroup::next(group.own, next)),

@@ -15,6 +15,7 @@ pub(super) fn invalid(why: &'static str) -> Rejection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyPackage {
     pub(super) leaf: Leaf,
+    pub(super) begins: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) poisoned: bool,
 }
@@ -23,6 +24,7 @@ impl KeyPackage {
     pub(super) fn encode(&self) -> Bytes {
         let mut out = Writer::new(Kind::KeyPackage);
         self.leaf.write(&mut out);
+        out.u64(self.begins.as_millis());
         out.u64(self.expires.as_millis());
         out.flag(self.poisoned);
         out.finish()
@@ -30,8 +32,9 @@ impl KeyPackage {
 
     pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         let leaf = Leaf::read(from)?;
+        let begins = Timestamp::from_millis(from.u64()?);
         let expires = Timestamp::from_millis(from.u64()?);
-        Ok(Self { leaf, expires, poisoned: from.flag()? })
+        Ok(Self { leaf, begins, expires, poisoned: from.flag()? })
     }
 
     pub(super) fn decode(message: &Bytes) -> Result<Self, Rejection> {
@@ -60,12 +63,12 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn write(&self, out: &mut Writer) {
+    pub(super) fn write(&self, out: &mut Writer) {
         out.bytes(&self.group_id);
         out.u64(self.epoch);
     }
 
-    fn read(from: &mut Reader) -> Result<Self, Rejection> {
+    pub(super) fn read(from: &mut Reader) -> Result<Self, Rejection> {
         Ok(Self { group_id: from.bytes()?, epoch: from.u64()? })
     }
 }

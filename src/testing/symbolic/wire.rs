@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Saved = 5,
     Other = 6,
     Tree = 7,
+    Sealed = 8,
 }
 
 impl Kind {
@@ -31,6 +32,7 @@ impl Kind {
             Self::Saved,
             Self::Other,
             Self::Tree,
+            Self::Sealed,
         ];
         all.into_iter().find(|kind| *kind as u8 == byte)
     }

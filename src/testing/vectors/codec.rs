@@ -258,18 +258,23 @@ fn group_params() -> Vec<Value> {
         commit_tracks,
         tree_objects,
         service_key_hash,
+        epoch_base: 0,
     };
+    let successor = GroupParams { epoch_base: 1 << 46, ..GroupParams::default() };
     let values = [
         of(SafetyMode::Pinned, CommitTrackPolicy::Shared, false, None),
         of(SafetyMode::Pinned, CommitTrackPolicy::PerSender, true, Some([0xab; 32])),
         of(SafetyMode::Advisory, CommitTrackPolicy::PerSender, false, None),
         of(SafetyMode::Fenced, CommitTrackPolicy::Shared, true, None),
+        successor,
     ];
     let made = values.iter().map(params::encode);
     let raw = [
         "",
         "01010000",
         "0201000000",
+        "02010000000000000000000000",
+        "0301000000",
         "0101000001",
         "01010000ff",
         "010100000000",
@@ -283,6 +288,7 @@ fn group_params() -> Vec<Value> {
                 let decoded = json!({
                     "mode": mode, "commit_tracks": tracks, "tree_objects": p.tree_objects,
                     "service_key_hash": p.service_key_hash.map_or(Value::Null, |h| hex(&h)),
+                    "epoch_base": p.epoch_base,
                 });
                 case("group parameters", &bytes, Ok((decoded, params::encode(&p) == bytes)))
             }

@@ -85,8 +85,10 @@ pub trait Carriage<E: Engine>: Sized {
         Ok(())
     }
 
-    /// Takes note of the time.
-    fn pass(&mut self, _: Timestamp) {}
+    /// Takes note of the time; what participants hear of media meanwhile.
+    fn pass(&mut self, _: Timestamp) -> Vec<(usize, Event)> {
+        Vec::new()
+    }
 }
 
 /// What is on its way: from a peer and to a peer in one of its lives, or to several at once.

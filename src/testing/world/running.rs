@@ -38,9 +38,13 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
 
     /// Tells a participant that time has passed.
     fn wake(&mut self, who: usize) {
+        self.hear(who, Event::Timer);
+    }
+
+    fn hear(&mut self, who: usize, event: Event) {
         let now = self.clock(who);
         let session = self.peers.get_mut(who).and_then(|p| p.session.as_mut());
-        if let Some(Err(error)) = session.map(|s| s.handle(now, Event::Timer)) {
+        if let Some(Err(error)) = session.map(|s| s.handle(now, event)) {
             self.failures.push((who, error.to_string()));
         }
         self.pump(who);
@@ -111,7 +115,9 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
 
     fn pass_to(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
-        self.carriage.pass(self.now);
+        for (who, event) in self.carriage.pass(self.now) {
+            self.hear(who, event);
+        }
     }
 }
 

@@ -102,6 +102,8 @@ pub struct ByValue {
     meddler: Option<Meddler>,
     holder: Option<Holder>,
     held: Vec<(usize, Action)>,
+    /// The service says what time it is.
+    dates: bool,
 }
 
 impl ByValue {
@@ -148,6 +150,11 @@ impl ByValue {
         self.holder = Some(Box::new(holder));
     }
 
+    /// Lets the counter service say what time it is with each answer, from now on.
+    pub fn tell_time(&mut self) {
+        self.dates = true;
+    }
+
     /// The actions that were kept back since the last call, and whose they are.
     pub fn take_held(&mut self) -> Vec<(usize, Action)> {
         std::mem::take(&mut self.held)
@@ -178,6 +185,7 @@ impl<E: Engine> World<E, ByValue> {
             meddler: None,
             holder: None,
             held: Vec::new(),
+            dates: false,
         };
         let tokens = Rng::new(seed ^ 0x746f_6b65_6e73);
         Self::over(carriage, start, tokens, ServiceConfig::default(), Receipts::default())
@@ -305,6 +313,9 @@ impl<E: Engine> Carriage<E> for ByValue {
     }
 
     fn arrive(world: &mut World<E, Self>, who: usize, life: u64, action: Action) {
+        if world.carriage.dates {
+            world.bring_in(life, who, Event::ServiceTime(world.now));
+        }
         match action {
             Action::Lock { id, request } => {
                 let reply = world.ask(who, |service, now, token| service.lock(now, &request, token));

@@ -35,7 +35,10 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
     }
 
     pub(in crate::testing) fn counter_of(&self, who: usize) -> Option<&Counter> {
-        let group = &self.peers.get(who)?.config.group;
+        let peer = self.peers.get(who)?;
+        // It may have gone over to a successor.
+        let session = peer.session.as_ref().map(|session| session.participant().tracks().group());
+        let group = session.unwrap_or(&peer.config.group);
         self.counter.iter().find(|(id, _)| *id == group).map(|(_, counter)| counter)
     }
 

@@ -89,8 +89,11 @@ impl Etcd {
             // Its deadline is etcd's to know; asking costs a round trip that only a Conflict needs.
             let id = lock["lease"].as_str().context("a lock without a lease")?.to_owned();
             let left = self.call("/v3/lease/timetolive", &json!({ "ID": id }))?;
-            let left = number(&left["TTL"]).max(0).unsigned_abs().saturating_add(1);
-            held = Some(Lock { id: value(&lock)?.into(), until: now.after(Duration::from_secs(left)) });
+            // Whole seconds, rounded down; below zero of a lease that is over, whose key is still there: the lock is free.
+            if let Ok(left) = u64::try_from(number(&left["TTL"])) {
+                let left = Duration::from_secs(left.saturating_add(1)).min(LEASE);
+                held = Some(Lock { id: value(&lock)?.into(), until: now.after(left) });
+            }
         }
         let record = match (slots.is_null(), held) {
             (false, held) => Record::decode_slots(&value(&slots)?, held)?,
@@ -222,4 +225,67 @@ fn value(row: &Value) -> Result<Vec<u8>> {
 /// A 64-bit number, which the gateway writes as a string and leaves out when 0.
 fn number(value: &Value) -> i64 {
     value.as_str().and_then(|s| s.parse().ok()).or_else(|| value.as_i64()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A gateway with one locked counter, whose lease has `ttl` seconds left. It answers two calls.
+    fn gateway(ttl: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut stream = BufReader::new(stream);
+            loop {
+                let (mut path, mut length) = (String::new(), 0);
+                loop {
+                    let mut line = String::new();
+                    if stream.read_line(&mut line).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    let line = line.to_ascii_lowercase();
+                    if line.starts_with("post ") {
+                        path = line.clone();
+                    }
+                    if let Some(value) = line.strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                stream.read_exact(&mut vec![0; length]).unwrap();
+                let answer = if path.contains("timetolive") {
+                    json!({ "ID": "7", "TTL": ttl })
+                } else {
+                    let held = json!({ "value": BASE64.encode("token"), "lease": "7", "mod_revision": "3" });
+                    json!({ "responses": [
+                        { "response_range": {} },
+                        { "response_range": { "kvs": [held] } },
+                    ] })
+                };
+                let body = answer.to_string();
+                let length = body.len();
+                write!(stream.get_mut(), "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
+                    .unwrap();
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[test]
+    fn a_lock_lasts_as_long_as_its_lease_even_if_its_key_is_still_there() {
+        let now = Timestamp::from_secs(1_700_000_000);
+        let id = GroupName::try_from("g").unwrap();
+        for (ttl, left) in [("-1", None), ("0", Some(1)), ("1", Some(2)), ("3600", Some(LEASE.as_secs()))] {
+            let found = Etcd::new(&gateway(ttl)).load(&id, now).unwrap();
+            let until = found.record.counter.lock_held().map(|lock| lock.until.since(now).as_secs());
+            assert_eq!(until, left, "{ttl}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::Driver;
 use crate::clock::Clock;
 use crate::counter_client::CounterClient;
-use crate::handle::{Handle, View};
+use crate::handle::{Handle, Input, View};
 use crate::identity::LiveEngine;
 use crate::journal::Journal;
 use crate::link::RelayAddress;
@@ -75,6 +75,11 @@ fn run<E: LiveEngine>(
     let sender = participant.sender_id().clone();
     let name = surroundings.name.clone();
     let (input, inputs) = mpsc::unbounded_channel();
+    let heard = input.clone();
+    let counter = surroundings.counter.clone().telling(move |event| {
+        heard.send(Input::Event(event)).ok();
+    });
+    let surroundings = Surroundings { counter, ..surroundings };
     let (view, watched) = watch::channel(View::default());
     let (sessions, _) = watch::channel(None);
     let group = participant.config().group.clone();

@@ -1,0 +1,41 @@
+//! Members that take another signature key or credential by a commit of their own.
+//!
+//! This participant makes no such commits. Of others it follows them, with the tree: whoever joins at that epoch reads
+//! the new key there, so to refuse them would be to leave a group that RFC 9420 lets go on.
+
+use bytes::Bytes;
+
+use crate::engine::{Engine, Judged, Member, Rejection, Trial};
+use crate::participant::context::Context;
+use crate::participant::member::epoch::Epoch;
+
+/// Whether a member is not who it was, or shows itself otherwise.
+pub(crate) fn is_changed(old: &Member, new: &Member) -> bool {
+    old.sender != new.sender || old.credential != new.credential
+}
+
+impl<G> Epoch<G> {
+    /// Judges another member's commit. A credential that is shown for the first time must be valid now. One that the
+    /// group has already may have expired, which is for the embedder to act on: all would else have to leave at the
+    /// first commit of a member that has not renewed it in time.
+    pub(crate) fn trial<E: Engine<Group = G>>(
+        &self,
+        cx: &Context<E>,
+        commit: &Bytes,
+        proposals: &[Bytes],
+    ) -> Judged<Trial<G>> {
+        let trial = match cx.engine.trial_with(&self.group, cx.time_of_day(), commit, proposals)? {
+            Ok(trial) => trial,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let Some(next) = &trial.next else { return Ok(Ok(trial)) };
+        let is_valid = |new: &Member| {
+            self.roster.at(new.leaf).is_none_or(|old| !is_changed(old, new))
+                || cx.engine.credential_valid(&next.group, new, cx.time_of_day())
+        };
+        if trial.updated.iter().all(is_valid) {
+            return Ok(Ok(trial));
+        }
+        Ok(Err(Rejection::Invalid("a credential that is not valid takes another's place".into())))
+    }
+}

@@ -1,0 +1,62 @@
+//! How a member goes: by its own wish, put out, or replaced.
+
+use crate::action::Timer;
+use crate::engine::{Engine, Member as GroupMember};
+use crate::error::Error;
+use crate::notice::Notice;
+use crate::participant::carried::Leaving;
+use crate::participant::context::Context;
+use crate::participant::flow::{Flow, When};
+use crate::participant::member::{Member, doubled, leave};
+use crate::tracks::{KEY_PACKAGE_GROUP, Location};
+
+impl<G> Member<G> {
+    pub(super) fn leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        if self.carried.leaving.is_some() {
+            return Ok(());
+        }
+        self.carried.leaving = Some(Leaving::default());
+        cx.deadlines.clear(Timer::Turn);
+        cx.set(Timer::Leave, cx.config.timers.leave);
+        self.schedule_audit(cx);
+        self.ask_to_leave(cx)
+    }
+
+    /// Publishes the leave request of this epoch at the next object id, if this participant wants to leave.
+    pub(crate) fn ask_to_leave<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Result<(), Error> {
+        // While a commit of ours is undecided, its handshake key must not be used for anything else.
+        if self.slot.outbox.is_some() {
+            return Ok(());
+        }
+        if let Some((object, request)) = leave::ask(cx, &self.epoch, &mut self.carried)? {
+            self.persist(cx);
+            let location = Location { group: KEY_PACKAGE_GROUP, object };
+            cx.publish(cx.tracks.key_package(&cx.me), location, request);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_removed<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        added: &[GroupMember],
+    ) -> Result<Flow<G>, Error> {
+        if let Some(own) = added.iter().find(|m| m.sender == cx.me) {
+            // The same commit took the own leaf and added an own KeyPackage.
+            let reason = doubled::reason_of(cx, own);
+            return self.rejoin(cx, reason, When::IfNone);
+        }
+        let left = self.carried.leaving.is_some();
+        let notice = if left { Notice::Left } else { Notice::Removed { epoch: self.epoch.shown_slot() } };
+        self.end(cx, notice)
+    }
+
+    pub(super) fn end<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        notice: Notice,
+    ) -> Result<Flow<G>, Error> {
+        self.epoch.keep_if_untold(cx)?;
+        Ok(Flow::End(notice))
+    }
+}

@@ -1,0 +1,33 @@
+//! What a group weighs, asked of the engine once per epoch: every KeyPackage that comes is measured against it.
+
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+
+use crate::engine::{Engine, EngineError, Survey};
+
+/// The survey of a group alone, once it was made. It follows from the group, so that no two of one epoch differ.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Measured(OnceLock<Survey>);
+
+impl Measured {
+    /// Returns the survey of `group`, which must be the same each time.
+    pub(crate) fn of<E: Engine>(&self, engine: &E, group: &E::Group) -> Result<&Survey, EngineError> {
+        if let Some(survey) = self.0.get() {
+            return Ok(survey);
+        }
+        let survey = engine.survey(group, &[], false)?;
+        Ok(self.0.get_or_init(|| survey))
+    }
+}
+
+impl PartialEq for Measured {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Measured {}
+
+impl Hash for Measured {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
