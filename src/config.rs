@@ -65,7 +65,6 @@ pub enum SafetyMode {
     /// | external commits, and proposals by others than members | whoever sees a GroupInfo would let itself in |
     /// | PreSharedKey proposals | there is no store of PSKs |
     /// | ReInit and GroupContextExtensions proposals, and proposals of other types | name, suite and parameters of a group stay as they are |
-    /// | Updates of a signature key | it names the member's tracks |
     /// | KeyPackages that live longer than [`draft_lifetime`](crate::mls::Options::draft_lifetime) | RFC 9420 section 7.2 asks for a bound |
     /// | SenderIds that are not the lowercase hex SHA-256 of the signature key | the draft recommends it, and nothing else binds a track to its member |
     /// | KeyPackages, Welcomes and commits that are no MLSMessage | the draft does not say how they are framed; only an MLSMessage says what it is |

@@ -16,8 +16,9 @@ use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
+use moq_mls::action::Notice;
 use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest};
-use moq_mls::engine::{Engine, GroupParams, Rejection, Trial};
+use moq_mls::engine::{Engine, GroupParams, Member, Rejection, Trial};
 use moq_mls::mls::{MlsEngine, MlsGroup, Options, PARAMS_EXTENSION};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{FullTrackName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
@@ -177,6 +178,13 @@ fn commits_that_refer_to_members_proposals_are_followed_once_those_are_here() {
             assert!(matches!(group.trial(&commit, lacking), Err(Rejection::MissingProposal)));
         }
         let trial = group.follow(0, &commit, &[&add, &update, &remove]);
+        let roster = group.ours.engine.roster(group.ours.group()).unwrap();
+        for by in [0, 1] {
+            let leaf = group.plain[by].current_member_index();
+            let at = |members: &[Member]| members.iter().find(|m| m.leaf == leaf).cloned().unwrap();
+            assert_eq!(at(&trial.updated), at(&roster), "{by}");
+        }
+        assert_eq!(trial.updated.len(), 2);
         assert_eq!((trial.removed, trial.added.len()), (vec![leaf], 1));
         // What the Update changed is known: the next commit is followed on that.
         let next = group.plain[1].commit_builder().commit_time(time()).build().unwrap().commit_message;
@@ -290,8 +298,12 @@ fn a_newcomer_leaves_unknown_key_packages_to_those_who_were_there_before() {
     assert_eq!(world.machine(0).epoch(), Some(1));
 }
 
-/// A commit of `p` that refers to an Update of `q`, with that proposal, in a world where ours follows.
-fn by_reference(world: &mut World<support::engines::TestEngine>) -> (SenderId, Bytes, Bytes) {
+/// A commit of `p` that refers to an Update of `q`, with that proposal, in a world where ours follows. By the Update `q`
+/// may take another key; the name of its tracks afterwards.
+fn by_reference(
+    world: &mut World<support::engines::TestEngine>,
+    takes_another_key: bool,
+) -> (SenderId, Bytes, Bytes) {
     world.enter(support::engines::engine("a"), advisory());
     world.tell(0, Command::Join);
     world.run(1000);
@@ -310,11 +322,21 @@ fn by_reference(world: &mut World<support::engines::TestEngine>) -> (SenderId, B
     let start = MlsTime::from(START.as_secs());
     groups[0].process_incoming_message_with_time(second, start).unwrap();
     assert_eq!(world.machine(0).epoch(), Some(2));
-    let proposal = groups[1].propose_update(Vec::new()).unwrap();
+    let mut sender = clients[1].1.clone();
+    let proposal = if takes_another_key {
+        let suite = RustCryptoProvider::default().cipher_suite_provider(SUITE).unwrap();
+        let (secret, key) = suite.signature_key_generate().unwrap();
+        sender = SenderId::from_fingerprint(sha256(&key));
+        let credential = BasicCredential::new(b"q".to_vec()).into_credential();
+        let identity = SigningIdentity::new(credential, key);
+        groups[1].propose_update_with_identity(secret, identity, Vec::new()).unwrap()
+    } else {
+        groups[1].propose_update(Vec::new()).unwrap()
+    };
     groups[0].process_incoming_message(proposal.clone()).unwrap();
     let commit = groups[0].commit_builder().commit_time(start).build().unwrap().commit_message;
     let bytes = |m: &MlsMessage| Bytes::from(m.to_bytes().unwrap());
-    (clients[1].1.clone(), bytes(&proposal), bytes(&commit))
+    (sender, bytes(&proposal), bytes(&commit))
 }
 
 fn commit_track() -> FullTrackName {
@@ -331,7 +353,7 @@ fn a_commit_waits_for_the_proposal_that_it_refers_to() {
     // Both ways round, on the Commit track and on the sender's KeyPackage track.
     for (first, own_track) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut world = World::new();
-        let (sender, proposal, commit) = by_reference(&mut world);
+        let (sender, proposal, commit) = by_reference(&mut world, false);
         let proposal = match own_track {
             false => commit_object(7, proposal),
             true => on_track(&sender, 1, proposal),
@@ -347,10 +369,26 @@ fn a_commit_waits_for_the_proposal_that_it_refers_to() {
     }
 }
 
+/// Whoever joins at the next epoch reads the new key in the tree.
+#[test]
+fn another_key_that_an_update_brings_is_followed() {
+    let mut world = World::new();
+    let (sender, proposal, commit) = by_reference(&mut world, true);
+    let name = |world: &World<_>| world.machine(0).members().find(|m| m.leaf == 2).unwrap().sender.clone();
+    let old_name = name(&world);
+    assert_ne!(old_name, sender);
+    world.put(commit_object(7, proposal));
+    world.put(commit_object(0, commit));
+    world.run(100);
+    assert_eq!((world.machine(0).epoch(), name(&world)), (Some(3), sender.clone()));
+    let told = |n: &Notice| matches!(n, Notice::MemberChanged { leaf: 2, old, new, .. } if *old == old_name && *new == sender);
+    assert_eq!(world.told(0).filter(|n| told(n)).count(), 1);
+}
+
 #[test]
 fn a_proposal_that_was_lost_is_fetched_from_its_senders_track() {
     let mut world = World::new();
-    let (sender, proposal, commit) = by_reference(&mut world);
+    let (sender, proposal, commit) = by_reference(&mut world, false);
     world.carriage_mut().store_mut().put(&on_track(&sender, 1, proposal));
     world.put(commit_object(0, commit));
     // Its committer fills the slot.

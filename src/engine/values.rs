@@ -178,7 +178,8 @@ pub struct Member {
     pub credential: Credential,
     /// The object id of the KeyPackage it joined by; `None` from a peer that knows only the draft.
     pub sequence: Option<u64>,
-    /// The HPKE public key of its leaf if it has no `sequence`: its KeyPackage's, until it commits.
+    /// The HPKE public key of its leaf if it has no `sequence`: its KeyPackage's, until it commits. A participant that was
+    /// there before keeps that one.
     pub leaf_key: Option<Bytes>,
 }
 
@@ -288,9 +289,10 @@ pub enum MessageKind {
 pub struct Trial<G> {
     /// The committer's leaf.
     pub author: u32,
-    /// The members whose leaves it replaces, as it leaves them: the committer, by its path. That may bring another
-    /// signature key, and so another name of its tracks, or another credential (RFC 9420 section 7.3). Whether such a
-    /// credential is valid is not judged yet: see [`Engine::credential_valid`]. Empty if the commit removes oneself.
+    /// The members whose leaves it replaces, as it leaves them: the committer, by its path, and the authors of Updates
+    /// that it refers to. That may bring another signature key, and so another name of its tracks, or another credential
+    /// (RFC 9420 section 7.3). Whether such a credential is valid is not judged yet: see [`Engine::credential_valid`].
+    /// Empty if the commit removes oneself.
     ///
     /// [`Engine::credential_valid`]: crate::engine::Engine::credential_valid
     pub updated: Vec<Member>,

@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mls_rs::MlsRules;
 use mls_rs::client_builder::PaddingMode;
 use mls_rs::error::IntoAnyError;
-use mls_rs::group::proposal::UpdateProposal;
 use mls_rs::group::{GroupContext, Roster, Sender};
 use mls_rs::mls_rules::{
-    CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalInfo,
-    ProposalSource,
+    CommitDirection, CommitOptions, CommitSource, EncryptionOptions, ProposalBundle, ProposalSource,
 };
 
 use crate::mls::params::takes_plain_mls;
@@ -51,24 +49,13 @@ impl IntoAnyError for Broken {
     }
 }
 
-/// Whether all proposals are members', and no Update changes a key that names a member's tracks.
-fn of_members(roster: &Roster<'_>, proposals: &ProposalBundle) -> Result<(), Broken> {
+/// Whether all proposals are members'.
+fn of_members(proposals: &ProposalBundle) -> Result<(), Broken> {
     let senders = proposals.add_proposals().iter().map(|p| p.sender);
     let senders = senders.chain(proposals.remove_proposals().iter().map(|p| p.sender));
     let mut senders = senders.chain(proposals.update_proposals().iter().map(|p| p.sender));
-    if !senders.all(|sender| matches!(sender, Sender::Member(_))) {
-        return Err(Broken("a proposal of somebody outside"));
-    }
-    let keeps = |update: &ProposalInfo<UpdateProposal>| {
-        let Sender::Member(leaf) = update.sender else { return false };
-        let key = &update.proposal.signing_identity().signature_key;
-        roster.member_with_index(leaf).is_ok_and(|member| member.signing_identity.signature_key == *key)
-    };
-    if proposals.update_proposals().iter().all(keeps) {
-        Ok(())
-    } else {
-        Err(Broken("an Update of a signature key"))
-    }
+    let all = senders.all(|sender| matches!(sender, Sender::Member(_)));
+    if all { Ok(()) } else { Err(Broken("a proposal of somebody outside")) }
 }
 
 impl MlsRules for StrictRules {
@@ -78,7 +65,7 @@ impl MlsRules for StrictRules {
         &self,
         _: CommitDirection,
         source: CommitSource,
-        roster: &Roster<'_>,
+        _: &Roster<'_>,
         context: &GroupContext,
         proposals: ProposalBundle,
     ) -> Result<ProposalBundle, Broken> {
@@ -92,7 +79,7 @@ impl MlsRules for StrictRules {
             if proposals.length() != known + proposals.update_proposals().len() {
                 return Err(Broken("a proposal other than Add, Remove and Update"));
             }
-            return of_members(roster, &proposals).map(|()| proposals);
+            return of_members(&proposals).map(|()| proposals);
         }
         let by_value = |source: &ProposalSource| matches!(source, ProposalSource::ByValue);
         if !proposals.add_proposals().iter().all(|p| by_value(&p.source))

@@ -66,8 +66,11 @@ impl Roster {
     /// Puts a member in the place of the one at its leaf, if it is another or shows itself otherwise; the old one.
     /// The leaf key of the KeyPackage that it joined by stays known: that one may yet be replayed.
     pub(crate) fn change(&mut self, mut member: Member) -> Option<Member> {
-        if let Some(old) = self.at(member.leaf).filter(|old| old.sender == member.sender) {
-            member.leaf_key.clone_from(&old.leaf_key);
+        let old = self.at(member.leaf).filter(|old| old.sender == member.sender);
+        if let (Some(key), Some(joined_by)) =
+            (&mut member.leaf_key, old.and_then(|old| old.leaf_key.as_ref()))
+        {
+            key.clone_from(joined_by);
         }
         if self.at(member.leaf) == Some(&member) {
             return None;
@@ -119,6 +122,18 @@ mod tests {
         assert_eq!(roster.change(other.clone()), Some(member(0)));
         assert_eq!((roster.of(&member(0).sender), roster.of(&other.sender)), (None, Some(&other)));
         assert_eq!((roster.len(), roster.by_identity.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_key_that_a_draft_peer_joined_by_stays_known() {
+        let [first, second] = [1u8, 2].map(|key| Some(Bytes::from(vec![key])));
+        let joined = Member { sequence: None, leaf_key: first.clone(), ..member(0) };
+        let mut roster = Roster::new(vec![joined.clone()]);
+        assert_eq!(roster.change(Member { leaf_key: second.clone(), ..joined.clone() }), None);
+        assert_eq!(roster.at(0), Some(&joined));
+        let another = Member { sender: SenderId::new("t").unwrap(), leaf_key: second, ..joined.clone() };
+        assert_eq!(roster.change(another.clone()), Some(joined));
+        assert_eq!(roster.at(0), Some(&another));
     }
 
     #[test]
