@@ -85,20 +85,23 @@ impl Scripted {
         .collect()
     }
 
-    /// Lets time pass until the next deadline; what it is for.
+    /// Lets time pass until the next deadline, which may be now; what it is for.
     fn wait(&mut self) -> Timer {
         let (at, timer) = self.machine().poll_timeout().expect("nothing is ever asked again");
         let now = self.world.now();
-        assert!(at > now, "{timer:?} is due in the past: a busy loop");
+        assert!(at >= now, "{timer:?} is due in the past: a busy loop");
         self.world.run_for(at.since(now));
         timer
     }
 
     /// Lets time pass until the service is asked something, other than by an audit.
     fn next(&mut self) -> (Duration, Asked) {
-        let start = self.world.now();
+        let (start, mut standing) = (self.world.now(), 0);
         loop {
+            let before = self.world.now();
             let audit = self.wait() == Timer::Audit;
+            standing = if self.world.now() == before { standing + 1 } else { 0 };
+            assert!(standing < 4, "a busy loop");
             if let Some(asked) = self.asked().pop().filter(|_| !audit) {
                 return (self.world.now().since(start), asked);
             }
@@ -117,14 +120,32 @@ impl Scripted {
         self.event(Event::LockReply { id, reply })
     }
 
-    /// Up to the increment.
+    /// Up to the increment. Where slots are pinned, nobody asks for the lock who is in nobody's way.
     fn increment(&mut self) -> (IncrementRequestId, IncrementRequest) {
         let ok =
             LockReply::Ok { lock_id: Some(Bytes::from_static(b"t")), expires_in: Duration::from_secs(2) };
-        match self.lock_reply(Ok(ok)).pop() {
+        let asked = match self.next().1 {
+            Asked::Lock(id, 1) => self.event(Event::LockReply { id, reply: Ok(ok) }).pop(),
+            asked => Some(asked),
+        };
+        match asked {
             Some(Asked::Increment(id, request)) => (id, request),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Answers what is asked for the next slot, be it the lock or the increment, with where the counter stands.
+    fn stands_at(&mut self, state: CounterState) {
+        match self.next().1 {
+            Asked::Lock(id, 1) => {
+                self.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state)) })
+            }
+            Asked::Increment(id, _) => {
+                let reply = Ok(IncrementReply::CounterError(state));
+                self.event(Event::IncrementReply { id, reply })
+            }
+            other => panic!("{other:?}"),
+        };
     }
 
     #[track_caller]
@@ -144,7 +165,7 @@ fn ok_leads_to_one_pinned_increment_and_the_next_epoch() {
     let mut s = Scripted::new();
     let (id, request) = s.increment();
     assert_eq!(request.val, Some(1));
-    assert_eq!(request.lock_id, Some(Bytes::from_static(b"t")));
+    assert_eq!(request.lock_id, None);
     assert_eq!(request.prev.as_ref(), s.machine().pin());
     assert_eq!(request.key, s.machine().slot_key());
     let sent = sha256(&request.commit.unwrap());
@@ -172,7 +193,7 @@ fn locked_waits_as_long_as_it_was_told_within_reason() {
 fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
     let mut s = Scripted::new();
     let pin = Pin::new([1; 32], [2; 32], [3; 32]);
-    s.lock_reply(Ok(LockReply::CounterError(state(2, Some(pin)))));
+    s.stands_at(state(2, Some(pin)));
     assert_eq!(s.machine().epoch(), Some(0));
     let start = s.world.now();
     while s.machine().phase() == Phase::Member {
@@ -197,11 +218,8 @@ fn holding_a_commit() -> (Scripted, Pin, LockRequestId) {
     b.hold();
     assert_eq!((b.world.machine(0).epoch(), b.machine().epoch()), (Some(1), Some(1)));
     b.event(Command::Update);
-    let (_, Asked::Lock(id, 2)) = b.next() else { panic!("b does not commit") };
-    let ok = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
-    let asked = b.event(Event::LockReply { id, reply: Ok(ok) }).pop();
-    let Some(Asked::Increment(_, IncrementRequest { pin: Some(pin), .. })) = asked else {
-        panic!("{asked:?}")
+    let (_, Asked::Increment(_, IncrementRequest { pin: Some(pin), .. })) = b.next() else {
+        panic!("b does not commit")
     };
     let commits = b.machine().tracks().commit(b.machine().sender_id());
     let lying = b.world.lying(&commits).last_key_value().unwrap();
@@ -252,7 +270,7 @@ fn counter_error_below_and_far_above_stop_all_commits_until_it_recovers() {
     {
         let mut s = Scripted::new();
         for _ in 0..5 {
-            s.lock_reply(Ok(LockReply::CounterError(state(current, None))));
+            s.stands_at(state(current, None));
         }
         s.faulted(fault);
         // It came back to its senses: the update goes on.
@@ -265,7 +283,7 @@ fn counter_error_below_and_far_above_stop_all_commits_until_it_recovers() {
 #[test]
 fn a_service_without_pins_is_named_and_nothing_is_applied() {
     let mut s = Scripted::new();
-    s.lock_reply(Ok(LockReply::CounterError(state(2, None))));
+    s.stands_at(state(2, None));
     s.faulted(ServiceFault::NoPins);
     let mut s = Scripted::new();
     let (id, _) = s.increment();
@@ -321,9 +339,16 @@ fn refusals_are_named_and_retried_with_a_growing_back_off() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         let (waited, asked) = s.next();
-        let Asked::Lock(id, 1) = asked else { panic!("{asked:?}") };
         waits.push(waited);
-        s.event(Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) });
+        match asked {
+            Asked::Lock(id, 1) => {
+                s.event(Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) })
+            }
+            Asked::Increment(id, _) => {
+                s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Error(Reason::RateLimited)) })
+            }
+            other => panic!("{other:?}"),
+        };
     }
     s.faulted(ServiceFault::Refused(Reason::RateLimited));
     assert!(waits[7] > waits[2] * 4, "{waits:?}");
@@ -367,6 +392,8 @@ fn a_key_that_does_not_open_the_slot_is_named_and_so_is_another_lineage() {
 fn a_lock_that_others_hold_on_to_is_done_without_where_slots_are_pinned() {
     let conflict = || LockReply::Conflict { retry_later: Duration::from_millis(500) };
     let mut s = Scripted::new();
+    let (id, _) = s.increment();
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Error(Reason::RateLimited)) });
     let asked = s.lock_reply(Ok(conflict()));
     let [Asked::Increment(_, IncrementRequest { lock_id: None, .. })] = asked[..] else {
         panic!("{asked:?}")
