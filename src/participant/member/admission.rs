@@ -50,9 +50,7 @@ pub(crate) fn on_newcomer<E: Engine>(
     payload: Bytes,
 ) -> Result<(), Error> {
     match cx.engine.classify(&payload)? {
-        Ok(MessageKind::KeyPackage) => {
-            on_key_package(cx, epoch, carried, sender, object_id, payload)
-        }
+        Ok(MessageKind::KeyPackage) => on_key_package(cx, epoch, carried, sender, object_id, payload),
         // What its members told each other.
         _ => Ok(()),
     }
