@@ -273,10 +273,12 @@ pub fn receipt_message(counter: &GroupName, val: u64, pin: &Pin) -> Vec<u8> {
 /// that nobody can foresee, so that no older answer fits.
 pub const FIRST_NONCE: u64 = 1 << 63;
 
-/// Returns what the receipt of a state signs: `"moq-mls state v2" | u16 length of id | id | u64 val | u64 current`,
+/// Returns what the receipt of a state signs:
+/// `"moq-mls state v2" | u16 length of id | id | u64 val | u64 current | pin of the newest slot, if there is one`,
 /// integers big-endian. `val` is what was asked for, at least [`FIRST_NONCE`].
-pub fn state_message(counter: &GroupName, val: u64, current: u64) -> Vec<u8> {
-    bound_to(b"moq-mls state v2", counter, val, &current.to_be_bytes())
+pub fn state_message(counter: &GroupName, val: u64, current: u64, newest: Option<&Pin>) -> Vec<u8> {
+    let pin = newest.map_or(&[][..], |pin| &pin.as_bytes()[..]);
+    bound_to(b"moq-mls state v2", counter, val, &[&current.to_be_bytes(), pin].concat())
 }
 
 /// Values from here on carry the time at which they were asked for: `3 << 62 | milliseconds since 1970 << 20`, with 20
@@ -307,11 +309,11 @@ pub fn signed_message(
     state: &CounterState,
     now: Timestamp,
 ) -> Option<Vec<u8>> {
-    if let Some(pin) = &state.pin {
-        return Some(receipt_message(counter, val, pin));
+    if val < FIRST_NONCE {
+        return state.pin.as_ref().map(|pin| receipt_message(counter, val, pin));
     }
     let is_now = date_of(val).is_none_or(|at| at.since(now).max(now.since(at)) <= DATE_SLACK);
-    (val >= FIRST_NONCE && is_now).then(|| state_message(counter, val, state.current))
+    is_now.then(|| state_message(counter, val, state.current, state.pin.as_ref()))
 }
 
 /// `label | u16 length of id | id | u64 val | content`.

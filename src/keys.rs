@@ -98,6 +98,7 @@
 
 mod base64;
 pub(crate) mod floor;
+mod hearing;
 mod ring;
 mod ring_config;
 mod saved;

@@ -28,8 +28,8 @@ use moq_mls::tracks::{GroupName, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Timestamp};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use support::attackers::{
-    Chain, OtherGroup, Rogue, commits, increment, members, members_by, newest, next_slot, number_at, pinned,
-    put, read, unpinned,
+    Chain, OtherGroup, Rogue, commits, increment, members, members_by, newest, next_slot, number_at, pin_own,
+    pinned, put, read, unpinned,
 };
 use support::engines::{TestEngine, engine};
 use support::insider::{self, Forgery, Insider};
@@ -57,8 +57,10 @@ fn insider_commits(world: &mut World<TestEngine>, config: &Config) -> (usize, u6
     let joiner = world.enter(engine("joiner"), config.clone());
     world.tell(joiner, Command::Join);
     let (_, asked) = newest(world, &tracks.key_package(&world.id(joiner)));
-    let epoch = insider.epoch();
+    let (epoch, key) = (insider.epoch(), insider.slot_key());
     let forgery = insider.add(world.now(), &asked, &[0x42; 32]);
+    // Before anybody else does.
+    pin_own(world, &insider, key, forgery.commit.clone());
     (joiner, epoch, forgery, insider.context_hash())
 }
 
@@ -77,7 +79,6 @@ fn a_pinned_epoch_has_one_set_of_keys() {
         let (joiner, epoch, forgery, _) = insider_commits(&mut world, &config);
         let track = commits(&world);
         put(&mut world, &track, epoch, 98, forgery.commit);
-        // The honest members finish it for the insider, who need not even ask.
         world.run(1000);
         assert_eq!(next_slot(&world), epoch + 2);
         assert_eq!(world.machine(0).epoch(), Some(epoch + 1));

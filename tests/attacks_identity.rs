@@ -8,7 +8,7 @@ use moq_mls::action::{Hold, Notice, Refusal};
 use moq_mls::engine::{Credential, Engine, Member};
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, SenderId};
 use moq_mls::{Admission, Command, Config, JoinRequest, Phase};
-use support::attackers::{ask, commits, members_by, newest, number_at, put, unpinned};
+use support::attackers::{ask, commits, members_by, newest, number_at, pin_own, put, unpinned};
 use support::engines::{TestEngine, engine, engine_with, key};
 use support::insider::Insider;
 use support::{Steps, World, admit, config, group};
@@ -195,11 +195,13 @@ fn all_follow_a_member_that_takes_another_key() {
 fn another_key_does_not_save_a_member_from_its_removal() {
     let (mut world, mut insider) = with_insider(&config());
     let old = insider.id().clone();
+    let key = insider.slot_key();
     let commit = insider.take_another_key(world.now());
     let new = insider.id().clone();
     let track = commits(&world);
     // Its commit is there first, and wins the slot.
-    put(&mut world, &track, insider.epoch() - 1, 40, commit);
+    put(&mut world, &track, insider.epoch() - 1, 40, commit.clone());
+    pin_own(&mut world, &insider, key, commit);
     world.tell(0, Command::Remove(old.clone()));
     world.run(20_000);
     assert!(world.heard(1, |n| matches!(n, Notice::MemberChanged { .. })), "its commit won");

@@ -31,7 +31,8 @@ enum Asked {
 }
 
 impl Scripted {
-    /// At epoch 0, alone, with an update wanted.
+    /// At epoch 1, beside one that is gone and is to be removed. It is not first in turn, and others see as well who is
+    /// gone: so it asks for the lock.
     fn new() -> Self {
         Self::with(SafetyMode::Pinned)
     }
@@ -40,9 +41,16 @@ impl Scripted {
         let mut this = Self::newcomer(mode);
         this.world.tell(0, Command::Join);
         this.world.run(1000);
+        let config = this.machine().config().clone();
+        let other = this.world.enter(engine("b"), config);
+        this.world.tell(other, Command::Join);
+        this.world.run(10_000);
+        assert_eq!(this.machine().epoch(), Some(1));
+        let sender = this.world.id(other);
+        this.world.crash(other);
         this.hold();
         this.world.take_notices(0);
-        this.world.tell(0, Command::Update);
+        this.world.tell(0, Command::Gone(sender));
         this
     }
 
@@ -85,23 +93,20 @@ impl Scripted {
         .collect()
     }
 
-    /// Lets time pass until the next deadline, which may be now; what it is for.
+    /// Lets time pass until the next deadline; what it is for.
     fn wait(&mut self) -> Timer {
         let (at, timer) = self.machine().poll_timeout().expect("nothing is ever asked again");
         let now = self.world.now();
-        assert!(at >= now, "{timer:?} is due in the past: a busy loop");
+        assert!(at > now, "{timer:?} is due in the past: a busy loop");
         self.world.run_for(at.since(now));
         timer
     }
 
     /// Lets time pass until the service is asked something, other than by an audit.
     fn next(&mut self) -> (Duration, Asked) {
-        let (start, mut standing) = (self.world.now(), 0);
+        let start = self.world.now();
         loop {
-            let before = self.world.now();
             let audit = self.wait() == Timer::Audit;
-            standing = if self.world.now() == before { standing + 1 } else { 0 };
-            assert!(standing < 4, "a busy loop");
             if let Some(asked) = self.asked().pop().filter(|_| !audit) {
                 return (self.world.now().since(start), asked);
             }
@@ -110,7 +115,7 @@ impl Scripted {
 
     fn lock(&mut self) -> LockRequestId {
         match self.next().1 {
-            Asked::Lock(id, 1) => id,
+            Asked::Lock(id, 2) => id,
             other => panic!("{other:?}"),
         }
     }
@@ -120,39 +125,21 @@ impl Scripted {
         self.event(Event::LockReply { id, reply })
     }
 
-    /// Up to the increment. Where slots are pinned, nobody asks for the lock who is in nobody's way.
+    /// Up to the increment.
     fn increment(&mut self) -> (IncrementRequestId, IncrementRequest) {
         let ok =
             LockReply::Ok { lock_id: Some(Bytes::from_static(b"t")), expires_in: Duration::from_secs(2) };
-        let asked = match self.next().1 {
-            Asked::Lock(id, 1) => self.event(Event::LockReply { id, reply: Ok(ok) }).pop(),
-            asked => Some(asked),
-        };
-        match asked {
+        match self.lock_reply(Ok(ok)).pop() {
             Some(Asked::Increment(id, request)) => (id, request),
             other => panic!("{other:?}"),
         }
-    }
-
-    /// Answers what is asked for the next slot, be it the lock or the increment, with where the counter stands.
-    fn stands_at(&mut self, state: CounterState) {
-        match self.next().1 {
-            Asked::Lock(id, 1) => {
-                self.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state)) })
-            }
-            Asked::Increment(id, _) => {
-                let reply = Ok(IncrementReply::CounterError(state));
-                self.event(Event::IncrementReply { id, reply })
-            }
-            other => panic!("{other:?}"),
-        };
     }
 
     #[track_caller]
     fn faulted(&self, fault: ServiceFault) {
         let told = self.told(&Notice::ServiceFault(fault));
         assert_eq!(told, 1, "{fault:?}: {:?}", self.world.notices(self.who));
-        assert_eq!(self.machine().epoch(), Some(0), "still where it was");
+        assert_eq!(self.machine().epoch(), Some(1), "still where it was");
     }
 }
 
@@ -164,15 +151,15 @@ fn state(current: u64, pin: Option<Pin>) -> CounterState {
 fn ok_leads_to_one_pinned_increment_and_the_next_epoch() {
     let mut s = Scripted::new();
     let (id, request) = s.increment();
-    assert_eq!(request.val, Some(1));
-    assert_eq!(request.lock_id, None);
+    assert_eq!(request.val, Some(2));
+    assert_eq!(request.lock_id, Some(Bytes::from_static(b"t")));
     assert_eq!(request.prev.as_ref(), s.machine().pin());
     assert_eq!(request.key, s.machine().slot_key());
     let sent = sha256(&request.commit.unwrap());
     assert_eq!(request.pin.unwrap().commit_hash(), sent);
     assert!(s.world.notices(0).is_empty());
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, request.pin))) });
-    assert_eq!(s.machine().epoch(), Some(1));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(3, request.pin))) });
+    assert_eq!(s.machine().epoch(), Some(2));
 }
 
 #[test]
@@ -183,7 +170,7 @@ fn locked_waits_as_long_as_it_was_told_within_reason() {
         let retry_later = Duration::from_millis(told);
         s.lock_reply(Ok(LockReply::Conflict { retry_later }));
         let (waited, asked) = s.next();
-        assert!(matches!(asked, Asked::Lock(_, 1)));
+        assert!(matches!(asked, Asked::Lock(_, 2)));
         let range = Duration::from_millis(least)..=Duration::from_millis(most);
         assert!(range.contains(&waited), "{told} ms: waited {waited:?}");
     }
@@ -193,8 +180,8 @@ fn locked_waits_as_long_as_it_was_told_within_reason() {
 fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
     let mut s = Scripted::new();
     let pin = Pin::new([1; 32], [2; 32], [3; 32]);
-    s.stands_at(state(2, Some(pin)));
-    assert_eq!(s.machine().epoch(), Some(0));
+    s.lock_reply(Ok(LockReply::CounterError(state(3, Some(pin)))));
+    assert_eq!(s.machine().epoch(), Some(1));
     let start = s.world.now();
     while s.machine().phase() == Phase::Member {
         s.wait();
@@ -218,6 +205,7 @@ fn holding_a_commit() -> (Scripted, Pin, LockRequestId) {
     b.hold();
     assert_eq!((b.world.machine(0).epoch(), b.machine().epoch()), (Some(1), Some(1)));
     b.event(Command::Update);
+    // Nobody else has that intent: no lock.
     let (_, Asked::Increment(_, IncrementRequest { pin: Some(pin), .. })) = b.next() else {
         panic!("b does not commit")
     };
@@ -270,24 +258,24 @@ fn counter_error_below_and_far_above_stop_all_commits_until_it_recovers() {
     {
         let mut s = Scripted::new();
         for _ in 0..5 {
-            s.stands_at(state(current, None));
+            s.lock_reply(Ok(LockReply::CounterError(state(current, None))));
         }
         s.faulted(fault);
         // It came back to its senses: the update goes on.
         let (id, request) = s.increment();
-        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, request.pin))) });
-        assert_eq!(s.machine().epoch(), Some(1));
+        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(3, request.pin))) });
+        assert_eq!(s.machine().epoch(), Some(2));
     }
 }
 
 #[test]
 fn a_service_without_pins_is_named_and_nothing_is_applied() {
     let mut s = Scripted::new();
-    s.stands_at(state(2, None));
+    s.lock_reply(Ok(LockReply::CounterError(state(3, None))));
     s.faulted(ServiceFault::NoPins);
     let mut s = Scripted::new();
     let (id, _) = s.increment();
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, None))) });
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(3, None))) });
     s.faulted(ServiceFault::NoPins);
 }
 
@@ -296,10 +284,10 @@ fn another_lineage_is_named_once_and_asked_again() {
     let mut s = Scripted::new();
     for _ in 0..3 {
         let (id, _) = s.increment();
-        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(1, None))) });
+        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, None))) });
         s.faulted(ServiceFault::LineageMismatch);
     }
-    assert_eq!(s.machine().stats().commits_built, 1, "never a second commit for one slot");
+    assert_eq!(s.machine().stats().commits_built, 2, "one for each slot: never a second");
 }
 
 /// A committer died between publish and increment: the counter is one behind the group, for ever, if
@@ -307,19 +295,19 @@ fn another_lineage_is_named_once_and_asked_again() {
 #[test]
 fn in_advisory_mode_a_counter_that_fell_behind_is_pushed_on() {
     let mut s = Scripted::with(SafetyMode::Advisory);
-    let asked = s.lock_reply(Ok(LockReply::CounterError(state(0, None))));
-    let [Asked::Lock(id, 0)] = asked[..] else { panic!("{asked:?}") };
+    let asked = s.lock_reply(Ok(LockReply::CounterError(state(1, None))));
+    let [Asked::Lock(id, 1)] = asked[..] else { panic!("{asked:?}") };
     let ok = || LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(2) };
     let asked = s.event(Event::LockReply { id, reply: Ok(ok()) });
     let [Asked::Increment(id, request)] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!((request.val, request.pin), (None, None));
-    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(1, None))) });
+    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(2, None))) });
     // Now the update itself.
-    let Asked::Lock(id, 1) = s.next().1 else { panic!() };
+    let Asked::Lock(id, 2) = s.next().1 else { panic!() };
     let asked = s.event(Event::LockReply { id, reply: Ok(ok()) });
     let [Asked::Increment(id, _)] = &asked[..] else { panic!("{asked:?}") };
-    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(2, None))) });
-    assert_eq!(s.machine().epoch(), Some(1));
+    s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(3, None))) });
+    assert_eq!(s.machine().epoch(), Some(2));
 }
 
 #[test]
@@ -329,8 +317,8 @@ fn in_advisory_mode_a_lost_answer_is_told_from_a_lost_race() {
     s.event(Event::IncrementReply { id, reply: Err(Failure::Unknown) });
     let Asked::Increment(id, _) = s.next().1 else { panic!() };
     // The counter went on, and nobody else's commit is there: it was ours.
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, None))) });
-    assert_eq!(s.machine().epoch(), Some(1));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(3, None))) });
+    assert_eq!(s.machine().epoch(), Some(2));
 }
 
 #[test]
@@ -339,16 +327,9 @@ fn refusals_are_named_and_retried_with_a_growing_back_off() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         let (waited, asked) = s.next();
+        let Asked::Lock(id, 2) = asked else { panic!("{asked:?}") };
         waits.push(waited);
-        match asked {
-            Asked::Lock(id, 1) => {
-                s.event(Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) })
-            }
-            Asked::Increment(id, _) => {
-                s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Error(Reason::RateLimited)) })
-            }
-            other => panic!("{other:?}"),
-        };
+        s.event(Event::LockReply { id, reply: Ok(LockReply::Error(Reason::RateLimited)) });
     }
     s.faulted(ServiceFault::Refused(Reason::RateLimited));
     assert!(waits[7] > waits[2] * 4, "{waits:?}");
@@ -369,9 +350,9 @@ fn an_increment_without_an_answer_is_repeated_with_the_same_pin_for_ever() {
             other => panic!("{other:?}"),
         }
     }
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(2, first.pin))) });
-    assert_eq!(s.machine().epoch(), Some(1));
-    assert_eq!(s.machine().stats().commits_built, 1, "never a second commit for one slot");
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(3, first.pin))) });
+    assert_eq!(s.machine().epoch(), Some(2));
+    assert_eq!(s.machine().stats().commits_built, 2, "one for each slot: never a second");
 }
 
 #[test]
@@ -381,7 +362,7 @@ fn a_key_that_does_not_open_the_slot_is_named_and_so_is_another_lineage() {
         let (id, _) = s.increment();
         let own = *s.machine().pin().unwrap();
         let said = if same { own } else { Pin::genesis([9; 32], [8; 32]) };
-        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::WrongKey(state(1, Some(said)))) });
+        s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::WrongKey(state(2, Some(said)))) });
         s.faulted(fault);
         assert_eq!(s.machine().stats().commits_lost, 0, "it may win yet");
     }
@@ -392,8 +373,7 @@ fn a_key_that_does_not_open_the_slot_is_named_and_so_is_another_lineage() {
 fn a_lock_that_others_hold_on_to_is_done_without_where_slots_are_pinned() {
     let conflict = || LockReply::Conflict { retry_later: Duration::from_millis(500) };
     let mut s = Scripted::new();
-    let (id, _) = s.increment();
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Error(Reason::RateLimited)) });
+    assert_eq!(s.lock_reply(Ok(conflict())), [], "it gives way once");
     let asked = s.lock_reply(Ok(conflict()));
     let [Asked::Increment(_, IncrementRequest { lock_id: None, .. })] = asked[..] else {
         panic!("{asked:?}")
@@ -411,8 +391,8 @@ fn a_lost_race_keeps_the_wish() {
     // Another commit took the slot: ours is dropped, the update still wanted, and the winner looked for.
     let other = Pin::new([1; 32], [2; 32], [3; 32]);
     assert_ne!(request.pin, Some(other));
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(2, Some(other)))) });
-    assert_eq!(s.machine().epoch(), Some(0));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(3, Some(other)))) });
+    assert_eq!(s.machine().epoch(), Some(1));
     assert_eq!(s.machine().stats().commits_lost, 1);
 }
 
@@ -422,8 +402,8 @@ fn a_commit_confirmed_by_counter_error_is_ones_own_all_the_same() {
     let (id, request) = s.increment();
     s.event(Event::IncrementReply { id, reply: Err(Failure::Unknown) });
     let Asked::Increment(id, _) = s.next().1 else { panic!() };
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(5, request.pin))) });
-    assert_eq!(s.machine().epoch(), Some(1));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(6, request.pin))) });
+    assert_eq!(s.machine().epoch(), Some(2));
 }
 
 #[test]
@@ -501,7 +481,8 @@ fn elsewhere_an_audit_that_is_given_the_lock_tells_that_the_service_lost_a_slot(
             let id = audit(&mut s);
             let asked = s.event(Event::LockReply { id, reply: Ok(reply) });
             assert!(asked.is_empty(), "{asked:?}");
-            s.faulted(ServiceFault::Regressed { current: 0 });
+            assert_eq!(s.told(&Notice::ServiceFault(ServiceFault::Regressed { current: 0 })), 1);
+            assert_eq!(s.machine().epoch(), Some(0), "still where it was");
         }
     }
 }

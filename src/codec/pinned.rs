@@ -1,7 +1,7 @@
 //! Objects that carry the pin of their epoch (an extension of this crate), integers big-endian.
 //!
 //! - A receipt, on the Commit track: `version (1) | pin (96) | signature`.
-//! - A signed counter state, on the Commit track: `type (1) = 3 | val (8) | current (8) | signature`.
+//! - A signed counter state, on the Commit track: `type (1) = 3 | val (8) | current (8) | pin (96) | signature`.
 //! - A Welcome, on a Welcome track of a pinned group:
 //!   `version (1) | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage.
 
@@ -59,6 +59,8 @@ pub struct StateObject {
     pub val: u64,
     /// The next free slot.
     pub current: u64,
+    /// The pin of the slot before it.
+    pub pin: Pin,
     /// The service's signature, at most [`MAX_RECEIPT`] bytes.
     #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::short_bytes))]
     pub receipt: Bytes,
@@ -70,6 +72,7 @@ impl StateObject {
         let mut out = vec![STATE];
         out.put_u64(self.val);
         out.put_u64(self.current);
+        out.put_slice(self.pin.as_bytes());
         out.put_slice(&self.receipt);
         out.into()
     }
@@ -85,10 +88,14 @@ impl StateObject {
         }
         let val = payload.try_get_u64().map_err(length)?;
         let current = payload.try_get_u64().map_err(length)?;
+        if payload.len() < Pin::LEN {
+            return Err(PinnedError("length"));
+        }
+        let pin = Pin::from_slice(&payload.split_to(Pin::LEN)).ok_or(PinnedError("length"))?;
         if payload.len() > MAX_RECEIPT {
             return Err(PinnedError("receipt"));
         }
-        Ok(Self { val, current, receipt: payload })
+        Ok(Self { val, current, pin, receipt: payload })
     }
 }
 

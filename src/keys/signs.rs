@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::keys::ring::EpochKeyRing;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
@@ -14,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Signs {
-    events: VecDeque<Event>,
+    pub(super) events: VecDeque<Event>,
     opened: Option<Timestamp>,
     ahead: Option<Timestamp>,
 }
@@ -27,7 +26,7 @@ impl Signs {
         }
     }
 
-    fn ahead(&mut self, now: Timestamp, epoch: u64) {
+    pub(super) fn ahead(&mut self, now: Timestamp, epoch: u64) {
         if is_due(&mut self.ahead, now) {
             self.events.push_back(Event::MediaAhead { epoch });
         }
@@ -42,21 +41,4 @@ fn is_due(last: &mut Option<Timestamp>, now: Timestamp) -> bool {
         *last = Some(now);
     }
     due
-}
-
-impl EpochKeyRing {
-    /// Notes that an object came under this key id, which no epoch here has. If it may still come, the participant is
-    /// to look.
-    pub fn unopened(&mut self, now: Timestamp, key_id: u64) {
-        self.follow_clock(now);
-        if self.may_come(key_id) {
-            self.signs.ahead(now, key_id);
-        }
-    }
-
-    /// Returns the next event for the participant, made by [`seen`](Self::seen) or [`unopened`](Self::unopened): at
-    /// most one of each kind per five seconds. Pass it to [`Participant::handle`](crate::Participant::handle).
-    pub fn poll_sign(&mut self) -> Option<Event> {
-        self.signs.events.pop_front()
-    }
 }

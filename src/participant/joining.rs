@@ -25,7 +25,7 @@ use crate::participant::requests::LockPurpose;
 use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::{GroupName, Object, SenderId};
+use crate::tracks::{GroupName, SenderId};
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -390,16 +390,7 @@ impl<G> Joining<G> {
         self.fresh_key_package(cx)
     }
 
-    /// Publishes a KeyPackage above all that lie there, if there was none.
-    fn on_own_track<E: Engine<Group = G>>(
-        &self,
-        cx: &mut Context<E>,
-        objects: Vec<Object>,
-    ) -> Result<(), Error> {
-        if cx.on_own_track(objects)? { self.fresh_key_package(cx) } else { Ok(()) }
-    }
-
-    fn fresh_key_package<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
+    pub(super) fn fresh_key_package<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         durable::fresh_key_package(cx, |cx| self.persist(cx))
     }
 }

@@ -104,7 +104,7 @@ impl<G> Member<G> {
                 self.slot.on_attested(cx, &self.epoch, nonce, reply)
             }
             Input::Locked(LockPurpose::Audit(val), Ok(LockReply::CounterError(state))) => {
-                self.on_audited(cx, val, &state)?
+                self.on_audited(cx, val, state)?
             }
             Input::CommitRead(slot, reply) if slot == self.epoch.slot() => {
                 self.slot.on_commit_read(cx, &self.epoch, reply)?

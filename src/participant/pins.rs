@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::counter::{CounterState, Pin, SLOT_KEY_LEN, receipt_message, slot_lock_message};
+use crate::counter::{CounterState, FIRST_NONCE, Pin, SLOT_KEY_LEN, receipt_message, slot_lock_message};
 use crate::engine::{Engine, EngineError, Next};
 use crate::notice::{Notice, ServiceFault};
 use crate::participant::context::Context;
@@ -65,6 +65,8 @@ impl<E: Engine> Context<E> {
     /// As [`believes`](Self::believes), of what the service said about `slot`. What names no pin needs no receipt,
     /// and decides nothing.
     pub(crate) fn believes_state(&self, slot: u64, state: &CounterState) -> bool {
-        !self.rules.pins || state.pin.is_none_or(|pin| self.believes(slot, &pin, state.receipt.as_ref()))
+        !self.rules.pins
+            || slot >= FIRST_NONCE
+            || state.pin.is_none_or(|pin| self.believes(slot, &pin, state.receipt.as_ref()))
     }
 }

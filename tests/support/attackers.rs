@@ -13,6 +13,7 @@ use moq_mls::tracks::{FullTrackName, GroupName, KEY_PACKAGE_GROUP, Location, Sen
 use moq_mls::{Command, Config, Object};
 
 use super::engines::{TestEngine, engine};
+use super::insider::Insider;
 use super::{Steps, World, group, pin_of};
 
 /// Members who agree.
@@ -84,6 +85,15 @@ pub fn hog<E: Engine>(world: &mut World<E>, val: u64) -> bool {
 pub fn increment<E: Engine>(world: &mut World<E>, request: &IncrementRequest) -> IncrementReply {
     let now = world.now();
     world.counter_mut().increment(now, request)
+}
+
+/// An insider pins the commit that made its epoch, with the slot key of the epoch before.
+pub fn pin_own<E: Engine>(world: &mut World<E>, insider: &Insider, key: Bytes, commit: Bytes) {
+    let mut request = IncrementRequest::draft(group());
+    let val = insider.epoch();
+    (request.val, request.pin) = (Some(val), Some(insider.pin(&group(), &commit)));
+    (request.prev, request.key, request.commit) = (read(world, val - 1).pin, Some(key), Some(commit));
+    assert!(matches!(increment(world, &request), IncrementReply::Ok(_)));
 }
 
 /// A chain of slots that one founds for oneself, under any name: its pins but the last are of one's own making.

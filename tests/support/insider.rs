@@ -17,7 +17,9 @@ use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, Extension, ExtensionLi
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::Timestamp;
 use moq_mls::codec::leaf_origin::{self, LeafOrigin};
+use moq_mls::counter::{Pin, slot_lock_message};
 use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use moq_mls::testing::sha256;
 use moq_mls::tracks::{GroupName, SenderId};
 
 use super::engines::SUITE;
@@ -107,6 +109,18 @@ impl Insider {
     pub fn context_hash(&self) -> [u8; 32] {
         let context = self.group.as_ref().unwrap().context().mls_encode_to_vec().unwrap();
         suite().hash(&context).unwrap().try_into().unwrap()
+    }
+
+    /// What fills the slot after the present epoch.
+    pub fn slot_key(&self) -> Bytes {
+        let key = self.group.as_ref().unwrap().export_secret(b"moq-mls slot key", b"", 32).unwrap();
+        Bytes::copy_from_slice(&key)
+    }
+
+    /// The pin of the present epoch, which this commit made.
+    pub fn pin(&self, name: &GroupName, commit: &Bytes) -> Pin {
+        let lock = slot_lock_message(name, self.epoch(), &self.slot_key());
+        Pin::new(sha256(commit), self.context_hash(), sha256(&lock))
     }
 
     /// Takes another signature key by a commit (RFC 9420 section 7.3), and goes on to the next epoch.

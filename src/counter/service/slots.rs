@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::counter::{
-    CommitReply, CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason, SLOT_KEY_LEN,
-    slot_lock_message,
+    CommitReply, CounterState, FIRST_NONCE, IncrementReply, IncrementRequest, LockReply, Pin, Reason,
+    SLOT_KEY_LEN, slot_lock_message,
 };
 use crate::time::Timestamp;
 
@@ -153,7 +153,9 @@ impl Counter {
     /// the lock has no token and Ok carries none, as the draft has it.
     pub fn lock(&mut self, now: Timestamp, val: u64, id: Bytes, lease: Duration) -> LockReply {
         if val != self.next {
-            return LockReply::CounterError(self.state_at(val));
+            // No slot is meant by a value that no counter gets to: then it is the newest one.
+            let slot = if val >= FIRST_NONCE { self.next.saturating_sub(1) } else { val };
+            return LockReply::CounterError(self.state_at(slot));
         }
         if self.next == u64::MAX {
             return LockReply::Error(Reason::Overflow);

@@ -20,8 +20,18 @@ use crate::participant::trees::Trees;
 use crate::request::Failure;
 use crate::secret::Secret;
 use crate::snapshot::{Reader, Writer};
+use crate::tracks::Object;
 
 impl<G> Joining<G> {
+    /// Publishes a KeyPackage above all that lie there, if there was none.
+    pub(super) fn on_own_track<E: Engine<Group = G>>(
+        &self,
+        cx: &mut Context<E>,
+        objects: Vec<Object>,
+    ) -> Result<(), Error> {
+        if cx.on_own_track(objects)? { self.fresh_key_package(cx) } else { Ok(()) }
+    }
+
     /// Goes over to a successor, and asks to be let in there.
     pub(crate) fn follow<E: Engine<Group = G>>(
         &mut self,

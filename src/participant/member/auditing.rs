@@ -114,28 +114,36 @@ impl<G> Member<G> {
         &mut self,
         cx: &mut Context<E>,
         val: u64,
-        state: &CounterState,
+        mut state: CounterState,
     ) -> Result<Verdict<G>, Error> {
-        let object =
-            state.receipt.clone().map(|receipt| StateObject { val, current: state.current, receipt });
-        // Where the clocks differ the service signs nothing, and its word is as good to this member.
-        if let Some(object) = object.filter(|_| state.current == self.epoch.slot()) {
-            if cx.vouches(&object) {
-                cx.told = cx.told.max(date_of(val));
-                self.epoch.publish_state(cx, &object)?;
-            } else {
-                cx.bad_receipt();
-                return Ok(Verdict::Open);
+        // Where the clocks differ the service signs nothing: its word on where it stands is as good as any answer.
+        match state.receipt.take().zip(state.pin) {
+            None => state.pin = None,
+            Some((receipt, pin)) => {
+                let object = StateObject { val, current: state.current, pin, receipt };
+                if !cx.vouches(&object) {
+                    cx.bad_receipt();
+                    return Ok(Verdict::Open);
+                }
+                if state.current == self.epoch.slot() && self.epoch.pin == Some(pin) {
+                    cx.told = cx.told.max(date_of(val));
+                    self.epoch.publish_state(cx, &object)?;
+                }
             }
         }
-        self.slot.on_news(cx, &self.epoch, state)
+        if state.current == self.epoch.slot() && self.slot.on_own_pin(cx, &self.epoch, state.pin) {
+            return Ok(self.slot.prove(cx));
+        }
+        // What the newest slot holds is asked for by its own number.
+        state.pin = None;
+        self.slot.on_news(cx, &self.epoch, &state)
     }
 }
 
 impl<E: Engine> Context<E> {
     /// Whether the service signed that.
     fn vouches(&self, object: &StateObject) -> bool {
-        let message = state_message(&self.config.group, object.val, object.current);
+        let message = state_message(&self.config.group, object.val, object.current, Some(&object.pin));
         let key = self.config.service_key.as_ref();
         key.is_some_and(|key| self.engine.verify_receipt(key, &message, &object.receipt))
     }
@@ -158,7 +166,8 @@ impl<G> Member<G> {
     ) -> bool {
         let Ok(state) = StateObject::decode(object.payload.clone()) else { return false };
         let date = date_of(state.val).filter(|at| cx.is_fresh(*at));
-        let is_of_use = cx.shares_audits() && state.current == self.epoch.slot();
+        let is_of_use =
+            cx.shares_audits() && state.current == self.epoch.slot() && self.epoch.pin == Some(state.pin);
         // To verify much junk costs more than to ask oneself.
         let Some(at) = date.filter(|_| is_of_use && self.slot.doubted < cx.config.limits.candidates) else {
             return true;

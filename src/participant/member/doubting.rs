@@ -44,7 +44,7 @@ impl<G> Slot<G> {
             self.proved = None;
             return Verdict::Open;
         }
-        let message = state_message(&cx.config.group, nonce, state.current);
+        let message = state_message(&cx.config.group, nonce, state.current, state.pin.as_ref());
         let signed = cx.config.service_key.as_ref().zip(state.receipt.as_ref());
         if !signed.is_some_and(|(key, receipt)| cx.engine.verify_receipt(key, &message, receipt)) {
             cx.bad_receipt();

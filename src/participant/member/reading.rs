@@ -49,6 +49,27 @@ impl<G> Slot<G> {
         }
     }
 
+    /// Takes in what the counter said to an audit, or to a question about a slot that was decided meanwhile.
+    pub(crate) fn on_news<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        state: &CounterState,
+    ) -> Result<Verdict<G>, Error> {
+        if state.current == epoch.slot() {
+            cx.confirmed = Some(cx.now);
+        }
+        if !self.is_idle() || state.current == epoch.slot() {
+            return Ok(Verdict::Open);
+        }
+        if state.current > epoch.slot() {
+            // The commit may be on its way; when it is not here by then, ask which one it is.
+            cx.bring_forward(Timer::Confirm, cx.config.timers.confirm);
+            return Ok(Verdict::Open);
+        }
+        self.on_counter(cx, epoch, state)
+    }
+
     /// Takes in what the service has of the slot.
     pub(crate) fn on_commit_read<E: Engine<Group = G>>(
         &mut self,

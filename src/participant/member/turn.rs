@@ -215,8 +215,9 @@ pub(crate) fn schedule<E: Engine>(
         return;
     }
     if is_alone_with_work(carried) {
-        // Not before the crowd is there: its turn would be put off, and set again, until time has passed.
-        let at = crowd_ends(cx, epoch, carried).unwrap_or(cx.now);
+        // Not before the crowd is there: its turn would be put off, and set again, until time has passed. No deadline
+        // is ever in the past.
+        let at = crowd_ends(cx, epoch, carried).unwrap_or(cx.now.after(Duration::from_millis(1)));
         cx.deadlines.set(Timer::Turn, at);
         return;
     }
