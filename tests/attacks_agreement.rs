@@ -44,8 +44,9 @@ fn signed(count: usize) -> (World<TestEngine>, Config) {
 }
 
 /// Two members and an insider with a client of its own; somebody asks to come in, and the insider commits it first,
-/// with a Welcome to keys of its own beside the real one. The joiner, the epoch before, and what the insider made.
-fn insider_commits(world: &mut World<TestEngine>, config: &Config) -> (usize, u64, Forgery, [u8; 32]) {
+/// with a Welcome to keys of its own beside the real one. The joiner, the epoch before, what the insider made, itself,
+/// and what fills the slot.
+fn insider_commits(world: &mut World<TestEngine>, config: &Config) -> (usize, u64, Forgery, Insider, Bytes) {
     let tracks = world.machine(0).tracks().clone();
     let mut insider = Insider::new("insider");
     let number = number_at(world.now().as_millis(), 77);
@@ -59,9 +60,7 @@ fn insider_commits(world: &mut World<TestEngine>, config: &Config) -> (usize, u6
     let (_, asked) = newest(world, &tracks.key_package(&world.id(joiner)));
     let (epoch, key) = (insider.epoch(), insider.slot_key());
     let forgery = insider.add(world.now(), &asked, &[0x42; 32]);
-    // Before anybody else does.
-    pin_own(world, &insider, key, forgery.commit.clone());
-    (joiner, epoch, forgery, insider.context_hash())
+    (joiner, epoch, forgery, insider, key)
 }
 
 /// Whether the joiner is a member beside participant 0 and has other keys.
@@ -76,7 +75,9 @@ fn apart(world: &World<TestEngine>, joiner: usize) -> bool {
 fn a_pinned_epoch_has_one_set_of_keys() {
     for signs in [false, true] {
         let (mut world, config) = if signs { signed(2) } else { (members(2, &config()), config()) };
-        let (joiner, epoch, forgery, _) = insider_commits(&mut world, &config);
+        let (joiner, epoch, forgery, insider, key) = insider_commits(&mut world, &config);
+        // Before anybody else does.
+        pin_own(&mut world, &insider, key, forgery.commit.clone());
         let track = commits(&world);
         put(&mut world, &track, epoch, 98, forgery.commit);
         world.run(1000);
@@ -105,7 +106,8 @@ fn nobody_enters_an_epoch_whose_pin_confirms_other_keys() {
     let mut config = config();
     config.successor = false;
     let mut world = members(2, &config);
-    let (joiner, epoch, forgery, context) = insider_commits(&mut world, &config);
+    let (joiner, epoch, forgery, insider, _) = insider_commits(&mut world, &config);
+    let context = insider.context_hash();
     let key = insider::exported(&forgery.epoch_secret, "moq-mls slot key", b"", 32);
     let lock = sha256(&slot_lock_message(&group(), epoch + 1, &key));
     let pin = Pin::new(sha256(&forgery.commit), context, lock);

@@ -247,10 +247,10 @@ fn key_packages_live_for_a_day_from_the_time_passed_in() {
     assert_eq!(b.key.as_ref().unwrap().expires, NOW.after(hours(24)));
     assert!(inspect(NOW.after(hours(24))).is_ok());
     assert!(matches!(inspect(NOW.after(hours(25))), Err(Rejection::Expired)));
-    // A reader's clock may be behind the maker's.
+    // A reader's clock may be behind the maker's by a day, and it begins to live an hour before it is made.
     let earlier = |secs| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
-    assert!(inspect(earlier(3600)).is_ok());
-    assert!(matches!(inspect(earlier(3601)), Err(Rejection::Expired)));
+    assert!(inspect(earlier(25 * 3600)).is_ok());
+    assert!(matches!(inspect(earlier(25 * 3600 + 1)), Err(Rejection::Expired)));
 
     let crypto = RustCryptoProvider::new();
     let mut options = Options::default();
@@ -566,12 +566,10 @@ fn a_late_member_still_follows() {
     let built = a.engine.build(a.group(), last, &[message], &[]).unwrap().unwrap();
     let trial = |t| b.engine.trial(b.group(), t, &built.commit).unwrap();
     assert!(trial(last.after(Duration::from_secs(1))).is_ok());
-    assert!(trial(last.after(hours(24))).is_ok());
-    assert!(matches!(trial(last.after(hours(25))), Err(Rejection::Expired)));
-    // A clock that is behind by up to an hour more than the KeyPackage allows for.
+    // The committer was the one to judge: a clock that is wrong by days costs nobody the group.
+    assert!(trial(last.after(hours(24 * 30))).is_ok());
     let back = |secs: u64| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
-    assert!(trial(back(2 * 3600)).is_ok());
-    assert!(matches!(trial(back(2 * 3600 + 1)), Err(Rejection::Expired)));
+    assert!(trial(back(30 * 24 * 3600)).is_ok());
 }
 
 #[test]

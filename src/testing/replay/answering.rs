@@ -47,8 +47,7 @@ impl Answers {
 #[error("the log does not have it: {0}")]
 struct NotThere(String);
 
-/// Answers from a log, in its order. A group is nothing: which one was meant, the log knows. What the log
-/// withholds is zeros.
+/// Answers from a log, in its order. A group is nothing: the log knows which. What the log withholds is zeros.
 #[derive(Clone, Debug)]
 pub(super) struct AnsweringEngine {
     sender: SenderId,
