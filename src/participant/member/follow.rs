@@ -213,7 +213,7 @@ impl<G> Slot<G> {
     /// Without pins: the counter is ahead, so a commit is on its way or lost.
     pub(crate) fn on_behind<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         // One of the commits that are to come is the one that is needed, whatever others sent before.
-        self.trials = 0;
+        (self.trials, self.vain) = (0, 0);
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
         // What there is to commit waits: asked about the same slot at once, the counter says the same.

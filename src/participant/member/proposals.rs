@@ -53,13 +53,12 @@ impl<G> Slot<G> {
         if self.proposals.contains(&message) || self.refused.contains(&hash) {
             return Ok(Verdict::Open);
         }
-        if self.proposals.len() >= cx.config.limits.commits_per_epoch
-            || self.trials >= cx.config.limits.commits_per_epoch
-        {
+        if self.proposals.len() >= cx.config.limits.commits_per_epoch || self.is_flooded(cx) {
             cx.fault(from, Fault::TooMany);
-            cx.hint();
+            self.leave_to_the_counter(cx);
             return Ok(Verdict::Open);
         }
+        let bytes = message.len();
         match cx.engine.inspect_proposal(&epoch.group, cx.time_of_day(), &message)? {
             Ok(()) => self.proposals.push(message),
             Err(Rejection::Own) => return Ok(Verdict::Open),
@@ -67,6 +66,7 @@ impl<G> Slot<G> {
                 // A stranger's cost next to nothing, and anybody could use up the trials so.
                 if !matches!(rejection, Rejection::Stranger) {
                     self.trials = self.trials.saturating_add(1);
+                    self.vain = self.vain.saturating_add(bytes);
                     self.refused.insert(hash);
                 }
                 cx.fault(from, Fault::Invalid);

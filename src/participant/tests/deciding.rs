@@ -156,6 +156,19 @@ fn answers_to_other_questions_change_nothing() {
     a.run(Input::Locked(LockPurpose::Slot(1), Ok(token()))).unwrap();
     assert!(a.inside().outbox.is_none(), "nobody asked for this lock");
 
+    // Asked about the slot while it was open, answered when it is filled: the service has lost nothing.
+    for mode in [SafetyMode::Pinned, SafetyMode::Fenced] {
+        let (mut a, _) = among(Config { mode, ..config() }, &["b"]);
+        notices(&mut a);
+        let held = || LockReply::Conflict { retry_later: Duration::from_secs(2) };
+        for reply in [token(), held()] {
+            a.run(Input::Locked(LockPurpose::Slot(1), Ok(reply))).unwrap();
+        }
+        assert_eq!(notices(&mut a), []);
+        a.run(Input::Locked(LockPurpose::Standing(1), Ok(held()))).unwrap();
+        assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::Regressed { current: 1 })]);
+    }
+
     let (mut a, ..) = committing(SafetyMode::Pinned);
     let refused = || Ok(IncrementReply::Error(Reason::RateLimited));
     a.run(Input::Incremented(IncrementPurpose::Slot(1, unknown()), refused())).unwrap();
@@ -294,4 +307,25 @@ fn a_peers_view_counts_if_it_is_a_members_and_of_this_epoch() {
     assert!(!says(&id("stranger"), 1, "other".into()));
     assert!(!says(&b, 2, "other".into()));
     assert!(says(&b, 1, "other".into()));
+}
+
+/// Without pins: the commit that made the counter go on is followed, however much junk came before it.
+#[test]
+fn what_is_missing_is_tried_whatever_came_before() {
+    for flood in [|a: &mut Machine| slot(a).trials = usize::MAX, |a: &mut Machine| slot(a).vain = usize::MAX]
+    {
+        let (mut a, others) = among(Config { mode: SafetyMode::Advisory, ..config() }, &["b"]);
+        let (b, of_b) = &others[0];
+        let built = b.build(of_b, NOW, &[], &[]).unwrap().unwrap();
+        let object = commit_at(&a, 1, 2, built.commit);
+        flood(&mut a);
+        a.handle(NOW, Event::Object(object.clone())).unwrap();
+        assert_eq!(a.epoch(), Some(1), "too much was tried");
+        want_update(&mut a);
+        a.run(Input::Timer(Timer::Turn)).unwrap();
+        let id = lock(&mut a).unwrap();
+        a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(3, None))) }).unwrap();
+        a.handle(NOW, Event::Object(object)).unwrap();
+        assert_eq!(a.epoch(), Some(2));
+    }
 }
