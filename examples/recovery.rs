@@ -118,7 +118,10 @@ fn pin(room: &mut Room, group: &GroupName, insider: usize, commit: &Bytes, pin: 
     (request.prev, request.key) = (machine.pin().copied(), machine.slot_key());
     request.commit = Some(commit.clone());
     match room.counter_mut().increment(now, &request) {
-        IncrementReply::Ok(_) => Ok(room.crash(insider)),
+        IncrementReply::Ok(_) => {
+            room.crash(insider);
+            Ok(())
+        }
         refused => Err(format!("{refused:?}").into()),
     }
 }
