@@ -100,8 +100,8 @@ impl IntoAnyError for Refused {
     }
 }
 
-/// The identity provider of the client inside a [`MlsEngine`]: the embedder's, with keys that are unique in place of
-/// identities, and with no word on credentials where no time is told.
+/// The identity provider of the client inside a [`MlsEngine`](crate::mls::MlsEngine): the embedder's, with keys that are
+/// unique in place of identities, and with no word on credentials where no time is told.
 #[derive(Clone)]
 pub struct UniqueKeys(Arc<dyn Embedders>);
 

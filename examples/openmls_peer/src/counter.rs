@@ -24,6 +24,7 @@ pub struct Pinned {
 
 /// A request of the service.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "few at a time, and none is kept")]
 pub enum Request {
     Lock(u64),
     Increment(Fill),

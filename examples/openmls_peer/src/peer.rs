@@ -45,6 +45,7 @@ pub enum In {
 }
 
 /// What a peer wants done, in order.
+#[allow(clippy::large_enum_variant, reason = "few at a time, and none is kept")]
 pub enum Out {
     Publish(Object),
     Ask(Ask, Request),
