@@ -30,7 +30,7 @@ fn check(row: &Row, limits: &Limits) {
 }
 
 fn small() -> Limits {
-    Limits { states: 600_000, seconds: 300 }
+    Limits { states: 200_000, seconds: 40 }
 }
 
 #[test]

@@ -223,7 +223,7 @@ pub(crate) fn all() -> Vec<Row> {
         Row { crash_only: Some(0), ..Row::join("J0c restart of A, Welcome on any confirmation").restart() }
             .large(),
         Row::join("J0b Welcome on any confirmation"),
-        Row::join("J1 crash of A, no fresh KeyPackage").crash_of(0).expects(Wedges),
+        Row::join("J1 crash of A, no fresh KeyPackage").crash_of(0).large().expects(Wedges),
         Row::join("J2 crash of A, fresh KeyPackage").crash_of(0).rekeys(1).large(),
         Row {
             early_welcomes: true,
@@ -256,9 +256,6 @@ pub(crate) fn all() -> Vec<Row> {
             .attacked(|b| b.squats = 1)
             .expects(Wedges),
         row("O2 somebody without keys increments", 2, 2).attacked(|b| b.keyless = 1),
-        Row { no_key: true, ..row("O2b the same, and the service looks at no keys", 2, 2) }
-            .attacked(|b| b.keyless = 1)
-            .expects(Wedges),
         Row::join("O3 a Welcome with other keys").attacked(|b| b.forgeries = 1),
         Row::join("O3b the same, and joiners look at no lock")
             .attacked(|b| b.forgeries = 1)
