@@ -17,8 +17,8 @@ use moq_mls::counter::service::{
     Access, Counter, CounterService, Keep, Lock, ServiceConfig, ServiceCrypto, Slot, Slots,
 };
 use moq_mls::counter::{
-    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, MAX_RECEIPT, Pin, Reason, receipt_message, slot_lock_message,
+    CommitReply, CommitRequest, CounterState, FIRST_NONCE, IncrementReply, IncrementRequest, LockReply,
+    LockRequest, MAX_LOCK_ID, MAX_RECEIPT, Pin, Reason, receipt_message, slot_lock_message,
 };
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
@@ -147,8 +147,8 @@ lock 0           | ok>L0f    ok>L0f    cf        ok>L0f    | e3      e3      e3 
 lock 2           | e0        e0        e0        e0>U      | e3      e3      e3      e3      e3      | e3:p2     e3:p2     e3:p2     e3:p2     | eM eM eM:?
 lock 3           | e0        e0        e0        e0>U      | ok>LNf  cf      ok>LNf  ok>JIf  cf      | ok>LPf    cf        ok>LPf    ok>EVf    | eM eM eM:?
 lock 4           | e0        e0        e0        e0>U      | e3      e3      e3      e3      e3      | e3        e3        e3        e3        | eM eM eM:?
-lock M1          | e0        e0        e0        e0>U      | e3      e3      e3      e3      e3      | e3        e3        e3        e3        | eM eM eM:p9
-lock M           | e0        e0        e0        e0>U      | e3      e3      e3      e3      e3      | e3        e3        e3        e3        | of of of
+lock M1          | e0        e0        e0        e0>U      | e3      e3      e3      e3      e3      | e3:p2     e3:p2     e3:p2     e3:p2     | eM eM eM:p9
+lock M           | e0        e0        e0        e0>U      | e3      e3      e3      e3      e3      | e3:p2     e3:p2     e3:p2     e3:p2     | of of of
 inc              | nl        nl        i1>N1a    nl>U      | nl      i4>N4a  nl      nl      i4>N4b  | pr        pr        pr        pr        | nl of pr
 inc id=a         | nl        nl        i1>N1a    nl>U      | nl      i4>N4a  nl      i3      i3      | pr        pr        pr        pr        | nl of pr
 inc id=b         | nl        nl        nl        nl>U      | nl      nl      nl      nl      i4>N4b  | pr        pr        pr        pr        | nl nl pr
@@ -476,7 +476,10 @@ impl Model {
     fn lock(&mut self, now: u64, val: u64, fresh: &Bytes, keep: usize) -> LockReply {
         let lease = LEASE.as_millis() as u64;
         match self.holder(now) {
-            _ if val != self.current() => LockReply::CounterError(self.tell(Some(val), keep)),
+            _ if val != self.current() => {
+                let slot = if val >= FIRST_NONCE { self.current().saturating_sub(1) } else { val };
+                LockReply::CounterError(self.tell(Some(slot), keep))
+            }
             Some((_, until)) => LockReply::Conflict { retry_later: Duration::from_millis(until - now) },
             None => {
                 self.locks.push((fresh.clone(), now + lease));

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::counter::service::{CounterService, ServiceConfig};
 use crate::counter::{
-    CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin,
-    Reason, slot_lock_message,
+    CommitReply, CommitRequest, CounterState, FIRST_NONCE, IncrementReply, IncrementRequest, LockReply,
+    LockRequest, Pin, Reason, slot_lock_message,
 };
 use crate::testing::faults::Receipts;
 use crate::testing::sha256;
@@ -58,7 +58,8 @@ impl Model {
 
     fn lock(&mut self, now: Timestamp, val: u64, token: Bytes) -> LockReply {
         if val != self.next() {
-            return LockReply::CounterError(self.state(Some(val)));
+            let slot = if val >= FIRST_NONCE { self.next().saturating_sub(1) } else { val };
+            return LockReply::CounterError(self.state(Some(slot)));
         }
         if let Some((_, until)) = self.live(now) {
             return LockReply::Conflict { retry_later: until.since(now) };
