@@ -2,13 +2,21 @@
 //!
 //! Whoever knows an object's bytes can work out its place, and nobody knows them before it is published. So a
 //! restart publishes the same bytes at the same place.
+//!
+//! Some relays and subscribers drop an object whose id is below one that they had before in the same MoQT group. So what
+//! comes later in a group lies higher: signed states, by their dates; then the commit; then its receipt.
 
 use crate::engine::{Engine, EngineError};
 use crate::participant::context::Context;
+use crate::time::Timestamp;
 use crate::tracks::{COMMIT_OBJECT, WELCOME_OBJECT};
 
 /// The largest MoQT object id: a varint.
 const LAST_OBJECT: u64 = (1 << 62) - 1;
+/// Commits lie from here on, and below the receipts.
+const COMMITS: u64 = 1 << 60;
+/// Receipts lie from here on.
+const RECEIPTS: u64 = 1 << 61;
 
 impl<E: Engine> Context<E> {
     /// Draws an object id from what `parts` say.
@@ -33,13 +41,20 @@ impl<E: Engine> Context<E> {
             return Ok(COMMIT_OBJECT);
         }
         let place = self.draw_place(b"moq-mls commit place", &[commit_hash, &tries.to_be_bytes()])?;
-        Ok(place & !1)
+        Ok(if self.rules.draws_places { place & (COMMITS - 1) | COMMITS } else { place } & !1)
     }
 
     /// Returns the place of a receipt: an odd id. Who knows the commit knows the receipt too, so it is drawn from a
     /// secret of the members.
     pub(crate) fn receipt_place(&self, secret: &[u8], receipt: &[u8]) -> Result<u64, EngineError> {
-        Ok(self.draw_place(b"moq-mls receipt place", &[secret, self.me.as_bytes(), receipt])? | 1)
+        let place = self.draw_place(b"moq-mls receipt place", &[secret, self.me.as_bytes(), receipt])?;
+        Ok(place | RECEIPTS | 1)
+    }
+
+    /// Returns the place of a signed state of that date: an odd id, below those of commits, drawn as a receipt's.
+    pub(crate) fn state_place(&self, secret: &[u8], at: Timestamp, state: &[u8]) -> Result<u64, EngineError> {
+        let drawn = self.draw_place(b"moq-mls state place", &[secret, self.me.as_bytes(), state])?;
+        Ok((((at.as_millis() << 17) | (drawn & 0xffff) << 1) & (COMMITS - 1)) | 1)
     }
 
     /// Returns the place of a Welcome. The draft's is 0.

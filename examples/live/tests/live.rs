@@ -370,6 +370,7 @@ fn two_counters_over_etcd_serve_one_group() {
     // One counter dies: its members follow by receipts, and commit when it is back.
     drop(first);
     dave.type_in("update");
+    dave.says("is at epoch 3");
     carol.says("is at epoch 3");
     carol.type_in("update");
     carol.says("the counter service does not answer; trying on");

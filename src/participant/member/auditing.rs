@@ -192,7 +192,8 @@ impl<G> Epoch<G> {
     ) -> Result<(), Error> {
         let Some(key) = &self.slot_key else { return Ok(()) };
         let payload = object.encode();
-        let object = cx.receipt_place(key.as_bytes(), &payload)?;
+        let at = date_of(object.val).unwrap_or_default();
+        let object = cx.state_place(key.as_bytes(), at, &payload)?;
         let location = Location { group: self.number, object };
         cx.publish(cx.tracks.commit(&cx.me), location, payload);
         Ok(())
