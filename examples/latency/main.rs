@@ -90,7 +90,7 @@ fn csv(options: &Options) {
         for ways in &options.ways {
             let row = Row::measure(options, setting, *ways);
             let (create, join, remove) = (row.create.median, row.join.median, row.remove.median);
-            println!("{},{},{create:.0},{join:.0},{remove:.0}", setting.name(), row.rtt.as_millis());
+            println!("\"{}\",{},{create:.0},{join:.0},{remove:.0}", setting.name(), row.rtt.as_millis());
         }
     }
 }
