@@ -72,7 +72,8 @@ impl Tokens {
         let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
         let grant = grants.0.get(&hash(token)).ok_or(Reason::Forbidden)?;
         // The name of a successor says itself who may begin with it.
-        let create = *grant.groups.get(&group.root()).ok_or(Reason::Forbidden)? || group.founding_hash().is_some();
+        let create =
+            *grant.groups.get(&group.root()).ok_or(Reason::Forbidden)? || group.founding_hash().is_some();
         Ok(Allowed { sender: grant.sender.clone(), create })
     }
 
