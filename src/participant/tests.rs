@@ -1,6 +1,7 @@
 //! What needs a look inside the machine, or what no event can bring about and must not do harm all the same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod auditing;
 mod changing;
 mod deciding;
 mod entry;

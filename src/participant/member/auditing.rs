@@ -43,7 +43,7 @@ impl<G> Member<G> {
         cx.deadlines.set(Timer::Audit, at);
     }
 
-    /// It joined on a receipt, which says nothing of the slots after: asks soon.
+    /// Nobody asked the counter when it joined, and a receipt says nothing of the slots after: asks soon.
     pub(crate) fn audit_soon<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         let at = cx.now.after(self.spread(cx, AFTER_JOIN));
         cx.deadlines.bring_forward(Timer::Audit, at);
@@ -56,7 +56,7 @@ impl<G> Member<G> {
         }
         let turns = turns(&self.epoch, false);
         let half = most / 2;
-        let wait = half * u32::try_from(turns).unwrap_or(1) / u32::try_from(MOST_TURNS).unwrap_or(1);
+        let wait = half * turns / MOST_TURNS;
         if turns < MOST_TURNS { wait } else { half + cx.jitter.up_to(half) }
     }
 
@@ -69,13 +69,13 @@ impl<G> Member<G> {
         epoch: u64,
     ) {
         let Some(peer) = opened else {
-            if epoch > self.epoch.number {
+            if epoch > self.epoch.shown() {
                 cx.hint();
             }
             return;
         };
         let is_peers = *peer != cx.me && self.epoch.roster.of(peer).is_some();
-        if epoch != self.epoch.number || !is_peers || self.carried.leaving.is_some() {
+        if epoch != self.epoch.shown() || !is_peers || self.carried.leaving.is_some() {
             return;
         }
         let Some(confirmed) = cx.confirmed else { return };

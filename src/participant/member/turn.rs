@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
 /// Beyond this many turns everybody waits the same, so that a silent majority cannot stall the group.
-pub(crate) const MOST_TURNS: usize = 8;
+pub(crate) const MOST_TURNS: u32 = 8;
 
 /// One commit's content.
 pub(crate) struct Work {
@@ -116,7 +116,7 @@ impl<E: Engine> Context<E> {
 
 /// How many members go before this one. Who made the present epoch lets the one behind it go first, but for `private`
 /// work, which nobody else can do.
-pub(crate) fn turns<G>(epoch: &Epoch<G>, private: bool) -> usize {
+pub(crate) fn turns<G>(epoch: &Epoch<G>, private: bool) -> u32 {
     let members = epoch.roster.len().max(1);
     let first = usize::try_from(epoch.number % members as u64).unwrap_or(0);
     let place = |leaf| (epoch.roster.rank(leaf) + members - first) % members;
@@ -128,7 +128,7 @@ pub(crate) fn turns<G>(epoch: &Epoch<G>, private: bool) -> usize {
         Some(last) if last + 1 == own => last,
         _ => own,
     };
-    own.min(MOST_TURNS)
+    u32::try_from(own).unwrap_or(MOST_TURNS).min(MOST_TURNS)
 }
 
 /// Whether this member is the first in turn.
@@ -140,7 +140,7 @@ pub(crate) fn is_first<G>(epoch: &Epoch<G>) -> bool {
 fn delay<E: Engine>(cx: &mut Context<E>, epoch: &Epoch<E::Group>, intents: &Intents) -> Duration {
     let turns = turns(epoch, intents.are_private());
     let turn = cx.config.timers.turn;
-    let wait = turn.saturating_mul(u32::try_from(turns).unwrap_or(0));
+    let wait = turn.saturating_mul(turns);
     // The first in turn has nobody to keep clear of.
     if turns == 0 { wait } else { wait + cx.jitter.up_to(turn / 2) }
 }
