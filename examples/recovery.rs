@@ -1,7 +1,7 @@
 //! How long the honest members of a group take to agree again after an insider or the service stranded them.
 //!
 //! ```text
-//! cargo run --release --example recovery --features testing -- [--seeds 200] [--members 5] [--delay 100]
+//! cargo run --release --example recovery -- [--seeds 200] [--members 5] [--delay 100]
 //! ```
 //!
 //! For each kind of stranding, over so many seeds: the worst time, in simulated milliseconds, from the fault until all

@@ -32,7 +32,8 @@ simulate: groups under faults, every step held against the invariants
   --media           everyone sends media, too: who could not open what, and who should not have
   --digest          also print one number for all that happened in all runs: equal for equal behaviour
   --mutants         look for deliberate bugs instead, within N seeds each
-  --garbage         the insider also pins what is no commit: nobody goes on after that
+  --garbage         the insider also pins what is no commit: the group ends, its members meet in a successor, and
+                    nothing is said of how soon the insider is out
   --slowdown        how much later joins go through under attack than in calm
   --trace SEED      run one seed of one profile and print all that happened
   --keep DIR        where failures are written as explicit steps (default vectors/regressions)

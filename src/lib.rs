@@ -21,8 +21,8 @@
 //! - Secrets are pulled by method ([`Participant::epoch_secret`], [`Participant::export_secret`]) when
 //!   [`Notice::Epoch`] says there is a new one; no action and no log holds one, but for the bytes inside
 //!   `Persist`.
-//! - A participant that subscribed to a track gets its own objects on it back: it pins no commit that it
-//!   has not read back. A relay session that does not echo needs a second one that only subscribes.
+//! - A participant that subscribed to a track gets its own objects on it back. Where slots are pinned it shows a
+//!   commit again until it has read it back; in `Advisory` it fills no slot for one that it has not. A relay session that does not echo needs a second one that only subscribes.
 //!
 //! # The driver's loop
 //!

@@ -1,4 +1,5 @@
-//! Deciding the next epoch: lock, create, make durable, look, publish, read back, increment.
+//! Deciding the next epoch: lock, create, make durable, then publish and increment. (In `Advisory`: look, publish, read
+//! back, increment.)
 //!
 //! The lock only keeps members out of each other's way; what counts is the pin that the service records once
 //! per slot.
