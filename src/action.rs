@@ -92,7 +92,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Timer {
-    /// Ask for the lock.
+    /// Commit what there is to commit, or ask for the lock first.
     Turn,
     /// Repeat a request.
     Request,

@@ -301,16 +301,17 @@ pub fn date_of(val: u64) -> Option<Timestamp> {
     (val >= FIRST_DATED).then(|| Timestamp::from_millis((val & !FIRST_DATED) >> DATE_SHIFT))
 }
 
-/// Returns what a service signs of what it says about `val`: a pin, or the state itself where it was asked for, at a
-/// time that the value does not contradict.
-pub fn signed_message(
-    counter: &GroupName,
-    val: u64,
-    state: &CounterState,
-    now: Timestamp,
-) -> Option<Vec<u8>> {
+/// Returns what a service signs of what it says about slot `val`: the pin, if there is one.
+pub fn signed_message(counter: &GroupName, val: u64, state: &CounterState) -> Option<Vec<u8>> {
+    let pin = state.pin.as_ref().filter(|_| val < FIRST_NONCE)?;
+    Some(receipt_message(counter, val, pin))
+}
+
+/// Returns what a service signs of its answer to a lock request: as [`signed_message`], or from [`FIRST_NONCE`] on the
+/// state itself, at a time that the value does not contradict.
+pub fn signed_answer(counter: &GroupName, val: u64, state: &CounterState, now: Timestamp) -> Option<Vec<u8>> {
     if val < FIRST_NONCE {
-        return state.pin.as_ref().map(|pin| receipt_message(counter, val, pin));
+        return signed_message(counter, val, state);
     }
     let is_now = date_of(val).is_none_or(|at| at.since(now).max(now.since(at)) <= DATE_SLACK);
     is_now.then(|| state_message(counter, val, state.current, state.pin.as_ref()))

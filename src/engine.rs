@@ -164,7 +164,9 @@ pub trait Engine {
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
     /// is wrong with it.
-    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>>;
+    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
+        self.trial_with(group, now, commit, &[])
+    }
 
     /// As [`Engine::trial`], of a commit that may refer to `proposals`: messages of its epoch that
     /// [`Engine::inspect_proposal`] found good.
@@ -177,19 +179,13 @@ pub trait Engine {
         now: Timestamp,
         commit: &Bytes,
         proposals: &[Bytes],
-    ) -> Judged<Trial<Self::Group>> {
-        let _ = proposals;
-        self.trial(group, now, commit)
-    }
+    ) -> Judged<Trial<Self::Group>>;
 
     /// Judges a proposal that a later commit of its epoch may refer to (RFC 9420 section 12.4), as if on a clone.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Forbidden`] where the group takes no such proposals.
-    fn inspect_proposal(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<()> {
-        let _ = (group, now, message);
-        Ok(Err(Rejection::Forbidden("a proposal by reference")))
-    }
+    fn inspect_proposal(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<()>;
 
     /// Looks at a group before a commit is put together that may add `key_packages` (messages, already inspected).
     /// With `by_sealing`, a leaf counts as invalid also if something was sealed to its key and the provider
@@ -206,8 +202,8 @@ pub trait Engine {
 
     /// Builds one commit as if on a clone: removes `removes` (leaf indices), then adds `adds` (KeyPackage
     /// messages, already inspected); an empty pair is an update. The group is untouched
-    /// (RFC 9420 section 14). Their lifetimes are judged at `now`, or at the first moment after it at which all have
-    /// begun.
+    /// (RFC 9420 section 14). The lifetimes of the KeyPackages are judged at `now`, or at the first moment after it
+    /// at which all have begun.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected as a whole if any of the adds or removes cannot be committed; the

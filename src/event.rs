@@ -98,7 +98,8 @@ pub enum Event {
     /// The counter service asks to be left alone for so long
     /// ([`http::decode_retry_after`](crate::counter::http::decode_retry_after)), to be given right before the reply that it
     /// came with. Until then nothing is asked of it, but never for longer than
-    /// [`Timers::retry_later`](crate::Timers::retry_later) allows.
+    /// [`Timers::retry_later`](crate::Timers::retry_later) allows. (Where nothing is pinned, an increment goes out all the
+    /// same: its lock would lapse.)
     RetryAfter(Duration),
     /// Time passed; [`Participant::poll_timeout`](crate::Participant::poll_timeout) says when to
     /// send it. An early or needless one does nothing.

@@ -36,12 +36,13 @@ pub struct Limits {
     /// Most bytes of those KeyPackages, with the same end.
     pub pending_joiner_bytes: usize,
     /// Most senders remembered of each kind: barred, refused, admitted, members gone, strangers seen.
-    /// Beyond, the oldest is forgotten. Once a barred or refused one was, every stranger waits for the
+    /// (How often each was let in and had KeyPackages verified is remembered of as many.) Beyond, the oldest is forgotten. Once a barred or refused one was, every stranger waits for the
     /// embedder by [`Hold::MaybeBarred`](crate::action::Hold::MaybeBarred); an admitted one is asked about again.
     pub remembered_senders: usize,
-    /// Most tried commits held for one slot, one per author.
+    /// Most tried commits held for one slot, one per author; and most receipts, and commits that wait for proposals, held
+    /// for it, and signed states that do not verify.
     pub candidates: usize,
-    /// Most commits of members tried for one slot, and most receipts verified.
+    /// Most commits of members tried for one slot, most receipts verified, and most proposals held.
     pub commits_per_epoch: usize,
     /// Most bytes of members' commits that are tried for one slot and come to nothing: refused ones, and the second
     /// of an author. Beyond, nothing is tried until the counter says what won.
@@ -64,7 +65,7 @@ pub struct Limits {
     pub welcome_bytes: usize,
     /// A counter further ahead than this is the service's fault, not ours.
     pub counter_lead: u64,
-    /// How often a publish that failed or may have failed is repeated.
+    /// How often a publish that failed or may have failed is repeated, and a commit that is not heard.
     pub publish_tries: u32,
     /// Most actions waiting to be polled.
     pub actions: usize,
@@ -79,7 +80,7 @@ impl Limits {
     /// Returns the default limits, raised to what `members` need whose credentials have `credential_bytes` and whose
     /// cipher suite has HPKE public keys of `key_bytes`. All members must have the same.
     ///
-    /// The service's limit is not raised: see [`service_commit_bytes`](Self::service_commit_bytes).
+    /// [`vain_bytes`](Self::vain_bytes) stays as it is. The service's limit is not raised: see [`service_commit_bytes`](Self::service_commit_bytes).
     #[must_use]
     pub fn for_group(members: usize, credential_bytes: usize, key_bytes: usize) -> Self {
         // Signatures, signature key, capabilities and extensions have room in the rest.
@@ -148,9 +149,11 @@ pub struct Timers {
     /// While joiners keep coming within [`batch`](Self::batch) of each other, the commit waits for more of
     /// them, but not longer than this after the first.
     pub crowd: Duration,
-    /// The next member in turn takes over after this much more.
+    /// The next member in turn takes over after this much more. Who met another's lock, or must let others go first, tries
+    /// again after as much.
     pub turn: Duration,
-    /// A held commit without a confirmation is asked about after this, plus up to as much jitter.
+    /// A held commit without a confirmation is asked about after this, plus up to as much jitter. For so long own work
+    /// gives way to it.
     pub confirm: Duration,
     /// The author of a commit alone pins it for so long, as others see it; then they help. No longer than the lease
     /// of the counter service.
@@ -163,7 +166,8 @@ pub struct Timers {
     pub fetch: Duration,
     /// A published commit that is not read back is published again after this.
     pub read_back: Duration,
-    /// A joiner without a Welcome publishes a fresh KeyPackage after this.
+    /// A joiner without a Welcome publishes a fresh KeyPackage after this. A run that met another of its kind leaves it the
+    /// place for this long at first, and relays show a newcomer old KeyPackages for no longer.
     pub join_retry: Duration,
     /// A joiner without a Welcome tells the embedder after this.
     pub join_deadline: Duration,
@@ -181,7 +185,7 @@ pub struct Timers {
     /// A leave request that nobody commits is given up after this.
     pub leave: Duration,
     /// A member that has heard nothing for this long, plus up to half as much jitter, asks the counter
-    /// whether the group went on without it.
+    /// whether the group went on without it. Where the service signs, members ask in turn within that half.
     pub audit: Duration,
     /// While media of the present epoch opens, the counter is asked after this at the latest. Why not later: a member
     /// that was removed still has the keys of that media.

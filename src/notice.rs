@@ -17,7 +17,7 @@ use crate::tracks::{GroupName, SenderId};
 pub enum Notice {
     /// This participant is a member now.
     Joined {
-        /// The epoch it joined at; 0 if it created the group.
+        /// The epoch it joined at; the first one of its group if it created it.
         epoch: u64,
     },
     /// A new epoch is in force; pull its keys.
@@ -28,7 +28,7 @@ pub enum Notice {
         committer: Option<SenderId>,
     },
     /// The epoch that is in force now was made by a commit against the
-    /// [`CommitPolicy`](crate::CommitPolicy). It was pinned, so everybody follows it.
+    /// [`CommitPolicy`](crate::CommitPolicy). It won all the same, so everybody follows it.
     AgainstPolicy {
         /// The epoch.
         epoch: u64,

@@ -5,17 +5,21 @@
 //!                             │ lock 0 says CounterError             │
 //!                             ▼                                      ▼
 //!                          Joining ──Welcome, its pin confirmed─▶ Member(e) ──▶ Ended
-//!                             ▲                                      │   (left, removed)
+//!                             ▲   │                                  │   (left, removed)
+//!                             │   └─ founds a successor ─▶ Creating  │
 //!                             └──── cannot follow: fresh KeyPackage ─┘
 //!                                   (and back, if the commit appears)
 //!
 //! A member decides the next epoch slot by slot:
 //!
-//!   work due ─▶ lock(e+1) ─▶ create the commit, persist it ─▶ look at the Commit track
+//!   work due ─▶ lock(e+1), unless nobody can be in the way ─▶ create the commit, persist it
 //!            ─▶ publish and increment(e+1, pin, key, commit) ─▶ apply, persist ─▶ Welcomes
 //!
-//! and a member that holds a tried commit without a confirmation asks lock(e+1): "used" names the pin,
-//! and the commit it names is applied; "Ok" means its committer is gone, and the increment is made for it.
+//! (in Advisory: ─▶ look at the Commit track ─▶ publish ─▶ read back ─▶ increment(e+1) ─▶ ...)
+//!
+//! and a member that holds a tried commit without a confirmation asks about the slot: if it is used, the answer names
+//! the pin, and the commit it names is applied. If it is free for a lease, the committer is gone, and the increment is
+//! made for it.
 //! ```
 //!
 //! [`Participant`] is a shell: it turns events into inputs, and a loop gives them to the present phase one by
@@ -27,12 +31,16 @@
 //! | `creating`, `joining` (with `trees`), `member` | a phase each: its struct, its `handle` |
 //! | `member/epoch`, `member/slot` | the group at one epoch; the slot of the next, which returns verdicts |
 //! | `member/follow`, `member/commit`, `member/help`, `member/repair` | how a slot is decided: by others, by this member, for one that died |
-//! | `member/turn`, `member/create`, `member/admission`, `member/leave` | what there is to commit, and when |
+//! | `member/reading`, `member/receipts`, `member/auditing`, `member/doubting` | what the counter says of it, asked or signed |
+//! | `member/effort`, `member/proposals` | what others' commits may cost; what they refer to |
+//! | `member/turn`, `member/create`, `member/batch` (with `measured`), `member/admission`, `member/leave` | what there is to commit, and when |
+//! | `member/arrival`, `member/turnover`, `member/changing`, `member/going`, `member/resuming`, `member/doubled` | how one comes and goes |
 //! | `stranded`, `recovery` | the state of an epoch that could not be gone on from, and the way to a successor |
 //! | `moved`, `moving` | the names that led to the present one |
 //! | `carried`, `joiners` (with `remembered`, `pace`), `intents`, `future` | what goes along from phase to phase |
 //! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
-//! | `context`, `asking`, `sparing`, `presence`, `own_track`, `arrivals`, `requests` | what every phase works with |
+//! | `context`, `asking`, `sparing`, `presence`, `own_track`, `own_keys`, `arrivals`, `inbox`, `requests`, `deadlines` | what every phase works with |
+//! | `rules`, `pins`, `places`, `gate`, `signs`, `genesis`, `offer`, `roster`, `alarms` | the modes' rules, whom to believe, what is known |
 //! | `clock`, `daytime`, `numbers` | the time of day: what lifetimes are judged by, and KeyPackages numbered by |
 //! | `doubles` | the same state run twice |
 //! | `exporting`, `passed`, `fresh` | epochs' secrets for media, and which of them may seal |
@@ -186,6 +194,8 @@ impl<E: Engine> Participant<E> {
             self.cx.deadlines.clear_all();
             self.cx.keys = OwnKeys::default();
             self.cx.passed = PassedEpochs::default();
+            // Requests carry what opens a slot.
+            self.cx.pause.clear();
             self.state = State::Poisoned(Box::default());
         }
         done
@@ -244,12 +254,15 @@ impl<E: Engine> Participant<E> {
             ] {
                 *instant = instant.map(|at| at.before(back));
             }
-            cx.set_skew_back(back);
+            cx.skew.set_back(back);
             cx.pause.set_back(back);
             self.state.carried_mut().joiners.set_back(back);
             self.state.carried_mut().paces.set_back(back);
-            if let State::Member(member) = &mut self.state {
-                member.slot.set_back(back);
+            match &mut self.state {
+                State::Member(member) => member.slot.set_back(back),
+                State::Joining(joining) => joining.kept.iter_mut().for_each(|kept| kept.set_back(back)),
+                State::Creating(creating) => creating.kept.iter_mut().for_each(|kept| kept.set_back(back)),
+                State::New(_) | State::Ended(_) | State::Poisoned(_) => {}
             }
         }
         cx.now = now;

@@ -13,8 +13,8 @@ use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::replay::{Replayed, replay};
 use moq_mls::testing::seeded_crypto::seeded_engine;
-use moq_mls::tracks::{CommitTrackPolicy, GroupName};
-use moq_mls::{Command, Config, Notice, SafetyMode};
+use moq_mls::tracks::{CommitTrackPolicy, GroupName, SenderId};
+use moq_mls::{Authors, Command, Config, Notice, SafetyMode};
 use serde_json::Value;
 use support::engines::basic_client;
 use support::failing::{Failing, Plan};
@@ -96,6 +96,22 @@ fn lives_with_real_randomness_are_lived_again() {
     }
 }
 
+/// Where it was not in the log, who follows a commit against its policy tells of it once only.
+#[test]
+fn a_policy_is_part_of_a_life() {
+    let mut config = config();
+    config.policy.most_adds = 0;
+    config.policy.most_bytes = 1 << 20;
+    config.policy.removes = Authors::Only([SenderId::new("nobody").unwrap()].into());
+    config.successor = false;
+    config.follow_offers = true;
+    let logs = seeded_life(&config, Secrets::Withheld);
+    assert!(logs.iter().any(|log| log.contains("\"AgainstPolicy\"")), "{}", logs[1]);
+    for log in logs {
+        the_same(&log);
+    }
+}
+
 /// Some failures have the name of a rejection, which would be somebody's fault.
 #[test]
 fn a_failure_is_lived_again_as_one() {
@@ -169,8 +185,8 @@ fn a_log_that_withholds_secrets_holds_none() {
             }
         }
     }
-    assert!(withheld.starts_with("{\"log\":\"moq-mls participant\",\"version\":2,\"secrets\":false,"));
-    assert!(open[0].starts_with("{\"log\":\"moq-mls participant\",\"version\":2,\"secrets\":true,"));
+    assert!(withheld.starts_with("{\"log\":\"moq-mls participant\",\"version\":3,\"secrets\":false,"));
+    assert!(open[0].starts_with("{\"log\":\"moq-mls participant\",\"version\":3,\"secrets\":true,"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Objects that carry the pin of their epoch (an extension of this crate), integers big-endian.
 //!
-//! - A receipt, on the Commit track: `version (1) | pin (96) | signature`.
+//! - A receipt, on the Commit track: `version (1) = 2 | pin (96) | signature`.
 //! - A signed counter state, on the Commit track: `type (1) = 3 | val (8) | current (8) | pin (96) | signature`.
 //! - A Welcome, on a Welcome track of a pinned group:
-//!   `version (1) | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage.
+//!   `version (1) = 2 | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage.
 
 use bytes::{Buf, BufMut, Bytes};
 
@@ -149,4 +149,27 @@ fn take_pin(payload: &mut Bytes) -> Result<Pin, PinnedError> {
         return Err(PinnedError("length"));
     }
     Pin::from_slice(&payload.split_to(Pin::LEN)).ok_or(PinnedError("length"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_back_and_is_no_receipt() {
+        let pin = Pin::new([1; 32], [2; 32], [3; 32]);
+        let state = StateObject { val: u64::MAX, current: 7, pin, receipt: Bytes::from_static(b"signed") };
+        let bytes = state.encode();
+        assert_eq!(StateObject::decode(bytes.clone()), Ok(state));
+        assert!(ReceiptObject::decode(bytes.clone()).is_err());
+        for len in 0..1 + 8 + 8 + Pin::LEN {
+            assert!(StateObject::decode(bytes.slice(..len)).is_err());
+        }
+        let receipt = ReceiptObject { pin, receipt: Bytes::from_static(b"signed") }.encode();
+        assert!(StateObject::decode(receipt).is_err());
+        let long = [&bytes[..], &[0; MAX_RECEIPT]].concat();
+        assert!(StateObject::decode(long.into()).is_err());
+    }
 }

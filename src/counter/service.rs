@@ -93,7 +93,7 @@ use crate::counter::http::{
 };
 use crate::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, MAX_RECEIPT, Reason, signed_message,
+    MAX_LOCK_ID, MAX_RECEIPT, Reason, signed_answer, signed_message,
 };
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
@@ -164,7 +164,7 @@ impl<C: ServiceCrypto> CounterService<C> {
             }
         });
         if let LockReply::CounterError(state) = &mut reply {
-            self.add_receipt(now, id, Some(val), state);
+            state.receipt = self.signature(signed_answer(id, val, state, now));
         }
         reply
     }
@@ -219,10 +219,10 @@ impl<C: ServiceCrypto> CounterService<C> {
         }
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
-                self.add_receipt(now, id, request.val, state);
+                self.add_receipt(id, request.val, state);
             }
             IncrementReply::WrongKey(state) => {
-                self.add_receipt(now, id, request.val.and_then(|val| val.checked_sub(1)), state);
+                self.add_receipt(id, request.val.and_then(|val| val.checked_sub(1)), state);
             }
             IncrementReply::Error(_) => {}
         }
@@ -237,8 +237,7 @@ impl<C: ServiceCrypto> CounterService<C> {
             None => Counter::new().commit(val),
         };
         if let CommitReply::Found { state, .. } | CommitReply::CounterError(state) = &mut reply {
-            // No value that carries a time is a slot.
-            self.add_receipt(Timestamp::default(), id, Some(val), state);
+            self.add_receipt(id, Some(val), state);
         }
         reply
     }
@@ -333,9 +332,12 @@ impl<C: ServiceCrypto> CounterService<C> {
         room
     }
 
-    fn add_receipt(&self, now: Timestamp, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        let Some(message) = val.and_then(|val| signed_message(id, val, state, now)) else { return };
-        state.receipt = self.crypto.sign(&message).filter(|receipt| receipt.len() <= MAX_RECEIPT);
+    fn add_receipt(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
+        state.receipt = self.signature(val.and_then(|val| signed_message(id, val, state)));
+    }
+
+    fn signature(&self, message: Option<Vec<u8>>) -> Option<Bytes> {
+        self.crypto.sign(&message?).filter(|receipt| receipt.len() <= MAX_RECEIPT)
     }
 }
 

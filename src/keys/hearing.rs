@@ -17,6 +17,6 @@ impl EpochKeyRing {
     /// Returns the next event for the participant, made by [`seen`](Self::seen) or [`unopened`](Self::unopened): at
     /// most one of each kind per five seconds. Pass it to [`Participant::handle`](crate::Participant::handle).
     pub fn poll_sign(&mut self) -> Option<Event> {
-        self.signs.events.pop_front()
+        self.signs.poll()
     }
 }

@@ -257,6 +257,7 @@ impl EpochKeyRing {
         self.silent = None;
         self.members.clear();
         self.seen.clear();
+        self.signs = Signs::default();
     }
 
     pub(super) fn follow_clock(&mut self, now: Timestamp) {

@@ -1,7 +1,6 @@
 //! What media says about the group: that it is still here, or that it went on. A participant that hears it asks the
 //! counter less often, or at once.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::Event;
@@ -13,7 +12,9 @@ const EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Signs {
-    pub(super) events: VecDeque<Event>,
+    /// What is to be said: of each kind the newest.
+    media_opened: Option<Event>,
+    media_ahead: Option<Event>,
     opened: Option<Timestamp>,
     ahead: Option<Timestamp>,
 }
@@ -22,14 +23,18 @@ impl Signs {
     /// An object of `peer`'s was opened with the keys of the newest epoch.
     pub(super) fn opened(&mut self, now: Timestamp, peer: &SenderId, epoch: u64) {
         if is_due(&mut self.opened, now) {
-            self.events.push_back(Event::MediaOpened { peer: peer.clone(), epoch });
+            self.media_opened = Some(Event::MediaOpened { peer: peer.clone(), epoch });
         }
     }
 
     pub(super) fn ahead(&mut self, now: Timestamp, epoch: u64) {
         if is_due(&mut self.ahead, now) {
-            self.events.push_back(Event::MediaAhead { epoch });
+            self.media_ahead = Some(Event::MediaAhead { epoch });
         }
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Event> {
+        self.media_ahead.take().or_else(|| self.media_opened.take())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::{Built, EngineError, Rejection, TreeObject};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider, unless_identity};
 use crate::mls::group::MlsGroup;
-use crate::mls::message::{leaf_node, mls_time, parse};
+use crate::mls::message::{leaf_of, mls_time, parse};
 use crate::mls::settings::{SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
@@ -117,8 +117,7 @@ impl<C: MlsConfig> MlsEngine<C> {
 /// The first moment from `now` on at which the lifetimes of all KeyPackages have begun.
 fn commit_time(now: Timestamp, adds: &[Bytes]) -> Result<MlsTime, Rejection> {
     adds.iter().try_fold(mls_time(now), |at, add| {
-        // MLSMessage is version, wire format, KeyPackage.
-        let leaf = leaf_node(add.get(4..).unwrap_or_default())?;
+        let leaf = leaf_of(add)?;
         Ok(match leaf.leaf_node_source {
             LeafNodeSource::KeyPackage(lifetime) => at.max(lifetime.not_before),
             _ => at,

@@ -13,7 +13,7 @@ pub(super) trait Primitives: Kdf {
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError>;
     fn verify_ed25519(&self, key: &[u8], message: &[u8], signature: &[u8]) -> bool;
     fn key_package_ref(&self, message: &MlsMessage) -> Result<Vec<u8>, Stop>;
-    /// Whether something can be sealed to a key of the group's cipher suite.
+    /// Whether the provider takes a public key of the group's cipher suite.
     fn check_kem_key(&self, key: &HpkePublicKey) -> Result<(), Rejection>;
     /// Whether the provider seals something to a key.
     fn seals_to(&self, key: &HpkePublicKey) -> bool;

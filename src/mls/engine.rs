@@ -127,8 +127,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
     }
 
     fn roster(&self, group: &MlsGroup<C>) -> Result<Vec<Member>, EngineError> {
-        // mls-rs asks the identity provider about each leaf that it lets in, so that nobody is in who cannot be
-        // described.
+        // The identity provider was asked about each leaf when it came in.
         self.with(group, |group| {
             let tree = group.export_tree();
             leaves(&tree).map(|(at, leaf)| self.member(group, at, leaf).map_err(Stop::ours)).collect()
@@ -148,10 +147,6 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
 
     fn classify(&self, message: &Bytes) -> Judged<MessageKind> {
         Ok(kind(message))
-    }
-
-    fn trial(&self, group: &MlsGroup<C>, now: Timestamp, commit: &Bytes) -> Judged<Trial<MlsGroup<C>>> {
-        self.trial_with(group, now, commit, &[])
     }
 
     fn trial_with(

@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
-use mls_rs::crypto::HpkePublicKey;
 use mls_rs::extension::ExtensionType;
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{
@@ -24,8 +23,8 @@ use crate::mls::error::{Stop, invalid};
 use crate::mls::group::MlsGroup;
 use crate::mls::leaves::leaf_at;
 use crate::mls::message::{
-    credential, gap, handshake, hpke_keys, leaf_key, leaf_node, mls_time, origin, parse, removed, sent_in,
-    spent, tree_place, updated,
+    credential, gap, handshake, leaf_key, leaf_of, mls_time, origin, parse, removed, sent_in, spent,
+    tree_place, updated,
 };
 use crate::mls::params::{group_params, takes_plain_mls};
 use crate::mls::settings::{Inner, MAX_LIFETIME, PARAMS_EXTENSION, SMALL_WELCOME};
@@ -36,7 +35,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     pub(super) fn claimed(&self, message: &Bytes) -> Result<KeyPackageClaim, Stop> {
         let parsed = parse(message)?;
         let key_package = parsed.as_key_package().ok_or(Rejection::Malformed)?;
-        let origin = origin(&leaf_node(message.get(4..).unwrap_or_default())?.extensions)?;
+        let origin = origin(&leaf_of(message)?.extensions)?;
         Ok(KeyPackageClaim {
             sender: self.fingerprint(key_package.signing_identity())?,
             sequence: origin.map(|origin| origin.sequence),
@@ -51,8 +50,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         if key_package.cipher_suite() != self.suite {
             return Err(Rejection::Unsupported("cipher suite").into());
         }
-        // MLSMessage is version, wire format, KeyPackage.
-        let leaf = leaf_node(message.get(4..).unwrap_or_default())?;
+        let leaf = leaf_of(message)?;
         let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source else {
             return Err(Rejection::Malformed.into());
         };
@@ -83,11 +81,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         let mut scratch = self.scratch(now)?;
         // mls-rs has the provider check the init key only, and providers let more pass than they should. A member to
         // whose leaf nothing can be sealed would keep all others from committing.
-        let keys = hpke_keys(message)?;
-        for key in [&keys.init, &keys.leaf] {
-            self.kem().check(key)?;
-            self.primitives.check_kem_key(&HpkePublicKey::from(key.to_vec()))?;
-        }
+        self.kem().check(&key_package.hpke_init_key)?;
+        self.kem().check(&leaf.public_key)?;
+        self.primitives.check_kem_key(&leaf.public_key)?;
         let early = gap(mls_time(now), lifetime.not_before) <= CLOCK_TOLERANCE;
         let at = if early { mls_time(now).max(lifetime.not_before) } else { mls_time(now) };
         match scratch.process_incoming_message_with_time(parsed, at) {
@@ -149,6 +145,8 @@ impl<C: MlsConfig> MlsEngine<C> {
         group_params(&group.context().extensions)?;
         for identity in group.roster().member_identities_iter() {
             self.validate_credential(&group, identity, now)?;
+            // Nobody is in who cannot be described.
+            self.identity(identity, &group.context().extensions)?;
         }
         Ok(MlsGroup::new(group))
     }
@@ -185,8 +183,8 @@ impl<C: MlsConfig> MlsEngine<C> {
         if stays && !takes_plain_mls(&next.context().extensions) && unchanged()? {
             return Err(Rejection::Forbidden("a commit without a path").into());
         }
+        self.check_adds(epoch)?;
         if stays {
-            self.check_adds(epoch)?;
             self.check_path(&next, author)?;
         }
         let mut kept = before;

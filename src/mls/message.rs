@@ -109,30 +109,17 @@ pub(super) fn credential(identity: &SigningIdentity) -> Result<Credential, Rejec
     Ok(Credential { kind: identity.credential.credential_type().raw_value(), data: data.into() })
 }
 
+/// The leaf of a KeyPackage in an MLSMessage, which is version, wire format, KeyPackage.
+pub(super) fn leaf_of(message: &[u8]) -> Result<LeafNode, Rejection> {
+    leaf_node(message.get(4..).unwrap_or_default())
+}
+
 /// The leaf of a KeyPackage, which mls-rs keeps to itself: it comes after version, cipher suite and
 /// init key (RFC 9420 section 10).
 pub(super) fn leaf_node(key_package: &[u8]) -> Result<LeafNode, Rejection> {
     let mut rest = key_package.get(4..).unwrap_or_default();
     HpkePublicKey::mls_decode(&mut rest).map_err(|_| Rejection::Malformed)?;
     LeafNode::mls_decode(&mut rest).map_err(|_| Rejection::Malformed)
-}
-
-/// The public HPKE keys of a KeyPackage, which share its message's memory.
-pub(super) struct HpkeKeys {
-    pub(super) init: Bytes,
-    pub(super) leaf: Bytes,
-}
-
-/// Reads the HPKE keys of a KeyPackage in an MLSMessage: they come after two versions, the wire format and the cipher
-/// suite, and a leaf begins with its own (RFC 9420 sections 6, 7.2 and 10).
-pub(super) fn hpke_keys(message: &Bytes) -> Result<HpkeKeys, Rejection> {
-    let mut rest = message.get(8..).unwrap_or_default();
-    let mut next = || {
-        let len = HpkePublicKey::mls_decode(&mut rest).map_err(|_| Rejection::Malformed)?.len();
-        let end = message.len().saturating_sub(rest.len());
-        Ok::<_, Rejection>(message.slice(end.saturating_sub(len)..end))
-    };
-    Ok(HpkeKeys { init: next()?, leaf: next()? })
 }
 
 pub(super) fn removed(epoch: &NewEpoch) -> Vec<u32> {

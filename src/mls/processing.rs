@@ -106,6 +106,11 @@ impl<C: MlsConfig> MlsEngine<C> {
         {
             group.tried(|tried| tried.fail(mark));
         }
+        if !plain && matches!(error, MlsError::ProposalNotFound) {
+            // No proposal lies by itself here, so there is nothing to wait for.
+            Self::give_back(group, None, keys);
+            return Err(Rejection::Forbidden("a proposal by reference").into());
+        }
         let stranger = as_it_was.is_some()
             && matches!(error, MlsError::CryptoProviderError(_) | MlsError::InvalidMembershipTag);
         // The proposals took their senders' keys.

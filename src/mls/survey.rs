@@ -12,7 +12,7 @@ use crate::engine::{EngineError, Rejection, Survey};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::Stop;
 use crate::mls::leaves::{leaf_at, leaves};
-use crate::mls::message::hpke_keys;
+use crate::mls::message::leaf_of;
 use crate::mls::settings::Inner;
 
 /// The longest output of a hash in use with MLS, bytes.
@@ -62,6 +62,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     ) -> Result<Survey, EngineError> {
         let (kem, own) = (self.kem(), group.current_member_index());
         let tree = group.export_tree();
+        let own_leaf = leaf_at(&tree, own).ok().flatten();
         let others = || leaves(&tree).filter(|(at, _)| *at != own);
         let mut invalid_leaves: Vec<u32> =
             others().filter(|(_, leaf)| kem.check(&leaf.public_key).is_err()).map(|(at, _)| at).collect();
@@ -70,7 +71,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             let (sealed, refused): (Vec<_>, Vec<_>) =
                 good.partition(|(_, leaf)| self.primitives.seals_to(&leaf.public_key));
             // A provider that refuses all keys is itself at fault.
-            if !sealed.is_empty() || self.seals_to_own(group) {
+            if !sealed.is_empty() || own_leaf.is_some_and(|leaf| self.primitives.seals_to(&leaf.public_key)) {
                 invalid_leaves.extend(refused.iter().map(|(at, _)| *at));
             }
             invalid_leaves.sort_unstable();
@@ -82,14 +83,13 @@ impl<C: MlsConfig> MlsEngine<C> {
         }
         for (at, key_package) in key_packages.iter().enumerate() {
             // What cannot be read cannot be built in, which the commit will say.
-            let Ok(keys) = hpke_keys(key_package) else { continue };
-            if let Some(leaf) = of_members.get(&keys.leaf[..]) {
-                taken.push((at, *leaf));
-            } else if !seen.insert(keys.leaf) {
+            let Ok(leaf) = leaf_of(key_package) else { continue };
+            if let Some(member) = of_members.get(&leaf.public_key[..]) {
+                taken.push((at, *member));
+            } else if !seen.insert(leaf.public_key.to_vec()) {
                 clashing.push(at);
             }
         }
-        let own_leaf = tree.nodes().get(usize::try_from(own).unwrap_or(0).saturating_mul(2));
         let own_leaf = own_leaf.map_or(0, MlsSize::mls_encoded_len);
         Ok(Survey {
             invalid_leaves,
@@ -103,12 +103,6 @@ impl<C: MlsConfig> MlsEngine<C> {
             tree_bytes: tree.byte_size(),
             node_bytes: kem.public_key_len() + HASH + 32,
         })
-    }
-
-    fn seals_to_own(&self, group: &Inner<C>) -> bool {
-        let tree = group.export_tree();
-        let own = leaf_at(&tree, group.current_member_index()).ok().flatten();
-        own.is_some_and(|leaf| self.primitives.seals_to(&leaf.public_key))
     }
 }
 

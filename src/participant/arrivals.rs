@@ -47,15 +47,8 @@ impl<E: Engine> Context<E> {
             None => self.sort_elsewhere(object),
             Some(TrackKind::KeyPackage(sender)) if sender == self.me => Ok(None),
             Some(TrackKind::KeyPackage(sender)) => {
-                if location.group != KEY_PACKAGE_GROUP {
-                    return Err((Some(sender), Fault::BadLocation));
-                }
-                // The newest speaks: one from the far future would silence all that come after it.
-                if self.is_ahead(location.object) {
-                    return Err((Some(sender), Fault::BadLocation));
-                }
-                if len > limits.key_package_bytes {
-                    return Err((Some(sender), Fault::TooLarge));
+                if let Some(fault) = self.is_no_key_package(&object) {
+                    return Err((Some(sender), fault));
                 }
                 Ok(Some(Arrival::KeyPackage { sender, object_id: location.object, payload: object.payload }))
             }
@@ -89,18 +82,24 @@ impl<E: Engine> Context<E> {
         }
     }
 
+    /// What is wrong with an object of a KeyPackage track by its place and size.
+    fn is_no_key_package(&self, object: &Object) -> Option<Fault> {
+        // The newest speaks: one from the far future would silence all that come after it.
+        if object.location.group != KEY_PACKAGE_GROUP || self.is_ahead(object.location.object) {
+            return Some(Fault::BadLocation);
+        }
+        (object.payload.len() > self.config.limits.key_package_bytes).then_some(Fault::TooLarge)
+    }
+
     /// Sorts an object of none of the group's tracks: it may be of the group before.
     fn sort_elsewhere(&self, object: Object) -> Result<Option<Arrival>, (Option<SenderId>, Fault)> {
         match self.moved.classify(&object.track, self.config.commit_tracks) {
             None => Err((None, Fault::ForeignTrack)),
             Some(TrackKind::KeyPackage(sender)) if sender != self.me => {
-                if object.payload.len() > self.config.limits.key_package_bytes {
-                    return Err((Some(sender), Fault::TooLarge));
+                if let Some(fault) = self.is_no_key_package(&object) {
+                    return Err((Some(sender), fault));
                 }
                 let object_id = object.location.object;
-                if object.location.group != KEY_PACKAGE_GROUP || self.is_ahead(object_id) {
-                    return Err((Some(sender), Fault::BadLocation));
-                }
                 Ok(Some(Arrival::Elsewhere { sender, object_id, payload: object.payload }))
             }
             // What was under way when this participant went over.

@@ -106,7 +106,7 @@ impl<E: Engine> Context<E> {
         self.requests.subscriptions.insert(id, interest);
     }
 
-    /// Ends every subscription: there is nothing to hear any more.
+    /// Ends every subscription: there is nothing to hear any more under these names.
     pub(crate) fn unsubscribe_all(&mut self) {
         for (id, _) in std::mem::take(&mut self.requests.subscriptions) {
             self.actions.push_back(Action::Unsubscribe { id });

@@ -1,11 +1,18 @@
 //! What goes along from phase to phase: whom to let in, what to commit, what came early.
 
+use bytes::Bytes;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::notice::Fault;
+use crate::participant::context::Context;
 use crate::participant::future::FutureCommits;
 use crate::participant::intents::Intents;
 use crate::participant::joiners::{Joiners, Permit};
 use crate::participant::pace::Paces;
 use crate::participant::remembered::Remembered;
 use crate::snapshot::{Reader, SnapshotError, Writer};
+use crate::tracks::SenderId;
 
 /// Moved, never copied, into the phase that follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,6 +33,33 @@ pub(crate) struct Leaving {
 }
 
 impl Carried {
+    /// Judges a KeyPackage that came before this participant is a member, at once: anybody may have put junk further up
+    /// on the track, and the newest speaks. Of a good one `keep` is kept.
+    pub(crate) fn keep_early<E: Engine>(
+        &mut self,
+        cx: &mut Context<E>,
+        sender: SenderId,
+        object_id: u64,
+        payload: &Bytes,
+        keep: Bytes,
+    ) -> Result<(), Error> {
+        // The cheapest checks come first.
+        let Ok(claim) = cx.engine.peek_key_package(payload)? else { return Ok(()) };
+        if !claim.may_lie_at(&sender, object_id) || self.joiners.came_early(&sender, object_id) {
+            return Ok(());
+        }
+        if let Some(fault) = cx.misbound(&claim) {
+            cx.fault(Some(sender), fault);
+            return Ok(());
+        }
+        if cx.engine.inspect_key_package(cx.time_of_day(), payload)?.is_ok_and(|info| info.claim() == claim)
+            && !self.joiners.keep_early(sender.clone(), object_id, keep, &cx.config.limits)
+        {
+            cx.fault(Some(sender), Fault::TooMany);
+        }
+        Ok(())
+    }
+
     /// Writes what must survive a crash.
     pub(crate) fn write(&self, out: &mut Writer) {
         let Joiners { barred, admitted, refused, spent, seen, .. } = &self.joiners;

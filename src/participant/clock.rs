@@ -25,7 +25,7 @@ const ENOUGH_PEERS: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Skew {
     /// As the service says; `None` if it never said anything.
-    service: Option<i64>,
+    pub(super) service: Option<i64>,
     /// What the service said once and not yet twice.
     doubted: Option<i64>,
     /// How far the newest KeyPackage of each sender lies in the future.
@@ -68,11 +68,12 @@ impl Skew {
     }
 
     /// Follows a clock that was set back: true time has not changed.
-    pub(super) fn set_back(&mut self, by: Duration) {
-        let by = i64::try_from(millis(by)).unwrap_or(i64::MAX);
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        let ms = i64::try_from(millis(by)).unwrap_or(i64::MAX);
         for offset in self.service.iter_mut().chain(&mut self.doubted).chain(self.peers.values_mut()) {
-            *offset = offset.saturating_add(by);
+            *offset = offset.saturating_add(ms);
         }
+        self.told_at = self.told_at.map(|at| at.before(by));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::counter::{CounterState, IncrementReply, LockReply, Pin, Reason};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
-use crate::notice::{Fault, Notice, ServiceFault};
+use crate::notice::{Notice, ServiceFault};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable;
@@ -106,9 +106,7 @@ impl<G> Creating<G> {
 
     /// Goes on after a restart.
     pub(crate) fn resume<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
-        if self.kept.is_some() {
-            cx.set(Timer::Erase, cx.config.timers.keep);
-        }
+        self.kept.iter().for_each(|kept| kept.set_erase(cx));
         cx.show_key_package();
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
         self.ask(cx);
@@ -157,8 +155,7 @@ impl<G> Creating<G> {
         Ok(Flow::Stay)
     }
 
-    /// Keeps a KeyPackage until it is known whether this participant creates the group. It is judged at
-    /// once: anybody may have put junk further up on the track, and the newest speaks.
+    /// Keeps a KeyPackage until it is known whether this participant creates the group.
     fn on_key_package<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
@@ -166,21 +163,7 @@ impl<G> Creating<G> {
         object_id: u64,
         payload: Bytes,
     ) -> Result<(), Error> {
-        // The cheapest checks come first.
-        let Ok(claim) = cx.engine.peek_key_package(&payload)? else { return Ok(()) };
-        if !claim.may_lie_at(&sender, object_id) || self.carried.joiners.came_early(&sender, object_id) {
-            return Ok(());
-        }
-        if let Some(fault) = cx.misbound(&claim) {
-            cx.fault(Some(sender), fault);
-            return Ok(());
-        }
-        if cx.engine.inspect_key_package(cx.time_of_day(), &payload)?.is_ok_and(|info| info.claim() == claim)
-            && !self.carried.joiners.keep_early(sender.clone(), object_id, payload, &cx.config.limits)
-        {
-            cx.fault(Some(sender), Fault::TooMany);
-        }
-        Ok(())
+        self.carried.keep_early(cx, sender, object_id, &payload, payload.clone())
     }
 
     /// An object came on the Commit track before it is known whether the group exists.

@@ -22,6 +22,12 @@ impl<E: Engine> Context<E> {
         Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.skew.offset()))
     }
 
+    /// Returns the time of the service's clock, as far as it is known: what it signs must be dated by that, to a few seconds.
+    pub(crate) fn service_time(&self) -> Timestamp {
+        let offset = self.skew.service.unwrap_or(0);
+        Timestamp::from_millis(self.now.as_millis().saturating_add_signed(offset))
+    }
+
     /// Takes in what time the service says it is.
     pub(crate) fn on_service_time(&mut self, at: Timestamp) {
         if at >= EARLIEST {
@@ -41,12 +47,6 @@ impl<E: Engine> Context<E> {
             peers.insert(sender.clone(), ahead);
         }
         self.tell_skew();
-    }
-
-    /// The own clock was set back.
-    pub(crate) fn set_skew_back(&mut self, by: Duration) {
-        self.skew.told_at = self.skew.told_at.map(|at| at.before(by));
-        self.skew.set_back(by);
     }
 
     /// Says how far the own clock is off: once, and once more when that has changed by a lot or is over.

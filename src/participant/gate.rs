@@ -21,6 +21,8 @@ pub(crate) struct Gate {
     waiting: Vec<(Bytes, WelcomeInfo)>,
     /// Epochs that the counter had not reached when it was asked.
     unreached: BTreeSet<u64>,
+    /// Epochs of which a Welcome came since the counter was asked about them.
+    news: BTreeSet<u64>,
 }
 
 impl Gate {
@@ -40,6 +42,7 @@ impl Gate {
 
     /// Keeps a Welcome; `false` if another had to go for it.
     pub(crate) fn keep(&mut self, welcome: Bytes, info: WelcomeInfo, limits: &Limits) -> bool {
+        self.news.insert(info.epoch);
         self.waiting.push((welcome, info));
         let mut all = true;
         while self.waiting.len() > limits.welcomes.max(1) || self.bytes() > limits.welcome_bytes {
@@ -73,14 +76,22 @@ impl Gate {
         self.unreached.insert(epoch);
     }
 
+    /// Says whether an epoch that the counter had not reached may have been reached since: whoever is right sends its
+    /// Welcome once the slot is filled.
+    pub(crate) fn is_worth_another_look(&self, epoch: u64) -> bool {
+        self.unreached.contains(&epoch) && self.news.contains(&epoch)
+    }
+
     fn forget(&mut self) {
         let waiting = &self.waiting;
-        self.unreached.retain(|epoch| waiting.iter().any(|(_, info)| info.epoch == *epoch));
+        let waits = |epoch: &u64| waiting.iter().any(|(_, info)| info.epoch == *epoch);
+        self.unreached.retain(waits);
+        self.news.retain(waits);
     }
 
     /// Asks which commits won the slots of those that wait, and with `again` of those that the counter had not
     /// reached. Asking for a used value changes nothing.
-    pub(crate) fn ask<E: Engine>(&self, cx: &mut Context<E>, again: bool) {
+    pub(crate) fn ask<E: Engine>(&mut self, cx: &mut Context<E>, again: bool) {
         let mut asked = cx.requests.confirming();
         // What nobody has asked about first: others may be made up, and as many as anybody likes.
         for unreached in [false, true] {
@@ -90,6 +101,7 @@ impl Gate {
                     return;
                 }
                 if asked.insert(epoch) {
+                    self.news.remove(&epoch);
                     cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
                 }
             }

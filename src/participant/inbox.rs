@@ -43,7 +43,9 @@ impl<E: Engine> Context<E> {
             }),
             Event::LockReply { id, reply } => self.requests.take_lock(id).map(|purpose| {
                 let states = |reply: &LockReply| match reply {
-                    LockReply::CounterError(state) => Some((purpose.value(), state.clone())),
+                    LockReply::CounterError(state) if !purpose.asks_for_the_state() => {
+                        Some((purpose.value(), state.clone()))
+                    }
                     _ => None,
                 };
                 Input::Locked(purpose, self.believed(reply, states))

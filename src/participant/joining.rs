@@ -25,7 +25,7 @@ use crate::participant::requests::LockPurpose;
 use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
 use crate::request::Failure;
-use crate::tracks::{GroupName, SenderId};
+use crate::tracks::GroupName;
 
 /// Waiting for a Welcome.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -111,7 +111,8 @@ impl<G> Joining<G> {
             Input::Command(Command::Leave) => return Ok(Flow::End(Notice::Left)),
             Input::Command(Command::Follow(group)) => return self.accept(cx, &group),
             Input::Arrival(Arrival::KeyPackage { sender, object_id, payload }) => {
-                self.on_key_package(cx, sender, object_id, &payload)?;
+                // It is left to the members: only its place is of use.
+                self.carried.keep_early(cx, sender, object_id, &payload, Bytes::new())?;
             }
             Input::Arrival(Arrival::Welcome(welcome)) => return self.consider(cx, welcome),
             Input::Arrival(Arrival::Commit { from, object }) => {
@@ -140,32 +141,6 @@ impl<G> Joining<G> {
             _ => {}
         }
         Ok(Flow::Stay)
-    }
-
-    /// Judges a KeyPackage as one who creates would, and leaves it to the members: only its place is of use.
-    fn on_key_package<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        sender: SenderId,
-        object_id: u64,
-        payload: &Bytes,
-    ) -> Result<(), Error> {
-        // The cheapest checks come first.
-        let joiners = &mut self.carried.joiners;
-        let Ok(claim) = cx.engine.peek_key_package(payload)? else { return Ok(()) };
-        if !claim.may_lie_at(&sender, object_id) || joiners.came_early(&sender, object_id) {
-            return Ok(());
-        }
-        if let Some(fault) = cx.misbound(&claim) {
-            cx.fault(Some(sender), fault);
-            return Ok(());
-        }
-        if cx.engine.inspect_key_package(cx.time_of_day(), payload)?.is_ok_and(|info| info.claim() == claim)
-            && !joiners.keep_early(sender.clone(), object_id, Bytes::new(), &cx.config.limits)
-        {
-            cx.fault(Some(sender), Fault::TooMany);
-        }
-        Ok(())
     }
 
     fn consider<E: Engine<Group = G>>(
@@ -198,11 +173,23 @@ impl<G> Joining<G> {
             return self.pass(cx, Waiting { pin: Some(pin), ..waiting }, None);
         }
         let Waiting { welcome, info, .. } = waiting;
+        let epoch = info.epoch;
         if !self.gate.keep(welcome, info, &cx.config.limits) {
             cx.fault(None, Fault::TooMany);
         }
         self.gate.ask(cx, false);
+        self.look_again(cx, epoch);
         Ok(Flow::Stay)
+    }
+
+    /// Asks about an epoch soon, and not only at the next try, if a Welcome came since the counter had not reached it. Not
+    /// at once: anybody can make as many as it likes.
+    fn look_again<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: u64) {
+        if self.gate.is_worth_another_look(epoch) {
+            let turn = cx.config.timers.turn;
+            let wait = turn + cx.jitter.up_to(turn);
+            cx.bring_forward(Timer::Request, wait);
+        }
     }
 
     /// Lets a Welcome through whose epoch won its slot, or where nothing is pinned. Only now its parameters count:
@@ -270,6 +257,7 @@ impl<G> Joining<G> {
             None => cx.backoff(self.attempts),
         };
         cx.bring_forward(Timer::Request, wait);
+        self.look_again(cx, epoch);
         if answered {
             // There is room for a question about another.
             self.gate.ask(cx, false);

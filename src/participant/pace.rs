@@ -34,8 +34,7 @@ impl Pace {
 
     /// Follows a clock that was set back.
     fn set_back(&mut self, by: Duration) {
-        let all = self.0.iter().map(|(sender, even)| (sender.clone(), even.before(by))).collect();
-        self.0 = Remembered::again(all, self.0.has_forgotten());
+        self.0.iter_mut().for_each(|(_, even)| *even = even.before(by));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::counter::{CounterState, FIRST_NONCE, Pin, SLOT_KEY_LEN, receipt_message, slot_lock_message};
+use crate::counter::{CounterState, Pin, SLOT_KEY_LEN, receipt_message, slot_lock_message, state_message};
 use crate::engine::{Engine, EngineError, Next};
 use crate::notice::{Notice, ServiceFault};
 use crate::participant::context::Context;
@@ -53,6 +53,18 @@ impl<E: Engine> Context<E> {
         receipt.is_some_and(|receipt| self.engine.verify_receipt(key, &message(), receipt))
     }
 
+    /// Says whether the service signs what it says: where it has a key, and slots are pinned.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.rules.pins && self.config.service_key.is_some()
+    }
+
+    /// Says whether the service signed that the counter stands there, when it was asked for `val`.
+    pub(crate) fn vouches(&self, val: u64, current: u64, newest: Option<&Pin>, receipt: &Bytes) -> bool {
+        let message = state_message(&self.config.group, val, current, newest);
+        let key = self.config.service_key.as_ref();
+        key.is_some_and(|key| self.engine.verify_receipt(key, &message, receipt))
+    }
+
     /// Counts an answer that is not believed, and tells of it now and then.
     pub(crate) fn bad_receipt(&mut self) {
         let first = self.stats.bad_receipts == 0;
@@ -65,8 +77,6 @@ impl<E: Engine> Context<E> {
     /// As [`believes`](Self::believes), of what the service said about `slot`. What names no pin needs no receipt,
     /// and decides nothing.
     pub(crate) fn believes_state(&self, slot: u64, state: &CounterState) -> bool {
-        !self.rules.pins
-            || slot >= FIRST_NONCE
-            || state.pin.is_none_or(|pin| self.believes(slot, &pin, state.receipt.as_ref()))
+        !self.rules.pins || state.pin.is_none_or(|pin| self.believes(slot, &pin, state.receipt.as_ref()))
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod founding;
 mod hearing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -90,7 +91,7 @@ impl Recovery {
         self.from.is_some()
     }
 
-    /// Whether this participant has left its group's name.
+    /// Whether it asks to be let in to another's successor.
     pub(crate) fn is_following(&self) -> bool {
         self.following.is_some()
     }
@@ -230,6 +231,14 @@ impl Recovery {
         if pin.is_some_and(|pin| said.is_some_and(|said| said != pin)) {
             self.give_up(cx, founder);
             cx.bring_forward(Timer::Recover, Default::default());
+        }
+    }
+
+    /// Follows a clock that was set back.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        let following = self.following.as_mut().map(|(_, since)| since);
+        for at in [self.from.as_mut(), self.founded.as_mut(), following].into_iter().flatten() {
+            *at = at.before(by);
         }
     }
 

@@ -28,6 +28,11 @@ pub(crate) enum LockPurpose {
 }
 
 impl LockPurpose {
+    /// Whether the answer is about no slot: who asked looks at the signature.
+    pub(crate) fn asks_for_the_state(self) -> bool {
+        matches!(self, Self::Attest(_) | Self::Audit(_))
+    }
+
     /// The counter value that is asked for.
     pub(crate) fn value(self) -> u64 {
         match self {

@@ -98,7 +98,7 @@ mod tests {
             leaf,
             sender: SenderId::new("s").unwrap(),
             identity: Bytes::from_static(b"i"),
-            credential: Credential { kind: 1, data: Bytes::from_static(b"i") },
+            credential: Credential::basic(&b"i"[..]),
             sequence: Some(u64::from(leaf)),
             leaf_key: None,
         }

@@ -9,7 +9,7 @@ impl<E: Engine> Context<E> {
     /// Whether an object of the Commit track is a sign that the group exists, whatever the service says. Where the
     /// service signs, only its word is one; elsewhere anybody can make one up.
     pub(crate) fn is_sign(&self, object: &Object) -> Result<bool, EngineError> {
-        if self.config.service_key.is_some() && self.rules.pins {
+        if self.is_signed() {
             let slot = object.location.group.saturating_add(1);
             let receipt = ReceiptObject::decode(object.payload.clone());
             return Ok(object.location.object % 2 == 1

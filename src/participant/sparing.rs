@@ -20,6 +20,6 @@ impl Pause {
 
     /// Drops what waits: nobody wants the answers any more.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.held.clear();
     }
 }

@@ -204,28 +204,28 @@ impl<G> State<G> {
         };
         let mut joining = Joining::new(carried, trees, join.counter);
         joining.kept = kept;
+        if let Then::Rejoin { reason, .. } = join.then {
+            cx.notify(Notice::Rejoining(reason));
+        }
         let flow = joining.begin(cx);
         *self = Self::Joining(Box::new(joining));
         let flow = flow?;
         if let Flow::Enter(..) = flow {
-            // A Welcome was there already.
-            self.go(cx, flow)?;
+            // A Welcome was there already: nobody is to be asked any more.
+            return self.go(cx, flow);
         }
         match join.then {
             Then::Nothing => {}
             Then::Persist => self.persist(cx),
-            Then::Rejoin { reason, when } => {
-                cx.notify(Notice::Rejoining(reason));
-                match when {
-                    _ if !reason.asks_in() => self.persist(cx),
-                    When::IfNone if !cx.keys.packages.is_empty() => self.persist(cx),
-                    When::Now | When::IfNone => durable::fresh_key_package(cx, |cx| self.persist(cx))?,
-                    When::After(wait) => {
-                        cx.set(Timer::JoinRetry, wait);
-                        self.persist(cx);
-                    }
+            Then::Rejoin { reason, when } => match when {
+                _ if !reason.asks_in() => self.persist(cx),
+                When::IfNone if !cx.keys.packages.is_empty() => self.persist(cx),
+                When::Now | When::IfNone => durable::fresh_key_package(cx, |cx| self.persist(cx))?,
+                When::After(wait) => {
+                    cx.set(Timer::JoinRetry, wait);
+                    self.persist(cx);
                 }
-            }
+            },
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! Whoever a decided commit removes has erased it. Everybody else keeps it until a Welcome is accepted or
 //! [`Timers::keep`](crate::Timers::keep) is over: relays and services come back, and then the member goes on.
 
+use std::time::Duration;
+
 use crate::action::Timer;
 use crate::codec::successor::Successor;
 use crate::counter::LockReply;
@@ -57,22 +59,43 @@ impl<G> Stranded<G> {
         why: RejoinReason,
     ) -> Self {
         let until = cx.now.after(cx.config.timers.keep);
-        let mut recovery = Recovery::default();
-        let condemned = slot.condemned.iter().filter_map(|leaf| epoch.roster.at(*leaf));
-        recovery.leave_out(condemned.map(|member| member.sender.clone()));
-        Self { epoch, slot, why, until, recovery }
+        Self { epoch, slot, why, until, recovery: Recovery::default() }
     }
 
     /// Sets when to look for the commit or for a successor, and when to give up.
     pub(crate) fn begin<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
-        let left = self.until.since(cx.now).min(cx.config.timers.keep);
-        cx.set(Timer::Erase, left);
+        self.set_erase(cx);
         if self.why.is_proof() {
-            self.recovery.begin(cx, self.why == RejoinReason::FaultyCommit);
+            self.on_proof(cx);
         }
         if self.may_appear() {
             self.look_later(cx);
         }
+    }
+
+    /// Sets when to give up.
+    pub(crate) fn set_erase<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        let left = self.until.since(cx.now).min(cx.config.timers.keep);
+        cx.set(Timer::Erase, left);
+    }
+
+    /// There is proof that nobody goes on from here: whom the commit removes is left out of the successor.
+    fn on_proof<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
+        let condemned = self.slot.dead.iter().flatten().filter_map(|leaf| self.epoch.roster.at(*leaf));
+        self.recovery.leave_out(condemned.map(|member| member.sender.clone()));
+        self.recovery.begin(cx, self.hopes());
+    }
+
+    /// Whether others may have gone on, and this participant alone cannot.
+    fn hopes(&self) -> bool {
+        self.why == RejoinReason::FaultyCommit
+    }
+
+    /// Follows a clock that was set back.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        self.until = self.until.before(by);
+        self.slot.set_back(by);
+        self.recovery.set_back(by);
     }
 
     /// Whether the commit is only missing.
@@ -130,9 +153,7 @@ impl<G> Stranded<G> {
             // It was found, and leads nowhere.
             self.why = why;
             if why.is_proof() {
-                let condemned = self.slot.condemned.iter().filter_map(|leaf| self.epoch.roster.at(*leaf));
-                self.recovery.leave_out(condemned.map(|member| member.sender.clone()));
-                self.recovery.begin(cx, why == RejoinReason::FaultyCommit);
+                self.on_proof(cx);
             }
             return Ok(Onward::Verdict(Verdict::Open));
         }
@@ -172,8 +193,7 @@ impl<G> Stranded<G> {
         if let Some(successor) = self.recovery.next_alone(cx, &self.epoch) {
             return Ok(Alone::Goes(successor));
         }
-        // With a faulty commit others may have gone on, and were only not heard.
-        let hopes = self.why == RejoinReason::FaultyCommit && self.recovery.waited_alone(cx);
+        let hopes = self.hopes() && self.recovery.waited_alone(cx);
         Ok(if hopes { Alone::Returns } else { Alone::Stays })
     }
 

@@ -171,7 +171,7 @@ impl Trees {
         if self.attempts == MISSING
             && let Some(waiting) = self.waiting.last()
         {
-            let epoch = waiting.info.epoch;
+            let epoch = cx.params.epoch_base.saturating_add(waiting.info.epoch);
             cx.notify(Notice::TreeMissing { epoch });
         }
         self.fetch(cx);

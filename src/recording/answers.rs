@@ -338,10 +338,6 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
-        self.trial_with(group, now, commit, &[])
-    }
-
     fn inspect_proposal(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<()> {
         let line = self.asked(of("inspect_proposal", group), [&message[..]]);
         self.judged(line, self.inner.inspect_proposal(&group.inner, now, message), |(), line| ((), line))
@@ -354,7 +350,8 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         commit: &Bytes,
         proposals: &[Bytes],
     ) -> Judged<Trial<Self::Group>> {
-        let line = self.asked(of("trial", group), [&commit[..]]);
+        let asked = std::iter::once(&commit[..]).chain(proposals.iter().map(|proposal| &proposal[..]));
+        let line = self.asked(of("trial", group), asked);
         self.judged(line, self.inner.trial_with(&group.inner, now, commit, proposals), |trial, line| {
             let Trial { author, updated, removed, added, next } = trial;
             let line = line

@@ -1,7 +1,7 @@
 //! What a log is.
 
 /// The version of the log's format.
-pub const LOG_VERSION: u64 = 2;
+pub const LOG_VERSION: u64 = 3;
 
 /// Whether a log holds what nobody else may see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,6 +6,7 @@ use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin};
 use crate::engine::GroupParams;
 use crate::event::{Command, Event};
 use crate::participant::Phase;
+use crate::policy::{Authors, CommitPolicy};
 use crate::recording::format::{LOG_VERSION, Secrets};
 use crate::recording::json::Object as Json;
 use crate::recording::settings;
@@ -28,6 +29,24 @@ pub(super) fn params(params: &GroupParams) -> Json {
         Some(hash) => line.hex("service_key_hash", hash),
         None => line,
     }
+}
+
+/// What differs from the default.
+fn commit_policy(policy: &CommitPolicy) -> Json {
+    let CommitPolicy { adds, removes, most_adds, most_removes, most_bytes } = policy;
+    let mut line = Json::new();
+    for (name, authors) in [("adds", adds), ("removes", removes)] {
+        if let Authors::Only(some) = authors {
+            line = line.hexes(name, some.iter().map(|sender| &sender.as_bytes()[..]));
+        }
+    }
+    for (name, most) in [("most_adds", most_adds), ("most_removes", most_removes), ("most_bytes", most_bytes)]
+    {
+        if *most != usize::MAX {
+            line = line.number(name, *most as u64);
+        }
+    }
+    line
 }
 
 /// `answers`: the participant whose engine's answers the log has.
@@ -56,6 +75,9 @@ pub(super) fn header(engine: &str, config: &Config, secrets: Secrets, answers: O
     }
     if !config.successor {
         line = line.flag("successor", false);
+    }
+    if config.policy != CommitPolicy::default() {
+        line = line.object("policy", commit_policy(&config.policy));
     }
     let numbers = |named: Vec<(&str, u64)>| named.into_iter().fold(Json::new(), |l, (n, v)| l.number(n, v));
     let limits: Vec<_> = settings::limits(&config.limits).collect();

@@ -130,8 +130,6 @@ pub enum ServiceFlaw {
     IgnoresPrev,
     /// It does not look at slot keys.
     IgnoresKeys,
-    /// It keeps no commits.
-    KeepsNoCommits,
     /// Whoever filled a slot may fill the next, whoever waits.
     IgnoresTurns,
 }

@@ -86,7 +86,7 @@ impl<E: Engine> Participant<E> {
             genesis,
             outbox: outbox.map(|o| (o.commit.clone(), o.pin, o.base)),
             candidates: slot.map_or(0, |s| s.candidates.len()),
-            dead: slot.is_some_and(|s| s.dead),
+            dead: slot.is_some_and(|s| s.dead.is_some()),
             catching_up: slot.is_some_and(|s| s.decided.is_some()),
             halted: slot.is_some_and(|s| s.halted.is_some()),
             keys: self.cx.keys.packages.len(),
@@ -133,8 +133,7 @@ impl<E: Engine> Participant<E> {
 
     /// Makes the pin of a commit of the present epoch that leads to `next`.
     pub fn pin_of(&self, commit: &Bytes, next: &Next<E::Group>) -> Option<Pin> {
-        let hash = self.cx.engine.sha256(commit).ok()?;
-        self.cx.pin_of(hash, next, self.member()?.epoch.slot()).ok()
+        self.pin_for(commit, next, self.member()?.epoch.slot())
     }
 
     /// Makes the pin of a commit for `slot` that leads to `next`, whoever's group that is.
@@ -175,11 +174,13 @@ impl<E: Engine> Participant<E> {
     /// Forgets the own undecided commit, and what was going on with it.
     pub(crate) fn drop_outbox(&mut self) {
         let State::Member(member) = &mut self.state else { return };
-        member.slot.outbox = None;
-        if matches!(
-            member.slot.step,
-            Step::Looking { .. } | Step::Publishing { .. } | Step::Pinning { own: true, .. }
-        ) {
+        let own = member.slot.outbox.take().map(|own| own.pin);
+        let is_its_own = match &member.slot.step {
+            Step::Looking { .. } | Step::Publishing { .. } => true,
+            Step::Pinning { pin, .. } => own == Some(*pin),
+            Step::Idle | Step::Locking | Step::Repairing { .. } => false,
+        };
+        if is_its_own {
             member.slot.step = Step::Idle;
         }
     }
@@ -238,7 +239,7 @@ impl<E: Engine> Participant<E> {
     /// Forgets that another held the lock.
     pub(crate) fn forget_conflicts(&mut self) {
         match &mut self.state {
-            State::Member(member) => member.slot.conflicts = 0,
+            State::Member(member) => member.slot.gave_way = false,
             State::Creating(creating) => creating.conflicts = 0,
             _ => {}
         }
@@ -338,7 +339,6 @@ impl<E: Engine> Participant<E> {
                 (slot.trials, slot.verified, slot.vain) = (0, 0, 0);
                 slot.looks = slot.looks.min(1);
                 slot.refused.clear();
-                slot.conflicts = slot.conflicts.min(1);
                 if let Step::Looking { fetch, .. } = &mut slot.step {
                     new(fetch);
                 }

@@ -171,9 +171,20 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.classify(message)
     }
 
-    fn trial(&self, group: &E::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<E::Group>> {
+    fn trial_with(
+        &self,
+        group: &E::Group,
+        now: Timestamp,
+        commit: &Bytes,
+        proposals: &[Bytes],
+    ) -> Judged<Trial<E::Group>> {
         self.plan.call("trial")?;
-        self.inner.trial(group, now, commit)
+        self.inner.trial_with(group, now, commit, proposals)
+    }
+
+    fn inspect_proposal(&self, group: &E::Group, now: Timestamp, message: &Bytes) -> Judged<()> {
+        self.plan.call("inspect_proposal")?;
+        self.inner.inspect_proposal(group, now, message)
     }
 
     fn survey(

@@ -25,7 +25,7 @@ use moq_mls::counter::http::{
 use moq_mls::counter::service::{Counter, ServiceCrypto};
 use moq_mls::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
-    MAX_LOCK_ID, Reason, signed_message,
+    MAX_LOCK_ID, Reason, signed_answer, signed_message,
 };
 use moq_mls::tracks::GroupName;
 
@@ -175,7 +175,8 @@ impl Service {
         })?;
         let mut reply = reply.context("the store ran nothing")?;
         if let LockReply::CounterError(state) = &mut reply {
-            self.sign(now, &request.counter, Some(request.val), state);
+            let message = signed_answer(&request.counter, request.val, state, now);
+            state.receipt = message.and_then(|message| self.crypto.sign(&message));
         }
         Ok(reply)
     }
@@ -211,11 +212,11 @@ impl Service {
         let mut reply = reply.context("the store ran nothing")?;
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
-                self.sign(now, &request.counter, request.val, state);
+                self.sign(&request.counter, request.val, state);
             }
             IncrementReply::WrongKey(state) => {
                 self.wrong_keys.allow(now, &client.source);
-                self.sign(now, &request.counter, request.val.and_then(|val| val.checked_sub(1)), state);
+                self.sign(&request.counter, request.val.and_then(|val| val.checked_sub(1)), state);
             }
             _ => {}
         }
@@ -227,7 +228,7 @@ impl Service {
         // The counter has no commits with it: what it says is the state alone.
         let mut reply = counter.commit(request.val);
         if let CommitReply::CounterError(state) = &mut reply {
-            self.sign(now, &request.counter, Some(request.val), state);
+            self.sign(&request.counter, Some(request.val), state);
         }
         Ok(match (reply, commit) {
             (CommitReply::CounterError(state), Some(commit)) => CommitReply::Found { state, commit },
@@ -235,10 +236,9 @@ impl Service {
         })
     }
 
-    fn sign(&self, now: Timestamp, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
-        if let Some(message) = val.and_then(|val| signed_message(id, val, state, now)) {
-            state.receipt = self.crypto.sign(&message);
-        }
+    fn sign(&self, id: &GroupName, val: Option<u64>, state: &mut CounterState) {
+        let message = val.and_then(|val| signed_message(id, val, state));
+        state.receipt = message.and_then(|message| self.crypto.sign(&message));
     }
 
     /// Whether the store answers.

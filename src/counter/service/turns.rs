@@ -2,7 +2,8 @@
 //!
 //! Who has the keys of each epoch can fill one slot after the other and leave the others none. So who
 //! filled the newest slot of a counter does not fill the next while another has asked for its lock: for one lease from
-//! that request, and once for each slot. Others have that long to fill it, and nobody is kept out for longer.
+//! that request, and once for each slot. Others have that long to fill it, and nobody is kept out for longer. After a
+//! wait that nobody used there is none at the next slot: else one that asks and never fills delays each of them.
 //!
 //! Members follow one slot after the other, in a round trip each, and a service keeps the newest commits only. So
 //! nobody fills more than [`MOST_IN_A_ROW`] slots in a row within one lease either, whoever waits.
@@ -26,6 +27,8 @@ struct Newest {
     filled: Timestamp,
     /// Until when who filled it waits for others; `None` while none of them has asked.
     waits: Option<Timestamp>,
+    /// Whether it was filled after a wait that nobody used.
+    in_vain: bool,
     /// How many it filled in a row, and since when.
     row: (u32, Timestamp),
 }
@@ -66,7 +69,7 @@ impl Turns {
 
     fn on_intent(&mut self, now: Timestamp, id: &GroupName, source: &Bytes, lease: Duration) {
         let Some(newest) = self.newest.get_mut(id) else { return };
-        if newest.by != *source && newest.waits.is_none() {
+        if newest.by != *source && !newest.in_vain && newest.waits.is_none() {
             newest.waits = Some(now.after(lease));
         }
     }
@@ -99,6 +102,7 @@ impl Turns {
         lease: Duration,
     ) {
         let before = self.newest.get(id).filter(|newest| Some(&newest.by) == source);
+        let in_vain = before.is_some_and(|newest| newest.waits.is_some_and(|until| now >= until));
         let row = before.map(|newest| newest.row).filter(|(_, since)| now.since(*since) < lease);
         let row = row.map_or((1, now), |(count, since)| (count.saturating_add(1), since));
         self.forget(id);
@@ -108,7 +112,7 @@ impl Turns {
             self.newest.remove(&oldest);
         }
         self.filled.insert((now, id.clone()));
-        self.newest.insert(id.clone(), Newest { slot, by, filled: now, waits: None, row });
+        self.newest.insert(id.clone(), Newest { slot, by, filled: now, waits: None, in_vain, row });
     }
 
     /// Forgets a counter.
@@ -157,20 +161,23 @@ mod tests {
         assert!(!may(&turns, &a, 2003, 6) && may(&turns, &a, 2004, 6));
         turns.on_lock(at(2500), &id, &b, 6, LEASE);
         assert!(may(&turns, &a, 2501, 6), "once for each slot");
-        turns.on_filled(at(3000), &id, Some(&a), 6, LEASE);
+        turns.on_filled(at(2800), &id, Some(&a), 6, LEASE);
+        turns.on_lock(at(2900), &id, &b, 7, LEASE);
+        assert!(may(&turns, &a, 2901, 7), "it was waited for in vain");
+        turns.on_filled(at(3000), &id, Some(&a), 7, LEASE);
         // What was lost long ago is no reason any more.
-        turns.on_lock(at(9000), &id, &b, 5, LEASE);
-        turns.on_lost(at(9000), &id, &b, 6, LEASE);
-        assert!(may(&turns, &a, 9001, 7));
-        turns.on_lock(at(9002), &id, &b, 7, LEASE);
-        assert!(!may(&turns, &a, 9003, 7));
-        assert!(may(&turns, &a, 1000, 7), "the clock was set back by more than a lease");
-        turns.on_filled(at(9004), &id, Some(&b), 7, LEASE);
-        assert!(may(&turns, &a, 9005, 8));
-        turns.on_lock(at(9006), &id, &a, 8, LEASE);
-        assert!(!may(&turns, &b, 9007, 8));
-        turns.on_filled(at(9008), &id, None, 8, LEASE);
-        assert!(may(&turns, &b, 9009, 9), "nobody knows who filled it");
+        turns.on_lock(at(9000), &id, &b, 6, LEASE);
+        turns.on_lost(at(9000), &id, &b, 7, LEASE);
+        assert!(may(&turns, &a, 9001, 8));
+        turns.on_lock(at(9002), &id, &b, 8, LEASE);
+        assert!(!may(&turns, &a, 9003, 8));
+        assert!(may(&turns, &a, 1000, 8), "the clock was set back by more than a lease");
+        turns.on_filled(at(9004), &id, Some(&b), 8, LEASE);
+        assert!(may(&turns, &a, 9005, 9));
+        turns.on_lock(at(9006), &id, &a, 9, LEASE);
+        assert!(!may(&turns, &b, 9007, 9));
+        turns.on_filled(at(9008), &id, None, 9, LEASE);
+        assert!(may(&turns, &b, 9009, 10), "nobody knows who filled it");
     }
 
     #[test]

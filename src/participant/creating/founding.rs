@@ -21,7 +21,7 @@ impl<G> Creating<G> {
     ) -> Self {
         let this = Self { genesis: Some(genesis), founding_key: Some(key), kept, ..Self::new(carried) };
         cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
-        cx.set(Timer::Erase, cx.config.timers.keep);
+        this.kept.iter().for_each(|kept| kept.set_erase(cx));
         this.persist(cx);
         this.ask(cx);
         this

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::action::Timer;
 use crate::codec::pinned::StateObject;
-use crate::counter::{CounterState, DATE_SLACK, date_of, dated, state_message};
+use crate::counter::{CounterState, DATE_SLACK, date_of, dated};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::Fault;
@@ -24,13 +24,6 @@ use crate::tracks::{Location, Object, SenderId};
 const TRAVEL: Duration = Duration::from_secs(5);
 /// After a join by receipt the counter is asked within this.
 const AFTER_JOIN: Duration = Duration::from_secs(5);
-
-impl<E: Engine> Context<E> {
-    /// Whether the service's word can be passed on.
-    fn shares_audits(&self) -> bool {
-        self.rules.pins && self.config.service_key.is_some()
-    }
-}
 
 impl<G> Member<G> {
     /// Sets when to ask the counter whether the group went on unheard.
@@ -51,7 +44,7 @@ impl<G> Member<G> {
 
     /// How long to wait for others to ask: a share of `most` for each who goes before, or at random.
     fn spread<E: Engine<Group = G>>(&self, cx: &mut Context<E>, most: Duration) -> Duration {
-        if !cx.shares_audits() {
+        if !cx.is_signed() {
             return cx.jitter.up_to(most);
         }
         let turns = turns(&self.epoch, false);
@@ -99,8 +92,8 @@ impl<G> Member<G> {
             }
         }
         if self.slot.is_quiet() {
-            let purpose = if cx.shares_audits() {
-                LockPurpose::Audit(dated(cx.time_of_day(), cx.engine.random()?))
+            let purpose = if cx.is_signed() {
+                LockPurpose::Audit(dated(cx.service_time(), cx.engine.random()?))
             } else {
                 LockPurpose::Standing(self.epoch.number)
             };
@@ -121,7 +114,7 @@ impl<G> Member<G> {
             None => state.pin = None,
             Some((receipt, pin)) => {
                 let object = StateObject { val, current: state.current, pin, receipt };
-                if !cx.vouches(&object) {
+                if !cx.vouches(val, object.current, Some(&pin), &object.receipt) {
                     cx.bad_receipt();
                     return Ok(Verdict::Open);
                 }
@@ -131,26 +124,18 @@ impl<G> Member<G> {
                 }
             }
         }
-        if state.current == self.epoch.slot() && self.slot.on_own_pin(cx, &self.epoch, state.pin) {
-            return Ok(self.slot.prove(cx));
+        if state.current != self.epoch.slot() {
+            // What the newest slot holds is asked for by its own number.
+            state.pin = None;
         }
-        // What the newest slot holds is asked for by its own number.
-        state.pin = None;
-        self.slot.on_news(cx, &self.epoch, &state)
+        self.slot.on_standing(cx, &self.epoch, state)
     }
 }
 
 impl<E: Engine> Context<E> {
-    /// Whether the service signed that.
-    fn vouches(&self, object: &StateObject) -> bool {
-        let message = state_message(&self.config.group, object.val, object.current, Some(&object.pin));
-        let key = self.config.service_key.as_ref();
-        key.is_some_and(|key| self.engine.verify_receipt(key, &message, &object.receipt))
-    }
-
     /// Whether a state of that time says anything that was not known.
     fn is_fresh(&self, at: Timestamp) -> bool {
-        let now = self.time_of_day();
+        let now = self.service_time();
         let (early, late) = (at.since(now), now.since(at));
         self.told.is_none_or(|told| at > told) && early <= DATE_SLACK && late <= DATE_SLACK + TRAVEL
     }
@@ -167,12 +152,12 @@ impl<G> Member<G> {
         let Ok(state) = StateObject::decode(object.payload.clone()) else { return false };
         let date = date_of(state.val).filter(|at| cx.is_fresh(*at));
         let is_of_use =
-            cx.shares_audits() && state.current == self.epoch.slot() && self.epoch.pin == Some(state.pin);
+            cx.is_signed() && state.current == self.epoch.slot() && self.epoch.pin == Some(state.pin);
         // To verify much junk costs more than to ask oneself.
         let Some(at) = date.filter(|_| is_of_use && self.slot.doubted < cx.config.limits.candidates) else {
             return true;
         };
-        if cx.vouches(&state) {
+        if cx.vouches(state.val, state.current, Some(&state.pin), &state.receipt) {
             (cx.told, cx.confirmed) = (Some(at), Some(cx.now));
             self.schedule_audit(cx);
         } else {

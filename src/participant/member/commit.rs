@@ -15,7 +15,7 @@ use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::member::create::Created;
 use crate::participant::member::epoch::Epoch;
-use crate::participant::member::slot::{Slot, Step, Verdict};
+use crate::participant::member::slot::{Outbox, Slot, Step, Verdict};
 use crate::participant::member::turn;
 use crate::participant::pins::Increment;
 use crate::participant::requests::{FetchPurpose, IncrementPurpose, LockPurpose};
@@ -31,7 +31,7 @@ impl<G> Slot<G> {
         cx.deadlines.clear(Timer::Turn);
         if let Some((pin, lock_id)) = self.outbox.as_ref().and_then(|o| Some((o.pin, o.lock_id.clone()?))) {
             // Whether the slot is ours already, the service says only to the token it was asked under.
-            self.pin(cx, epoch, pin, Some(lock_id), true);
+            self.pin(cx, epoch, pin, Some(lock_id));
             return;
         }
         self.step = Step::Locking;
@@ -82,17 +82,17 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         match reply {
             Ok(LockReply::Ok { lock_id, .. }) => {
-                self.conflicts = 0;
+                self.gave_way = false;
                 return self.on_locked(cx, epoch, carried, lock_id);
             }
             Ok(LockReply::Conflict { retry_later }) => {
                 if cx.rules.pins {
                     // Anybody may hold a lock for ever, and it is only a hint: who is first in turn does without it, the
                     // others once they have given way.
-                    if self.conflicts > 0 || turn::is_first(epoch) {
+                    if self.gave_way || turn::is_first(epoch) {
                         return self.on_locked(cx, epoch, carried, None);
                     }
-                    self.conflicts = 1;
+                    self.gave_way = true;
                 }
                 self.step = Step::Idle;
                 let turn = cx.config.timers.turn;
@@ -153,7 +153,7 @@ impl<G> Slot<G> {
     pub(crate) fn on_created<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
-        created: Created<G>,
+        created: Created<Outbox<G>>,
         lock_id: Option<Bytes>,
     ) -> Verdict<G> {
         if let Created::Commit(mut outbox) = created {
@@ -163,11 +163,11 @@ impl<G> Slot<G> {
             self.outbox = Some(*outbox);
             return Verdict::Persist { lock_id };
         }
-        let verdict = self.rest(cx);
+        self.rest(cx);
         if matches!(created, Created::Impossible) {
             self.back_off(cx);
         }
-        verdict
+        Verdict::Open
     }
 
     /// The own commit is durable. Where the token can tell later whose the slot is, the slot is filled first, and
@@ -189,7 +189,7 @@ impl<G> Slot<G> {
         if cx.rules.pins && !seen {
             self.publish(cx, epoch)?;
         }
-        self.pin(cx, epoch, pin, lock_id, true);
+        self.pin(cx, epoch, pin, lock_id);
         Ok(())
     }
 
@@ -202,7 +202,7 @@ impl<G> Slot<G> {
         lock_id: Option<Bytes>,
     ) {
         cx.stats.helped = cx.stats.helped.saturating_add(1);
-        self.pin(cx, epoch, pin, lock_id, false);
+        self.pin(cx, epoch, pin, lock_id);
     }
 
     fn pin<E: Engine<Group = G>>(
@@ -211,10 +211,9 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         pin: Pin,
         lock_id: Option<Bytes>,
-        own: bool,
     ) {
         let with = self.increment(epoch, &pin, lock_id.clone());
-        self.step = Step::Pinning { pin, lock_id, own, unknown: false };
+        self.step = Step::Pinning { pin, lock_id, unknown: false };
         cx.deadlines.clear(Timer::ReadBack);
         cx.ask_increment(IncrementPurpose::Slot(epoch.slot(), pin), with);
     }
@@ -247,7 +246,7 @@ impl<G> Slot<G> {
         let Some((pin, seen)) = self.outbox.as_ref().map(|o| (o.pin, o.seen)) else { return Ok(()) };
         self.step = Step::Publishing { lock_id: lock_id.clone() };
         if seen {
-            self.pin(cx, epoch, pin, lock_id, true);
+            self.pin(cx, epoch, pin, lock_id);
         } else {
             // It must have come back before its slot is filled, for others could not find it.
             self.publish(cx, epoch)?;
@@ -297,7 +296,7 @@ impl<G> Slot<G> {
         outbox.sent = true;
         let pin = outbox.pin;
         if let Step::Publishing { lock_id } = self.step.clone() {
-            self.pin(cx, epoch, pin, lock_id, true);
+            self.pin(cx, epoch, pin, lock_id);
         } else if self.is_idle() {
             // After a restart: the outbox goes on where it stood.
             cx.deadlines.bring_forward(Timer::Turn, cx.now);
@@ -336,9 +335,10 @@ impl<G> Slot<G> {
             Ok(IncrementReply::Ok(_)) => return self.decide(cx, epoch, pin, None),
             Ok(IncrementReply::CounterError(state)) => return self.on_lost(cx, epoch, &state, pin, unknown),
             Ok(IncrementReply::WrongKey(state)) => {
-                if !self.on_own_pin(cx, epoch, state.pin) {
-                    self.halt(cx, ServiceFault::WrongKey);
+                if self.on_own_pin(cx, epoch, state.pin) {
+                    return Ok(self.prove(cx));
                 }
+                self.halt(cx, ServiceFault::WrongKey);
             }
             // The lock lapsed. Where increments are pinned it does not matter, so this service does not pin.
             Ok(IncrementReply::Error(Reason::NotLocked)) if !cx.rules.pins => {

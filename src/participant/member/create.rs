@@ -25,10 +25,10 @@ type Best<'a, G> = (Option<Emptying<G>>, Vec<&'a Add>);
 const MOST_BUILDS: usize = 64;
 
 /// What came of creating a commit.
-pub(crate) enum Created<G> {
-    Commit(Box<Outbox<G>>),
+pub(crate) enum Created<T> {
+    Commit(Box<T>),
     Nothing,
-    /// Not even a commit without adds. Most often some member's key is one that nothing can be sealed to.
+    /// Not even a commit without adds, and why was told. Most often some member's key is one that nothing can be sealed to.
     Impossible,
 }
 
@@ -37,11 +37,10 @@ pub(crate) fn create<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
-) -> Result<Created<E::Group>, Error> {
-    let work = Agenda { cx, epoch, carried }.work();
-    // Made from the same state, a leave request of this epoch has taken the handshake key that a commit would use.
-    let asked_to_leave = carried.leaving.as_ref().is_some_and(|l| l.asked_in == Some(epoch.number));
-    if work.is_empty() || asked_to_leave {
+) -> Result<Created<Outbox<E::Group>>, Error> {
+    let agenda = Agenda { cx, epoch, carried };
+    let (work, has_asked_to_leave) = (agenda.work(), agenda.has_asked_to_leave());
+    if work.is_empty() || has_asked_to_leave {
         return Ok(Created::Nothing);
     }
     let mut asked = work.removes.clone();
@@ -52,9 +51,9 @@ pub(crate) fn create<E: Engine>(
     }
     let place = cx.random_object()?;
     let (built, removed) = match build(cx, epoch, carried, &work, place)? {
-        Outcome::Commit(built, removed) => (*built, removed),
-        Outcome::Nothing => return Ok(Created::Nothing),
-        Outcome::Impossible => return Ok(Created::Impossible),
+        Created::Commit(commit) => *commit,
+        Created::Nothing => return Ok(Created::Nothing),
+        Created::Impossible => return Ok(Created::Impossible),
     };
     for leaf in removed.iter().filter(|leaf| !asked.contains(leaf)) {
         if let Some(member) = epoch.roster.at(*leaf) {
@@ -228,14 +227,6 @@ impl<E: Engine> Builder<'_, E> {
     }
 }
 
-/// What came of building a commit: what it is, and which leaves it empties.
-enum Outcome<G> {
-    Commit(Box<Built<G>>, Vec<u32>),
-    Nothing,
-    /// Not even one without adds: the reason was told.
-    Impossible,
-}
-
 /// Builds a commit. KeyPackages that cannot be committed are dropped one by one, never the batch.
 fn build<E: Engine>(
     cx: &mut Context<E>,
@@ -243,7 +234,7 @@ fn build<E: Engine>(
     carried: &mut Carried,
     work: &Work,
     place: u64,
-) -> Result<Outcome<E::Group>, EngineError> {
+) -> Result<Created<Emptying<E::Group>>, EngineError> {
     let spent = carried.joiners.gone.filter(|_| cx.rules.numbers_by_time);
     let mut adds = &work.adds[..];
     loop {
@@ -251,23 +242,23 @@ fn build<E: Engine>(
         let Ok((built, bad)) = builder.best(adds)? else {
             // A peer made that key, so this is no failure of ours: it would let one member stop all others.
             cx.fault(None, Fault::Invalid);
-            return Ok(Outcome::Impossible);
+            return Ok(Created::Impossible);
         };
         for add in bad {
             refuse(cx, carried, add.sender.clone(), Refusal::BadKeyPackage);
         }
         let holds = |(built, removes): &Emptying<E::Group>| !removes.is_empty() || !built.welcomes.is_empty();
         let Some((built, removes)) = built.filter(|built| work.update || holds(built)) else {
-            return Ok(Outcome::Nothing);
+            return Ok(Created::Nothing);
         };
         if Sizes::of(&built).fit(&cx.config.limits) {
-            return Ok(Outcome::Commit(Box::new(built), removes));
+            return Ok(Created::Commit(Box::new((built, removes))));
         }
         // The bound before was too low.
         match adds {
             [] => {
                 cx.notify(Notice::Refused { sender: cx.me.clone(), why: Refusal::TooLarge });
-                return Ok(Outcome::Impossible);
+                return Ok(Created::Impossible);
             }
             [one] => {
                 refuse(cx, carried, one.sender.clone(), Refusal::TooLarge);

@@ -3,7 +3,7 @@
 //! Without a key of the service its word proves nothing, and neither does silence.
 
 use crate::action::Timer;
-use crate::counter::{FIRST_DATED, FIRST_NONCE, LockReply, state_message};
+use crate::counter::{FIRST_DATED, FIRST_NONCE, LockReply};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::RejoinReason;
@@ -16,7 +16,7 @@ use crate::request::Failure;
 impl<E: Engine> Context<E> {
     /// Whether the service's word can be proof, and proof leads anywhere.
     fn takes_proof(&self) -> bool {
-        self.rules.pins && self.config.service_key.is_some() && self.config.successor
+        self.is_signed() && self.config.successor
     }
 }
 
@@ -44,9 +44,8 @@ impl<G> Slot<G> {
             self.proved = None;
             return Verdict::Open;
         }
-        let message = state_message(&cx.config.group, nonce, state.current, state.pin.as_ref());
-        let signed = cx.config.service_key.as_ref().zip(state.receipt.as_ref());
-        if !signed.is_some_and(|(key, receipt)| cx.engine.verify_receipt(key, &message, receipt)) {
+        let vouches = |receipt| cx.vouches(nonce, state.current, state.pin.as_ref(), receipt);
+        if !state.receipt.as_ref().is_some_and(vouches) {
             cx.bad_receipt();
             return Verdict::Open;
         }
@@ -59,14 +58,13 @@ impl<G> Slot<G> {
             return Verdict::Open;
         }
         let strand = cx.config.timers.strand;
-        // Of a clock that was set back.
-        let first = self.proved.map(|at| at.min(cx.now));
-        if first.is_some_and(|at| cx.now.since(at) >= strand) {
-            return Verdict::Rejoin(RejoinReason::ServiceRegressed);
-        }
-        if first.is_none() {
-            self.proved = Some(cx.now);
-            cx.set(Timer::Recover, strand);
+        match self.proved {
+            Some(at) if cx.now.since(at) >= strand => return Verdict::Rejoin(RejoinReason::ServiceRegressed),
+            Some(_) => {}
+            None => {
+                self.proved = Some(cx.now);
+                cx.set(Timer::Recover, strand);
+            }
         }
         Verdict::Open
     }

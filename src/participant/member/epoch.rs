@@ -113,7 +113,7 @@ pub(crate) struct Turnover {
 impl<G> Epoch<G> {
     /// Takes a group state as this participant's own.
     pub(crate) fn enter<E: Engine<Group = G>>(cx: &Context<E>, entry: Entry<G>) -> Result<Self, Error> {
-        let Entry { group, view, saved, pin, .. } = entry;
+        let Entry { group, view, saved, pin } = entry;
         Ok(Self {
             slot_key: cx.rules.pins.then(|| cx.slot_key(&group)).transpose()?,
             roster: Roster::new(cx.engine.roster(&group)?),
@@ -168,12 +168,12 @@ impl<G> Epoch<G> {
         self.context_hash = next.context_hash;
         self.pin = pin;
         self.afterwards = afterwards;
-        let removed = change.removed.iter().filter_map(|leaf| self.roster.remove(*leaf)).collect();
+        let removed: Vec<_> = change.removed.iter().filter_map(|leaf| self.roster.remove(*leaf)).collect();
         // Whoever joins at this epoch, or restarts, reads it in the tree.
         let changed = change.updated.into_iter();
         let changed: Vec<_> =
             changed.filter_map(|new| Some((self.roster.change(new.clone())?, new))).collect();
-        for (old, _) in &changed {
+        for old in changed.iter().map(|(old, _)| old).chain(&removed) {
             // Another credential may expire, too.
             self.expired.remove(&old.sender);
         }

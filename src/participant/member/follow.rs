@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::codec::pinned::ReceiptObject;
+use crate::codec::pinned::{ReceiptObject, StateObject};
 use crate::counter::{CounterState, Pin};
 use crate::engine::{Engine, EngineError, MessageKind, Rejection, Trial};
 use crate::error::Error;
@@ -59,7 +59,7 @@ impl<G> Slot<G> {
             || self.waiting.contains(&bytes)
             || (self.decided.is_none() && self.refused.contains(&hash));
         // The slot may be decided for another commit, or for one that nobody can enter.
-        if known || self.dead || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
+        if known || self.dead.is_some() || self.decided.is_some_and(|pin| pin.commit_hash() != hash) {
             return Ok(Verdict::Open);
         }
         if self.decided.is_none() && self.has_tried_enough(cx, epoch, from.as_ref()) {
@@ -165,7 +165,7 @@ impl<G> Slot<G> {
         pin: Pin,
         receipt: Option<Bytes>,
     ) -> Result<Verdict<G>, Error> {
-        if self.dead {
+        if self.dead.is_some() {
             return Ok(Verdict::Open);
         }
         self.halted = None;
@@ -181,9 +181,8 @@ impl<G> Slot<G> {
             return Ok(Verdict::Rejoin(RejoinReason::Doubled));
         }
         let named = self.candidates.iter().find(|c| c.is_named_by(&pin)).map(|c| &c.trial.removed);
-        let removed = named.or(self.outbox.as_ref().filter(|_| own.is_some()).map(|o| &o.removed)).cloned();
-        let dead = removed.is_some();
-        if !dead && self.decided == Some(pin) {
+        let dead = named.or(self.outbox.as_ref().filter(|_| own.is_some()).map(|o| &o.removed)).cloned();
+        if dead.is_none() && self.decided == Some(pin) {
             // It is being looked for, at leisure.
             return Ok(Verdict::Open);
         }
@@ -195,10 +194,9 @@ impl<G> Slot<G> {
         for timer in [Timer::Turn, Timer::Confirm, Timer::ReadBack, Timer::Request] {
             cx.deadlines.clear(timer);
         }
-        if dead {
+        if dead.is_some() {
             // Only who made the lock up can fill the next slot. Nobody may take the keys of this one for the group's.
-            self.dead = true;
-            self.condemned = removed.unwrap_or_default();
+            self.dead = dead;
             cx.deadlines.clear(Timer::Rejoin);
             cx.deadlines.clear(Timer::Fetch);
             cx.notify(Notice::DeadSlot { epoch: epoch.shown_slot() });
@@ -379,7 +377,9 @@ pub(crate) fn what_is_wrong<E: Engine>(
         return Ok(None);
     }
     if object.location.object % 2 == 1 && !cx.rules.takes_proposals {
-        return Ok(ReceiptObject::decode(object.payload.clone()).is_err().then_some(Fault::BadReceipt));
+        let payload = || object.payload.clone();
+        let known = ReceiptObject::decode(payload()).is_ok() || StateObject::decode(payload()).is_ok();
+        return Ok((!known).then_some(Fault::BadReceipt));
     }
     is_no_commit(cx, epoch, &object.payload)
 }

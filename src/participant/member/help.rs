@@ -104,6 +104,7 @@ impl<G> Slot<G> {
         for candidate in &mut self.candidates {
             candidate.since = candidate.since.before(by);
         }
+        self.proved = self.proved.map(|at| at.before(by));
     }
 
     /// Whether work of this member's own waits for commits of others.
@@ -189,17 +190,17 @@ impl<G> Slot<G> {
             self.help(cx, epoch, pin, lock_id);
             return Ok(Verdict::Open);
         }
-        Ok(self.rest(cx))
+        self.rest(cx);
+        Ok(Verdict::Open)
     }
 
     /// Nothing can be done about the slot now.
-    pub(crate) fn rest<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) -> Verdict<G> {
+    pub(crate) fn rest<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>) {
         // The service stands where it should.
         self.halted = None;
         self.step = Step::Idle;
         if !self.candidates.is_empty() {
             self.look_later(cx);
         }
-        Verdict::Open
     }
 }

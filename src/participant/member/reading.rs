@@ -70,6 +70,19 @@ impl<G> Slot<G> {
         self.on_counter(cx, epoch, state)
     }
 
+    /// Takes in where the counter stands, with the pin that it has of the present epoch.
+    pub(crate) fn on_standing<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        epoch: &Epoch<G>,
+        state: CounterState,
+    ) -> Result<Verdict<G>, Error> {
+        if self.on_own_pin(cx, epoch, state.pin) {
+            return Ok(self.prove(cx));
+        }
+        self.on_news(cx, epoch, &state)
+    }
+
     /// Takes in what the service has of the slot.
     pub(crate) fn on_commit_read<E: Engine<Group = G>>(
         &mut self,

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::codec::pinned::ReceiptObject;
+use crate::codec::pinned::{ReceiptObject, StateObject};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::Fault;
@@ -25,8 +25,11 @@ impl<G> Slot<G> {
         if !cx.rules.pins || self.decided.is_some() {
             return Ok(Verdict::Open);
         }
-        let Ok(receipt) = ReceiptObject::decode(payload) else {
-            cx.fault(from, Fault::BadReceipt);
+        let Ok(receipt) = ReceiptObject::decode(payload.clone()) else {
+            // An audit tells nothing of who won.
+            if StateObject::decode(payload).is_err() {
+                cx.fault(from, Fault::BadReceipt);
+            }
             return Ok(Verdict::Open);
         };
         if cx.config.service_key.is_none() {
@@ -37,12 +40,9 @@ impl<G> Slot<G> {
         if self.names(&receipt) || self.verified < cx.config.limits.candidates {
             return self.use_receipt(cx, epoch, from, receipt);
         }
-        // Junk pushes out junk: a receipt follows its commit closely.
-        if self.receipts.len() >= cx.config.limits.candidates.max(1) {
-            self.receipts.remove(0);
+        if self.keep_receipt(cx, receipt) {
             cx.fault(from, Fault::TooMany);
         }
-        self.receipts.push(receipt);
         cx.hint();
         Ok(Verdict::Open)
     }
@@ -51,10 +51,7 @@ impl<G> Slot<G> {
     /// participant ask at once instead of after a while. For each commit that is here, once.
     fn on_word<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>, word: ReceiptObject) {
         let Some(candidate) = self.candidates.iter_mut().find(|c| c.agrees_with(&word.pin)) else {
-            if self.receipts.len() >= cx.config.limits.candidates.max(1) {
-                self.receipts.remove(0);
-            }
-            self.receipts.push(word);
+            self.keep_receipt(cx, word);
             return;
         };
         if !std::mem::replace(&mut candidate.asked, true) {
@@ -64,6 +61,17 @@ impl<G> Slot<G> {
                 cx.set(Timer::Confirm, cx.config.timers.confirm);
             }
         }
+    }
+
+    /// Keeps a receipt until its commit is here; whether another had to go. Junk pushes out junk: a receipt follows its
+    /// commit closely.
+    fn keep_receipt<E: Engine<Group = G>>(&mut self, cx: &Context<E>, receipt: ReceiptObject) -> bool {
+        let full = self.receipts.len() >= cx.config.limits.candidates.max(1);
+        if full {
+            self.receipts.remove(0);
+        }
+        self.receipts.push(receipt);
+        full
     }
 
     /// Whether a receipt is about a commit that is here.

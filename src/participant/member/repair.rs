@@ -48,8 +48,7 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         let open = matches!(self.step, Step::Idle | Step::Locking);
         match reply {
-            LockReply::CounterError(state) if self.on_own_pin(cx, epoch, state.pin) => Ok(self.prove(cx)),
-            LockReply::CounterError(state) => self.on_news(cx, epoch, &state),
+            LockReply::CounterError(state) => self.on_standing(cx, epoch, state),
             LockReply::Ok { lock_id, .. } if open && cx.rules.repairs_counter => {
                 self.fill(cx, epoch, epoch.number, lock_id);
                 Ok(Verdict::Open)

@@ -79,18 +79,17 @@ pub(crate) struct Slot<G> {
     pub(crate) step: Step,
     /// The slot's pin, known while its commit is still missing: catching up.
     pub(crate) decided: Option<Pin>,
-    /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch.
-    pub(crate) dead: bool,
-    /// The leaves that the commit of a dead slot removes.
-    pub(crate) condemned: Vec<u32>,
+    /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch. The leaves that the commit
+    /// removes.
+    pub(crate) dead: Option<Vec<u32>>,
     /// When the service signed for the first time that it went back.
     pub(crate) proved: Option<Timestamp>,
     /// The hash of a commit of the own leaf that this run did not make.
     pub(crate) doubled: Option<[u8; 32]>,
     /// This participant's increment decided the slot: it tells the others.
     pub(crate) tells: bool,
-    /// How often in a row another held the lock.
-    pub(crate) conflicts: u32,
+    /// Another held the lock when it was asked for last.
+    pub(crate) gave_way: bool,
     /// How often it was found open while commits of others were here.
     pub(crate) looks: u32,
     /// The service cannot be worked with, and this was told; decided commits still apply.
@@ -105,20 +104,19 @@ pub(crate) enum Step {
     Idle,
     /// The lock was asked for.
     Locking,
-    /// Own commit durable; looking whether another one is already there.
+    /// Advisory only: own commit durable; looking whether another one is already there.
     Looking {
         fetch: FetchId,
         lock_id: Option<Bytes>,
     },
-    /// Own commit published; waiting to read it back.
+    /// Advisory only: own commit published; waiting to read it back.
     Publishing {
         lock_id: Option<Bytes>,
     },
-    /// The increment was asked for; `own` says whose commit it names.
+    /// The increment was asked for; `unknown` if one before it had no answer.
     Pinning {
         pin: Pin,
         lock_id: Option<Bytes>,
-        own: bool,
         unknown: bool,
     },
     /// Advisory only: the counter is one behind the group because a committer died.
@@ -196,12 +194,11 @@ impl<G> Slot<G> {
             outbox: None,
             step: Step::Idle,
             decided: None,
-            dead: false,
-            condemned: Vec::new(),
+            dead: None,
             proved: None,
             doubled: None,
             tells: false,
-            conflicts: 0,
+            gave_way: false,
             looks: 0,
             halted: None,
             attempts: 0,

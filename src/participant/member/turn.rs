@@ -61,8 +61,13 @@ impl<'a, E: Engine> Agenda<'a, E> {
 
     /// Whether there is something to commit, and this member may do it.
     pub(crate) fn may_commit(&self) -> bool {
-        let leaving = self.carried.leaving.as_ref();
-        leaving.is_none_or(|leaving| leaving.asked_in != Some(self.epoch.number)) && self.has_work()
+        !self.has_asked_to_leave() && self.has_work()
+    }
+
+    /// Whether this member asked to leave in this epoch. Made from the same state, its request has taken the handshake key
+    /// that a commit would use.
+    pub(crate) fn has_asked_to_leave(&self) -> bool {
+        self.carried.leaving.as_ref().is_some_and(|leaving| leaving.asked_in == Some(self.epoch.number))
     }
 
     /// What one commit would hold now.

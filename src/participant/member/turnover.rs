@@ -23,6 +23,7 @@ pub(crate) fn settle<E: Engine>(
         intents.rename(&old.sender, &new.sender);
         if is_changed(old, new) {
             joiners.has_changed(&old.sender, &new.sender);
+            joiners.take(&new.sender);
         }
         // What came under the old name must not be taken for a new intent to join.
         for (sender, sequence) in [old, new].into_iter().filter_map(|m| Some((&m.sender, m.sequence?))) {

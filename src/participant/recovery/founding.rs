@@ -41,7 +41,8 @@ pub(crate) fn found<E: Engine>(
     while key.len() < SLOT_KEY_LEN {
         key.extend_from_slice(&cx.engine.random()?.to_be_bytes());
     }
-    let hash = cx.engine.sha256(&key)?;
+    let key = Secret::new(key);
+    let hash = cx.engine.sha256(key.as_bytes())?;
     let hash = hash.first_chunk::<16>().copied().unwrap_or_default();
     let Ok(group) = cx.moved.home.successor(hash) else { return Ok(None) };
     cx.move_to(group.clone(), epoch_base(before, hash), again);
@@ -51,7 +52,7 @@ pub(crate) fn found<E: Engine>(
     let object = cx.next_object_id()?;
     cx.set_beacon(object, payload);
     cx.notify(Notice::Recovery(Step::Founding { group }));
-    Ok(Some((genesis, Secret::new(key))))
+    Ok(Some((genesis, key)))
 }
 
 /// Lets the members of the last epoch in without asking, but for those who are to be left out.

@@ -124,7 +124,7 @@ fn one_members_audit_is_passed_on_and_puts_off_the_others() {
     let [passed] = &passed[..] else { panic!("{passed:?}") };
     assert_eq!(StateObject::decode(passed.payload.clone()).unwrap(), signed(val, 2, pin));
 
-    // Another member, twenty seconds on. What it is told: the object, and whether that puts its audit off.
+    // Another member, a while later. What it is told: the object, and whether that puts its audit off.
     let later = after(15);
     let fresh = dated(later, 7);
     let forged = StateObject { receipt: Bytes::from_static(b"forged"), ..signed(fresh, 2, pin) };
@@ -146,7 +146,45 @@ fn one_members_audit_is_passed_on_and_puts_off_the_others() {
         // The same again says nothing new.
         other.handle(after(18), Event::Object(object)).unwrap();
         assert_eq!(audited_after(&other), now, "{what}");
+        // Each time it came.
+        let faulty = if what == "forged" { 2 } else { 0 };
+        assert_eq!(faults(&other, Fault::BadReceipt), faulty, "{what}");
+        // Of an epoch that has not come here yet it is nobody's fault.
+        let at = Location { group: 3, object: 77 };
+        other.handle(after(18), Event::Object(Object { location: at, ..passed.clone() })).unwrap();
+        assert_eq!(faults(&other, Fault::BadReceipt), faulty, "{what}");
     }
+}
+
+/// What asks for the state instead of a slot is looked at by who asked; nothing else gets by without a receipt.
+#[test]
+fn an_answer_about_a_slot_that_no_counter_gets_to_needs_its_receipt() {
+    let config = Config { service_key: Some(KEY), ..config() };
+    let mut a = Participant::new(engine("a"), config, NOW).unwrap();
+    a.handle(NOW, Command::Join).unwrap();
+    for (at, purpose) in [LockPurpose::ConfirmWelcome(FIRST_DATED + 3), LockPurpose::Slot(FIRST_DATED - 3)]
+        .into_iter()
+        .enumerate()
+    {
+        let id = LockRequestId(77 + at as u64);
+        a.cx.requests.expect_lock(id, purpose);
+        let said = LockReply::CounterError(state(u64::MAX, Some(unknown())));
+        a.handle(NOW, Event::LockReply { id, reply: Ok(said) }).unwrap();
+        assert_eq!(a.stats().bad_receipts, at as u64 + 1, "{purpose:?}");
+    }
+}
+
+/// The service's clock counts, which the own one need not agree with to a few seconds.
+#[test]
+fn an_audit_is_dated_by_the_services_clock() {
+    let (mut a, _) = among(Config { service_key: Some(KEY), ..config() }, &["b"]);
+    a.handle(NOW, Event::ServiceTime(after(60))).unwrap();
+    a.run(Input::Timer(Timer::Audit)).unwrap();
+    let val = a.actions().find_map(|action| match action {
+        Action::Lock { request, .. } => Some(request.val),
+        _ => None,
+    });
+    assert_eq!(crate::counter::date_of(val.unwrap()), Some(after(60)));
 }
 
 #[test]

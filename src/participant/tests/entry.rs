@@ -180,6 +180,54 @@ fn a_refusal_at_the_gate_is_told_once() {
     assert_eq!(told.iter().filter(|n| **n == refused).count(), 1);
 }
 
+/// Anybody can make up a Welcome to the epoch that comes next. It makes nobody wait for the next try, for the true one
+/// is looked at soon; nor does a flood make the joiner ask more often than that.
+#[test]
+fn a_welcome_that_came_too_early_does_not_hold_up_the_next() {
+    let (mut a, _, mut id) = at_the_gate(config());
+    let busy = || Ok(LockReply::Conflict { retry_later: Duration::from_secs(60) });
+    let asked_again = |a: &mut Machine| {
+        let others: Vec<_> = a.cx.deadlines.armed().filter(|timer| *timer != Timer::Request).collect();
+        others.into_iter().for_each(|timer| a.cx.deadlines.clear(timer));
+        let (at, _) = a.poll_timeout().unwrap();
+        let wait = at.since(a.cx.now);
+        a.handle(at, Event::Timer).unwrap();
+        (lock(a).unwrap(), wait)
+    };
+    a.handle(NOW, Event::LockReply { id, reply: busy() }).unwrap();
+    let (turn, long) = (a.cx.config.timers.turn, Duration::from_secs(2));
+    let mut waited = Vec::new();
+    // Without another Welcome; with many while nothing is asked; with many while the question is under way.
+    for (before, meanwhile) in [(0, 0), (30, 0), (0, 30)] {
+        flood(&mut a, before);
+        let wait;
+        (id, wait) = asked_again(&mut a);
+        waited.push(wait);
+        flood(&mut a, meanwhile);
+        a.handle(a.cx.now, Event::LockReply { id, reply: busy() }).unwrap();
+    }
+    waited.push(asked_again(&mut a).1);
+    assert!(waited[0] >= long && waited[2] >= long, "{waited:?}");
+    assert!((turn..=turn * 2).contains(&waited[1]) && (turn..=turn * 2).contains(&waited[3]), "{waited:?}");
+}
+
+/// So many Welcomes to epoch 1 that nobody pinned, with the newest key.
+fn flood(a: &mut Machine, many: u64) {
+    let key = a.cx.keys.packages.last().unwrap().message.clone();
+    for _ in 0..many {
+        let mut founder = engine("somebody");
+        let group =
+            founder.create(NOW, &a.cx.config.group, &a.cx.params, a.cx.engine.random().unwrap()).unwrap();
+        let built = founder.build(&group, NOW, &[key.clone()], &[]).unwrap().unwrap();
+        let payload = with_pin(&built.welcomes[0].1, Pin::new([1; 32], [2; 32], [3; 32]));
+        let place = Location { group: 1, object: a.cx.engine.random().unwrap() };
+        let object = Object { track: a.cx.tracks.welcome(&a.cx.me), location: place, payload };
+        let before = lock(a);
+        a.handle(a.cx.now, Event::Object(object)).unwrap();
+        assert_eq!((before, lock(a)), (None, None), "not at once");
+    }
+}
+
 #[test]
 fn newer_keys_outlive_the_join_for_a_while() {
     let (mut a, pin, id) = at_the_gate(config());

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use crate::counter::http::{
-    Call, HttpRequest, HttpResponse, Inbound, decode_request, encode_commit_reply, encode_increment_reply,
+    Call, HttpRequest, HttpResponse, Inbound, decode_request, encode_increment_reply,
 };
 use crate::counter::service::{Counter, CounterService, Slots};
-use crate::counter::{CommitReply, IncrementReply, IncrementRequest, Pin};
+use crate::counter::{IncrementReply, IncrementRequest, Pin};
 use crate::testing::faults::{Receipts, ServiceFlaw};
 use crate::time::Timestamp;
 
@@ -34,13 +34,6 @@ pub(super) fn respond_wrongly(
                 fill(service, now, &increment);
             }
             encode_increment_reply(&service.increment(now, &increment))
-        }
-        (ServiceFlaw::KeepsNoCommits, Ok(Call::Commit(call))) => {
-            let reply = match service.commit(&call) {
-                CommitReply::Found { state, .. } => CommitReply::CounterError(state),
-                reply => reply,
-            };
-            encode_commit_reply(&reply)
         }
         _ => service.respond(now, request, token),
     }

@@ -317,7 +317,7 @@ impl Engine for AnsweringEngine {
         self.answer("survey", survey)
     }
 
-    fn trial(&self, _: &(), _: Timestamp, _: &Bytes) -> Judged<Trial<()>> {
+    fn trial_with(&self, _: &(), _: Timestamp, _: &Bytes, _: &[Bytes]) -> Judged<Trial<()>> {
         self.judged("trial", |line| {
             Ok(Trial {
                 author: small(line, "author")?,

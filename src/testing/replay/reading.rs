@@ -11,6 +11,7 @@ use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, 
 use crate::engine::Credential;
 use crate::event::{Command, Event, Failure, Object};
 use crate::join_request::JoinRequest;
+use crate::policy::{Authors, CommitPolicy};
 use crate::recording::{LOG_VERSION, Secrets, settings};
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};
@@ -38,6 +39,9 @@ pub(super) fn header(line: &Value) -> Result<Header, String> {
     } else if line.get("tree_threshold").is_some() {
         config.tree_threshold = Some(small(line, "tree_threshold")?);
     }
+    config.successor = line.get("successor").is_none();
+    config.follow_offers = line.get("follow_offers").is_some();
+    config.policy = commit_policy(line)?;
     for (name, value) in numbers(line, "limits")? {
         known(settings::set_limit(&mut config.limits, &name, value), &name)?;
     }
@@ -47,6 +51,28 @@ pub(super) fn header(line: &Value) -> Result<Header, String> {
     let secrets = if flag(line, "secrets")? { Secrets::Included } else { Secrets::Withheld };
     let answers = line.get("answers").map(|_| sender(line, "sender")).transpose()?;
     Ok(Header { engine: text(line, "engine")?.to_owned(), config, secrets, answers })
+}
+
+fn commit_policy(line: &Value) -> Result<CommitPolicy, String> {
+    let mut policy = CommitPolicy::default();
+    let Some(said) = line.get("policy") else { return Ok(policy) };
+    for (name, authors) in [("adds", &mut policy.adds), ("removes", &mut policy.removes)] {
+        if said.get(name).is_some() {
+            let sender =
+                |v: &Value| SenderId::new(bytes_of(v).ok_or("no sender")?).map_err(|e| e.to_string());
+            *authors = Authors::Only(list(said, name)?.iter().map(sender).collect::<Result<_, _>>()?);
+        }
+    }
+    for (name, most) in [
+        ("most_adds", &mut policy.most_adds),
+        ("most_removes", &mut policy.most_removes),
+        ("most_bytes", &mut policy.most_bytes),
+    ] {
+        if said.get(name).is_some() {
+            *most = small(said, name)?;
+        }
+    }
+    Ok(policy)
 }
 
 fn known(set: bool, name: &str) -> Result<(), String> {

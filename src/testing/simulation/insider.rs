@@ -312,11 +312,11 @@ impl<E: Engine> Run<'_, E> {
         if let Some(who) = self.joined.iter().find(put_out) {
             return self.fail("InsiderRemovesNobody", *who, "only the insider wanted it out".into());
         }
-        let limits = (&self.config.limits, &self.config.timers);
+        let (limits, timers) = (&self.config.limits, &self.config.timers);
         let time = self.net.now().since(insider.since).as_millis();
-        let rate = u64::try_from(time / limits.1.returns.as_millis().max(1)).unwrap_or(0);
+        let rate = u64::try_from(time / timers.returns.as_millis().max(1)).unwrap_or(0);
         // Who came later has not seen those before.
-        let most = u64::from(limits.0.returns).saturating_mul(2).saturating_add(rate).saturating_add(1);
+        let most = u64::from(limits.returns).saturating_mul(2).saturating_add(rate).saturating_add(1);
         if returns > most {
             return self.fail("ReturnsAreRated", insider.who, format!("{returns} in {time} ms"));
         }

@@ -159,11 +159,22 @@ impl Engine for SymbolicEngine {
         Ok(kind(message))
     }
 
-    fn trial(&self, group: &SymbolicGroup, _now: Timestamp, commit: &Bytes) -> Judged<Trial<SymbolicGroup>> {
+    /// No commit of its own refers to proposals.
+    fn trial_with(
+        &self,
+        group: &SymbolicGroup,
+        _now: Timestamp,
+        commit: &Bytes,
+        _proposals: &[Bytes],
+    ) -> Judged<Trial<SymbolicGroup>> {
         Ok(self.judge_commit(group, commit))
     }
 
-    /// The bytes are those of symbolic messages, to the letter.
+    fn inspect_proposal(&self, _: &SymbolicGroup, _: Timestamp, _: &Bytes) -> Judged<()> {
+        Ok(Err(Rejection::Forbidden("a proposal by reference")))
+    }
+
+    /// The bytes are bounds for symbolic messages.
     fn survey(
         &self,
         group: &SymbolicGroup,

@@ -38,7 +38,7 @@ impl Leaf {
     }
 
     pub(super) fn credential(&self) -> Credential {
-        Credential { kind: 1, data: self.identity.clone() }
+        Credential::basic(self.identity.clone())
     }
 
     /// What tells it from others of its sender, if no number does: a leaf comes with its init key.

@@ -29,7 +29,7 @@ impl SymbolicEngine {
             taken,
             clashing,
             leaves: state.leaves.len(),
-            members: of_members.len(),
+            members: state.members().count(),
             commit_bytes: 128 + state.group_id.len(),
             welcome_bytes: 512 + state.group_id.len() + state.params.as_ref().map_or(0, Bytes::len),
             tree_bytes: tree,
