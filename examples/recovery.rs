@@ -24,6 +24,13 @@ use moq_mls::{Command, Config, Object, Timestamp};
 type Room = World<SymbolicEngine, ByValue>;
 type Failed = Box<dyn std::error::Error>;
 
+const HELP: &str = "\
+recovery: how long members take to agree again after an insider or the service stranded them
+
+  --seeds N    groups for each kind of stranding (default 200)
+  --members N  honest members of each (default 5, at least 2)
+  --delay MS   longest time that a message takes (default 100)";
+
 const KEY: &[u8] = b"the service's key";
 /// Longer than all turns, Welcomes and retries together.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -65,20 +72,24 @@ struct Options {
     delay_ms: u64,
 }
 
-fn options() -> Result<Options, String> {
+/// `None`: help is asked for.
+fn options() -> Result<Option<Options>, String> {
     let mut options = Options { seeds: 200, members: 5, delay_ms: 100 };
     let mut args = std::env::args().skip(1);
-    while let Some(name) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{name} needs a number"))?;
-        let number: u64 = value.parse().map_err(|_| format!("{value} is no number"))?;
-        match name.as_str() {
-            "--seeds" => options.seeds = number,
-            "--members" => options.members = usize::try_from(number.max(2)).map_err(|e| e.to_string())?,
-            "--delay" => options.delay_ms = number,
-            _ => return Err(format!("unknown option {name}")),
+    while let Some(arg) = args.next() {
+        let mut number = || {
+            let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?;
+            value.parse::<u64>().map_err(|_| format!("{value} is no number"))
+        };
+        match arg.as_str() {
+            "--seeds" => options.seeds = number()?,
+            "--members" => options.members = usize::try_from(number()?.max(2)).map_err(|e| e.to_string())?,
+            "--delay" => options.delay_ms = number()?,
+            "--help" | "-h" => return Ok(None),
+            other => return Err(format!("no option {other}; --help names them")),
         }
     }
-    Ok(options)
+    Ok(Some(options))
 }
 
 /// Members who agree. The last is the insider.
@@ -110,18 +121,22 @@ fn meeting(options: Options, seed: u64) -> Result<(Room, GroupName), Failed> {
 
 /// The insider fills the next slot, and is gone.
 fn pin(room: &mut Room, group: &GroupName, insider: usize, commit: &Bytes, pin: Pin) -> Result<(), Failed> {
-    let now = room.now();
     let machine = room.peer(insider).ok_or("the insider is down")?;
     let mut request = IncrementRequest::draft(group.clone());
     request.val = Some(machine.epoch().ok_or("the insider is out")?.saturating_add(1));
     request.pin = Some(pin);
     (request.prev, request.key) = (machine.pin().copied(), machine.slot_key());
     request.commit = Some(commit.clone());
-    match room.counter_mut().increment(now, &request) {
-        IncrementReply::Ok(_) => {
-            room.crash(insider);
-            Ok(())
-        }
+    fill(room, &request)?;
+    room.crash(insider);
+    Ok(())
+}
+
+/// Fills a slot at the service.
+fn fill(room: &mut Room, request: &IncrementRequest) -> Result<(), Failed> {
+    let now = room.now();
+    match room.counter_mut().increment(now, request) {
+        IncrementReply::Ok(_) => Ok(()),
         refused => Err(format!("{refused:?}").into()),
     }
 }
@@ -134,6 +149,54 @@ fn commit(room: &Room, insider: usize) -> Result<Object, Failed> {
     Ok(Object { track: machine.tracks().commit(machine.sender_id()), location, payload })
 }
 
+/// The insider pins a commit that everybody could follow; the relay and the service have it only 90 seconds later.
+fn withhold(room: &mut Room, group: &GroupName, insider: usize) -> Result<(), Failed> {
+    let object = commit(room, insider)?;
+    let judge = room.peer(0).ok_or("p0 is down")?;
+    let good = rogue::pin(judge, &object.payload, room.now()).ok_or("no pin")?;
+    pin(room, group, insider, &object.payload, good)?;
+    let mut counter: Counter = room.counter().get(group).ok_or("no counter")?.clone();
+    while counter.drop_commit().is_some() {}
+    let now = room.now();
+    room.counter_mut().insert(now, group, counter);
+    room.run_for(Duration::from_secs(90));
+    room.publish(&object);
+    Ok(())
+}
+
+/// The service is put back by a slot, and the insider is gone. With `replaced`, that slot is filled in another way.
+/// Returns the epoch that all were in when it happened, and the time.
+fn put_back(
+    room: &mut Room,
+    group: &GroupName,
+    insider: usize,
+    replaced: bool,
+) -> Result<(u64, Timestamp), Failed> {
+    let everyone: Vec<usize> = (0..=insider).collect();
+    let before = room.agreement(&everyone)?.epoch;
+    let old = room.counter().get(group).ok_or("no counter")?.clone();
+    let machine = room.peer(insider).ok_or("the insider is down")?;
+    let (key, newest) = (machine.slot_key().ok_or("no key")?, machine.pin().copied());
+    room.command(0, Command::Update)?;
+    let on = |room: &Room| room.agreement(&everyone).is_ok_and(|a| a.epoch > before);
+    if !room.run_until(PATIENCE, on) {
+        return Err("no update".into());
+    }
+    let fault = (room.agreement(&everyone)?.epoch, room.now());
+    room.reset_counter();
+    room.counter_mut().insert(fault.1, group, old);
+    room.crash(insider);
+    if replaced {
+        let commit = Bytes::from_static(b"another way");
+        let mut request = IncrementRequest::draft(group.clone());
+        request.val = Some(before.saturating_add(1));
+        request.pin = Some(Pin::new(sha256(&commit), [1; 32], [2; 32]));
+        (request.prev, request.key, request.commit) = (newest, Some(key), Some(commit));
+        fill(room, &request).map_err(|refused| format!("the other lineage was refused: {refused}"))?;
+    }
+    Ok(fault)
+}
+
 /// One run: milliseconds from the fault until the others agree again.
 fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
     let (mut room, group) = meeting(options, seed)?;
@@ -142,18 +205,7 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
     let mut before = room.agreement(&(0..=insider).collect::<Vec<_>>())?.epoch;
     let mut began = room.now();
     match kind {
-        Kind::Withheld => {
-            let object = commit(&room, insider)?;
-            let judge = room.peer(0).ok_or("p0 is down")?;
-            let good = rogue::pin(judge, &object.payload, room.now()).ok_or("no pin")?;
-            pin(&mut room, &group, insider, &object.payload, good)?;
-            let mut counter: Counter = room.counter().get(&group).ok_or("no counter")?.clone();
-            while counter.drop_commit().is_some() {}
-            let now = room.now();
-            room.counter_mut().insert(now, &group, counter);
-            room.run_for(Duration::from_secs(90));
-            room.publish(&object);
-        }
+        Kind::Withheld => withhold(&mut room, &group, insider)?,
         Kind::WrongLock => {
             let object = commit(&room, insider)?;
             pin(&mut room, &group, insider, &object.payload, made_up(&object.payload))?;
@@ -163,31 +215,8 @@ fn run(kind: Kind, options: Options, seed: u64) -> Result<u64, Failed> {
             pin(&mut room, &group, insider, &garbage, made_up(&garbage))?;
         }
         Kind::ServiceRegressed | Kind::ServiceReplaced => {
-            let old = room.counter().get(&group).ok_or("no counter")?.clone();
-            let everyone: Vec<usize> = (0..=insider).collect();
-            let key = room.peer(insider).and_then(|m| m.slot_key()).ok_or("no key")?;
-            let newest = room.peer(insider).and_then(|m| m.pin().copied());
-            room.command(0, Command::Update)?;
-            let on = |room: &Room| room.agreement(&everyone).is_ok_and(|a| a.epoch > before);
-            if !room.run_until(PATIENCE, on) {
-                return Err("no update".into());
-            }
-            let slot = before.saturating_add(1);
-            (before, began) = (room.agreement(&everyone)?.epoch, room.now());
-            let now = room.now();
-            room.reset_counter();
-            room.counter_mut().insert(now, &group, old);
-            room.crash(insider);
-            if matches!(kind, Kind::ServiceReplaced) {
-                let commit = Bytes::from_static(b"another way");
-                let mut request = IncrementRequest::draft(group.clone());
-                request.val = Some(slot);
-                request.pin = Some(Pin::new(sha256(&commit), [1; 32], [2; 32]));
-                (request.prev, request.key, request.commit) = (newest, Some(key), Some(commit));
-                if !matches!(room.counter_mut().increment(now, &request), IncrementReply::Ok(_)) {
-                    return Err("the other lineage was refused".into());
-                }
-            }
+            let replaced = matches!(kind, Kind::ServiceReplaced);
+            (before, began) = put_back(&mut room, &group, insider, replaced)?;
         }
     }
     let again = |room: &Room| room.agreement(&honest).is_ok_and(|a| a.epoch > before);
@@ -222,7 +251,11 @@ fn made_up(commit: &Bytes) -> Pin {
 
 fn main() -> ExitCode {
     let options = match options() {
-        Ok(options) => options,
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
             eprintln!("recovery: {error}");
             return ExitCode::from(2);

@@ -207,6 +207,11 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// The median over the rounds of a time in each, ms.
+fn middle(rounds: &[Round], of: impl Fn(&Round) -> Duration) -> f64 {
+    median(&mut rounds.iter().map(|r| millis(of(r))).collect::<Vec<_>>())
+}
+
 fn times<P: Provider>(name: &str, joiners: usize) {
     let (mut committer, mut join, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -378,9 +383,6 @@ fn growth() {
         // 32 groups of 5,000 in one process, five times over, would show nothing that 8 do not.
         let plan = Plan { sample: if joiners < 5000 { 32 } else { 8 }, ..Plan::of(joiners) };
         let rounds: Vec<Round> = (0..ROUNDS).map(|_| round::<AwsLcCryptoProvider>(&plan)).collect();
-        let middle = |of: fn(&Round) -> Duration| {
-            median(&mut rounds.iter().map(|r| millis(of(r))).collect::<Vec<_>>())
-        };
         // At 5,000 the literal way is 4.5 GB.
         let literal = (joiners <= 1000)
             .then(|| round::<AwsLcCryptoProvider>(&Plan { literal: true, ..plan.clone() }).bytes.to_string());
@@ -389,8 +391,8 @@ fn growth() {
             rounds[0].bytes,
             literal.unwrap_or_default(),
             rounds[0].commits,
-            middle(|r| r.committer),
-            middle(|r| r.join.0)
+            middle(&rounds, |r| r.committer),
+            middle(&rounds, |r| r.join.0)
         );
     }
 }

@@ -25,6 +25,9 @@ use moq_mls::testing::network::Ways;
 use self::measure::{Sample, crowd, media_start, sample};
 use self::options::{Options, Setting};
 
+/// The round trip of the figures on media and crowds; their names end in it, in milliseconds.
+const RTT: Duration = Duration::from_millis(100);
+
 /// The middle and the worst of some times, in milliseconds.
 #[derive(Clone, Copy)]
 struct Spread {
@@ -109,7 +112,8 @@ fn figures(options: &Options) {
                 println!("figure {what}_ms_{rtt}{name} {median:.0} ms");
             }
         }
-        let ways = Ways::even(Duration::from_millis(100));
+        let ways = Ways::even(RTT);
+        let in_rtt = |time: Duration| time.as_secs_f64() / RTT.as_secs_f64();
         let starts: Vec<_> =
             (0..options.seeds.min(20)).map(|seed| media_start(&setting, ways, seed)).collect();
         let opened = spread(starts.iter().map(|s| s.opened));
@@ -118,7 +122,7 @@ fn figures(options: &Options) {
         println!("figure media_heard_by_all_ms_100{name} {:.0} ms", heard.median);
         for joiners in [10, 100, 300] {
             let crowd = crowd(&setting, ways, joiners);
-            println!("figure crowd_of_{joiners}_in_rtt_100{name} {:.2} rtt", row_rtt(crowd.last_in));
+            println!("figure crowd_of_{joiners}_in_rtt_100{name} {:.2} rtt", in_rtt(crowd.last_in));
             println!("figure crowd_of_{joiners}_commits_100{name} {} commits", crowd.commits);
         }
     }
@@ -136,10 +140,6 @@ fn idle_figures() {
             println!("figure counter_requests_per_epoch_1000{with}{name} {} requests", idle.per_epoch);
         }
     }
-}
-
-fn row_rtt(time: Duration) -> f64 {
-    time.as_secs_f64() * 10.0
 }
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use crate::options::Setting;
 pub(crate) type Net = Network<SymbolicEngine>;
 
 /// Before each join nothing happens for so long.
-const QUIET: Duration = Duration::from_secs(3);
+pub(crate) const QUIET: Duration = Duration::from_secs(3);
 /// Whatever takes longer is broken.
 const MOST: Duration = Duration::from_secs(60);
 
@@ -50,7 +50,11 @@ pub(crate) fn join(net: &mut Net, setting: &Setting, seed: u64) -> usize {
     who
 }
 
-fn until(net: &mut Net, what: &str, done: impl Fn(&Net) -> bool) -> Duration {
+/// Runs until `done`; how long it took.
+///
+/// # Panics
+/// If it takes longer than anything should.
+pub(crate) fn until(net: &mut Net, what: &str, done: impl Fn(&Net) -> bool) -> Duration {
     let begin = net.now();
     assert!(net.run_until(MOST, done), "{what} within {MOST:?}\n{}", net.log().to_text());
     net.now().since(begin)

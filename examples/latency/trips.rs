@@ -1,12 +1,11 @@
 //! The steps of a join, one after the other, as they happened.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use moq_mls::testing::log::{Entry, What};
 use moq_mls::testing::network::Ways;
 
-use crate::measure::{is_member, join, network};
+use crate::measure::{QUIET, is_member, join, network, until};
 use crate::options::Setting;
 
 /// What a line of the log is called here; `None` for what has no part in a join.
@@ -34,12 +33,12 @@ pub(crate) fn print(setting: &Setting, ways: Ways) {
     let mut net = network(setting, ways, 1);
     for _ in 0..5 {
         let who = join(&mut net, setting, 1);
-        net.run_until(Duration::from_secs(60), |net| is_member(net, who));
-        net.run_for(Duration::from_secs(3));
+        until(&mut net, "a join", |net| is_member(net, who));
+        net.run_for(QUIET);
     }
     let (from, begin) = (net.log().entries().len(), net.now());
     let who = join(&mut net, setting, 1);
-    net.run_until(Duration::from_secs(60), |net| is_member(net, who));
+    until(&mut net, "a join", |net| is_member(net, who));
     let lines = &net.log().entries()[from..];
     let commits = |entry: &&Entry| matches!(&entry.what, What::Published(what) if what.starts_with("Commit"));
     let committer = lines.iter().find(commits).map(|entry| entry.who);

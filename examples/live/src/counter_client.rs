@@ -117,8 +117,11 @@ impl CounterClient {
                 let response =
                     HttpResponse { status: response.status().as_u16(), headers, body: body.into() };
                 if let Some(tell) = &self.headers {
-                    decode_date(&response).map(Event::ServiceTime).into_iter().for_each(|event| tell(event));
-                    decode_retry_after(&response).map(Event::RetryAfter).into_iter().for_each(|e| tell(e));
+                    let time = decode_date(&response).map(Event::ServiceTime);
+                    let wait = decode_retry_after(&response).map(Event::RetryAfter);
+                    for event in time.into_iter().chain(wait) {
+                        tell(event);
+                    }
                 }
                 Ok(response)
             }

@@ -279,10 +279,9 @@ impl<E: LiveEngine> Driver<E> {
 
     fn fetch(&mut self, id: FetchId, track: FullTrackName, groups: RangeInclusive<u64>) -> Result<()> {
         let kind = self.participant.tracks().classify(&track);
-        let is_tree = matches!(kind, Some(TrackKind::Tree(_)));
-        let is_key_packages = matches!(kind, Some(TrackKind::KeyPackage(_)));
+        let of_commits = !matches!(kind, Some(TrackKind::Tree(_) | TrackKind::KeyPackage(_)));
         // The look before a commit: the subscription has brought what there is.
-        if !is_tree && !is_key_packages && groups.start() == groups.end() {
+        if of_commits && groups.start() == groups.end() {
             let objects = log(&self.commits).seen(groups);
             return self.handle(Event::FetchReply { id, reply: Ok(objects) });
         }
@@ -291,12 +290,10 @@ impl<E: LiveEngine> Driver<E> {
         let me = self.participant.sender_id();
         let others = self.participant.members().map(|m| m.sender.clone()).filter(|m| m != me).collect();
         tokio::spawn(async move {
-            let found = if is_tree {
-                fetching::tree(relay, track, *groups.start()).await
-            } else if is_key_packages {
-                fetching::track(relay, track).await
-            } else {
-                fetching::commits(relay, session, track.namespace, groups, others).await
+            let found = match kind {
+                Some(TrackKind::Tree(_)) => fetching::tree(relay, track, *groups.start()).await,
+                Some(TrackKind::KeyPackage(_)) => fetching::track(relay, track).await,
+                _ => fetching::commits(relay, session, track.namespace, groups, others).await,
             };
             let reply = found.map_err(|error| {
                 tracing::debug!(error = format!("{error:#}"), "fetch");

@@ -1,4 +1,7 @@
 //! The epoch counter's client (draft section 7, and what `vectors/README.md` adds), over HTTP/1.1 text.
+//!
+//! On purpose it is written from these texts and uses nothing of `moq_mls::counter`: with our own encoder on both
+//! sides, a fault in a format would go by unseen.
 
 use bytes::Bytes;
 use serde_json::Value;

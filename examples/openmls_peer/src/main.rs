@@ -27,6 +27,9 @@ use crate::scenario::Scenario;
 
 const USAGE: &str = "openmls_peer [--runs N] [--seed S] [--mode advisory|pinned] [--trace]";
 
+/// What the peer can be told to be: it knows the draft's rules and pins, and no other.
+const MODES: [SafetyMode; 2] = [SafetyMode::Advisory, SafetyMode::Pinned];
+
 struct Options {
     runs: u64,
     seed: u64,
@@ -35,20 +38,23 @@ struct Options {
 }
 
 fn options() -> Result<Options> {
-    let mut options =
-        Options { runs: 300, seed: 1, modes: vec![SafetyMode::Advisory, SafetyMode::Pinned], trace: false };
+    let mut options = Options { runs: 300, seed: 1, modes: MODES.to_vec(), trace: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().context(USAGE);
         match arg.as_str() {
             "--runs" => options.runs = value()?.parse()?,
             "--seed" => options.seed = value()?.parse()?,
-            "--mode" => options.modes = vec![SafetyMode::from_name(&value()?).context(USAGE)?],
+            "--mode" => options.modes = vec![mode(&value()?).context(USAGE)?],
             "--trace" => options.trace = true,
             _ => bail!(USAGE),
         }
     }
     Ok(options)
+}
+
+fn mode(name: &str) -> Option<SafetyMode> {
+    SafetyMode::from_name(name).filter(|mode| MODES.contains(mode))
 }
 
 fn main() -> Result<ExitCode> {
@@ -103,6 +109,12 @@ mod tests {
 
     fn agreed(mode: SafetyMode) -> u64 {
         run(mode, &Options { runs: RUNS, seed: 10_000, modes: vec![mode], trace: false })
+    }
+
+    #[test]
+    fn only_modes_that_the_peer_knows_are_taken() {
+        assert_eq!(MODES.map(|known| mode(known.name())), MODES.map(Some));
+        assert_eq!(mode(SafetyMode::Fenced.name()), None);
     }
 
     #[test]

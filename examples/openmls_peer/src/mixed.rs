@@ -8,14 +8,14 @@ use bytes::Bytes;
 use moq_mls::counter::http::{Decoded, HttpLimits, HttpRequest};
 use moq_mls::engine::Engine;
 use moq_mls::testing::world::{ByValue, World};
-use moq_mls::tracks::{FullTrackName, TrackNamespace};
+use moq_mls::tracks::FullTrackName;
 use moq_mls::{Object, Participant, Timestamp};
 
 use crate::counter::{Reply, Request};
 use crate::ours;
 use crate::peer::{In, Out, Peer, Phase};
 use crate::random::Random;
-use crate::wire::Facts;
+use crate::wire::{Facts, Names};
 
 /// So much happens in no run that comes to rest.
 const MOST_STEPS: u32 = 100_000;
@@ -36,7 +36,7 @@ pub enum Who {
 pub struct Mixed<E: Engine> {
     pub world: World<E, ByValue>,
     pub peers: Vec<Peer>,
-    group: String,
+    names: Names,
     subscribed: Vec<bool>,
     lives: Vec<u64>,
     queue: BTreeMap<(Timestamp, u64), (usize, u64, Parcel)>,
@@ -58,7 +58,7 @@ impl<E: Engine> Mixed<E> {
         Self {
             world: World::delayed(start, time, seed).quiet(),
             peers: Vec::new(),
-            group: group.to_owned(),
+            names: Names { group: group.to_owned() },
             subscribed: Vec::new(),
             lives: Vec::new(),
             queue: BTreeMap::new(),
@@ -115,7 +115,7 @@ impl<E: Engine> Mixed<E> {
                 }
                 Out::Ask(ask, request) => self.send(at, Parcel::Request(ask, request)),
                 Out::Look(epoch) => {
-                    let track = self.names(&[], "commits")?;
+                    let track = self.names.commits();
                     let objects: Vec<_> =
                         self.world.carriage().store().range(&track, &(epoch..=epoch)).collect();
                     let wait = self.delay();
@@ -142,15 +142,6 @@ impl<E: Engine> Mixed<E> {
             self.kill(at);
         }
         self.compare(Who::Peer(at))
-    }
-
-    fn names(&self, more: &[&str], name: &str) -> Result<FullTrackName> {
-        let fields = [&[self.group.as_str()], more].concat();
-        let fields = fields.iter().map(|f| Bytes::copy_from_slice(f.as_bytes())).collect();
-        Ok(FullTrackName {
-            namespace: TrackNamespace::new(fields)?,
-            name: Bytes::copy_from_slice(name.as_bytes()),
-        })
     }
 
     /// Whether a peer listens to a track: all KeyPackages, its own Welcomes, the Commit track.
@@ -191,7 +182,7 @@ impl<E: Engine> Mixed<E> {
 
     /// Asks the counter service, as HTTP/1.1.
     pub fn ask_service(&mut self, request: &Request) -> Result<Reply> {
-        let bytes = request.to_http(&self.group);
+        let bytes = request.to_http(&self.names.group);
         let Decoded::Complete { message, .. } =
             HttpRequest::decode(&bytes, &HttpLimits::default()).map_err(|e| anyhow!("request: {e:?}"))?
         else {

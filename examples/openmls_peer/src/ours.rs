@@ -36,13 +36,11 @@ pub fn keys(name: &str, suite: u16) -> Result<impl Fn() -> Result<OurEngine> + u
 pub fn facts<E: Engine>(of: &Participant<E>) -> Option<Result<Facts>> {
     let epoch = of.epoch()?;
     let facts = || {
-        let secret =
-            of.epoch_secrets()?.into_iter().find(|s| s.epoch() == epoch).context("no epoch secret")?;
         Ok(Facts {
             epoch,
             authenticator: of.epoch_authenticator()?.to_vec(),
             context_hash: of.context_hash().context("no GroupContext")?,
-            base_key: secret.track_base_key(&wire::media_track())?.key.as_bytes().to_vec(),
+            base_key: of.track_base_key(&wire::media_track())?.key.as_bytes().to_vec(),
             roster: of
                 .members()
                 .map(|m| (m.leaf, String::from_utf8_lossy(m.sender.as_bytes()).into_owned()))

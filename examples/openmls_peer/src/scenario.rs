@@ -65,10 +65,8 @@ impl Scenario {
         config.mode = self.mode;
         config.tree_threshold = threshold;
         let size = random.between(2, 8) as usize;
-        let kinds: Vec<bool> = match size {
-            _ if random.chance(50) => (0..size).map(|at| at % 2 == 0).collect(),
-            _ => (0..size).map(|at| at % 2 == 1).collect(),
-        };
+        let ours_first = random.chance(50);
+        let kinds: Vec<bool> = (0..size).map(|at| (at % 2 == 0) == ours_first).collect();
         let mut life = Life {
             mixed: Mixed::new(start, GROUP, delays, self.seed),
             engines: Vec::new(),

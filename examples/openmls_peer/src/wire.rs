@@ -1,4 +1,7 @@
 //! What the draft and `vectors/README.md` say about names and bytes, written down once more.
+//!
+//! On purpose: nothing here calls moq-mls for a format. What its participants accept and send is checked only as long
+//! as the other side was written from the texts alone.
 
 use bytes::Bytes;
 use moq_mls::tracks::{FullTrackName, TrackNamespace};

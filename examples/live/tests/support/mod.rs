@@ -7,12 +7,16 @@ pub mod proxy;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, slot_lock_message};
-use moq_mls::tracks::GroupName;
-use moq_mls_live::counter::sha256;
+use moq_mls::tracks::{GroupName, SenderId};
+use moq_mls_live::counter::http::Server;
+use moq_mls_live::counter::store::Store;
+use moq_mls_live::counter::tokens::Tokens;
+use moq_mls_live::counter::{Service, generate_key, sha256};
 use moq_mls_live::counter_client::CounterClient;
 
 /// A child that does not outlive the test.
@@ -56,6 +60,44 @@ pub fn counter_process(folder: &Path, port: u16, store: &str) -> Killed {
 /// A client of the counter at `port`.
 pub fn client(port: u16) -> CounterClient {
     CounterClient::new(&format!("http://127.0.0.1:{port}"), None, None).unwrap()
+}
+
+/// A service in this process, over `store`.
+pub async fn serve(
+    tokens: Option<Tokens>,
+    tls: Option<rustls::ServerConfig>,
+    store: Arc<dyn Store>,
+) -> Server {
+    start(Service::new(store, generate_key().unwrap(), tokens), tls).await
+}
+
+/// Starts a service at a free port of loopback.
+pub async fn start(service: Service, tls: Option<rustls::ServerConfig>) -> Server {
+    Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Arc::new(service), tls).await.unwrap()
+}
+
+/// A client of `server` without a token, over HTTP.
+pub fn plain_client(server: &Server) -> CounterClient {
+    client(server.address.port())
+}
+
+/// Runs what blocks, as the client does, off the runtime's threads.
+pub async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(f).await.unwrap()
+}
+
+/// Tokens of two members of `room` who may create it; each token is its member's name.
+pub fn two_tokens() -> Tokens {
+    let mut tokens = Tokens::default();
+    for name in ["a11ce", "b0b"] {
+        tokens.add(name, &group("room"), SenderId::new(name).unwrap(), true).unwrap();
+    }
+    tokens
+}
+
+/// A group's name.
+pub fn group(name: &str) -> GroupName {
+    GroupName::try_from(name).unwrap()
 }
 
 /// etcd on loopback, and its URL; `None`, said aloud, where it is not installed.

@@ -232,6 +232,7 @@ impl Peer {
     }
 }
 
-fn numbers(group: &Group) -> Vec<(String, Option<u64>)> {
+/// By which KeyPackage number each member joined.
+pub(super) fn numbers(group: &Group) -> Vec<(String, Option<u64>)> {
     group.members().into_iter().map(|(leaf, who)| (who, group.number_at(leaf))).collect()
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 
+use super::committing::numbers;
 use super::{Ask, Out, Peer, Phase, Step};
 use crate::counter::{Reply, Request};
 use crate::mls::{Merged, Read};
@@ -48,7 +49,6 @@ impl Peer {
             Ok(Read::Commit) if self.style.pinned => {
                 self.candidates.push(hash);
                 self.commits.insert(hash, payload);
-                self.read_at.get_or_insert(self.now);
                 self.read_at = Some(self.after(200, 400));
                 Ok(())
             }
@@ -130,9 +130,7 @@ impl Peer {
         if let (Some(pin), Some(own)) = (pin, group.pin_read(hash)) {
             ensure!(own == pin, "a pin that the commit does not make");
         }
-        let before = group.members();
-        let numbers: Vec<_> =
-            before.iter().map(|(leaf, who)| (who.clone(), group.number_at(*leaf))).collect();
+        let numbers = numbers(group);
         match group.merge(hash)? {
             Merged::Stays => {}
             Merged::Removed => {
