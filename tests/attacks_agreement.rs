@@ -24,12 +24,12 @@ use moq_mls::counter::{
 use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
-use moq_mls::tracks::{GroupName, KEY_PACKAGE_GROUP, Location};
+use moq_mls::tracks::{GroupName, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Timestamp};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use support::attackers::{
-    Chain, OtherGroup, Rogue, commits, increment, members, members_by, newest, next_slot, number_at, pin_own,
-    pinned, put, read, unpinned,
+    Chain, OtherGroup, Rogue, commits, fill, insider, members, members_by, newest, next_slot, pin_own,
+    pinned, put, read,
 };
 use support::engines::{TestEngine, engine};
 use support::insider::{self, Forgery, Insider};
@@ -48,13 +48,7 @@ fn signed(count: usize) -> (World<TestEngine>, Config) {
 /// and what fills the slot.
 fn insider_commits(world: &mut World<TestEngine>, config: &Config) -> (usize, u64, Forgery, Insider, Bytes) {
     let tracks = world.machine(0).tracks().clone();
-    let mut insider = Insider::new("insider");
-    let number = number_at(world.now().as_millis(), 77);
-    let message = insider.key_package(world.now(), &group(), number);
-    put(world, &tracks.key_package(insider.id()), KEY_PACKAGE_GROUP, number, message);
-    world.run(5000);
-    let invitation = unpinned(&newest(world, &tracks.welcome(insider.id())).1);
-    insider.join(world.now(), &invitation);
+    let mut insider = insider(world);
     let joiner = world.enter(engine("joiner"), config.clone());
     world.tell(joiner, Command::Join);
     let (_, asked) = newest(world, &tracks.key_package(&world.id(joiner)));
@@ -114,7 +108,7 @@ fn nobody_enters_an_epoch_whose_pin_confirms_other_keys() {
     let mut request = IncrementRequest::draft(group());
     (request.val, request.pin, request.prev) = (Some(epoch + 1), Some(pin), read(&world, epoch).pin);
     (request.key, request.commit) = (world.machine(0).slot_key(), Some(forgery.commit.clone()));
-    assert!(matches!(increment(&mut world, &request), IncrementReply::Ok(_)));
+    fill(&mut world, &request);
     let track = commits(&world);
     put(&mut world, &track, epoch, 98, forgery.commit);
     let welcome = world.machine(0).tracks().welcome(&world.id(joiner));

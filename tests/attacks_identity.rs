@@ -6,18 +6,12 @@ mod support;
 
 use moq_mls::action::{Hold, Notice, Refusal};
 use moq_mls::engine::{Credential, Engine, Member};
-use moq_mls::tracks::{KEY_PACKAGE_GROUP, SenderId};
-use moq_mls::{Admission, Command, Config, JoinRequest, Phase};
-use support::attackers::{ask, commits, members_by, newest, number_at, pin_own, put, unpinned};
+use moq_mls::tracks::SenderId;
+use moq_mls::{Command, Config, JoinRequest, Phase};
+use support::attackers::{ask, commits, insider, members_by, pin_own, put};
 use support::engines::{TestEngine, engine, engine_with, key};
 use support::insider::Insider;
-use support::{Steps, World, admit, config, group};
-
-fn asking() -> Config {
-    let mut config = config();
-    config.admission = Admission::Ask;
-    config
-}
+use support::{Steps, World, admit, asking, config};
 
 /// One member, who is asked about everybody.
 fn alone() -> World<TestEngine> {
@@ -141,14 +135,7 @@ fn another_name_under_a_members_key_is_told_as_another() {
 /// A member with another library, and the world it is in.
 fn with_insider(config: &Config) -> (World<TestEngine>, Insider) {
     let mut world = members_by(World::new(), 2, config, engine);
-    let tracks = world.machine(0).tracks().clone();
-    let mut insider = Insider::new("insider");
-    let number = number_at(world.now().as_millis(), 77);
-    let message = insider.key_package(world.now(), &group(), number);
-    put(&mut world, &tracks.key_package(insider.id()), KEY_PACKAGE_GROUP, number, message);
-    world.run(5000);
-    let invitation = unpinned(&newest(&world, &tracks.welcome(insider.id())).1);
-    insider.join(world.now(), &invitation);
+    let insider = insider(&mut world);
     (world, insider)
 }
 

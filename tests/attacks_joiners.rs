@@ -9,7 +9,6 @@ use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Fault, Notice};
 use moq_mls::engine::GroupParams;
-use moq_mls::mls::MlsEngine;
 use moq_mls::testing::rng::Rng;
 use moq_mls::tracks::{FullTrackName, GroupName, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Command, Config, Event, Object, Phase, SafetyMode};
@@ -17,7 +16,7 @@ use support::attackers::{
     OtherGroup, PROPOSAL, forged, members, members_by, newest, next_slot, number_at, pinned, put, read,
     unpinned,
 };
-use support::engines::{TestEngine, basic_client, engine};
+use support::engines::{TestEngine, basic_client, engine, engine_of};
 use support::insider::Insider;
 use support::{Steps, World, config, group};
 
@@ -243,18 +242,16 @@ fn junk_at_numbers_to_come_silences_nobody() {
 
 /// One person's key in two groups, or in one life after the other.
 struct Person {
-    crypto: RustCryptoProvider,
     client: mls_rs::Client<support::engines::BasicConfig<RustCryptoProvider>>,
 }
 
 impl Person {
     fn new(name: &str) -> Self {
-        let crypto = RustCryptoProvider::default();
-        Self { client: basic_client(name, crypto.clone()), crypto }
+        Self { client: basic_client(name, RustCryptoProvider::default()) }
     }
 
     fn engine(&self) -> TestEngine {
-        MlsEngine::new(&self.client, &self.crypto).unwrap()
+        engine_of(&self.client)
     }
 }
 

@@ -6,21 +6,16 @@ mod support;
 
 use moq_mls::action::{Hold, Notice, Refusal};
 use moq_mls::engine::Engine;
-use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
-use moq_mls::{Admission, Command, Config, Object, Phase};
+use moq_mls::tracks::SenderId;
+use moq_mls::{Command, Config, Phase};
+use support::attackers::ask;
 use support::engines::{TestEngine, engine};
-use support::{Steps, World, admit, config};
+use support::{Steps, World, admit, asking, config};
 
 /// How many senders a participant of these tests remembers of each kind, or lets wait.
 const FEW: usize = 16;
 
 const DAY: u64 = 86_400_000;
-
-fn asking() -> Config {
-    let mut config = config();
-    config.admission = Admission::Ask;
-    config
-}
 
 /// A world of so many members, of which the first admitted the others.
 fn world(members: usize, config: &Config) -> World<TestEngine> {
@@ -36,14 +31,6 @@ fn world(members: usize, config: &Config) -> World<TestEngine> {
     }
     world.agree(&(0..members).collect::<Vec<_>>());
     world
-}
-
-/// Publishes a KeyPackage that an engine makes by hand.
-fn ask(world: &mut World<TestEngine>, engine: &mut TestEngine, object: u64) {
-    let key = engine.generate_key_package(world.now(), &support::group(), object).unwrap();
-    let track = world.machine(0).tracks().key_package(engine.sender_id());
-    let location = Location { group: KEY_PACKAGE_GROUP, object };
-    world.put(Object { track, location, payload: key.message });
 }
 
 fn is_member(world: &World<TestEngine>, sender: &SenderId) -> bool {

@@ -12,10 +12,10 @@ use moq_mls::action::{Fault, Notice, Refusal};
 use moq_mls::engine::Engine;
 use moq_mls::mls::X_WING;
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
-use moq_mls::{Admission, Command, Config, Limits, Object, Phase};
+use moq_mls::{Command, Config, Limits, Object, Phase};
 use support::engines::{SUITE, TestEngine, basic_of, engine};
 use support::odd_keys::OddCrypto;
-use support::{Steps, World, config, group};
+use support::{Steps, World, asking, config, group};
 
 /// So many ask at once to join a group of one, and this many milliseconds pass. The limits are the same for all.
 fn crowd<E: Engine>(config: &Config, joiners: usize, millis: u64, new: impl Fn(usize) -> E) -> World<E> {
@@ -124,8 +124,7 @@ fn what_can_never_fit_is_refused_when_it_comes_and_when_it_is_admitted() {
     let refused = |world: &World<TestEngine>, who: &SenderId| {
         world.heard(0, |n| *n == Notice::Refused { sender: who.clone(), why: Refusal::TooLarge })
     };
-    let mut asking = config();
-    asking.admission = Admission::Ask;
+    let mut asking = asking();
     asking.limits.handshake_bytes = 6 << 10;
     let mut world = World::new();
     for name in ["a".to_owned(), "b".repeat(5000), "c".repeat(1600), "d".to_owned(), "e".repeat(1600)] {
@@ -145,12 +144,12 @@ fn what_can_never_fit_is_refused_when_it_comes_and_when_it_is_admitted() {
     let asked = |n: &Notice| matches!(n, Notice::JoinRequested { .. });
     assert_eq!(world.told(0).filter(|n| asked(n)).count(), 3);
     for who in [2, 3] {
-        admit(&mut world, who);
+        let_in(&mut world, who);
         world.run(1000);
     }
     world.agree(&[0, 2, 3]);
     assert!(!refused(&world, &world.id(4)));
-    admit(&mut world, 4);
+    let_in(&mut world, 4);
     assert!(refused(&world, &world.id(4)), "at once");
     world.run(1000);
     world.agree(&[0, 2, 3]);
@@ -158,7 +157,7 @@ fn what_can_never_fit_is_refused_when_it_comes_and_when_it_is_admitted() {
 }
 
 /// The founder's embedder lets somebody in whom it was asked about.
-fn admit<E: Engine>(world: &mut World<E>, who: usize) {
+fn let_in<E: Engine>(world: &mut World<E>, who: usize) {
     let id = world.id(who);
     let asked = world.told(0).find_map(|notice| match notice {
         Notice::JoinRequested { request, .. } if *request.sender() == id => Some(request.clone()),

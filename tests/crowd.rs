@@ -14,9 +14,9 @@ use moq_mls::counter::{LockReply, Pin, receipt_message};
 use moq_mls::engine::{Engine, GroupParams};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
-use moq_mls::{Admission, Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
+use moq_mls::{Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 use support::engines::engine;
-use support::{Steps, World, admit, config};
+use support::{Steps, World, admit, asking, config};
 
 fn world(members: usize, config: &Config) -> World<SymbolicEngine> {
     let mut world = World::new();
@@ -138,8 +138,7 @@ fn flood(tracks: &GroupTracks, now: Timestamp) -> Vec<Object> {
 /// How many wait, how many had to make room, and the snapshot's length when a member was flooded. The embedder
 /// has to admit each, so nobody leaves the room.
 fn flooded(limits: Limits) -> (usize, usize, usize) {
-    let mut asked = config();
-    asked.admission = Admission::Ask;
+    let mut asked = asking();
     asked.limits = limits;
     let mut world = world(1, &asked);
     let now = world.now();
@@ -181,8 +180,7 @@ fn a_flood_of_key_packages_stays_within_the_limits() {
 
 #[test]
 fn one_who_had_to_make_room_gets_in_by_the_embedders_word() {
-    let mut tight = config();
-    tight.admission = Admission::Ask;
+    let mut tight = asking();
     tight.limits.pending_joiners = 1;
     let mut world = world(1, &tight);
     let (first, second) = (join(&mut world, "first", &config()), join(&mut world, "second", &config()));
@@ -243,8 +241,7 @@ fn a_flood_before_the_group_is_there_is_bounded_in_number_and_in_bytes() {
 
 #[test]
 fn namesakes_are_found_whoever_of_them_comes_and_goes() {
-    let mut asking = config();
-    asking.admission = Admission::Ask;
+    let asking = asking();
     let mut world = world(1, &asking);
     let devices: Vec<usize> = (0..3)
         .map(|i| {

@@ -6,9 +6,8 @@ mod support;
 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::Notice;
-use moq_mls::mls::MlsEngine;
 use moq_mls::{Admission, Command, Config, Phase, SafetyMode};
-use support::engines::{TestEngine, basic_client, engine};
+use support::engines::{TestEngine, basic_client, engine, engine_of};
 use support::{Steps, World, config};
 
 const ORIGINAL: usize = 1;
@@ -22,9 +21,8 @@ fn of_mode(mode: SafetyMode) -> Config {
 /// Three who agree; the second's engine, to run it once more.
 fn three(config: &Config) -> (World<TestEngine>, TestEngine) {
     let mut world = World::new();
-    let crypto = RustCryptoProvider::default();
-    let client = basic_client("m1", crypto.clone());
-    let twin = || MlsEngine::new(&client, &crypto).unwrap();
+    let client = basic_client("m1", RustCryptoProvider::default());
+    let twin = || engine_of(&client);
     for engine in [engine("m0"), twin(), engine("m2")] {
         let who = world.enter(engine, config.clone());
         world.tell(who, Command::Join);
@@ -123,9 +121,8 @@ fn an_identity_without_its_state_is_back_with_the_second_key_package_whatever_it
         let mut asking = of_mode(mode);
         asking.admission = Admission::Ask;
         let mut world = World::new();
-        let crypto = RustCryptoProvider::default();
-        let client = basic_client("m1", crypto.clone());
-        let twin = || MlsEngine::new(&client, &crypto).unwrap();
+        let client = basic_client("m1", RustCryptoProvider::default());
+        let twin = || engine_of(&client);
         for engine in [engine("m0"), twin(), engine("m2")] {
             let who = world.enter(engine, asking.clone());
             world.tell(who, Command::Join);

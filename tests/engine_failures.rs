@@ -377,9 +377,12 @@ fn a_failure_at_an_early_welcome_is_not_swallowed() {
     }
     // One that no key opens is not kept at all.
     let (mut door, answer) = early(true);
-    door.works(answer);
-    assert_eq!(door.machine.phase(), Phase::Joining);
+    assert_eq!(door.machine.inside().early_welcomes, 0);
+    let (said, faults) = door.says(answer);
+    assert!(said.is_ok(), "{said:?}");
+    assert_eq!((faults, door.machine.phase()), (vec![], Phase::Joining));
     let (mut door, answer) = early(false);
+    assert_eq!(door.machine.inside().early_welcomes, 1);
     door.works(answer);
     assert_eq!(door.machine.phase(), Phase::Member);
 }

@@ -8,11 +8,11 @@ use mls_rs::client_builder::MlsConfig;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::*;
-use moq_mls::SafetyMode;
 use moq_mls::engine::{Engine, GroupParams, MessageKind, Rejection};
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use moq_mls::tracks::CommitTrackPolicy;
+use moq_mls::{SafetyMode, Timestamp};
 
 fn agree<C: MlsConfig>(parties: &[&Party<C>]) {
     let (first, rest) = parties.split_first().unwrap();
@@ -204,31 +204,56 @@ fn an_expired_certificate_is_refused() {
     }
 
     let built = a.build(&[b.key_package()], &[]);
-    a.adopt(&built);
-    let june = NOW.after(hours(24 * 21));
     let (_, welcome) = &built.welcomes[0];
     let key = b.key.clone().unwrap();
-    assert!(b.engine.join(june, welcome, &key, None).unwrap().is_err(), "one's own certificate counts too");
+    assert!(b.engine.join(june(), welcome, &key, None).unwrap().is_err(), "one's own certificate counts too");
     b.join(&built.welcomes);
+}
+
+/// When certificates until 6 have expired.
+fn june() -> Timestamp {
+    NOW.after(hours(24 * 21))
+}
+
+/// Two members: the first one's certificate holds until 9, the second one's until 6.
+fn nine_and_six(authority: &Authority) -> (Party<impl MlsConfig + use<>>, Party<impl MlsConfig + use<>>) {
+    let crypto = RustCryptoProvider::new();
+    let mut a = Party::new(authority.engine(&crypto, "a", 9));
+    let mut b = Party::new(authority.engine(&crypto, "b", 6));
+    a.create(&GroupParams::default());
+    let built = a.build(&[b.key_package()], &[]);
+    a.adopt(&built);
+    b.join(&built.welcomes);
+    (a, b)
+}
+
+/// What to do about it is the embedder's to say.
+#[test]
+fn a_member_whose_certificate_expired_is_told_and_followed_until_it_is_removed() {
+    let (a, b) = nine_and_six(&Authority::new());
     let roster = a.engine.roster(a.group()).unwrap();
     let valid = |now| roster.iter().map(|m| a.engine.credential_valid(a.group(), m, now)).collect::<Vec<_>>();
     assert_eq!(valid(NOW), [true, true]);
-    assert_eq!(valid(june), [true, false]);
+    assert_eq!(valid(june()), [true, false]);
 
-    // What to do about it is the embedder's to say: its commits are followed until it is removed.
     let update = b.engine.build(b.group(), NOW, &[], &[]).unwrap().unwrap();
-    for now in [NOW, june] {
+    for now in [NOW, june()] {
         let trial = a.engine.trial(a.group(), now, &update.commit).unwrap().unwrap();
         assert_eq!(trial.updated, [roster[1].clone()]);
         let next = trial.next.unwrap();
         assert_eq!(a.engine.credential_valid(&next.group, &trial.updated[0], now), now == NOW);
     }
+}
 
-    // Whoever is added is judged by the time it is, not by the one at which its KeyPackage still lived: that ends at
-    // 22:33 on 31 May, its certificate at midnight, and the commit is followed at 3:33.
+/// Not by the time at which its KeyPackage still lived: that ends at 22:33 on 31 May, its certificate at midnight, and
+/// the commit is followed at 3:33.
+#[test]
+fn whoever_is_added_is_judged_by_the_time_it_is() {
+    let authority = Authority::new();
+    let (a, b) = nine_and_six(&authority);
     let made = NOW.after(hours(24 * 12 + 19));
     for (name, until, followed) in [("c", 6, false), ("d", 9, true)] {
-        let mut c = Party::new(authority.engine(&crypto, name, until));
+        let mut c = Party::new(authority.engine(&RustCryptoProvider::new(), name, until));
         let message = c.engine.generate_key_package(made, &group_name(), 3).unwrap().message;
         let add = b.engine.build(b.group(), made, &[message], &[]).unwrap().unwrap();
         for (now, good) in [(made, true), (NOW.after(hours(24 * 14)), followed)] {

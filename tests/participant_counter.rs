@@ -11,10 +11,10 @@ use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault, Timer};
 use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason};
-use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
 use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode};
-use support::engines::{TestEngine, basic_client, engine};
+use support::attackers::{Rogue, commits, put};
+use support::engines::{TestEngine, basic_client, engine, engine_of};
 use support::{Steps, World, config};
 
 /// A member whose counter service is played by the test.
@@ -261,7 +261,7 @@ fn counter_error_below_and_far_above_stop_all_commits_until_it_recovers() {
             s.lock_reply(Ok(LockReply::CounterError(state(current, None))));
         }
         s.faulted(fault);
-        // It came back to its senses: the update goes on.
+        // It came back to its senses: the removal goes on.
         let (id, request) = s.increment();
         s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(3, request.pin))) });
         assert_eq!(s.machine().epoch(), Some(2));
@@ -302,7 +302,7 @@ fn in_advisory_mode_a_counter_that_fell_behind_is_pushed_on() {
     let [Asked::Increment(id, request)] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!((request.val, request.pin), (None, None));
     s.event(Event::IncrementReply { id: *id, reply: Ok(IncrementReply::Ok(state(2, None))) });
-    // Now the update itself.
+    // Now the removal itself.
     let Asked::Lock(id, 2) = s.next().1 else { panic!() };
     let asked = s.event(Event::LockReply { id, reply: Ok(ok()) });
     let [Asked::Increment(id, _)] = &asked[..] else { panic!("{asked:?}") };
@@ -385,15 +385,28 @@ fn a_lock_that_others_hold_on_to_is_done_without_where_slots_are_pinned() {
 }
 
 #[test]
-fn a_lost_race_keeps_the_wish() {
-    let mut s = Scripted::new();
+fn a_lost_race_keeps_the_intent() {
+    let mut s = Scripted::newcomer(SafetyMode::Pinned);
+    s.world.tell(0, Command::Join);
+    s.world.run(1000);
+    let rival = Rogue::join(&mut s.world, "b");
+    s.hold();
+    s.world.tell(0, Command::Gone(rival.id()));
     let (id, request) = s.increment();
-    // Another commit took the slot: ours is dropped, the update still wanted, and the winner looked for.
-    let other = Pin::new([1; 32], [2; 32], [3; 32]);
-    assert_ne!(request.pin, Some(other));
-    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(3, Some(other)))) });
+    // Another commit took the slot: ours is dropped, and the winner looked for.
+    let (built, winner) = rival.build(&s.world, &[], &[]);
+    assert_ne!(request.pin, Some(winner));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(3, Some(winner)))) });
     assert_eq!(s.machine().epoch(), Some(1));
     assert_eq!(s.machine().stats().commits_lost, 1);
+    let track = commits(&s.world);
+    put(&mut s.world, &track, rival.epoch, 50, built.commit);
+    assert_eq!((s.machine().epoch(), s.machine().members().count()), (Some(2), 2));
+    // The removal is still wanted, and done in the next epoch. It is the first in turn there: no lock.
+    let (_, Asked::Increment(id, request)) = s.next() else { panic!("the removal was forgotten") };
+    assert_eq!(request.val, Some(3));
+    s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::Ok(state(4, request.pin))) });
+    assert_eq!((s.machine().epoch(), s.machine().members().count()), (Some(3), 1));
 }
 
 #[test]
@@ -508,11 +521,10 @@ fn without_pins_a_member_that_is_behind_asks_with_a_growing_back_off() {
 #[test]
 fn in_advisory_mode_an_own_commit_that_won_is_known_again_after_a_restart() {
     let client = basic_client("a", RustCryptoProvider::default());
-    let engine = || MlsEngine::new(&client, &RustCryptoProvider::default()).unwrap();
     let mut world = World::new();
     let mut config = config();
     config.mode = SafetyMode::Advisory;
-    let who = world.enter(engine(), config);
+    let who = world.enter(engine_of(&client), config);
     let mut s = Scripted { world, who };
     s.world.tell(0, Command::Join);
     s.world.run(1000);
@@ -534,7 +546,7 @@ fn in_advisory_mode_an_own_commit_that_won_is_known_again_after_a_restart() {
     }
     assert!(sent);
     s.world.crash(0);
-    s.world.again(0, engine());
+    s.world.again(0, engine_of(&client));
     let mut most = 0;
     for _ in 0..100 {
         s.world.run(50);

@@ -9,12 +9,11 @@ use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Action, Fault, Hold, Notice};
 use moq_mls::codec::pinned::ReceiptObject;
 use moq_mls::engine::{Credential, Engine, GroupParams};
-use moq_mls::mls::MlsEngine;
 use moq_mls::tracks::Location;
-use moq_mls::{Admission, Command, Misuse, Object, Phase};
-use support::engines::{basic, basic_client, engine};
+use moq_mls::{Command, Misuse, Object, Phase};
+use support::engines::{basic, basic_client, engine, engine_of};
 use support::insider::{self, Insider};
-use support::{Steps, World, admit, config};
+use support::{Steps, World, admit, asking, config};
 
 fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static>(crypto: P) {
     let mut world = World::new();
@@ -56,9 +55,7 @@ fn awslc_basic() {
 fn second_device_of_an_identity_does_not_evict_the_first() {
     let mut world = World::new();
     for name in ["alice", "bob", "alice"] {
-        let mut config = config();
-        config.admission = Admission::Ask;
-        world.enter(engine(name), config);
+        world.enter(engine(name), asking());
     }
     world.tell(0, Command::Join);
     let bob = world.id(1);
@@ -105,7 +102,6 @@ fn second_device_of_an_identity_does_not_evict_the_first() {
 fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     let mut world = World::new();
     let client = basic_client("m2", RustCryptoProvider::default());
-    let engine_of = |client| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
     let removed_engine = engine_of(&client);
     for (i, engine) in [engine("m0"), engine("m1"), engine_of(&client)].into_iter().enumerate() {
         world.enter(engine, config());
@@ -157,12 +153,11 @@ fn commands_that_make_no_sense_are_misuse_and_change_nothing() {
 #[test]
 fn a_participant_goes_on_after_a_restart_at_any_action() {
     let client = basic_client("b", RustCryptoProvider::default());
-    let engine_of = || MlsEngine::new(&client, &RustCryptoProvider::default()).unwrap();
     // Kill the second member after each of its first actions in turn, and see it through.
     for actions in 0..40 {
         let mut world = World::new();
         world.enter(engine("a"), config());
-        world.enter(engine_of(), config());
+        world.enter(engine_of(&client), config());
         world.tell(0, Command::Join);
         world.run(1000);
         world.crash_after(1, actions);
@@ -174,14 +169,14 @@ fn a_participant_goes_on_after_a_restart_at_any_action() {
         world.run(1000);
         let durable = world.durable(1).is_some();
         if durable {
-            world.again(1, engine_of());
+            world.again(1, engine_of(&client));
         } else {
             // Nothing was durable, so nothing had left it either.
             let me = world.id(1);
             let mut mine = world.carriage().store().objects(|t| t.name == *me.as_bytes());
             assert!(mine.next().is_none(), "{actions}");
             drop(mine);
-            world.restart(1, engine_of()).unwrap();
+            world.restart(1, engine_of(&client)).unwrap();
             world.tell(1, Command::Join);
         }
         world.run(60_000);
@@ -194,9 +189,8 @@ fn a_participant_goes_on_after_a_restart_at_any_action() {
 fn snapshots_that_cannot_be_restored_are_typed_errors() {
     use moq_mls::snapshot::{Snapshot, SnapshotError};
     let client = basic_client("a", RustCryptoProvider::default());
-    let engine_of = || MlsEngine::new(&client, &RustCryptoProvider::default()).unwrap();
     let mut world = World::new();
-    world.enter(engine_of(), config());
+    world.enter(engine_of(&client), config());
     world.tell(0, Command::Join);
     world.run(1000);
     let good = world.durable(0).unwrap();
@@ -210,20 +204,20 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
         Err(moq_mls::Error::Snapshot(error)) => Err(error),
         Err(other) => panic!("{other}"),
     };
-    assert_eq!(restore(engine_of(), config(), &good), Ok(Some(0)));
+    assert_eq!(restore(engine_of(&client), config(), &good), Ok(Some(0)));
     assert_eq!(restore(engine("b"), config(), &good), Err(SnapshotError::OtherParticipant));
     let mut other = config();
     other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
-    assert_eq!(restore(engine_of(), other, &good), Err(SnapshotError::OtherGroup));
+    assert_eq!(restore(engine_of(&client), other, &good), Err(SnapshotError::OtherGroup));
     let bytes = good.to_bytes();
     for cut in 0..bytes.len() {
         let cut = Snapshot::from_bytes(bytes.slice(..cut));
-        assert_eq!(restore(engine_of(), config(), &cut), Err(SnapshotError::Malformed));
+        assert_eq!(restore(engine_of(&client), config(), &cut), Err(SnapshotError::Malformed));
     }
     for bit in (0..bytes.len() * 8).step_by(37) {
         let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(restore(engine_of(), config(), &Snapshot::from_bytes(flipped)).is_err());
+        assert!(restore(engine_of(&client), config(), &Snapshot::from_bytes(flipped)).is_err());
     }
 }
 
@@ -231,9 +225,7 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
 fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
     let mut world = World::new();
     for name in ["a", "b", "c"] {
-        let mut config = config();
-        config.admission = Admission::Ask;
-        world.enter(engine(name), config);
+        world.enter(engine(name), asking());
     }
     world.tell(0, Command::Join);
     world.run(1000);

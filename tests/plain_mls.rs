@@ -17,12 +17,13 @@ use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
 use moq_mls::action::Notice;
-use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest};
+use moq_mls::counter::{IncrementRequest, LockReply, LockRequest};
 use moq_mls::engine::{Engine, GroupParams, Member, Rejection, Trial};
 use moq_mls::mls::{MlsEngine, MlsGroup, Options, PARAMS_EXTENSION};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{FullTrackName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Object, SafetyMode, Timestamp};
+use support::attackers::fill;
 use support::{START, Steps, World};
 
 /// A client whose KeyPackages live for `lifetime`, and that sends handshake messages in the clear if they are `public`.
@@ -398,7 +399,7 @@ fn a_proposal_that_was_lost_is_fetched_from_its_senders_track() {
     let LockReply::Ok { lock_id, .. } = world.counter_mut().lock(now, &lock, token) else {
         panic!("no lock")
     };
-    let fill = IncrementRequest {
+    let request = IncrementRequest {
         counter: group_name(),
         val: None,
         lock_id,
@@ -407,7 +408,7 @@ fn a_proposal_that_was_lost_is_fetched_from_its_senders_track() {
         key: None,
         commit: None,
     };
-    assert!(matches!(world.counter_mut().increment(now, &fill), IncrementReply::Ok(_)));
+    fill(&mut world, &request);
     world.run(25_000);
     assert_eq!(world.machine(0).epoch(), Some(3));
 }

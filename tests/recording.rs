@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::engine::{Engine, EngineError};
-use moq_mls::mls::MlsEngine;
 use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::replay::{Replayed, replay};
@@ -16,7 +15,7 @@ use moq_mls::testing::seeded_crypto::seeded_engine;
 use moq_mls::tracks::{CommitTrackPolicy, GroupName, SenderId};
 use moq_mls::{Authors, Command, Config, Notice, SafetyMode};
 use serde_json::Value;
-use support::engines::basic_client;
+use support::engines::{basic_client, engine_of};
 use support::failing::{Failing, Plan};
 use support::{Steps, World};
 
@@ -88,7 +87,7 @@ fn lives_with_real_randomness_are_lived_again() {
             config.timers.batch = Duration::from_millis(40);
             config.timers.backoff.1 = Duration::from_secs(5);
             config.limits.candidates = 7;
-            let logs = life(&config, secrets, |who| MlsEngine::new(&clients[who], &crypto).unwrap());
+            let logs = life(&config, secrets, |who| engine_of(&clients[who]));
             for log in logs {
                 assert!(the_same(&log) > 10, "{mode:?} {secrets:?}");
             }
@@ -244,10 +243,7 @@ fn a_log_may_end_anywhere() {
 fn a_restarted_process_goes_on_in_the_same_file() {
     let crypto = RustCryptoProvider::default();
     let client = basic_client("alice", crypto.clone());
-    let engine = || {
-        let alone = MlsEngine::new(&client, &crypto).unwrap();
-        RecordedEngine::new(alone, &AnswerLog::new(Secrets::Withheld))
-    };
+    let engine = || RecordedEngine::new(engine_of(&client), &AnswerLog::new(Secrets::Withheld));
     let mut world = World::new();
     let first = engine();
     let recorder = Recorder::with_answers("RustCrypto", &config(), &first);

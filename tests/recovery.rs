@@ -12,12 +12,11 @@ use moq_mls::codec::pinned::WelcomeObject;
 use moq_mls::counter::service::{Counter, Slot};
 use moq_mls::counter::{IncrementReply, IncrementRequest, Pin, Reason, slot_lock_message};
 use moq_mls::engine::{Engine, GroupParams};
-use moq_mls::mls::MlsEngine;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use moq_mls::{Action, Admission, Command, Config, Phase};
-use support::attackers::{Rogue, commits, increment, newest, put};
-use support::engines::{BasicConfig, TestEngine, basic_client, engine};
+use support::attackers::{Rogue, commits, fill, increment, newest, put};
+use support::engines::{BasicConfig, TestEngine, basic_client, engine, engine_of};
 use support::{Steps, World, config, group};
 
 const MINUTE: u64 = 60_000;
@@ -57,9 +56,8 @@ impl Room {
     }
 
     fn enter(&mut self, name: &str) -> usize {
-        let crypto = RustCryptoProvider::default;
-        self.clients.push(basic_client(name, crypto()));
-        let engine = MlsEngine::new(self.clients.last().unwrap(), &crypto()).unwrap();
+        self.clients.push(basic_client(name, RustCryptoProvider::default()));
+        let engine = engine_of(self.clients.last().unwrap());
         let who = self.world.enter(engine, self.config.clone());
         self.world.tell(who, Command::Join);
         self.world.run(2000);
@@ -71,8 +69,7 @@ impl Room {
     }
 
     fn restart(&mut self, who: usize) {
-        let engine = MlsEngine::new(&self.clients[who], &RustCryptoProvider::default()).unwrap();
-        self.world.again(who, engine);
+        self.world.again(who, engine_of(&self.clients[who]));
     }
 
     fn phases(&self) -> Vec<Phase> {
@@ -88,7 +85,7 @@ impl Room {
 fn pin_what_nobody_has(room: &mut Room, insider: &Rogue) -> Bytes {
     let (built, pin) = insider.build(&room.world, &[], &[]);
     let request = insider.increment(&room.world, built.commit.clone(), pin);
-    assert!(matches!(increment(&mut room.world, &request), IncrementReply::Ok(_)));
+    fill(&mut room.world, &request);
     let mut counter: Counter = room.world.counter().get(&group()).unwrap().clone();
     while counter.drop_commit().is_some() {}
     let now = room.world.now();
@@ -144,7 +141,7 @@ fn pin_a_wrong_lock(room: &mut Room, insider: &Rogue, removes: &[u32]) -> Bytes 
     let wrong =
         Pin::new(pin.commit_hash().try_into().unwrap(), pin.context_hash().try_into().unwrap(), [9; 32]);
     let request = insider.increment(&room.world, built.commit.clone(), wrong);
-    assert!(matches!(increment(&mut room.world, &request), IncrementReply::Ok(_)));
+    fill(&mut room.world, &request);
     let track = commits(&room.world);
     put(&mut room.world, &track, insider.epoch, 50, built.commit.clone());
     built.commit
@@ -155,7 +152,7 @@ fn pin_garbage(room: &mut Room, insider: &Rogue) {
     let garbage = Bytes::from_static(b"no commit");
     let pin = Pin::new(sha256(&garbage), [1; 32], [2; 32]);
     let request = insider.increment(&room.world, garbage, pin);
-    assert!(matches!(increment(&mut room.world, &request), IncrementReply::Ok(_)));
+    fill(&mut room.world, &request);
 }
 
 /// All of `who` are in one epoch of one successor, with the same keys; which.
@@ -216,6 +213,9 @@ fn without_successors_a_member_stays_where_it_is() {
     let insider = Rogue::join(&mut room.world, "insider");
     pin_a_wrong_lock(&mut room, &insider, &[]);
     room.world.run(20 * MINUTE);
+    for who in room.everyone() {
+        assert!(room.world.heard(who, |n| matches!(n, Notice::DeadSlot { .. })), "{who}");
+    }
     stays(&room);
     assert!(room.phases().iter().all(|phase| *phase == Phase::Member));
 }
@@ -226,6 +226,11 @@ fn nobody_goes_over_because_a_commit_is_withheld() {
     let insider = Rogue::join(&mut room.world, "insider");
     pin_what_nobody_has(&mut room, &insider);
     room.world.run(20 * MINUTE);
+    // All were stranded.
+    assert_eq!(room.phases(), [Phase::Joining; 3]);
+    for who in room.everyone() {
+        assert_eq!(room.told(who, &Notice::Rejoining(RejoinReason::Unreachable)), 1, "{who}");
+    }
     stays(&room);
 }
 
@@ -300,7 +305,7 @@ fn the_members_of_the_last_epoch_are_let_in_without_asking() {
     (request.val, request.prev) = (Some(slot), machine.pin().copied());
     (request.key, request.pin) = (machine.slot_key(), Some(Pin::new(sha256(&garbage), [1; 32], [2; 32])));
     request.commit = Some(garbage);
-    assert!(matches!(increment(&mut room.world, &request), IncrementReply::Ok(_)));
+    fill(&mut room.world, &request);
     room.world.run(4 * MINUTE);
     met(&room, &[0, 1, 2]);
     assert_eq!(asked(&room), before);
@@ -351,18 +356,26 @@ fn members_meet_in_a_successor_when_a_service_signs_another_lineage() {
         let made_up = Bytes::copy_from_slice(&sha256(&(slot - 1).to_be_bytes()));
         request.key = if first { key.clone() } else { Some(made_up) };
         request.commit = Some(commit);
-        assert!(matches!(increment(&mut room.world, &request), IncrementReply::Ok(_)));
+        fill(&mut room.world, &request);
     }
     room.world.run(5 * MINUTE);
     met(&room, &[0, 1, 2]);
     assert!(room.told(0, &Notice::ServiceFault(ServiceFault::LineageMismatch)) > 0);
 }
 
+/// Everybody was told of this fault.
+fn all_heard(room: &Room, fault: ServiceFault) {
+    for who in room.everyone() {
+        assert!(room.told(who, &Notice::ServiceFault(fault)) > 0, "{who}: {:?}", room.world.notices(who));
+    }
+}
+
 #[test]
 fn the_word_of_a_service_that_does_not_sign_proves_nothing() {
     let mut room = Room::new(3);
-    put_back(&mut room, 2);
+    let (old, _) = put_back(&mut room, 2);
     room.world.run(20 * MINUTE);
+    all_heard(&room, ServiceFault::Regressed { current: old.next() });
     stays(&room);
     assert!(room.phases().iter().all(|phase| *phase == Phase::Member));
     // Somebody between them and the service drops the signatures.
@@ -372,6 +385,7 @@ fn the_word_of_a_service_that_does_not_sign_proves_nothing() {
     let now = room.world.now();
     room.world.counter_mut().insert(now, &group(), Counter::new());
     room.world.run(20 * MINUTE);
+    all_heard(&room, ServiceFault::BadReceipt);
     stays(&room);
 }
 
@@ -387,6 +401,7 @@ fn a_service_that_comes_back_in_time_splits_no_meeting() {
     let now = room.world.now();
     room.world.counter_mut().insert(now, &group(), old);
     room.world.run(MINUTE);
+    all_heard(&room, ServiceFault::Regressed { current: 0 });
     let now = room.world.now();
     room.world.counter_mut().insert(now, &group(), before);
     room.world.run(5 * MINUTE);
@@ -443,7 +458,7 @@ fn nobody_but_its_founder_begins_with_the_name_of_a_successor() {
         assert_eq!(increment(&mut room.world, &request), refused);
     }
     request.key = Some(key);
-    assert!(matches!(increment(&mut room.world, &request), IncrementReply::Ok(_)));
+    fill(&mut room.world, &request);
     for spelling in ["room-1~s", "room-1~sAB", &name.to_string().to_uppercase(), "room-1~1"] {
         assert_eq!(GroupName::try_from(spelling).unwrap().founding_hash(), None, "{spelling}");
     }

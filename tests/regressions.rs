@@ -6,22 +6,19 @@ mod support;
 
 use std::path::Path;
 
-use mls_rs::Client;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::mls::MlsEngine;
 use moq_mls::{Command, Event, Object, Phase};
 use serde_json::Value;
-use support::engines::{TestEngine, basic_client};
+use support::engines::{TestEngine, basic_client, engine_of};
 use support::{Steps, World, config};
 
 fn run(name: &str, vector: &Value) {
     let mut world: World<TestEngine> = World::new();
     let mut clients = Vec::new();
-    let engine = |client: &Client<_>| MlsEngine::new(client, &RustCryptoProvider::default()).unwrap();
     for i in 0..vector["participants"].as_u64().unwrap() as usize {
         let identity = vector["names"][i].as_str().map_or_else(|| format!("p{i}"), str::to_owned);
         let client = basic_client(&identity, RustCryptoProvider::default());
-        world.enter(engine(&client), config());
+        world.enter(engine_of(&client), config());
         clients.push(client);
     }
     for step in vector["steps"].as_array().unwrap() {
@@ -53,12 +50,15 @@ fn run(name: &str, vector: &Value) {
             }
             "stop" => world.crash_after(peer(1), number(2)),
             "restart" => {
-                world.again(peer(1), engine(&clients[peer(1)]));
+                world.again(peer(1), engine_of(&clients[peer(1)]));
                 world.settle();
             }
             "out" => assert_ne!(world.machine(peer(1)).phase(), Phase::Member, "{name}"),
             "member" => assert_eq!(world.machine(peer(1)).phase(), Phase::Member, "{name}"),
             "epoch" => assert_eq!(world.machine(peer(1)).epoch(), Some(number(2)), "{name}"),
+            "holds" => {
+                assert_eq!(world.machine(peer(1)).inside().candidates, number(2) as usize, "{name}");
+            }
             "agree" => {
                 let members: Vec<usize> = (1..step.as_array().unwrap().len()).map(peer).collect();
                 world.agree(&members);

@@ -173,6 +173,14 @@ fn lock(a: &mut Machine) -> Option<LockRequestId> {
     a.actions().filter_map(asked).last()
 }
 
+fn increment(a: &mut Machine) -> Option<(IncrementRequestId, Pin)> {
+    let asked = |action| match action {
+        Action::Increment { id, request } => request.pin.map(|pin| (id, pin)),
+        _ => None,
+    };
+    a.actions().find_map(asked)
+}
+
 fn token() -> LockReply {
     LockReply::Ok { lock_id: Some(Bytes::from_static(b"t")), expires_in: Duration::from_secs(1) }
 }

@@ -245,7 +245,7 @@ pub(crate) fn all() -> Vec<Row> {
         Row { members: 2, wishes: false, joins: true, ..row("R4c service loses its state, joiner", 3, 1) }
             .reset()
             .large(),
-        // Adversaries, and each once more without what keeps it out.
+        // Adversaries, and some once more without what keeps them out.
         row("O1 an outsider takes two places first, 1 crash", 2, 1)
             .shared()
             .crash()
@@ -269,9 +269,12 @@ pub(crate) fn all() -> Vec<Row> {
         Row { recovers: true, ..row("O5 the same as O4, and members go over to a successor", 2, 1) }
             .large()
             .attacked(|b| b.wrong_locks = 1),
+        // The garbage comes without a key: as the service does not look, it is as good as from a member.
         Row { recovers: true, no_key: true, ..row("O6 an insider pins garbage", 2, 1) }
             .large()
             .attacked(|b| b.keyless = 1),
+        // No lock is asked for to remove somebody. B asks for one to help, and A once it has lost a race: the refusals
+        // are all spent.
         Row {
             wishes: false,
             remove: Some((0, 2)),

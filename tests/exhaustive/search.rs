@@ -159,6 +159,9 @@ impl Report {
                 assert!(self.violation.is_none(), "{name}\n{}", self.failure());
                 // A large row that was stopped is not judged.
                 let stopped = self.wedged.is_none() && self.row.size == Size::Large;
+                if stopped {
+                    println!("{name}: not judged: it was stopped before a wedge could be found");
+                }
                 assert!(stopped || self.wedged.is_some_and(|n| n > 0), "{name}: no wedge was found");
             }
             Expect::Breaks(invariant) => {

@@ -87,13 +87,33 @@ pub fn increment<E: Engine>(world: &mut World<E>, request: &IncrementRequest) ->
     world.counter_mut().increment(now, request)
 }
 
+/// As [`increment`], of which the service must take it.
+#[track_caller]
+pub fn fill<E: Engine>(world: &mut World<E>, request: &IncrementRequest) {
+    let reply = increment(world, request);
+    assert!(matches!(reply, IncrementReply::Ok(_)), "{reply:?}");
+}
+
+/// Lets in a member with another library.
+pub fn insider(world: &mut World<TestEngine>) -> Insider {
+    let tracks = world.machine(0).tracks().clone();
+    let mut insider = Insider::new("insider");
+    let number = number_at(world.now().as_millis(), 77);
+    let message = insider.key_package(world.now(), &group(), number);
+    put(world, &tracks.key_package(insider.id()), KEY_PACKAGE_GROUP, number, message);
+    world.run(5000);
+    let invitation = unpinned(&newest(world, &tracks.welcome(insider.id())).1);
+    insider.join(world.now(), &invitation);
+    insider
+}
+
 /// An insider pins the commit that made its epoch, with the slot key of the epoch before.
 pub fn pin_own<E: Engine>(world: &mut World<E>, insider: &Insider, key: Bytes, commit: Bytes) {
     let mut request = IncrementRequest::draft(group());
     let val = insider.epoch();
     (request.val, request.pin) = (Some(val), Some(insider.pin(&group(), &commit)));
     (request.prev, request.key, request.commit) = (read(world, val - 1).pin, Some(key), Some(commit));
-    assert!(matches!(increment(world, &request), IncrementReply::Ok(_)));
+    fill(world, &request);
 }
 
 /// A chain of slots that one founds for oneself, under any name: its pins but the last are of one's own making.

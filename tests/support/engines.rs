@@ -66,6 +66,11 @@ pub fn engine(name: &str) -> TestEngine {
     basic(name, RustCryptoProvider::default())
 }
 
+/// An engine of a client that may have others.
+pub fn engine_of(client: &Client<BasicConfig<RustCryptoProvider>>) -> TestEngine {
+    MlsEngine::new(client, &RustCryptoProvider::default()).unwrap()
+}
+
 pub fn key() -> Key {
     let suite = RustCryptoProvider::default().cipher_suite_provider(SUITE).unwrap();
     suite.signature_key_generate().unwrap()

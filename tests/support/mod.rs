@@ -24,7 +24,7 @@ use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::sha256;
 use moq_mls::testing::world::ByValue;
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId};
-use moq_mls::{Command, Config, Event, JoinRequest, Object, Participant, Timestamp};
+use moq_mls::{Admission, Command, Config, Event, JoinRequest, Object, Participant, Timestamp};
 
 /// The world of most tests: objects and answers pass as values.
 pub type World<E> = moq_mls::testing::world::World<E, ByValue>;
@@ -70,6 +70,13 @@ pub fn admit(sender: &SenderId, name: &str) -> Command {
 
 pub fn config() -> Config {
     Config::new(group())
+}
+
+/// As [`config`], and the embedder is asked about everybody.
+pub fn asking() -> Config {
+    let mut config = config();
+    config.admission = Admission::Ask;
+    config
 }
 
 /// The steps of a test.

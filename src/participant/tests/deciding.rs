@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::testing::symbolic::{forged_commit, junk};
 
-/// Alone, wanting an update, with the lock: the relay has nothing yet and takes everything.
+/// Alone, wanting an update, with the lock where one is asked for: the relay has nothing yet and takes everything.
+/// With what was published, and the increment that is still to be answered.
 pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
     let mut a = alone(Config { mode, ..config() });
     want_update(&mut a);
@@ -184,9 +185,13 @@ fn an_increment_that_was_refused_is_no_epoch() {
     let reply = Ok(IncrementReply::Error(Reason::NotLocked));
     a.handle(NOW, Event::IncrementReply { id: id.unwrap(), reply }).unwrap();
     assert_eq!(notices(&mut a), [Notice::ServiceFault(ServiceFault::NoPins)]);
+    assert_eq!(a.epoch(), Some(0));
+}
 
-    // Without pins the first answer is that another filled the slot: with the commit of a rival, if there is one, and
-    // else with the one that lies there.
+/// The answer says only that the slot is filled: with the commit of a rival, if there is one, and else with the one
+/// that lies there.
+#[test]
+fn without_pins_a_rivals_commit_fills_the_slot_or_else_ones_own() {
     for rival in [true, false] {
         let (mut a, others) = among(Config { mode: SafetyMode::Advisory, ..config() }, &["b"]);
         want_update(&mut a);

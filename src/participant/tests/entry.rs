@@ -66,11 +66,8 @@ fn a_founder_gives_its_group_up_for_nothing_but_anothers_pin() {
             }
         }
         let pin = a.inside().genesis.unwrap();
-        let increment = a.actions().find_map(|action| match action {
-            Action::Increment { id, .. } => Some(id),
-            _ => None,
-        });
-        a.handle(NOW, Event::IncrementReply { id: increment.unwrap(), reply: Ok(reply.clone()) }).unwrap();
+        let (id, _) = increment(&mut a).unwrap();
+        a.handle(NOW, Event::IncrementReply { id, reply: Ok(reply.clone()) }).unwrap();
         assert_eq!(a.inside().genesis, kept.then_some(pin), "{reply:?}");
         // An answer about another slot is none about this one.
         if kept {
@@ -81,12 +78,9 @@ fn a_founder_gives_its_group_up_for_nothing_but_anothers_pin() {
             assert_eq!(a.inside().genesis, Some(pin));
             // Once the service says whose it is, the founder is in.
             a.run(Input::Timer(Timer::Request)).unwrap();
-            let increment = a.actions().find_map(|action| match action {
-                Action::Increment { id, .. } => Some(id),
-                _ => None,
-            });
+            let (id, _) = increment(&mut a).unwrap();
             let reply = Ok(IncrementReply::Ok(state(1, Some(pin))));
-            a.handle(NOW, Event::IncrementReply { id: increment.unwrap(), reply }).unwrap();
+            a.handle(NOW, Event::IncrementReply { id, reply }).unwrap();
             assert_eq!(a.epoch(), Some(0));
         }
     }

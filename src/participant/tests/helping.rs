@@ -56,10 +56,7 @@ pub(super) fn after_lock(a: &mut Machine, now: Timestamp) -> Option<Pin> {
     a.run(Input::Timer(Timer::Request)).unwrap();
     let id = lock(a).unwrap();
     a.handle(now, Event::LockReply { id, reply: Ok(token()) }).unwrap();
-    a.actions().find_map(|action| match action {
-        Action::Increment { request, .. } => request.pin,
-        _ => None,
-    })
+    increment(a).map(|(_, pin)| pin)
 }
 
 #[test]

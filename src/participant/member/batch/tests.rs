@@ -54,8 +54,15 @@ fn nothing_is_longer_than_its_bound() {
             group = built.next.group;
             // The second commits as well, so that nodes are there, and leaves of many nodes unmerged.
             second = Some(match second {
-                None if apart => continue,
-                None => engines[1].join(NOW, &built.welcomes[0].1, &keys[0], None).unwrap().unwrap(),
+                None => {
+                    let (_, welcome) = &built.welcomes[0];
+                    let info = engines[1].examine_welcome(welcome, &keys[..1]).unwrap().unwrap();
+                    let tree = info
+                        .tree
+                        .map(|of| engines[1].open_tree(&of, built.tree.as_ref().unwrap()).unwrap().unwrap());
+                    assert_eq!(tree.is_some(), apart);
+                    engines[1].join(NOW, welcome, &keys[0], tree.as_ref()).unwrap().unwrap()
+                }
                 Some(of) => engines[1].trial(&of, NOW, &built.commit).unwrap().unwrap().next.unwrap().group,
             });
             let update = build(&engines[1], second.as_ref().unwrap(), &[], &[], apart);
