@@ -212,7 +212,7 @@ fn flood(a: &mut Machine, many: u64) {
         let mut founder = engine("somebody");
         let group =
             founder.create(NOW, &a.cx.config.group, &a.cx.params, a.cx.engine.random().unwrap()).unwrap();
-        let built = founder.build(&group, NOW, &[key.clone()], &[]).unwrap().unwrap();
+        let built = founder.build(&group, NOW, std::slice::from_ref(&key), &[]).unwrap().unwrap();
         let payload = with_pin(&built.welcomes[0].1, Pin::new([1; 32], [2; 32], [3; 32]));
         let place = Location { group: 1, object: a.cx.engine.random().unwrap() };
         let object = Object { track: a.cx.tracks.welcome(&a.cx.me), location: place, payload };
