@@ -189,8 +189,10 @@ impl<C: ServiceCrypto> CounterService<C> {
         if !may_begin(access, id) && request.val.unwrap_or(0) == 0 && self.is_unused(id) {
             return IncrementReply::Error(Reason::Forbidden);
         }
-        let before = self.counters.get(id).map_or(0, Counter::next);
-        if let (Some(source), Some(val), true) = (&access.source, request.val, self.would_follow(request))
+        let counter = self.counters.get(id);
+        let before = counter.map_or(0, Counter::next);
+        let follows = counter.is_some_and(|counter| counter.is_followed_by(request));
+        if let (Some(source), Some(val), true) = (&access.source, request.val, follows)
             && !self.turns.may_fill(now, id, source, val, self.config.lease)
         {
             return IncrementReply::Error(Reason::NotYourTurn);
@@ -307,15 +309,6 @@ impl<C: ServiceCrypto> CounterService<C> {
     pub fn forget(&mut self, id: &GroupName) -> Option<Counter> {
         self.turns.forget(id);
         self.counters.remove(id)
-    }
-
-    /// Whether a pinned increment is about the next slot of the lineage that is here.
-    fn would_follow(&self, request: &IncrementRequest) -> bool {
-        let Some(counter) = self.counters.get(&request.counter) else { return false };
-        let newest = counter.next().checked_sub(1).map(|newest| counter.slot(newest));
-        let follows =
-            matches!((newest, request.prev), (Some(Slot::Pinned(newest)), Some(prev)) if newest == prev);
-        follows && request.pin.is_some() && request.val == Some(counter.next())
     }
 
     fn is_unused(&self, id: &GroupName) -> bool {

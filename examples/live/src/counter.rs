@@ -9,7 +9,7 @@ pub mod store;
 pub mod tokens;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,7 +22,7 @@ use moq_mls::counter::http::{
     Call, Headers, HttpRequest, HttpResponse, WebPolicy, decode_request_from, encode_commit_reply,
     encode_increment_reply, encode_lock_reply, encode_refusal,
 };
-use moq_mls::counter::service::{Counter, ServiceCrypto};
+use moq_mls::counter::service::{Counter, ServiceCrypto, Turns};
 use moq_mls::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest,
     MAX_LOCK_ID, Reason, signed_answer, signed_message,
@@ -38,6 +38,8 @@ pub const LEASE: Duration = Duration::from_secs(2);
 /// Wrong slot keys that a client may show at once, and how long it waits for another. A member shows one
 /// when it has lost its group's state; more than that is guessing.
 const WRONG_KEYS: (u32, Duration) = (20, Duration::from_secs(5));
+/// Of so many counters it is known whose turn the next slot is.
+const TURNS: usize = 16_384;
 
 /// AWS-LC's SHA-256, and Ed25519 for receipts.
 pub struct Crypto(Ed25519KeyPair);
@@ -68,12 +70,16 @@ pub struct Service {
     requests: Option<Rate>,
     starts: Option<Rate>,
     wrong_keys: Rate,
+    /// Of this process: several services over one store each know of what they filled themselves.
+    turns: Mutex<Turns>,
 }
 
 /// Who asks, once that is known.
 struct Client {
     /// Whom limits are counted for: a SenderId, or an address.
     source: String,
+    /// The SenderId, if the client showed a token. An address may be that of several members, which have no turns then.
+    member: Option<Bytes>,
     may_create: bool,
 }
 
@@ -81,7 +87,16 @@ impl Service {
     /// A service over `store` that signs receipts with `key`. Without `tokens`, everyone may ask.
     pub fn new(store: Arc<dyn Store>, key: Ed25519KeyPair, tokens: Option<Tokens>) -> Self {
         let (wrong_keys, web) = (Rate::with(WRONG_KEYS.0, WRONG_KEYS.1), WebPolicy::default());
-        Self { store, crypto: Crypto(key), tokens, web, requests: None, starts: None, wrong_keys }
+        Self {
+            store,
+            crypto: Crypto(key),
+            tokens,
+            web,
+            requests: None,
+            starts: None,
+            wrong_keys,
+            turns: Mutex::new(Turns::new(TURNS)),
+        }
     }
 
     /// With a limit of requests for each client.
@@ -137,11 +152,13 @@ impl Service {
     }
 
     fn client(&self, address: IpAddr, call: &Call, token: Option<&str>) -> (Client, Result<(), Reason>) {
-        let from_address = |may_create| Client { source: rate::source(address), may_create };
+        let from_address = |may_create| Client { source: rate::source(address), member: None, may_create };
         let Some(tokens) = &self.tokens else { return (from_address(true), Ok(())) };
         match tokens.allow(call.counter(), token) {
             Ok(allowed) => {
-                let client = Client { source: allowed.sender.to_string(), may_create: allowed.create };
+                let member = Bytes::copy_from_slice(allowed.sender.as_bytes());
+                let source = allowed.sender.to_string();
+                let client = Client { source, member: Some(member), may_create: allowed.create };
                 (client, Ok(()))
             }
             Err(reason) => (from_address(false), Err(reason)),
@@ -160,12 +177,31 @@ impl Service {
         over.then_some(Reason::RateLimited)
     }
 
+    /// Whether a client must let others fill the next slot first.
+    fn must_wait(
+        &self,
+        now: Timestamp,
+        client: &Client,
+        request: &IncrementRequest,
+        counter: &Counter,
+    ) -> bool {
+        let (Some(member), Some(val)) = (&client.member, request.val) else { return false };
+        counter.is_followed_by(request) && !self.turns().may_fill(now, &request.counter, member, val, LEASE)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self, now: Timestamp, client: &Client, request: &LockRequest) -> Result<LockReply, StoreError> {
         let mut token = [0; 16];
         aws_lc_rs::rand::SystemRandom::new()
             .fill(&mut token)
             .map_err(|_| anyhow::anyhow!("no randomness"))?;
         let token = Bytes::copy_from_slice(&token);
+        if let Some(member) = &client.member {
+            self.turns().on_lock(now, &request.counter, member, request.val, LEASE);
+        }
         let mut reply = None;
         self.store.transact(&request.counter, now, &mut |counter| {
             reply = Some(match self.refuses_start(now, client, request.val, counter) {
@@ -195,21 +231,31 @@ impl Service {
         if request.pin.is_some() && !self.wrong_keys.has(now, &client.source) {
             return Ok(IncrementReply::Error(Reason::RateLimited));
         }
-        let (mut reply, mut started) = (None, false);
+        let (mut reply, mut filled) = (None, None);
         let asked = request.val.unwrap_or(0);
         self.store.transact(&request.counter, now, &mut |counter| {
-            let unused = counter.next() == 0;
+            let next = counter.next();
             let answer = match self.refuses_start(now, client, asked, counter) {
                 Some(reason) => IncrementReply::Error(reason),
+                None if self.must_wait(now, client, request, counter) => {
+                    IncrementReply::Error(Reason::NotYourTurn)
+                }
                 None => counter.increment(now, request, KEEP, sha256),
             };
-            started = unused && matches!(answer, IncrementReply::Ok(_));
+            filled = (counter.next() > next).then_some(next);
             reply = Some(answer);
         })?;
-        if let (true, Some(starts)) = (started, &self.starts) {
+        if let (Some(0), Some(starts)) = (filled, &self.starts) {
             starts.allow(now, &client.source);
         }
+        if let Some(slot) = filled {
+            let member = client.member.as_ref().filter(|_| request.pin.is_some());
+            self.turns().on_filled(now, &request.counter, member, slot, LEASE);
+        }
         let mut reply = reply.context("the store ran nothing")?;
+        if let (Some(member), IncrementReply::CounterError(_)) = (&client.member, &reply) {
+            self.turns().on_lost(now, &request.counter, member, asked, LEASE);
+        }
         match &mut reply {
             IncrementReply::Ok(state) | IncrementReply::CounterError(state) => {
                 self.sign(&request.counter, request.val, state);

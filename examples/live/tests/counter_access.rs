@@ -66,6 +66,47 @@ async fn wrong_keys_count_for_whoever_shows_them() {
     .await;
 }
 
+/// Who shows a token is somebody, so nobody fills one slot after the other while another waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_filled_the_newest_slot_leaves_the_next_to_who_asks() {
+    let server = serve(Some(two_tokens()), None, Arc::new(Memory::default())).await;
+    let (alice, bob) = (token_client(&server, "a11ce"), token_client(&server, "b0b"));
+    // Without the lock, which may be the other's.
+    let put = |client: &CounterClient, val, by, prev| {
+        let request = increment(&group("room"), val, by, prev);
+        (client.increment(&request).unwrap(), request.pin)
+    };
+    let filled = move |client: &CounterClient, val, by, prev| {
+        let (reply, pin) = put(client, val, by, prev);
+        assert!(matches!(reply, IncrementReply::Ok(_)), "{val}: {reply:?}");
+        pin
+    };
+    let wait = IncrementReply::Error(Reason::NotYourTurn);
+    let slot = |val| LockRequest { counter: group("room"), val };
+    blocking(move || {
+        let first = filled(&alice, 0, 1, None);
+        let second = filled(&alice, 1, 1, first);
+        assert!(bob.lock(&slot(2)).is_ok());
+        assert_eq!(put(&alice, 2, 1, second).0, wait);
+        let third = filled(&bob, 2, 2, second);
+        assert!(matches!(put(&alice, 2, 1, second).0, IncrementReply::CounterError(_)));
+        assert_eq!(put(&bob, 3, 2, third).0, wait, "she came too late");
+        filled(&alice, 3, 1, third);
+    })
+    .await;
+    // Whose address it is does not count: several may share it.
+    let server = serve(None, None, Arc::new(Memory::default())).await;
+    let (alice, bob) = (plain_client(&server), plain_client(&server));
+    blocking(move || {
+        let first = filled(&alice, 0, 1, None);
+        assert!(bob.lock(&slot(1)).is_ok());
+        let second = filled(&alice, 1, 1, first);
+        assert!(bob.lock(&slot(2)).is_ok());
+        filled(&alice, 2, 1, second);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_starts_so_many_counters() {
     let service = Service::new(Arc::new(Memory::default()), generate_key().unwrap(), None);

@@ -297,6 +297,13 @@ impl Counter {
         }
     }
 
+    /// Returns whether a pinned increment is about the next slot of this lineage, whatever its key and commit: one that
+    /// [`Turns`](crate::counter::service::Turns) have a say in.
+    pub fn is_followed_by(&self, request: &IncrementRequest) -> bool {
+        let follows = request.prev.is_some() && request.prev == self.newest();
+        follows && request.pin.is_some() && request.val == Some(self.next)
+    }
+
     fn newest(&self) -> Option<Pin> {
         match &self.slots {
             Slots::Pinned { kept, .. } => kept.back().copied(),
