@@ -3,6 +3,7 @@
 use moq_mls::SafetyMode;
 use moq_mls::testing::flaws::Flaw;
 
+use crate::search::STAYS;
 use crate::world::Budget;
 
 /// What a row must come to.
@@ -62,6 +63,8 @@ pub(crate) struct Row {
     pub(crate) keeps_no_commits: bool,
     /// Members go over to a successor, in any order and whenever they like: turns are no bound.
     pub(crate) recovers: bool,
+    /// Nothing happens that proves the group to be lost, so nobody may go over.
+    pub(crate) stays: bool,
 }
 
 impl Row {
@@ -89,6 +92,7 @@ impl Row {
             no_key: false,
             keeps_no_commits: false,
             recovers: false,
+            stays: false,
         }
     }
 
@@ -273,6 +277,16 @@ pub(crate) fn all() -> Vec<Row> {
         Row { recovers: true, no_key: true, ..row("O6 an insider pins garbage", 2, 1) }
             .large()
             .attacked(|b| b.keyless = 1),
+        Row {
+            recovers: true,
+            stays: true,
+            ..row("O7 a counter that does not answer, a relay that withholds", 2, 1)
+        }
+        .loss()
+        .late(1),
+        Row { recovers: true, stays: true, ..row("O7b a pin with a wrong lock, which is no silence", 2, 1) }
+            .attacked(|b| b.wrong_locks = 1)
+            .expects(Breaks(STAYS)),
         // No lock is asked for to remove somebody. B asks for one to help, and A once it has lost a race: the refusals
         // are all spent.
         Row {

@@ -17,6 +17,9 @@ use crate::capsule;
 use crate::rows::{Expect, Row, Size};
 use crate::world::{Machine, World, digest};
 
+/// Where nothing proves that the group is lost, nobody goes over to a successor.
+pub(crate) const STAYS: &str = "NobodyGoesOverOnSilence";
+
 /// How far a search goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -57,8 +60,9 @@ impl Model for Space {
                 vec![$(Property::always(SAFETY[$at], |_, w: &World| intact(w, SAFETY[$at])),)+]
             };
         }
-        let all = always!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        let mut all = always!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
         assert_eq!(all.len(), SAFETY.len());
+        all.push(Property::always(STAYS, |_, w: &World| intact(w, STAYS)));
         all
     }
 }

@@ -8,6 +8,7 @@ use moq_mls::tracks::TrackKind;
 use moq_mls::{Object, SafetyMode};
 
 use crate::rows::Row;
+use crate::search::STAYS;
 use crate::world::{Machine, World, digest};
 
 impl World {
@@ -57,6 +58,9 @@ impl World {
         let Some((epoch, context)) = state(machine) else { return };
         if before == Some((epoch, context)) {
             return;
+        }
+        if row.stays && machine.epoch_base() > 0 {
+            self.break_invariant(STAYS);
         }
         // All members of an epoch hold one GroupContext, and one set of keys under it.
         let id = |context: &[u8]| digest(&context);
