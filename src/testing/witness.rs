@@ -85,8 +85,9 @@ struct Last {
 pub(super) struct Witness {
     states: BTreeMap<u64, BTreeMap<Context, Seen>>,
     last: BTreeMap<usize, Last>,
-    /// Hash of the own commit that each participant published in each epoch.
-    own: BTreeMap<(usize, u64), Context>,
+    /// Hash of the own commit that each participant published in each epoch. By the epoch's GroupContext, if it is still in
+    /// it: under the name of a group whose counter was lost others begin.
+    own: BTreeMap<(usize, u64, Option<Context>), Context>,
     /// Who published a Welcome to which epoch for whom.
     welcomed: BTreeSet<(usize, u64, SenderId)>,
     /// The members, by the KeyPackage that each came by, of every state that each participant was in.
@@ -144,7 +145,8 @@ impl Witness {
         match participant.tracks().classify(&object.track) {
             Some(TrackKind::Commit(_)) if place.object.is_multiple_of(2) => {
                 let Ok(hash) = participant.engine().sha256(&object.payload) else { return };
-                let first = *self.own.entry((who, group)).or_insert(hash);
+                let context = participant.context_hash().filter(|_| participant.epoch() == Some(group));
+                let first = *self.own.entry((who, group, context)).or_insert(hash);
                 if first != hash {
                     let detail = format!("another commit in epoch {}", place.group);
                     self.breaks("OneOutboxPerSlot", at, who, detail);
@@ -244,7 +246,7 @@ impl Witness {
         forgot: bool,
     ) {
         let before = epoch.checked_sub(1);
-        let own = before.and_then(|e| self.own.get(&(who, e)));
+        let own = before.and_then(|e| [parent, None].iter().find_map(|c| self.own.get(&(who, e, *c))));
         let won = participant.pin().is_some_and(|pin| own.is_some_and(|own| pin.commit_hash() == own));
         let old = before.zip(parent).and_then(|(e, c)| self.states.get(&e)?.get(&c));
         let mine = self.visited.entry(who).or_default();
