@@ -2,7 +2,7 @@
 """Checks the rules of docs/protocol.md against their table, and the table against the repository.
 
 Run it from any directory: `python3 docs/rules.py`. It prints two figures, or names what is wrong and exits with 1.
-A test is `path::function`, or `none`. A test that is ignored shows nothing.
+A test is `path::function`, or `none`. A test that is ignored shows nothing. What docs/draft.md names must exist, too.
 """
 
 import re
@@ -52,6 +52,20 @@ def what_is_wrong_with_test(test):
     return None
 
 
+def what_is_wrong_with_draft(names):
+    """Lists what docs/draft.md names and is not there."""
+    text = (ROOT / "docs" / "draft.md").read_text(encoding="utf-8")
+    wrong = [f"draft.md: {name} is no rule" for name in sorted(set(REFERENCE.findall(text)) - set(names))]
+    for code in sorted(set(re.findall(r"`([^`]+)`", text))):
+        if "::" in code:
+            fault = what_is_wrong_with_test(code)
+            if fault:
+                wrong.append(f"draft.md: test {code} {fault}")
+        elif code.endswith((".rs", ".md")) and not (ROOT / code).is_file():
+            wrong.append(f"draft.md: {code} does not exist")
+    return wrong
+
+
 def main():
     text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
     before, rows = table_of(text)
@@ -82,6 +96,7 @@ def main():
                 wrong.append(f"{name}: test {test} {fault}")
             else:
                 with_test += 1
+    wrong += what_is_wrong_with_draft(names)
     for line in wrong:
         print(line, file=sys.stderr)
     if wrong:
