@@ -163,3 +163,8 @@ pub use request::Failure;
 pub use secret::Secret;
 pub use time::Timestamp;
 pub use tracks::Object;
+
+/// Compiles the code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;
