@@ -15,7 +15,8 @@ use crate::tracks::{FullTrackName, Object, TrackNamespace};
 /// One thing to do. Do them strictly in order.
 ///
 /// Every action with an id is answered by exactly one event with that id: the reply, or
-/// [`Failure::NotSent`](crate::Failure::NotSent), or [`Failure::Unknown`](crate::Failure::Unknown).
+/// [`Failure::NotSent`](crate::Failure::NotSent), [`Failure::Unknown`](crate::Failure::Unknown), or
+/// [`Failure::Refused`](crate::Failure::Refused).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "an action that is not done stalls the group"]
 #[non_exhaustive]

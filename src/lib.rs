@@ -13,7 +13,8 @@
 //! - [`Participant::poll_action`] gives the queued [`Action`]s. Do them **in order**, each before the
 //!   next. [`Action::Persist`] is a barrier: what follows it may only happen once those bytes are durable.
 //! - Every action with an id is answered by **exactly one** event with that id: the reply, or
-//!   [`Failure::NotSent`] (it certainly had no effect), or [`Failure::Unknown`] (it may have had).
+//!   [`Failure::NotSent`] (it certainly had no effect), [`Failure::Unknown`] (it may have had), or
+//!   [`Failure::Refused`] (the peer refused it).
 //! - [`Participant::poll_timeout`] says when to send [`Event::Timer`] if nothing happens before.
 //! - What others do wrong is a [`Notice`] and a count in [`Stats`], never an `Err`. An [`Error`] means that
 //!   the embedder misused the machine, that its engine failed ([`Error::Engine`]), or that the machine has ended.
@@ -163,3 +164,8 @@ pub use request::Failure;
 pub use secret::Secret;
 pub use time::Timestamp;
 pub use tracks::Object;
+
+/// Compiles the code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,4 +1,4 @@
-//! See `--help`, and "Run it for real" in the README.
+//! See `--help`, and `docs/operations.md`.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;

@@ -273,7 +273,7 @@ fn relay_process(folder: &Path, port: u16) -> Killed {
     child
 }
 
-/// What the README says to do with three terminals; then relay and counter die, and come back.
+/// What `docs/operations.md` says to do with three terminals; then relay and counter die, and come back.
 #[test]
 fn processes_are_killed_and_go_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -321,7 +321,7 @@ fn processes_are_killed_and_go_on() {
     alice.says("is at epoch 6");
 }
 
-/// What the README says to do with several machines: etcd, two counters over HTTPS, tokens, receipts.
+/// What `docs/operations.md` says to do with several machines: etcd, two counters over HTTPS, tokens, receipts.
 #[test]
 fn two_counters_over_etcd_serve_one_group() {
     let folder = tempfile::tempdir().unwrap();
