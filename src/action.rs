@@ -52,7 +52,7 @@ pub enum Action {
     Fetch {
         /// Names this request.
         id: FetchId,
-        /// The track; under the per-sender policy, any track of the commit namespace is meant.
+        /// The track; under the per-sender policy, every track of the commit namespace is meant.
         track: FullTrackName,
         /// The MOQT groups wanted.
         groups: RangeInclusive<u64>,

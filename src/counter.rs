@@ -1,8 +1,8 @@
 //! The epoch counter service (draft section 7): what is asked and what is answered.
 //!
 //! [`http`] turns these into HTTP bytes and back, without IO; [`service`] is the service itself as
-//! a pure state machine. Fields that the draft does not have (`lock_id`, `val`, `prev`, `pin`,
-//! `receipt`) are this crate's extension; all are optional, so a client or a service that speaks
+//! a pure state machine. Fields that the draft does not have (of requests `lock_id`, `val`, `prev`, `pin`, `key` and the commit; of answers
+//! `pin`, `pin_forgotten`, `receipt` and the commit) are this crate's extension; all are optional, so a client or a service that speaks
 //! only the draft's text still works, in [`SafetyMode::Advisory`](crate::SafetyMode).
 
 pub mod http;
@@ -118,7 +118,8 @@ pub struct IncrementRequest {
     pub prev: Option<Pin>,
     /// The pin to record for slot `val`.
     pub pin: Option<Pin>,
-    /// What opens the lock in `prev`: the slot key of epoch `val - 1`, [`SLOT_KEY_LEN`] bytes. None for slot 0.
+    /// What opens the lock in `prev`: the slot key of epoch `val - 1`, [`SLOT_KEY_LEN`] bytes. None for slot 0,
+    /// but of a successor: there it is the key that the group's name is a hash of.
     pub key: Option<Bytes>,
     /// The payload of the Commit object that the pin names, for the service to keep. None for slot 0.
     pub commit: Option<Bytes>,

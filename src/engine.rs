@@ -253,7 +253,8 @@ pub trait Engine {
     fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32>;
 
     /// Seals `data` for the members of the epoch, in an application PrivateMessage (RFC 9420 section 15). The state does
-    /// not remember it: whoever seals twice in one epoch uses one key twice.
+    /// not remember it: whoever seals twice in one epoch uses one key twice, and only the random reuse guard (RFC 9420
+    /// section 6.3.1) keeps the nonces apart. A founder to whom nobody came does so once it founds anew.
     ///
     /// # Errors
     /// Any failure of the provider.

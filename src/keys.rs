@@ -15,7 +15,7 @@
 //! The -00 text leaves four things open, fixed here: the master key is an exporter secret, the epoch is
 //! 8 bytes big-endian, the full track name is [`FullTrackName::to_serialized`], and every length is the
 //! hash length Nh of the group's cipher suite. A namespace is what a full track name begins with. The key id (KID)
-//! is the epoch.
+//! is the epoch; in a successor, with the group's epoch base added.
 //!
 //! # Wiring
 //!

@@ -20,8 +20,8 @@ use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::storage_provider::KeyPackageData;
 use mls_rs::time::MlsTime;
 use mls_rs::{
-    CipherSuiteProvider, Client, CryptoProvider, Extension, ExtensionList, Group, IdentityProvider,
-    MlsMessage,
+    CipherSuite, CipherSuiteProvider, Client, CryptoProvider, Extension, ExtensionList, Group,
+    IdentityProvider, MlsMessage,
 };
 use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
@@ -278,6 +278,34 @@ fn a_key_package_that_hardly_expires_is_refused() {
             assert_eq!(judged.is_ok(), good, "{lifetime:?}");
             assert!(good || matches!(judged, Err(Rejection::Invalid(_))));
         }
+    }
+}
+
+#[test]
+fn a_key_package_needs_the_groups_suite_and_both_extensions() {
+    let a = seeded("a");
+    let crypto = RustCryptoProvider::new();
+    let mut ours = ExtensionList::new();
+    let origin = leaf_origin::encode(&LeafOrigin { sequence: 0, group: [0; 32] });
+    ours.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
+    for (suite, extensions, good) in [
+        (SUITE, &[SEQUENCE_EXTENSION, PARAMS_EXTENSION][..], true),
+        (SUITE, &[SEQUENCE_EXTENSION], false),
+        (CipherSuite::CURVE25519_CHACHA, &[SEQUENCE_EXTENSION, PARAMS_EXTENSION], false),
+    ] {
+        let (secret, public) = crypto.cipher_suite_provider(suite).unwrap().signature_key_generate().unwrap();
+        let credential = BasicCredential::new(b"b".to_vec()).into_credential();
+        let client = Client::builder()
+            .crypto_provider(crypto.clone())
+            .identity_provider(BasicIdentityProvider::new())
+            .key_package_lifetime(hours(24))
+            .extension_types(extensions.iter().copied().map(ExtensionType::new))
+            .signing_identity(SigningIdentity::new(credential, public), secret, suite)
+            .build();
+        let made = client.generate_key_package_message(ExtensionList::new(), ours.clone(), Some(at(NOW)));
+        let judged = a.engine.inspect_key_package(NOW, &bytes(&made.unwrap())).unwrap();
+        assert_eq!(judged.is_ok(), good, "{suite:?} {extensions:?}");
+        assert!(good || matches!(judged, Err(Rejection::Unsupported(_))), "{judged:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --example crowd              # the figures
 //! cargo run --release --example crowd -- --growth  # a table from 10 to 5,000 joiners, and the plot's data
+//! cargo run --release --example crowd -- --joiners 30000          # as many as you like, and whose the time is
 //! cargo run --release --example crowd -- --credential-bytes 1500  # credentials as long as an X.509 chain
 //! cargo run --release --example crowd -- --suite x-wing           # HPKE keys of 1,216 bytes
 //! ```
@@ -16,6 +17,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod heavy;
+mod large;
 #[path = "../../benches/support/mod.rs"]
 mod support;
 
@@ -29,7 +31,7 @@ use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{SenderId, TrackKind};
-use moq_mls::{Command, Config, Event, Object, Participant, Phase, Timestamp};
+use moq_mls::{Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 
 use self::support::{BenchEngine, Provider, SUITE, Seat, ServiceKey, engine_of, group, median, timed};
 
@@ -76,8 +78,10 @@ impl Plan {
 fn config(plan: &Plan) -> Config {
     let mut config = Config::new(group());
     config.service_key = plan.receipts.as_ref().map(|key| key.public.clone());
-    // Beyond the default of 4,096, for the largest row of the table.
-    config.limits.pending_joiners = 8192;
+    // Those of a group that waits at once are bounded by default.
+    if plan.joiners > config.limits.pending_joiners {
+        config.limits = Limits::for_group(plan.joiners + 1, plan.credential, 32);
+    }
     if plan.literal {
         config.tree_threshold = None;
         config.limits.adds_per_commit = usize::MAX;
@@ -147,7 +151,7 @@ fn round<P: Provider>(plan: &Plan) -> Round {
             founder.handle(Event::Object(joiner.key_package.clone()));
         }
         let all_in = |world: &World<_, _>| world.peer(0).is_some_and(|p| p.members().count() > joiners);
-        assert!(founder.world.run_until(Duration::from_secs(30), all_in), "everyone gets in");
+        assert!(founder.world.run_until(Duration::from_secs(600), all_in), "everyone gets in");
         founder.world.settle();
     });
     let asked = founder.asked().since(&asked);
@@ -406,6 +410,8 @@ fn main() {
     let (suite, credential) = (after("--suite"), after("--credential-bytes"));
     if args.iter().any(|arg| arg == "--growth") {
         growth();
+    } else if let Some(joiners) = after("--joiners") {
+        large::figures(joiners.parse().expect("a number of people"));
     } else if suite.is_some() || credential.is_some() {
         heavy::figures(suite, credential.map(|bytes| bytes.parse().expect("a number of bytes")));
     } else {

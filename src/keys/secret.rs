@@ -149,7 +149,7 @@ pub struct EpochKeys {
 /// As its epoch's secret does, it knows from where on it may seal, which makes no difference to `==`.
 #[derive(Clone)]
 pub struct TrackBaseKey {
-    /// The KID to send with each object: the MLS epoch.
+    /// The KID to send with each object: the MLS epoch, with the group's epoch base added.
     pub key_id: u64,
     /// Nh bytes of the group's cipher suite.
     pub key: Secret,

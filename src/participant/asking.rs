@@ -80,7 +80,8 @@ impl<E: Engine> Context<E> {
         id
     }
 
-    /// Fetches MOQT groups of the Commit tracks; under the per-sender policy, of all of them.
+    /// Fetches MOQT groups of the Commit track; under the per-sender policy, of any of them, as
+    /// [`Action::Fetch`] says.
     pub(crate) fn fetch_commits(&mut self, purpose: FetchPurpose, groups: RangeInclusive<u64>) -> FetchId {
         self.fetch(purpose, self.tracks.commit(&self.me), groups)
     }

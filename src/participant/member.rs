@@ -22,7 +22,7 @@ mod receipts;
 mod repair;
 mod resuming;
 pub(crate) mod slot;
-mod turn;
+pub(crate) mod turn;
 mod turnover;
 
 use self::epoch::{Epoch, NewEpoch};

@@ -1,7 +1,7 @@
 //! Where objects go: at places that nobody can foresee, for a relay keeps what comes to a place first.
 //!
-//! Whoever knows an object's bytes can work out its place, and nobody knows them before it is published. So a
-//! restart publishes the same bytes at the same place.
+//! A commit's place comes from its bytes, which nobody knows before it is published; that of a receipt or a signed state
+//! from the slot key and the sender, too. So a restart publishes the same bytes at the same place.
 //!
 //! Some relays and subscribers drop an object whose id is below one that they had before in the same MoQT group. So what
 //! comes later in a group lies higher: signed states, by their dates; then the commit; then its receipt.

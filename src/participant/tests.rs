@@ -8,6 +8,7 @@ mod entry;
 mod faults;
 mod helping;
 mod keeping;
+mod turns;
 
 use std::time::Duration;
 

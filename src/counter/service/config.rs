@@ -42,7 +42,8 @@ pub struct ServiceConfig {
     pub kept_pins: usize,
     /// Commits kept for each counter, the newest ones. Default 64; 0 counts as 1.
     pub kept_commits: usize,
-    /// Bytes of commits kept for each counter; the newest is kept, however large. Default 4 MiB.
+    /// Bytes of commits kept for each counter; the newest is kept, however large, while
+    /// [`max_commit_bytes`](Self::max_commit_bytes) allows. Default 4 MiB.
     pub kept_commit_bytes: usize,
     /// Bytes of commits kept for all counters together. Beyond, the counter that holds most loses its oldest
     /// commit, the newest too if it comes to that. Default 256 MiB.
