@@ -96,7 +96,7 @@
 //! # }
 //! ```
 //!
-//! `examples/call.rs` runs a whole call this way, and `testing::session` (feature `testing`) is a driver
+//! `examples/minimal` is a complete driver over tokio that seals and opens an object; `examples/call.rs` runs a whole call, and `testing::session` (feature `testing`) is a driver
 //! with every case in it.
 //!
 //! # Where things live
