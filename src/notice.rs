@@ -1,6 +1,7 @@
 //! Everything a participant tells the embedder.
 
 mod recovering;
+mod words;
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ async fn person(name: &str, hub: &RefCell<Hub>, media: &Sealed) -> Result<(u64, 
                     file.sync_all()?;
                 }
                 Action::Notify(notice) => {
-                    println!("{name}: {notice:?}");
+                    println!("{name}: {notice}");
                     ring.on_notice(now(), &notice, |epoch| participant.epoch_keys(epoch))?;
                 }
                 action => hub.borrow_mut().act(&events, action)?,

@@ -85,6 +85,16 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// The name of a basic credential, escaped and cut; of others the type.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            1 => self.data.slice(..self.data.len().min(64)).escape_ascii().fmt(f),
+            kind => write!(f, "a credential of type {kind}"),
+        }
+    }
+}
+
 /// What a KeyPackage says of itself: anybody may have made it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyPackageClaim {
