@@ -254,6 +254,9 @@ impl<E: Engine> Participant<E> {
             ] {
                 *instant = instant.map(|at| at.before(back));
             }
+            if let Some(beacon) = &mut cx.moved.beacon {
+                beacon.until = beacon.until.before(back);
+            }
             cx.skew.set_back(back);
             cx.pause.set_back(back);
             self.state.carried_mut().joiners.set_back(back);

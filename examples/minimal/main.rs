@@ -52,11 +52,13 @@ async fn person(name: &str, hub: &RefCell<Hub>, media: &Sealed) -> Result<(u64, 
         participant.handle(now(), event)?;
         while let Some(action) = participant.poll_action() {
             match action {
-                // Durable before the next action is done. It holds private keys.
+                // Durable before the next action is done. It holds private keys: let nobody else read it.
                 Action::Persist(snapshot) => {
-                    let mut file = File::create(std::env::temp_dir().join(format!("minimal-{name}")))?;
+                    let path = std::env::temp_dir().join(format!("minimal-{name}"));
+                    let mut file = File::create(path.with_extension("new"))?;
                     file.write_all(&snapshot.to_bytes())?;
                     file.sync_all()?;
+                    std::fs::rename(path.with_extension("new"), path)?;
                 }
                 Action::Notify(notice) => {
                     println!("{name}: {notice}");

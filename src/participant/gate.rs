@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::action::Timer;
 use crate::engine::{Engine, WelcomeInfo};
 use crate::limits::Limits;
 use crate::participant::context::Context;
@@ -21,8 +22,8 @@ pub(crate) struct Gate {
     waiting: Vec<(Bytes, WelcomeInfo)>,
     /// Epochs that the counter had not reached when it was asked.
     unreached: BTreeSet<u64>,
-    /// Epochs of which a Welcome came since the counter was asked about them.
-    news: BTreeSet<u64>,
+    /// Epochs of which a Welcome came since the counter was asked about them, in that order.
+    news: Vec<u64>,
 }
 
 impl Gate {
@@ -42,12 +43,16 @@ impl Gate {
 
     /// Keeps a Welcome; `false` if another had to go for it.
     pub(crate) fn keep(&mut self, welcome: Bytes, info: WelcomeInfo, limits: &Limits) -> bool {
-        self.news.insert(info.epoch);
+        if !self.news.contains(&info.epoch) {
+            self.news.push(info.epoch);
+        }
         self.waiting.push((welcome, info));
         let mut all = true;
         while self.waiting.len() > limits.welcomes.max(1) || self.bytes() > limits.welcome_bytes {
-            let unreached = |(_, info): &(Bytes, WelcomeInfo)| self.unreached.contains(&info.epoch);
-            let victim = self.waiting.iter().position(unreached).unwrap_or(0);
+            let looked_at = |(_, info): &(Bytes, WelcomeInfo)| {
+                self.unreached.contains(&info.epoch) && !self.news.contains(&info.epoch)
+            };
+            let victim = self.waiting.iter().position(looked_at).unwrap_or(0);
             self.waiting.remove(victim);
             all = false;
             if self.waiting.is_empty() {
@@ -76,10 +81,14 @@ impl Gate {
         self.unreached.insert(epoch);
     }
 
-    /// Says whether an epoch that the counter had not reached may have been reached since: whoever is right sends its
-    /// Welcome once the slot is filled.
-    pub(crate) fn is_worth_another_look(&self, epoch: u64) -> bool {
-        self.unreached.contains(&epoch) && self.news.contains(&epoch)
+    /// Looks at an epoch soon, and not only at the next try, if a Welcome came since the counter had not reached it: a
+    /// committer sends its Welcomes once the slot is filled. Not at once: anybody can make as many as it likes.
+    pub(crate) fn look_soon<E: Engine>(&self, cx: &mut Context<E>, epoch: u64) {
+        if self.unreached.contains(&epoch) && self.news.contains(&epoch) {
+            let turn = cx.config.timers.turn;
+            let wait = turn + cx.jitter.up_to(turn);
+            cx.bring_forward(Timer::Hint, wait);
+        }
     }
 
     fn forget(&mut self) {
@@ -101,9 +110,24 @@ impl Gate {
                     return;
                 }
                 if asked.insert(epoch) {
-                    self.news.remove(&epoch);
+                    self.news.retain(|news| *news != epoch);
                     cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
                 }
+            }
+        }
+    }
+
+    /// Asks about the epochs that are worth another look, the first to come first. One place is theirs alone: who makes up
+    /// Welcomes to ever new epochs cannot keep it taken.
+    pub(crate) fn look_again<E: Engine>(&mut self, cx: &mut Context<E>) {
+        let mut asked = cx.requests.confirming();
+        for epoch in self.news.clone().into_iter().filter(|epoch| self.unreached.contains(epoch)) {
+            if asked.len() > MOST_ASKED {
+                return self.look_soon(cx, epoch);
+            }
+            if asked.insert(epoch) {
+                self.news.retain(|news| *news != epoch);
+                cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
             }
         }
     }

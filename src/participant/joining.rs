@@ -7,7 +7,7 @@ mod offers;
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{CounterState, LockReply};
+use crate::counter::{CounterState, FIRST_NONCE, LockReply};
 use crate::engine::{Engine, GroupParams, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::Command;
@@ -124,8 +124,11 @@ impl<G> Joining<G> {
             }
             Input::Locked(LockPurpose::Genesis, reply) => return Ok(self.on_probe(cx, reply)),
             // What the counter says of a Welcome's slot confirms it.
-            Input::Locked(purpose, reply) => return self.on_counter(cx, purpose.value(), reply),
+            Input::Locked(purpose, reply) if !purpose.asks_for_the_state() => {
+                return self.on_counter(cx, purpose.value(), reply);
+            }
             Input::Timer(Timer::Request) => self.gate.ask(cx, true),
+            Input::Timer(Timer::Hint) => self.gate.look_again(cx),
             Input::Timer(Timer::JoinRetry) => self.on_retry(cx)?,
             Input::Timer(Timer::JoinDeadline) => {
                 cx.notify(Notice::JoinStalled { counter: self.counter });
@@ -162,6 +165,11 @@ impl<G> Joining<G> {
                 return Ok(Flow::Stay);
             }
         };
+        // No group gets there: who asks for such a value asks for the counter's state.
+        if info.epoch >= FIRST_NONCE {
+            cx.fault(None, Fault::Invalid);
+            return Ok(Flow::Stay);
+        }
         if info.group_id != cx.config.group.as_bytes() {
             return self.on_other_group(cx, payload, &welcome, &info);
         }
@@ -178,18 +186,8 @@ impl<G> Joining<G> {
             cx.fault(None, Fault::TooMany);
         }
         self.gate.ask(cx, false);
-        self.look_again(cx, epoch);
+        self.gate.look_soon(cx, epoch);
         Ok(Flow::Stay)
-    }
-
-    /// Asks about an epoch soon, and not only at the next try, if a Welcome came since the counter had not reached it. Not
-    /// at once: anybody can make as many as it likes.
-    fn look_again<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: u64) {
-        if self.gate.is_worth_another_look(epoch) {
-            let turn = cx.config.timers.turn;
-            let wait = turn + cx.jitter.up_to(turn);
-            cx.bring_forward(Timer::Request, wait);
-        }
     }
 
     /// Lets a Welcome through whose epoch won its slot, or where nothing is pinned. Only now its parameters count:
@@ -257,7 +255,7 @@ impl<G> Joining<G> {
             None => cx.backoff(self.attempts),
         };
         cx.bring_forward(Timer::Request, wait);
-        self.look_again(cx, epoch);
+        self.gate.look_soon(cx, epoch);
         if answered {
             // There is room for a question about another.
             self.gate.ask(cx, false);

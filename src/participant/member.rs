@@ -92,7 +92,7 @@ impl<G> Member<G> {
             }
             // An answer about a slot that is decided by now; a lock that fell to us lapses.
             Input::Locked(purpose, Ok(LockReply::CounterError(state)))
-                if purpose.value() == self.epoch.number =>
+                if purpose.value() == self.epoch.number && !purpose.asks_for_the_state() =>
             {
                 if self.slot.on_own_pin(cx, &self.epoch, state.pin) {
                     self.slot.prove(cx)

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use super::*;
 use crate::codec::pinned::{ReceiptObject, WelcomeObject};
 use crate::counter::Pin;
-use crate::counter::{CounterState, IncrementReply, LockReply, MAX_RECEIPT, Reason};
+use crate::counter::{
+    CounterState, FIRST_DATED, FIRST_NONCE, IncrementReply, LockReply, MAX_RECEIPT, Reason,
+};
 use crate::engine::OwnKeyPackage;
 use crate::limits::Timers;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};

@@ -85,8 +85,7 @@ struct Last {
 pub(super) struct Witness {
     states: BTreeMap<u64, BTreeMap<Context, Seen>>,
     last: BTreeMap<usize, Last>,
-    /// Hash of the own commit that each participant published in each epoch. By the epoch's GroupContext, if it is still in
-    /// it: under the name of a group whose counter was lost others begin.
+    /// Hash of the own commit of each participant and epoch; by its GroupContext, if still in it: others may take the name.
     own: BTreeMap<(usize, u64, Option<Context>), Context>,
     /// Who published a Welcome to which epoch for whom.
     welcomed: BTreeSet<(usize, u64, SenderId)>,
@@ -146,14 +145,16 @@ impl Witness {
             Some(TrackKind::Commit(_)) if place.object.is_multiple_of(2) => {
                 let Ok(hash) = participant.engine().sha256(&object.payload) else { return };
                 let context = participant.context_hash().filter(|_| participant.epoch() == Some(group));
+                let all = (who, group, None)..=(who, group, Some([255; 32]));
+                let mut known = self.own.range(all).map(|(_, own)| *own).peekable();
+                let new = known.peek().is_some() && known.all(|own| own != hash);
                 let first = *self.own.entry((who, group, context)).or_insert(hash);
-                if first != hash {
-                    let detail = format!("another commit in epoch {}", place.group);
-                    self.breaks("OneOutboxPerSlot", at, who, detail);
+                let what = format!("commit of epoch {}", place.group);
+                if first != hash || (new && context.is_none()) {
+                    self.breaks("OneOutboxPerSlot", at, who, format!("another {what}"));
                 }
                 if !durable.is_some_and(|d| contains(&d.to_bytes(), &object.payload)) {
-                    let detail = format!("commit of epoch {}", place.group);
-                    self.breaks("OutboxDurableBeforePublish", at, who, detail);
+                    self.breaks("OutboxDurableBeforePublish", at, who, what);
                 }
             }
             Some(TrackKind::Welcome(to)) => {
@@ -391,8 +392,7 @@ impl Witness {
 
 fn contains(haystack: &Bytes, needle: &Bytes) -> bool {
     // The length stands before it in a snapshot, which makes for a quick search.
-    let length = (needle.len() as u64).to_be_bytes();
-    let whole = [&length[..], needle].concat();
+    let whole = [&(needle.len() as u64).to_be_bytes()[..], needle].concat();
     haystack.windows(whole.len()).any(|w| w == whole)
 }
 

@@ -54,7 +54,9 @@ impl Turns {
     /// what won; one that is further behind while slots are filled wants to fill one.
     pub fn on_lock(&mut self, now: Timestamp, id: &GroupName, source: &Bytes, val: u64, lease: Duration) {
         let Some(newest) = self.newest.get(id) else { return };
-        if val > newest.slot || (val < newest.slot && now.since(newest.filled) < lease) {
+        // What lies further ahead is no slot that anybody fills: an audit, or a look at a made-up epoch.
+        let wants_next = newest.slot.checked_add(1) == Some(val);
+        if wants_next || (val < newest.slot && now.since(newest.filled) < lease) {
             self.on_intent(now, id, source, lease);
         }
     }
@@ -101,6 +103,12 @@ impl Turns {
         slot: u64,
         lease: Duration,
     ) {
+        // Told late: another thread was faster. What is much lower is a counter that began again.
+        let passed =
+            |newest: &Newest| newest.slot.checked_sub(slot).is_some_and(|by| by < u64::from(MOST_IN_A_ROW));
+        if self.newest.get(id).is_some_and(passed) {
+            return;
+        }
         let before = self.newest.get(id).filter(|newest| Some(&newest.by) == source);
         let in_vain = before.is_some_and(|newest| newest.waits.is_some_and(|until| now >= until));
         let row = before.map(|newest| newest.row).filter(|(_, since)| now.since(*since) < lease);

@@ -181,7 +181,8 @@ fn a_welcome_that_came_too_early_does_not_hold_up_the_next() {
     let (mut a, _, mut id) = at_the_gate(config());
     let busy = || Ok(LockReply::Conflict { retry_later: Duration::from_secs(60) });
     let asked_again = |a: &mut Machine| {
-        let others: Vec<_> = a.cx.deadlines.armed().filter(|timer| *timer != Timer::Request).collect();
+        let asks = |timer: &Timer| matches!(timer, Timer::Request | Timer::Hint);
+        let others: Vec<_> = a.cx.deadlines.armed().filter(|timer| !asks(timer)).collect();
         others.into_iter().for_each(|timer| a.cx.deadlines.clear(timer));
         let (at, _) = a.poll_timeout().unwrap();
         let wait = at.since(a.cx.now);
@@ -205,17 +206,60 @@ fn a_welcome_that_came_too_early_does_not_hold_up_the_next() {
     assert!((turn..=turn * 2).contains(&waited[1]) && (turn..=turn * 2).contains(&waited[3]), "{waited:?}");
 }
 
-/// So many Welcomes to epoch 1 that nobody pinned, with the newest key.
-fn flood(a: &mut Machine, many: u64) {
+/// A flood of Welcomes to ever new epochs, each of which is asked about, leaves room for another look at this one.
+#[test]
+fn a_welcome_is_looked_at_again_whatever_else_is_asked() {
+    let (mut a, pin, id) = at_the_gate(config());
+    a.handle(NOW, Event::LockReply { id, reply: Ok(LockReply::CounterError(state(1, None))) }).unwrap();
+    flood(&mut a, 1);
+    for epoch in 2..30 {
+        let object = made_up(&mut a, epoch);
+        a.handle(NOW, Event::Object(object)).unwrap();
+    }
+    let asked: Vec<_> = a.actions().filter(|action| matches!(action, Action::Lock { .. })).collect();
+    assert_eq!(asked.len(), 8, "no more at a time");
+    let turn = a.cx.config.timers.turn;
+    a.handle(NOW.after(turn * 2), Event::Timer).unwrap();
+    let id = lock(&mut a).unwrap();
+    let reply = LockReply::CounterError(state(2, Some(pin)));
+    a.handle(a.cx.now, Event::LockReply { id, reply: Ok(reply) }).unwrap();
+    assert_eq!(a.epoch(), Some(1));
+}
+
+/// For such a value the counter's state is asked: its answer confirms no Welcome.
+#[test]
+fn no_welcome_is_to_an_epoch_that_no_counter_gets_to() {
+    let config = Config { service_key: Some(Bytes::from_static(b"key")), ..config() };
+    let (mut a, _, _) = at_the_gate(config);
+    for epoch in [FIRST_NONCE, FIRST_DATED + 7, u64::MAX] {
+        let object = made_up(&mut a, epoch);
+        a.handle(NOW, Event::Object(object)).unwrap();
+        assert_eq!(lock(&mut a), None, "{epoch}");
+        let id = LockRequestId(99);
+        a.cx.requests.expect_lock(id, LockPurpose::Audit(epoch));
+        let reply = LockReply::CounterError(state(u64::MAX, Some(unknown())));
+        a.handle(a.cx.now, Event::LockReply { id, reply: Ok(reply) }).unwrap();
+        assert_eq!((a.phase(), a.stats().bad_receipts), (Phase::Joining, 0));
+    }
+    assert_eq!(faults(&a, Fault::Invalid), 3);
+}
+
+/// A Welcome to that epoch of a group that nobody pinned, with the newest key.
+fn made_up(a: &mut Machine, epoch: u64) -> Object {
     let key = a.cx.keys.packages.last().unwrap().message.clone();
+    let mut founder = engine("somebody");
+    let random = a.cx.engine.random().unwrap();
+    let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, random).unwrap().at(epoch - 1);
+    let built = founder.build(&group, NOW, &[key], &[]).unwrap().unwrap();
+    let payload = with_pin(&built.welcomes[0].1, Pin::new([1; 32], [2; 32], [3; 32]));
+    let location = Location { group: epoch, object: random };
+    Object { track: a.cx.tracks.welcome(&a.cx.me), location, payload }
+}
+
+/// So many of them to epoch 1.
+fn flood(a: &mut Machine, many: u64) {
     for _ in 0..many {
-        let mut founder = engine("somebody");
-        let group =
-            founder.create(NOW, &a.cx.config.group, &a.cx.params, a.cx.engine.random().unwrap()).unwrap();
-        let built = founder.build(&group, NOW, std::slice::from_ref(&key), &[]).unwrap().unwrap();
-        let payload = with_pin(&built.welcomes[0].1, Pin::new([1; 32], [2; 32], [3; 32]));
-        let place = Location { group: 1, object: a.cx.engine.random().unwrap() };
-        let object = Object { track: a.cx.tracks.welcome(&a.cx.me), location: place, payload };
+        let object = made_up(a, 1);
         let before = lock(a);
         a.handle(a.cx.now, Event::Object(object)).unwrap();
         assert_eq!((before, lock(a)), (None, None), "not at once");

@@ -38,6 +38,13 @@ impl SymbolicGroup {
         Next { context_hash: state.context, group: Self { own, state: Arc::new(state) } }
     }
 
+    /// The same, as if it had come as far as that.
+    #[cfg(test)]
+    pub(crate) fn at(mut self, epoch: u64) -> Self {
+        std::sync::Arc::make_mut(&mut self.state).epoch = epoch;
+        self
+    }
+
     /// The epoch.
     pub fn epoch(&self) -> u64 {
         self.state.epoch
