@@ -14,7 +14,7 @@ pub struct Limits {
     pub handshake_bytes: usize,
     /// Largest commit that the counter service keeps with its pin, bytes; the committer keeps to this and to
     /// [`handshake_bytes`](Self::handshake_bytes). It is [`MAX_COMMIT`](crate::counter::http::MAX_COMMIT) unless the
-    /// service's store takes less: etcd takes 1 MiB unless it is told otherwise.
+    /// service's store takes less: etcd takes 1 MiB unless it is configured otherwise.
     pub service_commit_bytes: usize,
     /// Largest ratchet-tree object, bytes.
     pub tree_bytes: usize,
@@ -171,12 +171,12 @@ pub struct Timers {
     pub join_retry: Duration,
     /// A joiner without a Welcome tells the embedder after this.
     pub join_deadline: Duration,
-    /// A member that cannot find a decided commit joins afresh after this.
+    /// A member that cannot find a decided commit joins again after this.
     pub rejoin: Duration,
-    /// A member that joins afresh keeps the state of its epoch for this long, unless it is let in before.
+    /// A member that joins again keeps the state of its epoch for this long, unless it is let in before.
     pub keep: Duration,
     /// How long a member that has proof that its group cannot go on waits: for a Welcome in the old name where others
-    /// may have gone on, for the successor of whoever is to found it, and for a Welcome to it.
+    /// may have gone on, for the successor of the member that is to found it, and for a Welcome to it.
     pub strand: Duration,
     /// First and longest delay of the back-off.
     pub backoff: (Duration, Duration),

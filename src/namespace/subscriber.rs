@@ -20,7 +20,7 @@ pub struct Subscriber {
     next_subscribe: u64,
     namespaces: BTreeMap<u64, TrackNamespace>,
     tracks: BTreeMap<u64, Followed>,
-    /// What the peer told; one's own wishes are one's own affair.
+    /// The tracks that the peer notified of. This subscriber's own requests do not count.
     told: Budget,
 }
 
