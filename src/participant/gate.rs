@@ -1,7 +1,7 @@
-//! Welcomes that open with a key of ours and wait for the service's word on their epochs.
+//! Welcomes that open with a key of ours and wait for the service's answer about their epochs.
 //!
-//! Anybody can make one for any epoch: the GroupInfo is signed by whoever made it. So each epoch is asked about, the
-//! newest arrival first, and what the counter has not reached goes first where there is no room.
+//! Anybody can make one for any epoch: its own maker signs the GroupInfo. So each epoch is asked about, the newest
+//! arrival first, and what the counter has not reached goes first where there is no room.
 
 use std::collections::BTreeSet;
 
@@ -76,8 +76,8 @@ impl Gate {
         self.unreached.insert(epoch);
     }
 
-    /// Says whether an epoch that the counter had not reached may have been reached since: whoever is right sends its
-    /// Welcome once the slot is filled.
+    /// Says whether an epoch that the counter had not reached may have been reached since: a committer that won sends
+    /// its Welcome once the slot is filled.
     pub(crate) fn is_worth_another_look(&self, epoch: u64) -> bool {
         self.unreached.contains(&epoch) && self.news.contains(&epoch)
     }

@@ -159,7 +159,7 @@ pub(super) struct Welcome {
     pub(super) spent: Option<u64>,
 }
 
-/// Leaves sent apart: where they lie, and what they are.
+/// Leaves sent apart: where they are, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Apart {
     /// As in the GroupInfo extension.
