@@ -100,7 +100,8 @@ def sentences(lines):
     seen = re.sub(r"\]\([^)]*\)", blank, seen)
     counted = re.sub(r"\([^)]*\)", blank, seen)
     begin = 0
-    for end in [match.start() for match in re.finditer(r"(?<=[.!?:;])\s", counted)] + [len(text)]:
+    ends = [match.end() for match in re.finditer(r"[.!?:;][*\"')]*(?=\s)", counted)]
+    for end in ends + [len(text)]:
         if text[begin:end].strip():
             first = begin + len(text[begin:end]) - len(text[begin:end].lstrip())
             yield first, text[begin:end].strip(), seen[begin:end], counted[begin:end], begin, starts

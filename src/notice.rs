@@ -311,7 +311,7 @@ pub enum Refusal {
     NotAdmitted,
     /// The KeyPackage cannot be committed.
     BadKeyPackage,
-    /// The group or the waiting room is full. Reported of sixteen in ten seconds at most.
+    /// The group or the waiting room is full. Reported for sixteen in ten seconds at most.
     Full,
     /// The KeyPackage, the commit that adds it, the Welcome, the ratchet tree or a later commit of the group would
     /// be over one of the [`Limits`](crate::Limits). About oneself: not even a commit without joiners is within them.

@@ -163,11 +163,11 @@ impl<E: Engine> Participant<E> {
     /// that is due later is due as much earlier.
     ///
     /// # Errors
-    /// [`Error::Misuse`] leaves the participant as it was, but for the time. After a clock was set back, no other call
-    /// may come before the next deadline, which would else be hours ahead. [`Error::Ended`] after a leave or a removal.
-    /// [`Error::Engine`] means that the own state failed: the actions of this call are dropped, and from then on all is
-    /// refused by [`Error::Poisoned`]. [`restore`](Self::restore) the last snapshot. Faults of others are never errors
-    /// but [`Notice`](crate::Notice)s.
+    /// [`Error::Misuse`] leaves the participant as it was, but for the time. The time counts, for the clock may have
+    /// been set back: else the next deadline would be hours ahead, and perhaps no call comes before it.
+    /// [`Error::Ended`] after a leave or a removal. [`Error::Engine`] means that the own state failed: the actions of
+    /// this call are dropped, and from then on all is refused by [`Error::Poisoned`]. [`restore`](Self::restore) the
+    /// last snapshot. Faults of others are never errors but [`Notice`](crate::Notice)s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
         let event = event.into();
         if matches!(self.state, State::Poisoned(_)) {

@@ -17,9 +17,9 @@
 //! **A location must be sealed once only per epoch.** Two objects under one key and nonce give the key
 //! stream away, and with GCM the power to forge. So an [`ObjectKey`] seals upwards only
 //! ([`SealError::NotAbove`]), and one that an earlier run may have sealed with not at all
-//! ([`SealError::Restored`]), unless it is stated from where on; [`keys`](crate::keys) says how a restart goes.
-//! Two things are left to the embedder: one key only is made to seal with for each track and epoch, and two
-//! publishers of one track do not share locations.
+//! ([`SealError::Restored`]), unless the embedder states from where on; [`keys`](crate::keys) says how a
+//! restart goes. Two things are left to the embedder: one key only is made to seal with for each track and
+//! epoch, and two publishers of one track do not share locations.
 //!
 //! In suites 0x0001 to 0x0003 the text and its published vectors have different tags ([`CtrTag`]): the text's unless
 //! the other is chosen by name.

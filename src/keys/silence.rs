@@ -1,9 +1,9 @@
 //! When a key ring gives nothing to seal with, though it holds epochs.
 //!
 //! A key seals no location twice. A participant loses the memory of what it sealed by a restart, or because its
-//! state was put back to an older one. It then has no key of an epoch that it may have sealed with before, unless it
-//! is stated from where on nothing was sealed. And a member without which the group went on does not know who was
-//! removed since.
+//! state was put back to an older one. It then has no key of an epoch that it may have sealed with before, unless
+//! the embedder states from where on nothing was sealed. And a member without which the group went on does not know
+//! who was removed since.
 
 use crate::keys::floor::Floor;
 use crate::keys::ring::EpochKeyRing;

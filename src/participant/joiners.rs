@@ -10,7 +10,7 @@
 //!
 //! | full | what goes | why nobody comes in by it, or stays out |
 //! |---|---|---|
-//! | the room | the expired, then the oldest held | the embedder decides about a sender: that outlives its KeyPackage |
+//! | the room | the expired, then the oldest held | the embedder's decision is for the sender, not for the KeyPackage |
 //! | `barred`, `refused` | the oldest | from then on all strangers are held: each may be the forgotten one |
 //! | `admitted` | the oldest | it is asked about again |
 //! | `spent` | the oldest | it had left by its own request, or is a member, and could come back anyhow |

@@ -38,7 +38,7 @@ impl Moved {
         self.past.is_some()
     }
 
-    /// The groups whose KeyPackage tracks are heard besides that of the present group.
+    /// The groups whose KeyPackage tracks are heard besides those of the present group.
     pub(crate) fn heard(&self) -> impl Iterator<Item = &GroupName> {
         let home = self.past.iter().filter(|past| **past != self.home).map(|_| &self.home);
         self.past.iter().chain(home)

@@ -32,7 +32,7 @@ pub struct Faults {
     pub lost_requests: u16,
     /// HTTP answers that are lost after the request had its effect, in permille.
     pub lost_replies: u16,
-    /// HTTP answers that an attacker between changes, in permille.
+    /// HTTP answers that an attacker on the way changes, in permille.
     pub forged_answers: u16,
     /// How often what a participant had sent when it was killed still arrives, in permille.
     pub last_words: u16,

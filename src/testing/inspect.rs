@@ -136,13 +136,13 @@ impl<E: Engine> Participant<E> {
         self.pin_for(commit, next, self.member()?.epoch.slot())
     }
 
-    /// Makes the pin of a commit for `slot` that leads to `next`, in any member's group.
+    /// Makes the pin of a commit for `slot` that leads to `next`, a state of any member.
     pub(crate) fn pin_for(&self, commit: &Bytes, next: &Next<E::Group>, slot: u64) -> Option<Pin> {
         let hash = self.cx.engine.sha256(commit).ok()?;
         self.cx.pin_of(hash, next, slot).ok()
     }
 
-    /// Returns what opens the slot after the epoch that `group` is at, be it any member's group.
+    /// Returns what opens the slot after the epoch of `group`, a state of any member.
     pub(crate) fn slot_key_of(&self, group: &E::Group) -> Option<Bytes> {
         let key = self.cx.slot_key(group).ok()?;
         Some(Bytes::copy_from_slice(key.as_bytes()))

@@ -24,7 +24,7 @@ pub(super) struct Tricks {
     flaw: Flaw,
     /// What the driver is to do next.
     actions: VecDeque<Action>,
-    /// The events that the participant gets next, though it never happened.
+    /// The events that the participant gets next, though they never happened.
     forged: VecDeque<Event>,
     /// Requests whose answers nobody gets to hear.
     swallowed: BTreeSet<u64>,

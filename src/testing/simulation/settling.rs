@@ -71,7 +71,7 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    /// Returns whether any participant that is expected to run has a state of the group.
+    /// Returns whether any participant that runs, and was not put out, has a state of the group.
     fn is_held(&self) -> bool {
         let holds = |p: &Participant<E>| {
             p.phase() == Phase::Member || p.inside().genesis.is_some() || p.inside().recovers
