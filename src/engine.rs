@@ -157,9 +157,9 @@ pub trait Engine {
 
     /// Processes another member's commit as if on a clone, under strict rules: members' commits only, encrypted, with
     /// a path, with proposals by value, no ReInit, no external init, no PSK. In a group of
-    /// [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), a commit may also be a PublicMessage, come without a path
-    /// where RFC 9420 asks for none, and refer to proposals of members. Lifetimes of KeyPackages that it adds are
-    /// not judged: RFC 9420 section 7.3 asks that of the committer, and only recommends it to others.
+    /// [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), a commit may also be a PublicMessage and refer to
+    /// proposals of members. It may come without a path where RFC 9420 asks for none. Lifetimes of KeyPackages that it
+    /// adds are not judged: RFC 9420 section 7.3 asks that of the committer, and only recommends it to others.
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for an own commit, else with what is
@@ -189,7 +189,7 @@ pub trait Engine {
 
     /// Looks at a group before a commit is put together that may add `key_packages` (messages, already inspected).
     /// With `by_sealing`, a leaf counts as invalid also if something was sealed to its key and the provider
-    /// refused, which costs as much as a commit; without, as far as the key itself tells.
+    /// refused. That costs as much as a commit. Without, it counts as invalid as far as the key itself tells.
     ///
     /// # Errors
     /// Any failure of the provider.

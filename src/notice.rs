@@ -52,7 +52,7 @@ pub enum Notice {
         /// Who.
         sender: SenderId,
     },
-    /// A member came back in the same commit that took its stale leaf, or another of the same identity came in the
+    /// A member came back in the same commit that took its stale leaf. Or another of the same identity came in the
     /// commit that put it out. (One that comes back under another identity has left, and another has joined.)
     MemberReplaced {
         /// Who is out.
@@ -313,8 +313,9 @@ pub enum Refusal {
     BadKeyPackage,
     /// The group or the waiting room is full. Reported for sixteen in ten seconds at most.
     Full,
-    /// The KeyPackage, the commit that adds it, the Welcome, the ratchet tree or a later commit of the group would
-    /// be over one of the [`Limits`](crate::Limits). About oneself: not even a commit without joiners is within them.
+    /// Something would be over one of the [`Limits`](crate::Limits): the KeyPackage, the commit that adds it, the
+    /// Welcome, the ratchet tree or a later commit of the group. About this participant itself: not even a commit
+    /// without joiners is within them.
     TooLarge,
 }
 

@@ -16,7 +16,7 @@
 //!
 //! **A location must be sealed once only per epoch.** Two objects under one key and nonce give the key
 //! stream away, and with GCM the power to forge. So an [`ObjectKey`] seals upwards only
-//! ([`SealError::NotAbove`]), and one that an earlier run may have sealed with not at all
+//! ([`SealError::NotAbove`]). One that an earlier run may have sealed with seals not at all
 //! ([`SealError::Restored`]), unless the embedder states from where on; [`keys`](crate::keys) says how a
 //! restart goes. Two things are left to the embedder: one key only is made to seal with for each track and
 //! epoch, and two publishers of one track do not share locations.

@@ -13,11 +13,11 @@
 //! - **Locks.** One at a time, for the lease; gone when `now` reaches its deadline, and when the
 //!   slot is filled. Asking again while holding the lock is a Conflict: the draft has no notion of
 //!   who asks.
-//! - **Pins.** An increment with a pin fills the slot `val` if it is the next one, `prev` is the pin of
-//!   the slot before and `key` opens its lock. It needs no lock of the draft, which is only a hint then. So
-//!   only who has the keys of an epoch decides the next. A slot filled once answers every later increment the
-//!   same, whatever its key: Ok for its pin, CounterError with its pin for another. Slot 0 decides for the
-//!   whole counter whether its slots have pins.
+//! - **Pins.** An increment with a pin fills the slot `val` on three conditions: it is the next one, `prev`
+//!   is the pin of the slot before, and `key` opens the lock in that pin. It needs no lock of the draft,
+//!   which is only a hint then. So only who has the keys of an epoch decides the next. A slot filled once
+//!   answers every later increment the same, whatever its key: Ok for its pin, CounterError with its pin for
+//!   another. Slot 0 decides for the whole counter whether its slots have pins.
 //! - **Commits.** A pinned increment of a slot but 0 brings the commit that its pin names. The newest
 //!   are kept, with their slots, for any client that asks: no pin without its commit, and what relays
 //!   withhold is still to be had. Where all of them take too much room, the oldest go first.
@@ -32,13 +32,13 @@
 //!   increment would be about that slot and everything else about it is right, it is
 //!   [`Reason::Overflow`].
 //! - **Room.** The table is bounded, and so are the counters of each [source](Access::source). A counter
-//!   that was locked and never used gives its place back when its lock is gone. One of which only
-//!   slot 0 is filled, and which nobody has asked about for [`ServiceConfig::idle`], gives way to a new
-//!   one when there is no other room. A counter with a slot beyond is never dropped, however full the table:
-//!   to the members of its group the group would be gone, and the first client that came could found another under
-//!   its name. With slot 0 alone a group has one member, its founder, for every other joins by a commit. If the
-//!   founder comes back, it finds its group gone and founds it again. So a service that serves everybody can be
-//!   filled for good, by sources that fill two slots of each id: tokens, and a bound for each source, keep that out.
+//!   that was locked and never used gives its place back when its lock is gone. A counter with slot 0 alone gives
+//!   way to a new one if nobody has asked about it for [`ServiceConfig::idle`] and there is no other room. A counter
+//!   with a slot beyond is never dropped, however full the table: to the members of its group the group would be
+//!   gone, and the first client that came could found another under its name. With slot 0 alone a group has one
+//!   member, its founder, for every other joins by a commit. If the founder comes back, it finds its group gone and
+//!   founds it again. So a service that serves everybody can be filled for good, by sources that fill two slots of
+//!   each id: tokens, and a bound for each source, keep that out.
 //! - **Who may begin.** Slot 0 of an id is for the first client, unless the embedder says who may take it:
 //!   [`Access::may_create`]. Slot 0 of a successor's name ([`GroupName::successor`]) is for the client that has the
 //!   key that the name is a hash of, and for nobody else: the increment carries it as `key`.

@@ -37,8 +37,8 @@ impl Held {
 ///
 /// Receive first: a new epoch opens at once. Sending switches to it when enough members were seen on it, or
 /// at a deadline, sooner after a removal. There is an epoch to seal with from the first one on until
-/// [`close`](Self::close), so that media does not stop and never goes out in the clear. Two things alone interrupt
-/// it, each a [`Silence`]: a restart, and that the group went on without this member.
+/// [`close`](Self::close). So media does not stop and never goes out in the clear. Two things alone interrupt it,
+/// each a [`Silence`]: a restart, and that the group went on without this member.
 ///
 /// Feed it [`new_epoch`](Self::new_epoch), [`seen`](Self::seen), [`switch_now`](Self::switch_now) and, at
 /// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); drain

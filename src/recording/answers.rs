@@ -22,8 +22,8 @@ use crate::tracks::{GroupName, SenderId};
 
 /// An engine that does what another does, and writes down each answer: see [`recording`](crate::recording) for its use.
 ///
-/// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are
-/// written as their lengths, and the key of a tree object as a hash. That is enough to replay a run, because the
+/// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are written
+/// as their lengths. The key of a tree object is written as a hash. That is enough to replay a run, because the
 /// machine hands secrets on and never looks into them; it only hashes some, and what comes of that is written
 /// down.
 ///

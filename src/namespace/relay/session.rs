@@ -9,7 +9,7 @@ use crate::namespace::rules::NamespaceError;
 use crate::namespace::table::{Many, Table};
 
 /// One session. What it says is in `own`; what the relay notified it of is in `told`, and what the relay asks
-/// it for in `asks`, so that neither side's doings take room from the other's.
+/// it for in `asks`. So neither side's doings take room from the other's.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Session {
     pub(super) announced: Table<Bytes, ()>,

@@ -48,8 +48,8 @@ impl<G> Slot<G> {
     }
 
     /// Takes what comes in place of a receipt where the service signs nothing. It is the mere statement of a client
-    /// that the slot is decided, and so it only makes this participant ask at once instead of after a while. For
-    /// each commit that is here, once.
+    /// that the slot is decided. So it only makes this participant ask at once instead of after a while. For each
+    /// commit that is here, once.
     fn on_word<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>, word: ReceiptObject) {
         let Some(candidate) = self.candidates.iter_mut().find(|c| c.agrees_with(&word.pin)) else {
             self.keep_receipt(cx, word);

@@ -82,8 +82,8 @@ fn one_commit_of_each_author_is_held_wherever_it_lies() {
     assert_eq!(faults(&a, Fault::TooMany), 1, "a second one of the same author");
 }
 
-/// A request to leave and a commit of the same epoch would be sealed with one handshake key, both made from the
-/// state as it was saved.
+/// A request to leave and a commit of the same epoch, both made from the saved state, would be sealed with one
+/// handshake key.
 #[test]
 fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
     for leaves in [false, true] {

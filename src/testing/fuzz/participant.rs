@@ -178,7 +178,7 @@ fn told<E: Engine>(participant: &mut Participant<E>, now: Timestamp, event: Even
 ///
 /// - no `handle` fails;
 /// - no two members ever differ on an epoch (`SafetyMode::Pinned`);
-/// - once faults stop and time has passed, every member agrees with every other, and nobody whom the embedder
+/// - once faults stop and time has passed, every member agrees with every other; and nobody whom the embedder
 ///   admits waits to join a group that has members.
 pub(super) fn moves(data: &[u8]) {
     play(data, 5, 96, |who, life| symbolic(&format!("p{who}"), life));

@@ -207,7 +207,7 @@ pub(super) struct State {
     /// Everything that happened so far, mixed: what all can see of a state.
     pub(super) context: [u8; 32],
     /// What all secrets follow from. It follows itself from the state before and the commit, so that members
-    /// agree, unless one that made up a Welcome has made up the keys.
+    /// agree. A client that made up a Welcome may have made up the keys, too.
     pub(super) keys: [u8; 32],
     /// As in the GroupContext extension.
     pub(super) params: Option<Bytes>,
