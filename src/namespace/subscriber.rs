@@ -20,7 +20,7 @@ pub struct Subscriber {
     next_subscribe: u64,
     namespaces: BTreeMap<u64, TrackNamespace>,
     tracks: BTreeMap<u64, Followed>,
-    /// The tracks that the peer notified of. This subscriber's own requests do not count.
+    /// The room that the tracks take of which the peer notified. This subscriber's own requests take none.
     told: Budget,
 }
 

@@ -23,7 +23,8 @@ impl<E: Engine> Context<E> {
     }
 
     /// Whether signs on the relay say that a group exists which the service does not know. For a while they are
-    /// believed; for ever would let a client that makes them up keep the group from being created.
+    /// believed; to believe them for ever would let a client that makes them up keep the group from being
+    /// created.
     pub(crate) fn seems_lost(&self) -> bool {
         self.signs_since.is_some_and(|since| self.now.since(since) < self.config.timers.lost_group)
     }

@@ -80,8 +80,8 @@ impl HttpResponse {
     /// The bytes to send. `Content-Length` is written here; a line of this name in `headers` is left out.
     ///
     /// # Errors
-    /// [`HttpError::Malformed`] for a Transfer-Encoding, or if a part cannot stand in its place. Such a part
-    /// is a line break in a header, a status outside 200 to 599, or a body with a status that has none. No
+    /// [`HttpError::Malformed`] for a Transfer-Encoding, or if a part cannot stand in its place. Examples are
+    /// a line break in a header, a status outside 200 to 599, or a body with a status that has none. No
     /// response made by this module fails.
     pub fn to_bytes(&self) -> Result<Bytes, HttpError> {
         if !(200..600).contains(&self.status) || (is_bodiless(self.status) && !self.body.is_empty()) {

@@ -47,7 +47,7 @@ impl Table {
         self.places.iter().map(|(id, place)| (id, &place.counter))
     }
 
-    /// Puts a counter in place, over what was there; the source that started that stays its source.
+    /// Puts a counter in place, over what was there; its source stays the one that started it.
     pub(super) fn put(&mut self, now: Timestamp, id: &GroupName, counter: Counter, source: Option<Bytes>) {
         if self.with(now, id, |there| *there = counter.clone()).is_some() {
             return;
