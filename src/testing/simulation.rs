@@ -77,7 +77,7 @@ pub struct Outcome {
     pub choices: Vec<u16>,
     /// The log's last lines, if something was wrong.
     pub tail: String,
-    /// What a member achieved that turned its coat, if one did.
+    /// What a member achieved that turned hostile, if one did.
     pub insider: Option<InsiderStats>,
     /// No participant that ran held the group at the end, and all that waited were notified.
     pub orphaned: bool,

@@ -1,10 +1,10 @@
 //! Requests that a web page makes its visitor's browser send (ours; the draft does not speak of them).
 //!
 //! A page of any site can send a GET, or a POST with a body of a few types, to whatever its visitor can reach.
-//! That includes an open counter on the same machine or network. It cannot read the answer, but need not:
-//! taking a lock or filling a slot is what it wants. A bearer token would stop it, for no page can add one
-//! unless the service allows that (CORS), which it does not; nor must a proxy before it. So what comes without
-//! a token must not come from a browser, unless the page is known.
+//! That includes an open counter on the same machine or network. The page cannot read the answer, but need
+//! not: taking a lock or filling a slot is what it wants. A bearer token would stop it, for no page can add
+//! one unless the service allows that (CORS), which it does not; nor must a proxy before it. So what comes
+//! without a token must not come from a browser, unless the page is known.
 
 use bytes::Bytes;
 

@@ -14,7 +14,7 @@ pub struct Attacks {
     pub outsider: bool,
     /// A client that reaches the counter: hogged locks, keyless increments, floods.
     pub reachable: bool,
-    /// What a member does that turns its coat.
+    /// What a member does that turns hostile.
     pub insider: Habits,
     /// Between two moves of theirs, milliseconds; 0: nobody attacks.
     pub every_ms: u64,

@@ -1,4 +1,4 @@
-//! A member that turned its coat: it has the keys of every epoch that it is in, and keeps to no rule.
+//! A member that turned hostile: it has the keys of every epoch that it is in, and keeps to no rule.
 //!
 //! It has no machine. It reads at the counter what won each slot, and sits at the doors of the relay and the counter:
 //! nobody is faster. What it does is in its [`Habits`]; a commit at once in every epoch is what it always does.
