@@ -107,7 +107,7 @@ pub enum Timer {
     JoinRetry,
     /// Tell the embedder that the join stalls.
     JoinDeadline,
-    /// Join afresh.
+    /// Join again.
     Rejoin,
     /// Give up a leave.
     Leave,

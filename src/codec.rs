@@ -2,8 +2,8 @@
 //!
 //! A control stream there is a sequence of `Type (i), fields`, without a length: a message ends where
 //! its last field ends. So decoding is incremental. [`DecodeError::Incomplete`] says how many more
-//! bytes are needed at least, [`DecodeError::Malformed`] that no more bytes can help, and a length over
-//! its limit is malformed at once. [`ControlDecoder`] does it for a stream that arrives in pieces.
+//! bytes are needed at least; [`DecodeError::Malformed`] says that no more bytes can help. A length over its
+//! limit is malformed at once. [`ControlDecoder`] does it for a stream that arrives in pieces.
 //!
 //! Decoding is total: any bytes give a value or an error, and nothing is allocated that the input does
 //! not hold already: with [`Bytes`] as input, every field is a view of it.

@@ -12,42 +12,57 @@ use crate::tracks::{CommitTrackPolicy, GroupName};
 pub enum SafetyMode {
     /// A commit is applied only once the counter service has recorded its pin for the slot.
     ///
-    /// Promises: no two members at one epoch with different keys, whatever the relay, other members, the lock
-    /// leases, lost replies and crashes do, as long as the service keeps each slot's first pin; nobody but
-    /// members fills a slot but the first; and the group goes on as long as one member with the state of the last
-    /// epoch lives. With [`Config::service_key`], that holds also for whoever sits between the members and the
-    /// service. Does not promise: anything against a service that itself shows different pins to different members
-    /// (compare authenticators: [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)); who takes slot 0 of
-    /// a name, which is whoever comes first unless the service asks for tokens; that anybody gets a commit in beside a
-    /// member that fills each slot at once, unless the service [knows who asks](crate::counter::service::Turns), nor
-    /// then beside two of them in one hand; or, with [`Config::successor`] off, progress past a commit that a member pins
-    /// with a slot lock that its keys do not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    /// Promises:
+    ///
+    /// - No two members at one epoch have different keys, as long as the service keeps each slot's first pin. The
+    ///   relay, other members, lock leases, lost replies and crashes cannot change that.
+    /// - Nobody but members fills a slot but the first.
+    /// - The group goes on as long as one member with the state of the last epoch remains.
+    ///
+    /// With [`Config::service_key`], all that holds also against an attacker between the members and the service.
+    ///
+    /// Does not promise:
+    ///
+    /// - anything against a service that itself shows different pins to different members (compare authenticators:
+    ///   [`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator));
+    /// - who takes slot 0 of a name (the first client, unless the service asks for tokens);
+    /// - that anybody gets a commit in beside a member that fills each slot at once, unless the service
+    ///   [knows who asks](crate::counter::service::Turns); beside two of them in one hand, not even then;
+    /// - with [`Config::successor`] off, progress past a commit that a member pins with a slot lock that its keys do
+    ///   not make ([`Notice::DeadSlot`](crate::Notice::DeadSlot)).
+    ///
     /// Needs a service with this crate's extension ([`crate::counter`]).
     #[default]
     Pinned,
-    /// Whoever fills a slot under its own lock token has won it, and publishes its commit only then; a
-    /// commit is applied on receipt.
+    /// The member that fills a slot under its own lock token has won it, and publishes its commit only then;
+    /// a commit is applied on receipt.
     ///
-    /// Promises: no two members at one epoch with different keys, whatever the relay, lapsed leases, lost
-    /// replies and restarts do, as long as every member keeps to this crate's order and the service
-    /// its tokens. Does not promise: anything against a member that publishes a commit without having
-    /// filled the slot; anything to who joins, whom anybody can let into a group of his own that bears this name,
-    /// unless the identity provider knows its members by their credentials; or that the group goes on when a committer dies between filling a slot and
-    /// publishing and never comes back with its state: the others then end in [`Notice::JoinStalled`](crate::Notice::JoinStalled),
-    /// and a new generation is the way out. Needs a service that hands out lock tokens and answers a
-    /// repeated increment by the token that performed it ([`crate::counter`]); it needs no pins.
+    /// Promises: no two members at one epoch have different keys, whatever the relay, lapsed leases, lost replies and
+    /// restarts do. That holds as long as every member keeps to this crate's order, and the service to its tokens.
+    ///
+    /// Does not promise:
+    ///
+    /// - anything against a member that publishes a commit without having filled the slot;
+    /// - anything to a joiner, unless the identity provider knows the members by their credentials: anybody can let it
+    ///   into a group of their own that bears this name;
+    /// - that the group goes on when a committer dies between filling a slot and publishing, and never comes back with
+    ///   its state. The others then end in [`Notice::JoinStalled`](crate::Notice::JoinStalled), and a new generation is
+    ///   the way out.
+    ///
+    /// Needs a service that hands out lock tokens and answers a repeated increment by the token that performed it
+    /// ([`crate::counter`]); it needs no pins.
     Fenced,
     /// The draft's bare API: a commit is applied on receipt.
     ///
     /// Interoperates with members that know only the draft and RFC 9420, within what is said below. The group
     /// **can fork**: when a lock lapses with a commit in flight, two members may commit for one epoch. And anybody can
-    /// let a joiner into a group of his own, as in [`Fenced`](Self::Fenced). Forks are found by comparing epoch
-    /// authenticators ([`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)) and left by joining afresh.
+    /// let a joiner into a group of their own, as in [`Fenced`](Self::Fenced). Forks are found by comparing epoch
+    /// authenticators ([`Event::PeerAuthenticator`](crate::Event::PeerAuthenticator)) and left by joining again.
     ///
-    /// Follows commits of members, as PrivateMessage or PublicMessage, with a path or without one where RFC 9420
-    /// section 12.4 asks for none, with Add, Remove and Update proposals by value or by reference. A proposal that a
-    /// commit refers to is looked for in the epoch's MOQT group of the Commit track and on the KeyPackage tracks.
-    /// What this participant sends is encrypted, has a path, and holds its proposals by value.
+    /// Follows commits of members, as PrivateMessage or PublicMessage, with Add, Remove and Update proposals by
+    /// value or by reference. A commit may come without a path where RFC 9420 section 12.4 asks for none. A proposal
+    /// that a commit refers to is looked for in the epoch's MOQT group of the Commit track and on the KeyPackage
+    /// tracks. What this participant sends is encrypted, has a path, and holds its proposals by value.
     ///
     /// A KeyPackage of a member, other than the one it joined by, is taken for one of a member that lost its state: its
     /// leaf is replaced. A member that has just come leaves KeyPackages of unknown senders to those who were there
@@ -55,14 +70,14 @@ pub enum SafetyMode {
     /// newcomer that nobody else lets in must publish another KeyPackage after that.
     ///
     /// A counter that stands one behind the group, as a committer died before its increment, is incremented for it. It
-    /// is noticed by whoever wants to commit, and by an audit. Members that know only the draft cannot do that: without
-    /// one of this crate among them, they wait for ever.
+    /// is noticed by a member that wants to commit, and by an audit. Members that know only the draft cannot do that:
+    /// without one of this crate among them, they wait for ever.
     ///
     /// Refuses, and why:
     ///
     /// | what | why |
     /// |---|---|
-    /// | external commits, and proposals by others than members | whoever sees a GroupInfo would let itself in |
+    /// | external commits, and proposals by others than members | a client that sees a GroupInfo would let itself in |
     /// | PreSharedKey proposals | there is no store of PSKs |
     /// | ReInit and GroupContextExtensions proposals, and proposals of other types | name, suite and parameters of a group stay as they are |
     /// | KeyPackages that live longer than [`draft_lifetime`](crate::mls::Options::draft_lifetime) | RFC 9420 section 7.2 asks for a bound |
@@ -136,7 +151,7 @@ pub struct Config {
     /// [`Recovery`](crate::action::Recovery).
     pub successor: bool,
     /// Whether a newcomer that is let in to a successor of this group goes there without asking the embedder: off by
-    /// default, for whoever made the Welcome may be anybody. See
+    /// default, for anybody may have made the Welcome. See
     /// [`Notice::SuccessorOffered`](crate::Notice::SuccessorOffered).
     pub follow_offers: bool,
     /// Bounds.

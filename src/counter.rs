@@ -30,7 +30,7 @@ pub const SLOT_KEY_LEN: usize = 32;
 /// - The commit hash is SHA-256 of the Commit object's payload; for slot 0 it is zero, for creation has no commit.
 /// - The context hash is SHA-256 of the TLS-serialized GroupContext of the epoch that the commit makes.
 /// - The slot lock is SHA-256 of [`slot_lock_message`]: it follows from a secret of that epoch, so it confirms
-///   the epoch's keys, and only who has them can open it and fill the next slot.
+///   the epoch's keys. Only who has them can open it and fill the next slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Pin([u8; Self::LEN]);

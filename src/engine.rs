@@ -1,4 +1,4 @@
-//! What a group can do, in this crate's words: the seam between the state machine and MLS.
+//! What a group can do, in this crate's terms: the seam between the state machine and MLS.
 //!
 //! [`mls::MlsEngine`](crate::mls::MlsEngine) implements it over mls-rs. An engine holds the member's
 //! long-lived keys; all state of one group at one epoch is a value, [`Engine::Group`], which the
@@ -157,13 +157,13 @@ pub trait Engine {
 
     /// Processes another member's commit as if on a clone, under strict rules: members' commits only, encrypted, with
     /// a path, with proposals by value, no ReInit, no external init, no PSK. In a group of
-    /// [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), a commit may also be a PublicMessage, come without a path
-    /// where RFC 9420 asks for none, and refer to proposals of members. Lifetimes of KeyPackages that it adds are
-    /// not judged: RFC 9420 section 7.3 asks that of the committer, and only recommends it to others.
+    /// [`SafetyMode::Advisory`](crate::SafetyMode::Advisory), a commit may also be a PublicMessage and refer to
+    /// proposals of members. It may come without a path where RFC 9420 asks for none. Lifetimes of KeyPackages that it
+    /// adds are not judged: RFC 9420 section 7.3 asks that of the committer, and only recommends it to others.
     ///
     /// # Errors
-    /// Any failure of the provider. Rejected with [`Rejection::Own`] for a commit of one's own, else with what
-    /// is wrong with it.
+    /// Any failure of the provider. Rejected with [`Rejection::Own`] for an own commit, else with what is
+    /// wrong with it.
     fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
         self.trial_with(group, now, commit, &[])
     }
@@ -189,7 +189,7 @@ pub trait Engine {
 
     /// Looks at a group before a commit is put together that may add `key_packages` (messages, already inspected).
     /// With `by_sealing`, a leaf counts as invalid also if something was sealed to its key and the provider
-    /// refused, which costs as much as a commit; without, as far as the key itself tells.
+    /// refused. That costs as much as a commit. Without, it counts as invalid as far as the key itself tells.
     ///
     /// # Errors
     /// Any failure of the provider.
@@ -220,7 +220,7 @@ pub trait Engine {
 
     /// As [`Engine::build`], with what `attached` says in the GroupInfo of each Welcome. With a place for the ratchet
     /// tree, the Welcomes come without it: it is sealed under a key of its own ([`Built::tree`]), and each
-    /// GroupInfo says where it will lie and what opens it ([`TreeObject`]).
+    /// GroupInfo says where it will be and what opens it ([`TreeObject`]).
     ///
     /// # Errors
     /// As [`Engine::build`].
@@ -253,8 +253,8 @@ pub trait Engine {
     fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32>;
 
     /// Seals `data` for the members of the epoch, in an application PrivateMessage (RFC 9420 section 15). The state does
-    /// not remember it: whoever seals twice in one epoch uses one key twice, and only the random reuse guard (RFC 9420
-    /// section 6.3.1) keeps the nonces apart. A founder to whom nobody came does so once it founds anew.
+    /// not remember it: a member that seals twice in one epoch uses one key twice, and only the random reuse guard (RFC
+    /// 9420 section 6.3.1) keeps the nonces apart. A founder to whom nobody came does so once it founds anew.
     ///
     /// # Errors
     /// Any failure of the provider.
@@ -263,8 +263,8 @@ pub trait Engine {
     /// Opens an application PrivateMessage of the epoch as if on a clone; the sender's leaf and the data.
     ///
     /// # Errors
-    /// Any failure of the provider. Rejected with [`Rejection::Own`] for a message of one's own, else with what is
-    /// wrong with it.
+    /// Any failure of the provider. Rejected with [`Rejection::Own`] for an own message, else with what is wrong
+    /// with it.
     fn open(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<(u32, Bytes)>;
 
     /// MLS-Exporter (RFC 9420 section 8.5).

@@ -1,4 +1,4 @@
-//! Everything that can happen to a participant. The log of a life is a list of `(Timestamp, Event)`.
+//! Everything that can happen to a participant. The log of a run is a list of `(Timestamp, Event)`.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::tracks::{GroupName, SenderId};
 pub enum Event {
     /// The embedder wants something.
     Command(Command),
-    /// An object arrived on a subscribed track. Objects of one's own come back too: the read-back of
-    /// a commit depends on it.
+    /// An object arrived on a subscribed track. Own objects come back too: the read-back of a commit depends
+    /// on it.
     Object(Object),
     /// A subscription or namespace subscription was accepted, or not.
     SubscribeReply {
@@ -64,7 +64,7 @@ pub enum Event {
         reply: Result<CommitReply, Failure>,
     },
     /// A peer's epoch authenticator, learned over the application's own channel: how a fork is
-    /// detected in [`SafetyMode::Advisory`](crate::SafetyMode) and against a lying service.
+    /// detected in [`SafetyMode::Advisory`](crate::SafetyMode) and against a dishonest service.
     PeerAuthenticator {
         /// Who said so.
         peer: SenderId,
@@ -91,8 +91,8 @@ pub enum Event {
     /// ([`http::decode_date`](crate::counter::http::decode_date)), to be given right before the reply that it came with.
     /// A participant that never hears it takes its own clock to be right.
     ///
-    /// Lifetimes are then judged, and KeyPackages made, by the own clock corrected by this. Without TLS, whoever sits
-    /// before the service can say any time: expired KeyPackages are then taken, and good ones refused, or made such
+    /// Lifetimes are then judged, and KeyPackages made, by the own clock corrected by this. Without TLS, an attacker
+    /// before the service can state any time: expired KeyPackages are then taken, and good ones refused, or made such
     /// that others refuse them. It reveals no key and moves no epoch.
     ServiceTime(Timestamp),
     /// The counter service asks to be left alone for so long
@@ -106,26 +106,27 @@ pub enum Event {
     Timer,
 }
 
-/// A wish of the embedder. Wishes survive lost races: they are carried into the next epoch until
-/// done or refused by a notice.
+/// A request of the embedder. Intents survive lost races: they are carried into the next epoch until done or
+/// refused by a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Command {
     /// Take part: create the group or join it.
     Join,
     /// Admit who asks to be let in, also one that was barred or refused. What
-    /// [`Notice::JoinRequested`](crate::Notice::JoinRequested) told is what is admitted: the key with that credential.
+    /// [`Notice::JoinRequested`](crate::Notice::JoinRequested) reported is what is admitted: the key with that
+    /// credential.
     Admit {
         /// Who.
         request: JoinRequest,
-        /// Remove this member in the commit that lets it in: another device of the same person. If somebody else's
-        /// commit lets it in, the next one removes that member. It is removed once: whoever comes back later takes
-        /// nobody's place.
+        /// Remove this member in the commit that lets it in: another device of the same person. If another
+        /// member's commit lets it in, the next one removes that member. It is removed once: a client that comes
+        /// back later takes nobody's place.
         replacing: Option<SenderId>,
     },
     /// Drop a sender's KeyPackage and take no other from it.
     Refuse(SenderId),
-    /// Add somebody by a KeyPackage that did not come over the KeyPackage track.
+    /// Add a client by a KeyPackage that did not come over the KeyPackage track.
     Add(Bytes),
     /// Remove a member, and bar it until admitted again.
     Remove(SenderId),

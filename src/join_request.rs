@@ -9,8 +9,8 @@ use crate::tracks::SenderId;
 ///
 /// [`Notice::JoinRequested`](crate::Notice::JoinRequested) brings one, and [`Command::Admit`](crate::Command::Admit)
 /// takes it back. Nobody but this key with this very credential is let in by it. A joiner renews its KeyPackage every
-/// few seconds, so the KeyPackages that follow with both the same are admitted too. Whoever holds the key and shows
-/// another credential is asked about again.
+/// few seconds, so the KeyPackages that follow with both the same are admitted too. A client that holds the key and
+/// shows another credential is asked about again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JoinRequest {
     sender: SenderId,
@@ -19,12 +19,13 @@ pub struct JoinRequest {
 }
 
 impl JoinRequest {
-    /// Names one who has not asked yet, or not here: somebody invited, or one that was removed and may come back.
+    /// Names a client that has not asked yet, or not here: one that was invited, or one that was removed and may
+    /// come back.
     pub fn expected(sender: SenderId, credential: Credential) -> Self {
         Self { sender, credential, key_package_ref: None }
     }
 
-    /// Names whoever a KeyPackage is of.
+    /// Names the client that a KeyPackage is of.
     pub fn of(info: &KeyPackageInfo) -> Self {
         Self {
             sender: info.sender.clone(),

@@ -12,10 +12,10 @@
 //! namespace_base_key = HKDF-Expand(epoch secret, "SecureObject Namespace Base Key " | namespace, Nh)
 //! ```
 //!
-//! The -00 text leaves four things open, fixed here: the master key is an exporter secret, the epoch is
-//! 8 bytes big-endian, the full track name is [`FullTrackName::to_serialized`], and every length is the
-//! hash length Nh of the group's cipher suite. A namespace is what a full track name begins with. The key id (KID)
-//! is the epoch; in a successor, with the group's epoch base added.
+//! The -00 text leaves four things open, fixed here. The master key is an exporter secret, the epoch is 8 bytes
+//! big-endian, and the full track name is [`FullTrackName::to_serialized`]. Every length is the hash length Nh of
+//! the group's cipher suite. A namespace is what a full track name begins with. The key id (KID) is the epoch; in
+//! a successor, with the group's epoch base added.
 //!
 //! # Wiring
 //!
@@ -48,10 +48,10 @@
 //! }
 //! ```
 //!
-//! Every object that opens is a word on its sender: `ring.seen(now, sender, epoch)`. Every object under a key id that
-//! the ring does not hold is a sign: `ring.unopened(now, key_id)`. Pass what [`EpochKeyRing::poll_sign`] then gives to
-//! the participant. While media opens, it asks the counter six times less often; and when the group went on without
-//! it, it asks at once.
+//! Every object that opens says something of its sender: `ring.seen(now, sender, epoch)`. Every object under a key id
+//! that the ring does not hold is a sign: `ring.unopened(now, key_id)`. Pass what [`EpochKeyRing::poll_sign`] then
+//! gives to the participant. While media opens, it asks the counter six times less often; and when the group went on
+//! without it, it asks at once.
 //!
 //! # Restart
 //!
@@ -73,7 +73,7 @@
 //!
 //! - Ask for a new epoch by [`Command::Update`], if it is a member. The ring is silent ([`Silence::Restored`]) until
 //!   that commit won, about as long as a commit takes, and opens meanwhile. A commit that the state held may win
-//!   first and take the wish along: ask again at each [`Notice::Epoch`] for as long as the ring is silent.
+//!   first and take the intent along: ask again at each [`Notice::Epoch`] for as long as the ring is silent.
 //! - Say from where on nothing was sealed: [`EpochKeyRing::sealing_from`], or
 //!   [`SecureTrack::sealing_from`](crate::secure_objects::SecureTrack::sealing_from) for one track. Then there is no
 //!   gap, but what says so must be newer than any state. Group ids that are times are; a file that is put back along
@@ -81,7 +81,7 @@
 //!
 //! # Behind
 //!
-//! A member that is told that the group went on without it ([`Notice::Rejoining`], [`Notice::FaultyCommit`],
+//! A member that is notified that the group went on without it ([`Notice::Rejoining`], [`Notice::FaultyCommit`],
 //! [`Notice::JoinStalled`]) does not know who was removed since. It seals for [`RingConfig::stale_after`] more, as it
 //! may be back soon, and then falls silent ([`Silence::Behind`]) until the next epoch. It opens all the while.
 //!

@@ -109,9 +109,9 @@
 //! | [`counter`] | the epoch counter: requests and replies, their HTTP form, the service itself (section 7) |
 //! | [`codec`], [`namespace`] | the draft's control messages and what they mean (section 4.2) |
 //! | [`keys`], [`secure_objects`] | from the epoch to a track's key (section 8), and to a sealed object |
-//! | [`engine`], [`mls`] | what a group can do, in this crate's words; the same over mls-rs |
+//! | [`engine`], [`mls`] | what a group can do, in this crate's terms; the same over mls-rs |
 //! | [`snapshot`] | durable bytes |
-//! | [`recording`] | a participant's life as a log, for replay |
+//! | [`recording`] | a participant's run as a log, for replay |
 //! | `testing` | seeded crypto and a simulated network, behind a feature |
 //!
 //! Data flows one way, from [`codec`] through [`event`] and [`participant`] to [`action`], and no two files name
@@ -124,7 +124,7 @@
 //! # What it promises
 //!
 //! See [`SafetyMode`]: with pins, no two members ever hold different keys for one epoch, and the group
-//! goes on while one member with its state lives. The draft's own lock and increment promise neither.
+//! goes on while one member with its state remains. The draft's own lock and increment promise neither.
 
 pub mod action;
 pub mod codec;

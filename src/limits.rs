@@ -14,7 +14,7 @@ pub struct Limits {
     pub handshake_bytes: usize,
     /// Largest commit that the counter service keeps with its pin, bytes; the committer keeps to this and to
     /// [`handshake_bytes`](Self::handshake_bytes). It is [`MAX_COMMIT`](crate::counter::http::MAX_COMMIT) unless the
-    /// service's store takes less: etcd takes 1 MiB unless it is told otherwise.
+    /// service's store takes less: etcd takes 1 MiB unless it is configured otherwise.
     pub service_commit_bytes: usize,
     /// Largest ratchet-tree object, bytes.
     pub tree_bytes: usize,
@@ -167,16 +167,16 @@ pub struct Timers {
     /// A published commit that is not read back is published again after this.
     pub read_back: Duration,
     /// A joiner without a Welcome publishes a fresh KeyPackage after this. A run that met another of its kind leaves it the
-    /// place for this long at first, and relays show a newcomer old KeyPackages for no longer.
+    /// place for this long at first. Relays show a newcomer old KeyPackages for no longer.
     pub join_retry: Duration,
     /// A joiner without a Welcome tells the embedder after this.
     pub join_deadline: Duration,
-    /// A member that cannot find a decided commit joins afresh after this.
+    /// A member that cannot find a decided commit joins again after this.
     pub rejoin: Duration,
-    /// A member that joins afresh keeps the state of its epoch for this long, unless it is let in before.
+    /// A member that joins again keeps the state of its epoch for this long, unless it is let in before.
     pub keep: Duration,
-    /// How long a member that has proof that its group cannot go on waits: for a Welcome in the old name where others
-    /// may have gone on, for the successor of whoever is to found it, and for a Welcome to it.
+    /// How long a member waits that has proof that its group cannot go on: for a Welcome in the old name, where
+    /// others may have gone on; for the successor of the member that is to found it; and for a Welcome to that.
     pub strand: Duration,
     /// First and longest delay of the back-off.
     pub backoff: (Duration, Duration),
@@ -184,8 +184,8 @@ pub struct Timers {
     pub retry_later: (Duration, Duration),
     /// A leave request that nobody commits is given up after this.
     pub leave: Duration,
-    /// A member that has heard nothing for this long, plus up to half as much jitter, asks the counter
-    /// whether the group went on without it. Where the service signs, members ask in turn within that half.
+    /// A member that has heard nothing for this long asks the counter whether the group went on without it.
+    /// Jitter adds up to half as much. Where the service signs, members ask in turn within that half.
     pub audit: Duration,
     /// While media of the present epoch opens, the counter is asked after this at the latest. Why not later: a member
     /// that was removed still has the keys of that media.

@@ -4,16 +4,17 @@
 //! signing identity. [`MlsEngine`] takes what it needs of it and puts storage, rules, lifetimes and
 //! extension types of its own in place of the client's.
 //!
-//! Members are told apart by their signature keys, as RFC 9420 section 7.3 wants, and not by identities: two people of one
-//! name are two members, also where mls-rs would refuse the second. What the identity provider calls the identity says
-//! only who comes back as the same. Commits of this crate change no signature key and no credential. Another
-//! implementation's may: if the identity provider finds a valid successor, the roster follows
-//! ([`Notice::MemberChanged`](crate::Notice::MemberChanged)). A credential is judged when it enters the group, at the time it
-//! is then; one that expires later is told ([`Notice::CredentialExpired`](crate::Notice::CredentialExpired)) and puts nobody out.
+//! Members are distinguished by their signature keys, as RFC 9420 section 7.3 wants, and not by identities: two people
+//! of one name are two members, also where mls-rs would refuse the second. What the identity provider calls the
+//! identity says only who comes back as the same. Commits of this crate change no signature key and no credential.
+//! Another implementation's may: if the identity provider finds a valid successor, the roster follows
+//! ([`Notice::MemberChanged`](crate::Notice::MemberChanged)). A credential is judged when it enters the group, at the
+//! time it is then; one that expires later is reported
+//! ([`Notice::CredentialExpired`](crate::Notice::CredentialExpired)) and puts nobody out.
 //!
 //! A group state is a value. mls-rs would change it in place, burn a key on a message that fails
-//! and apply a commit to any state; here each step works on a clone or on what can be read back, so a
-//! failure leaves nothing behind, and a commit can only lead to the state that was made from the state it was built on.
+//! and apply a commit to any state. Here each step works on a clone or on what can be read back. So a failure leaves
+//! nothing behind, and a commit can only lead to the state that was made from the state it was built on.
 //!
 //! Do not turn on mls-rs's `rayon` where bytes must be the same in every run. Its other features may
 //! be on: the rules are a whitelist, and prior epochs are dropped even where `prior_epoch` keeps them.

@@ -25,7 +25,7 @@ pub enum Notice {
     Epoch {
         /// The epoch.
         epoch: u64,
-        /// Who committed it; `None` for one's own join or creation.
+        /// Who committed it; `None` for this participant's own join or creation.
         committer: Option<SenderId>,
     },
     /// The epoch that is in force now was made by a commit against the
@@ -52,7 +52,7 @@ pub enum Notice {
         /// Who.
         sender: SenderId,
     },
-    /// A member came back in the same commit that took its stale leaf, or another of the same identity came in the
+    /// A member came back in the same commit that took its stale leaf. Or another of the same identity came in the
     /// commit that put it out. (One that comes back under another identity has left, and another has joined.)
     MemberReplaced {
         /// Who is out.
@@ -78,8 +78,8 @@ pub enum Notice {
         credential: Credential,
     },
     /// A KeyPackage waits for [`Command::Admit`](crate::Command::Admit) or
-    /// [`Command::Refuse`](crate::Command::Refuse). It is told once: fresh KeyPackages of the same key with the same
-    /// credential take the place of the one that waits without a word, for as long as one does.
+    /// [`Command::Refuse`](crate::Command::Refuse). It is reported once: fresh KeyPackages of the same key with the
+    /// same credential silently take the place of the one that waits, for as long as one does.
     JoinRequested {
         /// Who, for [`Command::Admit`](crate::Command::Admit).
         request: JoinRequest,
@@ -87,7 +87,7 @@ pub enum Notice {
         hold: Hold,
     },
     /// Nothing can be sealed to a member's leaf key that only the member opens: another implementation let it in. The own
-    /// next commit removes it, and this is told when that commit is made.
+    /// next commit removes it, and this is reported when that commit is made.
     InvalidLeafKey {
         /// Whose.
         sender: SenderId,
@@ -147,7 +147,7 @@ pub enum Notice {
     SuccessorOffered {
         /// Its name.
         group: GroupName,
-        /// The members' credentials, by leaf; empty if the ratchet tree lies apart.
+        /// The members' credentials, by leaf; empty if the ratchet tree is sent apart.
         credentials: Vec<Credential>,
     },
     /// Two members hold different states of one epoch.
@@ -178,7 +178,7 @@ pub enum Notice {
         /// What the group has; `None`: it was created without parameters.
         group: Option<GroupParams>,
     },
-    /// A wish came to nothing.
+    /// An intent came to nothing.
     Refused {
         /// Whom it was about.
         sender: SenderId,
@@ -186,15 +186,15 @@ pub enum Notice {
         why: Refusal,
     },
     /// Faults of one kind come faster than anybody's mistake explains. For a while they are only counted, in
-    /// [`Stats`](crate::Stats); told at most once in ten seconds for each kind.
+    /// [`Stats`](crate::Stats); reported at most once in ten seconds for each kind.
     UnderAttack {
         /// What.
         fault: Fault,
         /// How many came in all.
         total: u64,
     },
-    /// This participant's clock is off, and lifetimes are not judged by it alone any more, or it is right again. Told
-    /// once, and once more when it has changed by an hour; once in a minute at most.
+    /// This participant's clock is off, and lifetimes are not judged by it alone any more, or it is right again.
+    /// Reported once, and once more when it has changed by an hour; once in a minute at most.
     ClockSkew {
         /// Which way.
         error: ClockError,
@@ -301,7 +301,7 @@ pub enum ServiceFault {
     Refused(Reason),
 }
 
-/// Why a wish came to nothing.
+/// Why an intent came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -311,10 +311,11 @@ pub enum Refusal {
     NotAdmitted,
     /// The KeyPackage cannot be committed.
     BadKeyPackage,
-    /// The group or the waiting room is full. Told of sixteen in ten seconds at most.
+    /// The group or the waiting room is full. Reported for sixteen in ten seconds at most.
     Full,
-    /// The KeyPackage, the commit that adds it, the Welcome, the ratchet tree or a later commit of the group would
-    /// be over one of the [`Limits`](crate::Limits). About oneself: not even a commit without joiners is within them.
+    /// Something would be over one of the [`Limits`](crate::Limits): the KeyPackage, the commit that adds it, the
+    /// Welcome, the ratchet tree or a later commit of the group. About this participant itself: not even a commit
+    /// without joiners is within them.
     TooLarge,
 }
 
@@ -324,7 +325,7 @@ pub enum Refusal {
 pub enum Fault {
     /// On a track that is none of this group's.
     ForeignTrack,
-    /// At a place where no such object may lie.
+    /// At a place where no such object may be.
     BadLocation,
     /// Over a size limit.
     TooLarge,
@@ -346,7 +347,7 @@ pub enum Fault {
     NotPinned,
     /// A receipt that does not verify.
     BadReceipt,
-    /// What lies where a Welcome says that its ratchet tree lies is not that tree.
+    /// A Welcome names a place for its ratchet tree, and the object there is not that tree.
     WrongTree,
     /// A reply to a request that was never made, or was answered before.
     UnknownReply,

@@ -163,9 +163,10 @@ impl<E: Engine> Participant<E> {
     /// that is due later is due as much earlier.
     ///
     /// # Errors
-    /// [`Error::Misuse`] leaves the participant as it was, but for the time: a clock that was set back may not be
-    /// told again before the next deadline, which would then lie hours ahead. [`Error::Ended`] after a leave or a removal. [`Error::Engine`] means that the own state failed: the actions of this call
-    /// are dropped, and from then on all is refused by [`Error::Poisoned`]. [`restore`](Self::restore) the
+    /// [`Error::Misuse`] leaves the participant as it was, but for the time. The time counts, for the clock may have
+    /// been set back: else the next deadline would be hours ahead, and perhaps no call comes before it.
+    /// [`Error::Ended`] after a leave or a removal. [`Error::Engine`] means that the own state failed: the actions of
+    /// this call are dropped, and from then on all is refused by [`Error::Poisoned`]. [`restore`](Self::restore) the
     /// last snapshot. Faults of others are never errors but [`Notice`](crate::Notice)s.
     pub fn handle(&mut self, now: Timestamp, event: impl Into<Event>) -> Result<(), Error> {
         let event = event.into();
@@ -297,7 +298,7 @@ impl<E: Engine> Participant<E> {
     }
 
     /// When to send [`Event::Timer`] if nothing else happens before, and why. After
-    /// [`handle`](Self::handle) it lies in the future of the time that was passed.
+    /// [`handle`](Self::handle) it is in the future of the time that was passed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Timestamp, Timer)> {
         self.cx.deadlines.next()

@@ -1,9 +1,9 @@
-//! A participant's life as a log: what it was told, what it wanted done, where it stood after each step.
+//! A participant's run as a log: what happened to it, what it wanted done, where it stood after each step.
 //!
 //! A [`Recorder`] goes between the driver and its [`Participant`]: call [`Recorder::handle`] and
 //! [`Recorder::poll_action`] in place of the participant's own, and append [`Recorder::take`] to a file.
 //! The log is lines of JSON, one object each, specified in `vectors/README.md`; cut short, it is still a
-//! log. `cargo run --release --example replay -- FILE` shows one and lives it again, byte for byte.
+//! log. `cargo run --release --example replay -- FILE` shows one and replays it, byte for byte.
 //!
 //! **A live participant** draws random numbers, which nobody can draw again. A [`RecordedEngine`] therefore
 //! stands around its engine and writes down each answer, between the lines of the events; the replay gives
@@ -37,7 +37,7 @@
 //! new [`RecordedEngine`] over the same [`AnswerLog`] and the same [`Recorder`] do.
 //!
 //! **Secrets.** With [`Secrets::Withheld`], snapshots, private keys, group states and exported secrets show as
-//! their lengths and lock tokens as a hash, so the log holds nothing that lets its reader take part or
+//! their lengths, and lock tokens as a hash. So the log holds nothing that lets its reader take part or
 //! decrypt; the first line says so. It still names members and holds their credentials. With
 //! [`Secrets::Included`] it holds private keys: treat it as a snapshot.
 //!

@@ -2,8 +2,8 @@
 //!
 //! A [`SecureTrack`] holds what follows from each epoch's [`TrackBaseKey`](crate::keys::TrackBaseKey) for one
 //! track: key, salt and the cipher's own state, made once per (track, epoch). Per object nothing is derived
-//! and nothing allocated but by the cipher ([`Aead`]). Which epochs it holds and which one it seals with
-//! is the [`EpochKeyRing`](crate::keys::EpochKeyRing)'s word.
+//! and nothing allocated but by the cipher ([`Aead`]). The [`EpochKeyRing`](crate::keys::EpochKeyRing)
+//! decides which epochs it holds and which one it seals with.
 //!
 //! ```text
 //! moq_secret = HKDF-Extract("", track_base_key)
@@ -16,10 +16,10 @@
 //!
 //! **A location must be sealed once only per epoch.** Two objects under one key and nonce give the key
 //! stream away, and with GCM the power to forge. So an [`ObjectKey`] seals upwards only
-//! ([`SealError::NotAbove`]), and one that an earlier run may have sealed with not at all
-//! ([`SealError::Restored`]), unless it is told from where on; [`keys`](crate::keys) says how a restart goes. What
-//! is left to the embedder is that one key is made to seal with for each track and epoch, and that two publishers
-//! of one track do not share locations.
+//! ([`SealError::NotAbove`]). One that an earlier run may have sealed with seals not at all
+//! ([`SealError::Restored`]), unless the embedder states from where on; [`keys`](crate::keys) says how a
+//! restart goes. Two things are left to the embedder: one key only is made to seal with for each track and
+//! epoch, and two publishers of one track do not share locations.
 //!
 //! In suites 0x0001 to 0x0003 the text and its published vectors have different tags ([`CtrTag`]): the text's unless
 //! the other is chosen by name.

@@ -32,8 +32,8 @@ const SHORT_PARTS: usize = 16;
 const SHARED: usize = 512;
 
 /// A checksum against damage by accident, of which any change within eight bytes is sure to be noticed. A
-/// cryptographic hash would keep nobody out either who can write to the storage, and costs a tenth of what
-/// processing a commit does in a group of 1,000.
+/// cryptographic hash would keep nobody out either who can write to the storage. It would cost a tenth of
+/// what processing a commit does in a group of 1,000.
 pub(crate) fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; CHECKSUM_LEN] {
     // Every step can be undone, so that what once differs goes on to differ. Eight lanes keep the processor busy.
     let step = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);

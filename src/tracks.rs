@@ -1,4 +1,4 @@
-//! Names: the group, its namespaces and tracks, and where in them each object lies (draft section 6).
+//! Names: the group, its namespaces and tracks, and where in them each object is (draft section 6).
 //!
 //! Namespaces are tuples of fields here. The draft joins the fields with "|", its sign for plain
 //! concatenation; that flat form exists only at the codec ([`TrackNamespace::to_flat`]).

@@ -18,7 +18,7 @@ const STATE: u8 = 3;
 #[error("pinned object: bad {0}")]
 pub struct PinnedError(&'static str);
 
-/// The service's word on who won a slot, as an object.
+/// The service's statement of who won a slot, as an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ReceiptObject {
@@ -51,7 +51,7 @@ impl ReceiptObject {
     }
 }
 
-/// The service's word on where the counter stands, as an object.
+/// The service's statement of where the counter stands, as an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct StateObject {

@@ -1,7 +1,7 @@
 //! SUBSCRIBE (draft-02 section 6.4).
 //!
-//! Draft-02 names start and end by relative modes too. The two shapes that a group needs are a track from
-//! its oldest object on, and what a relay has of a range of groups, which is this wire's fetch.
+//! Draft-02 names start and end by relative modes too. A group needs two shapes: a track from its oldest
+//! object on, and what a relay has of a range of groups. The second is this wire's fetch.
 
 use bytes::{Buf, BufMut, Bytes};
 

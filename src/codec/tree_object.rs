@@ -1,4 +1,4 @@
-//! Where a ratchet tree lies that its Welcomes come without, and its key, as the content of a GroupInfo
+//! The place and the key of a ratchet tree that its Welcomes come without, as the content of a GroupInfo
 //! extension (of this crate).
 //!
 //! `version (1) | number of namespace fields (1) | fields, name (each length (2), bytes) | MOQT group (8) |

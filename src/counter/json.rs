@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
         if number.len() > MAX_NUMBER { Err(JsonError::Number(start)) } else { Ok(number) }
     }
 
-    /// From `start` to here. Both lie next to ASCII, so always on character boundaries.
+    /// From `start` to here. Both are next to ASCII, so always on character boundaries.
     fn slice(&self, start: usize) -> Result<&'a str, JsonError> {
         self.text.get(start..self.at).ok_or(JsonError::Syntax(start))
     }

@@ -2,9 +2,9 @@
 //!
 //! [`Counter`] is one counter, a plain value: what it answers and what it becomes depend on the
 //! request and the time passed in, nothing else. [`CounterService`] is a bounded table of them with
-//! receipts and HTTP around it. Whoever keeps counters elsewhere, in a database for example, runs
-//! [`Counter::lock`] and [`Counter::increment`] inside a transaction, through [`Counter::restore`]
-//! and the accessors; a filled slot must be durable before its Ok is sent.
+//! receipts and HTTP around it. An embedder that keeps counters elsewhere, in a database for example, runs
+//! [`Counter::lock`] and [`Counter::increment`] inside a transaction, through [`Counter::restore`] and the
+//! accessors; a filled slot must be durable before its Ok is sent.
 //!
 //! What the draft leaves open is decided here (ours):
 //!
@@ -13,18 +13,18 @@
 //! - **Locks.** One at a time, for the lease; gone when `now` reaches its deadline, and when the
 //!   slot is filled. Asking again while holding the lock is a Conflict: the draft has no notion of
 //!   who asks.
-//! - **Pins.** An increment with a pin fills the slot `val` if it is the next one, `prev` is the pin of
-//!   the slot before and `key` opens its lock, with or without the draft's lock, which is only a hint
-//!   then. So only who has the keys of an epoch decides the next. A slot filled once answers every later
-//!   increment the same, whatever its key: Ok for its pin, CounterError with its pin for another. Slot 0
-//!   decides for the whole counter whether its slots have pins.
+//! - **Pins.** An increment with a pin fills the slot `val` on three conditions: it is the next one, `prev`
+//!   is the pin of the slot before, and `key` opens the lock in that pin. It needs no lock of the draft,
+//!   which is only a hint then. So only who has the keys of an epoch decides the next. A slot filled once
+//!   answers every later increment the same, whatever its key: Ok for its pin, CounterError with its pin for
+//!   another. Slot 0 decides for the whole counter whether its slots have pins.
 //! - **Commits.** A pinned increment of a slot but 0 brings the commit that its pin names. The newest
-//!   are kept, with their slots, for whoever asks: no pin without its commit, and what relays
+//!   are kept, with their slots, for any client that asks: no pin without its commit, and what relays
 //!   withhold is still to be had. Where all of them take too much room, the oldest go first.
-//! - **Turns.** Where it is known [who asks](Access::source), whoever filled the newest slot with a pin does not fill the
-//!   next while another has asked for its lock, or came too late: for one lease, once for each slot. Nor does it fill many in a row within a
-//!   lease ([`Turns`]). So nobody who has the keys
-//!   leads every time. Without sources, or with two of them in one hand, that cannot be promised.
+//! - **Turns.** Where it is known [who asks](Access::source), a source that filled the newest slot with a pin gives way
+//!   to others. It does not fill the next while another has asked for its lock, or came too late: for one lease, once
+//!   for each slot. Nor does it fill many in a row within a lease ([`Turns`]). So nobody who has the keys leads every
+//!   time. Without sources, or with two of them in one hand, that cannot be promised.
 //! - **No pins.** An increment without a pin needs the live lock. Its `lock_id`, if given, must be
 //!   the lock's, and its `val` the next value. Repeated with the `lock_id` that filled the newest
 //!   slot, it is answered Ok again.
@@ -32,16 +32,16 @@
 //!   increment would be about that slot and everything else about it is right, it is
 //!   [`Reason::Overflow`].
 //! - **Room.** The table is bounded, and so are the counters of each [source](Access::source). A counter
-//!   that was locked and never used gives its place back when its lock is gone. One of which only
-//!   slot 0 is filled, and which nobody has asked about for [`ServiceConfig::idle`], gives way to a new
-//!   one when there is no other room. A counter with a slot beyond is never dropped, however full the table:
-//!   to the members of its group the group would be gone, and whoever came first could found another under
-//!   its name. With slot 0 alone a group has one member, its founder, for every other joins by a commit. If the
-//!   founder comes back, it finds its group gone and founds it again. So a service that serves everybody can be
-//!   filled for good, by sources that fill two slots of each id: tokens, and a bound for each source, keep that out.
-//! - **Who may begin.** Slot 0 of an id is for whoever comes first, unless the embedder says who may take it:
-//!   [`Access::may_create`]. Slot 0 of a successor's name ([`GroupName::successor`]) is for whoever has the key that the
-//!   name is a hash of, and for nobody else: the increment carries it as `key`.
+//!   that was locked and never used gives its place back when its lock is gone. A counter with slot 0 alone gives
+//!   way to a new one if nobody has asked about it for [`ServiceConfig::idle`] and there is no other room. A counter
+//!   with a slot beyond is never dropped, however full the table: to the members of its group the group would be
+//!   gone, and the first client that came could found another under its name. With slot 0 alone a group has one
+//!   member, its founder, for every other joins by a commit. If the founder comes back, it finds its group gone and
+//!   founds it again. So a service that serves everybody can be filled for good, by sources that fill two slots of
+//!   each id: tokens, and a bound for each source, keep that out.
+//! - **Who may begin.** Slot 0 of an id is for the first client, unless the embedder says who may take it:
+//!   [`Access::may_create`]. Slot 0 of a successor's name ([`GroupName::successor`]) is for the client that has the
+//!   key that the name is a hash of, and for nobody else: the increment carries it as `key`.
 //! - **Signed states.** Who asks for the lock of a value from [`FIRST_NONCE`](crate::counter::FIRST_NONCE) on gets the
 //!   counter's state with a signature over it ([`state_message`](crate::counter::state_message)). A value that carries
 //!   a time ([`FIRST_DATED`](crate::counter::FIRST_DATED)) is signed at about that time only.
@@ -133,7 +133,7 @@ impl<C: ServiceCrypto> CounterService<C> {
         self.lock_for(&Access::anyone(), now, request, fresh_token)
     }
 
-    /// Answers a lock request of whoever has that access; otherwise as [`lock`](Self::lock).
+    /// Answers a lock request of a client with that access; otherwise as [`lock`](Self::lock).
     pub fn lock_for(
         &mut self,
         access: &Access,
@@ -174,7 +174,7 @@ impl<C: ServiceCrypto> CounterService<C> {
         self.increment_for(&Access::anyone(), now, request)
     }
 
-    /// Answers an increment of whoever has that access.
+    /// Answers an increment of a client with that access.
     pub fn increment_for(
         &mut self,
         access: &Access,
@@ -244,7 +244,7 @@ impl<C: ServiceCrypto> CounterService<C> {
         reply
     }
 
-    /// Answers an HTTP request, whoever sends it.
+    /// Answers an HTTP request of any client.
     ///
     /// `fresh_token` as in [`lock`](Self::lock); pass one with every request. Whatever the request
     /// is, the answer is a response: 404 for another path, 405 for another method.
@@ -304,8 +304,8 @@ impl<C: ServiceCrypto> CounterService<C> {
 
     /// Drops the counter of a group that has ended, and gives it back.
     ///
-    /// The draft leaves it to the service how it learns of that (section 7). To whoever still asks,
-    /// the group has never existed: drop it only when no member is left.
+    /// The draft leaves it to the service how it learns of that (section 7). To a client that still asks, the
+    /// group has never existed: drop it only when no member is left.
     pub fn forget(&mut self, id: &GroupName) -> Option<Counter> {
         self.turns.forget(id);
         self.counters.remove(id)
@@ -334,7 +334,8 @@ impl<C: ServiceCrypto> CounterService<C> {
     }
 }
 
-/// Whether whoever asks may take slot 0. The name of a successor says itself who may: who has its key.
+/// Returns whether the client that asks may take slot 0. The name of a successor says itself who may: the
+/// client that has its key.
 fn may_begin(access: &Access, id: &GroupName) -> bool {
     access.may_create || id.founding_hash().is_some()
 }

@@ -13,7 +13,7 @@ pub enum EngineError {
     /// The crypto provider lacks a cipher suite, or the library something it should have.
     #[error("unsupported: {0}")]
     Unsupported(&'static str),
-    /// A state or a key of one's own that cannot be read, as one that was not saved here.
+    /// An own state or key that cannot be read, as one that was not saved here.
     #[error("a state of our own that cannot be used")]
     State,
     /// The provider failed.
@@ -45,10 +45,10 @@ pub enum Rejection {
     /// A Welcome that no key of ours opens.
     #[error("a welcome for somebody else")]
     NotForMe,
-    /// A commit of one's own came back.
+    /// An own commit came back.
     #[error("a message of our own")]
     Own,
-    /// A message that nobody made who has the keys of this epoch. It is told without any cost to speak of.
+    /// A message that nobody made who has the keys of this epoch. It is recognized at almost no cost.
     #[error("by nobody in the group")]
     Stranger,
     /// A commit that refers to a proposal that is not here.

@@ -16,7 +16,7 @@ pub struct GroupParams {
     pub mode: SafetyMode,
     /// Where commits are published.
     pub commit_tracks: CommitTrackPolicy,
-    /// Whether Welcomes may come without the ratchet tree, which then lies in an object of its own.
+    /// Whether Welcomes may come without the ratchet tree, which is then in an object of its own.
     pub tree_objects: bool,
     /// SHA-256 of the counter service's receipt key, if receipts are used.
     pub service_key_hash: Option<[u8; 32]>,
@@ -39,7 +39,7 @@ impl GroupParams {
     }
 }
 
-/// A KeyPackage of one's own, with the private keys that open a Welcome to it.
+/// An own KeyPackage, with the private keys that open a Welcome to it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OwnKeyPackage {
     /// Its object id on the KeyPackage track, which its leaf carries too.
@@ -114,7 +114,7 @@ impl KeyPackageClaim {
     }
 }
 
-/// A validated KeyPackage of somebody.
+/// What a validated KeyPackage says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyPackageInfo {
     /// The fingerprint of its signature key.
@@ -210,7 +210,7 @@ pub struct GroupView {
     pub epoch: u64,
     /// SHA-256 of the TLS-serialized GroupContext.
     pub context_hash: [u8; 32],
-    /// One's own leaf index.
+    /// This member's own leaf index.
     pub leaf: u32,
     /// Number of members.
     pub members: usize,
@@ -233,7 +233,7 @@ pub struct WelcomeInfo {
     pub params: Option<GroupParams>,
     /// Whether the ratchet tree is inside.
     pub has_tree: bool,
-    /// Where the ratchet tree lies, if the committer sent it apart.
+    /// Where the ratchet tree is, if the committer sent it apart.
     pub tree: Option<TreeObject>,
     /// As [`Attached::spent`].
     pub spent: Option<u64>,
@@ -242,7 +242,7 @@ pub struct WelcomeInfo {
 /// What goes into the GroupInfo of each Welcome besides what MLS has there (ours).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attached {
-    /// Where the ratchet tree is to lie, if it goes apart: its track and its place.
+    /// Where the ratchet tree is to go, if it is sent apart: its track and its place.
     pub tree: Option<(FullTrackName, Location)>,
     /// The highest object id of the KeyPackages that members joined by who are out again. One from there down, of a
     /// sender that is unknown to who joins, may be spent.
@@ -252,7 +252,7 @@ pub struct Attached {
 /// Length of the key of a tree object, bytes: AES-128-GCM.
 pub const TREE_KEY_LEN: usize = 16;
 
-/// Where a ratchet tree lies that its Welcomes come without, and what opens it (ours).
+/// Where a ratchet tree is that its Welcomes come without, and what opens it (ours).
 ///
 /// The object is AES-128-GCM, with this key and a zero nonce, of the tree as RFC 9420 section 12.4.3.3
 /// encodes it: a commit hides the roster from relays, and so must this. The key is fresh and seals nothing
@@ -314,7 +314,7 @@ pub struct Trial<G> {
     pub next: Option<Next<G>>,
 }
 
-/// A group state that waits for the word that its commit won.
+/// A group state that is not entered until it is known that its commit won.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Next<G> {
     /// The state.
@@ -323,7 +323,7 @@ pub struct Next<G> {
     pub context_hash: [u8; 32],
 }
 
-/// A commit of one's own, not applied.
+/// An own commit, not applied.
 #[derive(Clone)]
 pub struct Built<G> {
     /// The MLSMessage to publish.

@@ -24,7 +24,8 @@ impl Floor {
         Self(self.0.saturating_add(1))
     }
 
-    /// Somebody who knows says from where on nothing was sealed. What is known already is never given up.
+    /// Sets from where on nothing was sealed, as the caller states it. What is known already is never given
+    /// up.
     pub(crate) fn set(&mut self, from: Self) {
         *self = if *self == Self::NOWHERE { from } else { from.max(*self) };
     }

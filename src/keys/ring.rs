@@ -18,7 +18,7 @@ pub(super) struct Held {
     pub(super) ready: Timestamp,
     /// When a newer epoch came.
     pub(super) superseded: Option<Timestamp>,
-    /// Since when somebody is removed who can read the epochs before.
+    /// Since when a member is removed that can read the epochs before.
     pub(super) removal: Option<Timestamp>,
     /// When enough members were seen on it.
     pub(super) quorum: Option<Timestamp>,
@@ -37,8 +37,8 @@ impl Held {
 ///
 /// Receive first: a new epoch opens at once. Sending switches to it when enough members were seen on it, or
 /// at a deadline, sooner after a removal. There is an epoch to seal with from the first one on until
-/// [`close`](Self::close), so that media does not stop and never goes out in the clear. Two things alone interrupt
-/// it, each a [`Silence`]: a restart, and that the group went on without this member.
+/// [`close`](Self::close). So media does not stop and never goes out in the clear. Two things alone interrupt it,
+/// each a [`Silence`]: a restart, and that the group went on without this member.
 ///
 /// Feed it [`new_epoch`](Self::new_epoch), [`seen`](Self::seen), [`switch_now`](Self::switch_now) and, at
 /// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); drain
@@ -60,7 +60,7 @@ pub struct EpochKeyRing {
     pub(super) behind: Option<Timestamp>,
     /// From where on epochs may be sealed with that an earlier run may have had.
     pub(super) resumes_at: Option<Floor>,
-    /// Why nothing is sealed, as last told.
+    /// Why nothing is sealed, as last reported.
     pub(super) silent: Option<Silence>,
     pub(super) notices: VecDeque<RingNotice>,
     pub(super) signs: Signs,
@@ -247,7 +247,7 @@ impl EpochKeyRing {
         self.held.keys().copied()
     }
 
-    /// Erases every secret: for a member that has left or was removed. A later epoch starts afresh.
+    /// Erases every secret: for a member that has left or was removed. A later epoch starts anew.
     pub fn close(&mut self) {
         while let Some((epoch, _)) = self.held.pop_first() {
             self.notices.push_back(RingNotice::Forgotten { epoch, why: ForgetReason::Closed });

@@ -1,4 +1,4 @@
-//! What a key ring is told beforehand, and what it tells.
+//! How a key ring is configured, and what it reports.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct RingConfig {
     pub quorum: u8,
     /// An epoch is sent with after this at the latest, however few were seen on it.
     pub switch_after: Duration,
-    /// The same for an epoch that somebody was removed in: how long the removed can still read.
+    /// The same for an epoch that a member was removed in: how long the removed can still read.
     pub switch_after_removal: Duration,
     /// A switch waits up to this much longer where a newer epoch is due by then: a burst of epochs makes
     /// one switch. Never past [`switch_after_removal`](Self::switch_after_removal).
@@ -21,8 +21,8 @@ pub struct RingConfig {
     pub keep: Duration,
     /// Most epochs kept, at least 2.
     pub keep_epochs: usize,
-    /// Who is told that the group goes on without it seals for this much longer, if no epoch comes. By then
-    /// others may have removed somebody who reads on.
+    /// A member that is notified that the group goes on without it seals for this much longer, if no epoch
+    /// comes. By then others may have removed a member that reads on.
     pub stale_after: Duration,
 }
 

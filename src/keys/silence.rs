@@ -1,8 +1,9 @@
 //! When a key ring gives nothing to seal with, though it holds epochs.
 //!
-//! A key seals no location twice. Who lost the memory of what it sealed, by a restart or because its state was put
-//! back to an older one, has no key of an epoch that it may have sealed with before, unless it is told from where on
-//! nothing was sealed. And a member without which the group went on does not know who was removed since.
+//! A key seals no location twice. A participant loses the memory of what it sealed by a restart, or because its
+//! state was put back to an older one. It then has no key of an epoch that it may have sealed with before, unless
+//! the embedder states from where on nothing was sealed. And a member without which the group went on does not know
+//! who was removed since.
 
 use crate::keys::floor::Floor;
 use crate::keys::ring::EpochKeyRing;
@@ -26,12 +27,12 @@ impl EpochKeyRing {
 
     /// Lets the epochs of before a restart be sealed with, from `location` on, those that are still to come too.
     ///
-    /// Every location that this participant sealed in any earlier run, on any of its tracks, must lie below. What
-    /// says so must not be put back along with the state. Group ids that are times are not, as long as the clock does
-    /// not go back. A number in the state folder is, if that folder may be replaced by an older copy of itself.
+    /// Every location that this participant sealed in any earlier run, on any of its tracks, must be below. What says
+    /// so must not be put back along with the state. Group ids that are times are not, as long as the clock does not
+    /// go back. A number in the state folder is, if that folder may be replaced by an older copy of itself.
     ///
     /// Call it before the notices after [`restore`](Self::restore) and [`on_restore`](Self::on_restore) are polled.
-    /// Object keys that were made by then must be told themselves
+    /// Object keys that were made by then need a call of their own
     /// ([`SecureTrack::sealing_from`](crate::secure_objects::SecureTrack::sealing_from)).
     pub fn sealing_from(&mut self, location: Location) {
         let floor = Floor::at(location);

@@ -1,10 +1,10 @@
 //! Altered copies of real messages, refused before they use up a group.
 //!
-//! Whoever has seen a message of this epoch can change what follows its sender data. Such a copy goes as far as the
-//! sender's key, which is gone then, whether or not the content opens with it, and the group has to be read back.
+//! A client that has seen a message of this epoch can change what follows its sender data. Such a copy goes as far as
+//! the sender's key, which is gone then, whether or not the content opens with it. Then the group has to be read back.
 //! The sender data is sealed with a key made of the first bytes of the ciphertext (RFC 9420 section 6.3.2). So all that
-//! a stranger can bring so far has both in common with a real message, its *stem*: all but the authenticated data, which
-//! the sender data does not cover, and the rest of the ciphertext.
+//! a stranger can bring so far has both in common with a real message, its *stem*: all but the authenticated data,
+//! which the sender data does not cover, and the rest of the ciphertext.
 //!
 //! What is remembered is true of the epoch, whatever else happens in it:
 //!

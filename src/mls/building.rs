@@ -1,4 +1,4 @@
-//! Commits of one's own, and the KeyPackages of others in them.
+//! Own commits, and the KeyPackages of others in them.
 
 use std::collections::BTreeMap;
 

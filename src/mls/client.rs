@@ -151,7 +151,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         self.primitives.sha256(&identity.signature_key).map(SenderId::from_fingerprint)
     }
 
-    /// Who somebody is. The embedder's provider says no to a credential by an error.
+    /// Returns who has a signing identity. The embedder's provider refuses a credential by an error.
     pub(super) fn identity(&self, of: &SigningIdentity, group: &ExtensionList) -> Result<Bytes, Rejection> {
         let identity = self.client.identity_provider().name(of, group);
         identity.map(Bytes::from).map_err(|e| Rejection::Invalid(Box::new(e)))

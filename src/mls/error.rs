@@ -1,4 +1,4 @@
-//! [`MlsError`] in this crate's words, and whose fault it is.
+//! [`MlsError`] in this crate's terms, and whose fault it is.
 //!
 //! mls-rs reports a ciphertext that does not open, or a key that is none, as a failure of the crypto provider.
 //! So the place where an error comes up decides, not its kind: while a peer's bytes are processed it is a

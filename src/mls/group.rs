@@ -1,11 +1,10 @@
 //! A group state that can be used up, and is read back from what was saved of it.
 //!
-//! MLS has no way back from a commit, and whether a commit wins is known only after it was processed. A clone
-//! of the group for each trial costs a third of what processing does in a group of 1,000, and the group it
-//! came from is seldom looked at again. So a saved group is itself what a trial works on, and
-//! [`Engine::load`](crate::engine::Engine::load) brings it back for whoever still asks for it. What fails before
-//! it has changed the group gives it back, and of a member's message altered copies are known (`altered`), so that nobody
-//! else can make us read many.
+//! MLS has no way back from a commit, and whether a commit wins is known only after it was processed. In a group of
+//! 1,000, a clone for each trial costs a third of what processing does. And the group it came from is seldom looked at
+//! again. So a saved group is itself what a trial works on, and [`Engine::load`](crate::engine::Engine::load) brings it
+//! back if it is still asked for. What fails before it has changed the group gives it back. And altered copies of a
+//! member's message are known (`altered`), so that nobody else can make us read many.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -2,12 +2,12 @@
 //!
 //! mls-rs wants no two members to have one identity, and refuses what RFC 9420 section 7.3 allows: that asks only for
 //! keys that are unique. One namesake, let in by a member with another library, would put all of ours out. So mls-rs
-//! is told the signature key in place of the identity.
+//! is given the signature key in place of the identity.
 //!
 //! mls-rs has one time for the lifetimes of KeyPackages and for credentials. A commit that adds a KeyPackage is
 //! followed for a while after that expired, but no credential is good for longer than its issuer says. So mls-rs
-//! follows a commit, and joins, without a time, and is told then that every credential is good. Whoever the commit
-//! brought is judged afterwards, at the time it is.
+//! follows a commit, and joins, without a time, and is then answered that every credential is good. Each member
+//! that the commit brought is judged afterwards, at the time it is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl IntoAnyError for Refused {
 }
 
 /// The identity provider of the client inside a [`MlsEngine`](crate::mls::MlsEngine): the embedder's, with keys that are
-/// unique in place of identities, and with no word on credentials where no time is told.
+/// unique in place of identities, and with no judgement of credentials where no time is given.
 #[derive(Clone)]
 pub struct UniqueKeys(Arc<dyn Embedders>);
 

@@ -30,7 +30,7 @@ pub(super) struct LeafKeys {
     leaves: Vec<Leaf>,
 }
 
-/// Where a leaf's key lies, or the last one's of a leaf that is blank now.
+/// Where a leaf's key is; of a leaf that is blank now, where its last key was.
 #[derive(Clone)]
 struct Leaf {
     key: Range<usize>,

@@ -91,7 +91,7 @@ pub(super) fn spent(extensions: &ExtensionList) -> Result<Option<u64>, Rejection
     found.map(|e| number(e).ok_or(Rejection::Malformed)).transpose()
 }
 
-/// Where the tree of a Welcome lies that comes without it.
+/// Returns where the tree of a Welcome is that comes without it.
 pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<TreeObject>, Rejection> {
     let found = extensions.get(ExtensionType::new(TREE_EXTENSION));
     found

@@ -38,10 +38,10 @@ impl PrivateKeys {
 }
 
 impl<C: MlsConfig> MlsEngine<C> {
-    /// A KeyPackage of one's own from its MLSMessage and its private keys, as if this engine had made it.
+    /// Makes an own KeyPackage from its MLSMessage and its private keys, as if this engine had made it.
     ///
     /// # Errors
-    /// [`EngineError::State`] for bytes that are no KeyPackage message: it would be one's own.
+    /// [`EngineError::State`] for bytes that are no KeyPackage message: it would be this client's own.
     pub fn adopt_key_package(
         &self,
         message: Bytes,

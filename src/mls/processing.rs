@@ -65,8 +65,8 @@ impl<C: MlsConfig> MlsEngine<C> {
         })
     }
 
-    /// Processes a handshake message with content of the type `wanted` on the group taken, after those of `proposals`,
-    /// and returns the group after it, and its leaves' keys before it. A message that changed nothing gives the group
+    /// Processes a handshake message with content of the type `wanted` on the group taken, after those of `proposals`.
+    /// Returns the group after it, and its leaves' keys before it. A message that changed nothing gives the group
     /// back. When the KeyPackages that it adds live, and whether credentials are good, the caller has to judge.
     pub(super) fn process(
         &self,

@@ -18,7 +18,7 @@ use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 /// that the leaf came from, and the hash of the group's root name (ours; private use, RFC 9420 section 17.3).
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
 
-/// The GroupInfo extension that says where the ratchet tree lies, in a Welcome that comes without it: a
+/// The GroupInfo extension that says where the ratchet tree is, in a Welcome that comes without it: a
 /// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
 pub const TREE_EXTENSION: u16 = 0xF0A2;
 
@@ -26,7 +26,7 @@ pub const TREE_EXTENSION: u16 = 0xF0A2;
 /// [`Attached::spent`](crate::engine::Attached::spent) (ours; private use).
 pub const SPENT_EXTENSION: u16 = 0xF0A3;
 
-/// A KeyPackage of this crate with a longer lifetime is refused: whoever made it does not mean to expire.
+/// A KeyPackage of this crate with a longer lifetime is refused: its maker does not mean to expire.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A KeyPackage begins to live this much before it is made, for readers whose clocks are behind.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
@@ -54,7 +54,7 @@ pub(super) type Inner<C> = Box<mls_rs::Group<EngineConfig<C>>>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long a KeyPackage lives, [`MAX_LIFETIME`] less [`CLOCK_SKEW`] at most.
+    /// How long a KeyPackage is valid, [`MAX_LIFETIME`] less [`CLOCK_SKEW`] at most.
     pub key_package_lifetime: Duration,
     /// How long a KeyPackage may live whose leaf says nothing of where it comes from, as one of a peer that knows only
     /// the draft ([`SafetyMode::Advisory`](crate::SafetyMode::Advisory) alone lets such peers in). RFC 9420 section 7.2

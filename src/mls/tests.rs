@@ -73,7 +73,7 @@ fn nothing_stays_in_the_slots() {
     empty(&b);
 }
 
-/// A small Welcome is opened once for both, and nobody can tell: any other Welcome or key is opened afresh.
+/// A small Welcome is opened once for both, and nobody can tell: any other Welcome or key is opened anew.
 #[test]
 fn a_welcome_looked_into_is_joined_by_as_it_was() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));

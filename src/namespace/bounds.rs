@@ -18,8 +18,8 @@ pub struct RelayConfig {
     /// Most entries of each kind for a session: [`MAX_SUBSCRIPTIONS`].
     ///
     /// There are three kinds. What the session announced, asked for and publishes: beyond, it is
-    /// refused. The tracks it was told of: beyond, the oldest ends by SUBSCRIBE_DONE, and the session is told again
-    /// when an object comes. The tracks it is asked for: beyond, the one that was silent longest
+    /// refused. The tracks it was notified of: beyond, the oldest ends by SUBSCRIBE_DONE, and the session is
+    /// notified again when an object comes. The tracks it is asked for: beyond, the one that was silent longest
     /// ends by UNSUBSCRIBE.
     pub session_entries: usize,
     /// Most bytes of each kind for a session, with the same end: [`MAX_SUBSCRIPTION_BYTES`].
@@ -52,8 +52,8 @@ pub struct PublisherConfig {
     pub requests: usize,
     /// Most entries of each kind: [`MAX_SUBSCRIPTIONS`].
     ///
-    /// There are two kinds. What the peer asked for: beyond, it is refused. The tracks it was told of: beyond,
-    /// the oldest ends by SUBSCRIBE_DONE, and the peer is told again when an object is published.
+    /// There are two kinds. What the peer asked for: beyond, it is refused. The tracks it was notified of:
+    /// beyond, the oldest ends by SUBSCRIBE_DONE, and the peer is notified again when an object is published.
     pub entries: usize,
     /// Most bytes of each kind, with the same end: [`MAX_SUBSCRIPTION_BYTES`].
     pub entry_bytes: usize,
@@ -78,7 +78,7 @@ impl Default for PublisherConfig {
 pub struct Dropped {
     /// Objects no longer kept, but for those that newer ones of their track took the place of.
     pub objects: u64,
-    /// Tracks that a subscriber was told of and is not served any more.
+    /// Tracks that a subscriber was notified of and is not served any more.
     pub told: u64,
     /// Tracks that a relay asked for and wants no more.
     pub asked: u64,

@@ -128,7 +128,8 @@ impl Publisher {
         Ok((control, objects))
     }
 
-    /// A NAMESPACE_INFO for one request and track, unless it was told already; the id it is told under.
+    /// Makes a NAMESPACE_INFO for one request and track, unless there was one already; returns the id that it
+    /// gives.
     fn tell(&mut self, request: u64, name: &Name, out: &mut Vec<ControlMessage>) -> Option<u64> {
         if self.told_of.contains(&(name.clone(), request)) {
             return None;
@@ -148,7 +149,7 @@ impl Publisher {
         Some(id)
     }
 
-    /// Serves the track no longer that was told first.
+    /// Stops serving the track whose NAMESPACE_INFO is the oldest.
     fn end_oldest(&mut self) -> Option<ControlMessage> {
         let subscribe_id = *self.told.first()?.0;
         let Wanted { name, request, .. } = self.told.remove(&subscribe_id)?;
@@ -213,8 +214,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Says that a track is about to be published: a NAMESPACE_INFO for each request that covers it and
-    /// was not told yet. [`publish`](Self::publish) does the same if nobody did before.
+    /// Says that a track is about to be published: a NAMESPACE_INFO for each request that covers it and was
+    /// not notified yet. [`publish`](Self::publish) does the same if nobody did before.
     pub fn start(&mut self, track: &FullTrackName) -> Vec<ControlMessage> {
         let name = own_name(&track.namespace.to_flat(), &track.name);
         self.kept.start(&name);

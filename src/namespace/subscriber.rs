@@ -20,7 +20,7 @@ pub struct Subscriber {
     next_subscribe: u64,
     namespaces: BTreeMap<u64, TrackNamespace>,
     tracks: BTreeMap<u64, Followed>,
-    /// What the peer told; one's own wishes are one's own affair.
+    /// The room that the tracks take of which the peer notified. This subscriber's own requests take none.
     told: Budget,
 }
 

@@ -1,8 +1,8 @@
-//! Why a participant joins afresh, and how members of a group that cannot go on meet again.
+//! Why a participant joins again, and how members of a group that cannot go on meet again.
 
 use crate::tracks::{GroupName, SenderId};
 
-/// Why a participant joins afresh, and what becomes of its state.
+/// Why a participant joins again, and what becomes of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RejoinReason {
@@ -21,7 +21,8 @@ pub enum RejoinReason {
     ServiceRegressed,
     /// A fork was detected. The state is erased.
     Fork,
-    /// A member took a KeyPackage of ours for a wish to come back and replaced our leaf. The state is erased.
+    /// A member took a KeyPackage of ours for a request to come back and replaced our leaf. The state is
+    /// erased.
     Replaced,
     /// Another run of this participant acted in its place, see [`Notice::Doubled`](crate::Notice::Doubled). The state is erased.
     Doubled,

@@ -1,4 +1,5 @@
-//! Faults and crowds of peers, told without a flood of notices: anybody can bring them about as often as they like.
+//! Faults and crowds of peers, reported without a flood of notices: anybody can bring them about as often as they
+//! like.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use crate::notice::Fault;
 use crate::time::Timestamp;
 
-/// How many faults of one kind are told one by one in each window.
+/// How many faults of one kind are reported one by one in each window.
 pub(crate) const TOLD: u32 = 16;
 const WINDOW: Duration = Duration::from_secs(10);
 

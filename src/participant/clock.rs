@@ -28,9 +28,9 @@ pub(crate) struct Skew {
     pub(super) service: Option<i64>,
     /// What the service said once and not yet twice.
     doubted: Option<i64>,
-    /// How far the newest KeyPackage of each sender lies in the future.
+    /// How far the newest KeyPackage of each sender is in the future.
     pub(super) peers: BTreeMap<SenderId, i64>,
-    /// What the embedder was told last, and when.
+    /// What the embedder was notified of last, and when.
     pub(super) told: i64,
     pub(super) told_at: Option<Timestamp>,
 }

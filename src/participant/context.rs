@@ -164,7 +164,7 @@ impl<E: Engine> Context<E> {
         self.jitter.backoff(self.config.timers.backoff, attempt)
     }
 
-    /// Limits `retry_later` to what is believed, and adds jitter: everyone was told the same moment.
+    /// Limits `retry_later` to what is believed, and adds jitter: everyone was given the same moment.
     pub(crate) fn retry_after(&mut self, retry_later: Duration) -> Duration {
         let (shortest, longest) = self.config.timers.retry_later;
         let wait = retry_later.clamp(shortest, longest);

@@ -50,7 +50,7 @@ pub(crate) struct Creating<G> {
     pub(crate) lock_id: Option<Bytes>,
     /// What slot 0 of a successor's name is filled with.
     founding_key: Option<Secret>,
-    /// The state of the last epoch of the group before, until somebody comes.
+    /// The state of the last epoch of the group before, until a member comes.
     pub(crate) kept: Option<Box<Stranded<G>>>,
     /// The pin of the successor's slot 0: it is founded, and waits for the first to come.
     founded: Option<Pin>,
@@ -375,7 +375,7 @@ impl<G> Creating<G> {
     }
 
     /// Whether a slot 0 whose pin is forgotten was another's: ours went no further. With a key of the service its
-    /// word alone does not count.
+    /// statement alone does not count.
     fn is_anothers<E: Engine<Group = G>>(&self, cx: &Context<E>, state: &CounterState) -> bool {
         state.pin_forgotten && cx.config.service_key.is_none()
     }

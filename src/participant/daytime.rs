@@ -9,9 +9,9 @@ use crate::participant::context::Context;
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
-/// A change by more than this is told again.
+/// A change by more than this is reported again.
 const CHANGED: u64 = 3600 * 1000;
-/// Nothing is told within this after the last time.
+/// Nothing is reported within this after the last time.
 const QUIET: Duration = Duration::from_secs(60);
 /// A date before this, 1 January 2020, is of a service that has lost its own clock.
 const EARLIEST: Timestamp = Timestamp::from_secs(1_577_836_800);

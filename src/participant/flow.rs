@@ -52,7 +52,7 @@ pub(crate) enum When {
     After(Duration),
 }
 
-/// A group state to take as one's own.
+/// A group state that this participant takes as its own.
 pub(crate) struct Entry<G> {
     pub(crate) group: G,
     pub(crate) view: GroupView,

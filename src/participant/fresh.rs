@@ -2,10 +2,10 @@
 
 /// What this run knows to be new.
 ///
-/// A state may be older than what was done with it: a folder can be put back. So an epoch that others made and that
-/// is caught up on after a restart may be one that an earlier run was in, sealed in, and knew others after. New for
-/// certain is what this run had a part in: an epoch by a commit that was built in it, one joined by a KeyPackage
-/// that was made in it, and all that follow on either.
+/// A state may be older than what was done with it: a folder can be put back. So after a restart, an epoch that
+/// others made and that this run catches up on need not be new. An earlier run may have been in it, sealed in it,
+/// and known others after it. New for certain is what this run had a part in: an epoch whose commit this run
+/// built, one joined by a KeyPackage that this run made, and all that follow on either.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fresh {
     /// From this epoch on all are new.

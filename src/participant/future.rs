@@ -87,7 +87,7 @@ impl FutureCommits {
         self.gaps.remove(&epoch)
     }
 
-    /// Drops what lies further ahead than the group can be.
+    /// Drops what is further ahead than the group can be.
     pub(crate) fn forget_beyond(&mut self, epoch: u64) {
         while let Some(last) = self.objects.keys().next_back().copied().filter(|last| *last > epoch) {
             self.take(last);

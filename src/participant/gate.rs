@@ -1,6 +1,6 @@
-//! Welcomes that open with a key of ours and wait for the service's word on their epochs.
+//! Welcomes that open with a key of ours and wait for the service's answer about their epochs.
 //!
-//! Anybody can make one for any epoch: the GroupInfo is signed by whoever made it. So each epoch is asked about, the
+//! Anybody can make one for any epoch: its maker signs the GroupInfo itself. So each epoch is asked about, the
 //! newest arrival first, and what the counter has not reached goes first where there is no room.
 
 use std::collections::BTreeSet;

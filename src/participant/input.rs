@@ -27,7 +27,7 @@ pub(crate) enum Input {
         purpose: FetchPurpose,
         failure: Option<Failure>,
     },
-    /// What lies on the own KeyPackage track.
+    /// What is on the own KeyPackage track.
     OwnTrack(Vec<Object>),
     Locked(LockPurpose, Result<LockReply, Failure>),
     Incremented(IncrementPurpose, Result<IncrementReply, Failure>),

@@ -1,19 +1,19 @@
 //! The waiting room: whose KeyPackage may be committed, and who must wait for the embedder.
 //!
 //! A relay replays the KeyPackages of members long gone to every newcomer. So a KeyPackage counts
-//! as stale when its object id (which its leaf carries) is not above the one its sender already
-//! joined by, and one that came before this participant joined is left to those who were there: its
-//! sender, if it still waits, soon publishes a fresh one.
+//! as stale when its object id (which its leaf carries) is not above the one its sender already joined by.
+//! One that came before this participant joined is left to those who were there: its sender, if it still
+//! waits, soon publishes a fresh one.
 //!
 //! Anybody can make KeyPackages, as many as it likes, so everything here is bounded, and full is the usual
 //! case under attack. What is full must then err on the safe side:
 //!
 //! | full | what goes | why nobody comes in by it, or stays out |
 //! |---|---|---|
-//! | the room | the expired, then the oldest held | a word of the embedder is for the sender, and outlives its KeyPackage |
+//! | the room | the expired, then the oldest held | the embedder's decision is for the sender, not for the KeyPackage |
 //! | `barred`, `refused` | the oldest | from then on all strangers are held: each may be the forgotten one |
 //! | `admitted` | the oldest | it is asked about again |
-//! | `spent` | the oldest | it had left by its own wish, or is a member, and could come back anyhow |
+//! | `spent` | the oldest | it had left by its own request, or is a member, and could come back anyhow |
 //! | `seen` | the oldest | it never was a member; no flood of strangers touches `spent` |
 
 mod permits;
@@ -46,7 +46,7 @@ pub(crate) struct Waiting {
     pub(crate) replacing: Option<SenderId>,
 }
 
-/// The embedder's word that a sender may come in.
+/// The embedder's decision that a sender may come in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Permit {
     /// SHA-256 of the credential that the embedder saw: a certificate chain is too long to be kept of everybody.
@@ -70,7 +70,7 @@ pub(crate) struct Joiners {
     held: BTreeMap<u64, SenderId>,
     /// Everybody, by when the KeyPackage expires.
     expiring: BTreeSet<(Timestamp, SenderId)>,
-    /// Those who are held because somebody has their identity.
+    /// Those who are held because another client has their identity.
     namesakes: BTreeSet<SenderId>,
     /// When the first and the latest of those came whom the next commit is to add.
     window: Option<(Timestamp, Timestamp)>,
@@ -87,7 +87,7 @@ pub(crate) struct Joiners {
     pub(crate) barred: Remembered<()>,
     /// Whom the embedder let in.
     pub(crate) admitted: Remembered<Permit>,
-    /// Refused by name, and whether the embedder was told that one of its KeyPackages was dropped.
+    /// Refused by name, and whether the embedder was notified that one of its KeyPackages was dropped.
     pub(crate) refused: Remembered<bool>,
 }
 
@@ -196,7 +196,7 @@ impl Joiners {
     }
 
     /// Puts a KeyPackage in the room, in place of an older one of the same sender. If need be, those make
-    /// room that are held, the first of the line first: their embedder's word will find them all the same.
+    /// room that are held, the first of the line first: the embedder's decision will find them all the same.
     pub(crate) fn admit(
         &mut self,
         mut waiting: Waiting,
@@ -227,7 +227,7 @@ impl Joiners {
         Admitted { is_in: true, dropped }
     }
 
-    /// Drops whoever's KeyPackage has expired; how many that were.
+    /// Drops all whose KeyPackage has expired; returns how many that were.
     pub(crate) fn expire(&mut self, time_of_day: Timestamp) -> usize {
         let mut dropped = 0_usize;
         while let Some((_, sender)) = self.expiring.first().filter(|(at, _)| *at < time_of_day).cloned() {

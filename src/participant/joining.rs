@@ -39,7 +39,7 @@ pub(crate) struct Joining<G> {
     pub(crate) attempts: u32,
     /// The counter's value as last heard.
     counter: Option<u64>,
-    /// What is wrong with the group's parameters, or with the service, was told.
+    /// What is wrong with the group's parameters, or with the service, was reported.
     told: Told,
     /// Welcomes to successors, which wait for the embedder.
     offers: Vec<Offer>,
@@ -49,7 +49,7 @@ pub(crate) struct Joining<G> {
     left: Vec<GroupName>,
 }
 
-/// What is told once: anybody can bring it about again and again.
+/// What is reported once: anybody can bring it about again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Told {
     params: bool,

@@ -13,7 +13,7 @@ pub(crate) struct Moved {
     pub(crate) home: GroupName,
     /// The group before the present one: there its members tell each other of successors.
     pub(crate) past: Option<GroupName>,
-    /// What this participant told there of the one that it founded.
+    /// What this participant announced there of the successor that it founded.
     pub(crate) beacon: Option<Beacon>,
 }
 
@@ -38,7 +38,7 @@ impl Moved {
         self.past.is_some()
     }
 
-    /// The groups whose KeyPackage tracks are heard besides the present one's.
+    /// The groups whose KeyPackage tracks are heard besides those of the present group.
     pub(crate) fn heard(&self) -> impl Iterator<Item = &GroupName> {
         let home = self.past.iter().filter(|past| **past != self.home).map(|_| &self.home);
         self.past.iter().chain(home)

@@ -64,7 +64,7 @@ impl<E: Engine> Context<E> {
         }
     }
 
-    /// Says whether a number lies further ahead than any honest clock's.
+    /// Says whether a number is further ahead than any honest clock's.
     pub(crate) fn is_ahead(&self, number: u64) -> bool {
         self.rules.numbers_by_time && number >= first_of(self.time_of_day().after(MOST_AHEAD))
     }

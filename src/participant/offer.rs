@@ -6,7 +6,7 @@ use crate::engine::{Engine, GroupParams, WelcomeInfo};
 use crate::participant::context::Context;
 use crate::tracks::GroupName;
 
-/// What waits for the embedder's word.
+/// What waits for the embedder's decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Offer {
     pub(crate) group: GroupName,

@@ -11,13 +11,13 @@ use crate::tracks::{KEY_PACKAGE_GROUP, Object, TrackKind};
 const MOST_VERIFIED: usize = 8;
 
 impl<E: Engine> Context<E> {
-    /// Asks the relay what lies on the own KeyPackage track.
+    /// Asks the relay what is on the own KeyPackage track.
     pub(crate) fn look_at_own_track(&mut self) {
         let track = self.tracks.key_package(&self.me);
         self.fetch(FetchPurpose::OwnTrack, track, KEY_PACKAGE_GROUP..=KEY_PACKAGE_GROUP);
     }
 
-    /// Takes in what lies there. Returns whether the next KeyPackage has a higher number because of it.
+    /// Takes in what is there. Returns whether the next KeyPackage has a higher number because of it.
     pub(crate) fn on_own_track(&mut self, objects: Vec<Object>) -> Result<bool, Error> {
         let mut newest: Vec<Object> = Vec::new();
         for object in objects {

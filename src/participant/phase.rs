@@ -1,6 +1,6 @@
 //! The phases by name.
 
-/// Where a participant is in its life.
+/// The phase that a participant is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {

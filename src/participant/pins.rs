@@ -45,8 +45,8 @@ impl<E: Engine> Context<E> {
         Ok(Pin::new(commit_hash, next.context_hash, lock))
     }
 
-    /// Says whether the service's word that `pin` won `slot` is to be believed: with a key of the service, only
-    /// with its receipt. Everybody who hears of a pin asks here.
+    /// Says whether the service's statement that `pin` won `slot` is to be believed: with a key of the service,
+    /// only with its receipt. Everybody who hears of a pin asks here.
     pub(crate) fn believes(&self, slot: u64, pin: &Pin, receipt: Option<&Bytes>) -> bool {
         let Some(key) = &self.config.service_key else { return true };
         let message = || receipt_message(&self.config.group, slot, pin);

@@ -4,7 +4,7 @@
 //! from the slot key and the sender, too. So a restart publishes the same bytes at the same place.
 //!
 //! Some relays and subscribers drop an object whose id is below one that they had before in the same MoQT group. So what
-//! comes later in a group lies higher: signed states, by their dates; then the commit; then its receipt.
+//! comes later in a group has a higher id: signed states, by their dates; then the commit; then its receipt.
 
 use crate::engine::{Engine, EngineError};
 use crate::participant::context::Context;
@@ -13,9 +13,9 @@ use crate::tracks::{COMMIT_OBJECT, WELCOME_OBJECT};
 
 /// The largest MoQT object id: a varint.
 const LAST_OBJECT: u64 = (1 << 62) - 1;
-/// Commits lie from here on, and below the receipts.
+/// Commits are from here on, and below the receipts.
 const COMMITS: u64 = 1 << 60;
-/// Receipts lie from here on.
+/// Receipts are from here on.
 const RECEIPTS: u64 = 1 << 61;
 
 impl<E: Engine> Context<E> {

@@ -34,9 +34,9 @@ impl<E: Engine> Context<E> {
         self.listen_back();
     }
 
-    /// Whether the relay may still be showing what lay on the KeyPackage tracks when this participant came: a
-    /// KeyPackage of a member that is long gone looks like a newcomer's then. Whoever still waits publishes a fresh one in
-    /// as much time.
+    /// Returns whether the relay may still be showing what was on the KeyPackage tracks when this participant came: a
+    /// KeyPackage of a member that is long gone looks like a newcomer's then. A joiner that still waits publishes a
+    /// fresh one in as much time.
     pub(crate) fn is_shown_old_ones(&self) -> bool {
         self.shown_until.is_some_and(|until| self.now < until)
     }

@@ -2,7 +2,7 @@
 //!
 //! Only proof leads here, never silence: a relay that withholds and a service that does not answer split no meeting.
 //! The member of the lowest rank, turned by the epoch as for commits, founds the successor. The others wait for its
-//! word. Who gets no Welcome in time tries the next founder.
+//! announcement. Who gets no Welcome in time tries the next founder.
 
 pub(crate) mod founding;
 mod hearing;
@@ -35,7 +35,7 @@ const MOST_OPENED: u8 = 8;
 pub(crate) struct Recovery {
     /// From when on it looks for a successor; `None` without proof.
     from: Option<Timestamp>,
-    /// It was told that it looks for one.
+    /// The embedder was notified that this participant looks for one.
     told: bool,
     /// What members said last that they founded, and the message.
     heard: BTreeMap<SenderId, (Bytes, Successor)>,
@@ -202,7 +202,7 @@ impl Recovery {
         self.founded.is_some_and(|at| cx.now.since(at) >= cx.config.timers.strand)
     }
 
-    /// Begins once more under the group's name, after a successor of one's own to which nobody came.
+    /// Begins once more under the group's name, after an own successor to which nobody came.
     pub(crate) fn begin_again<E: Engine>(&mut self, cx: &mut Context<E>) {
         self.tried.remove(&cx.me);
         (self.founded, self.following, self.moved, self.from) = (None, None, false, None);

@@ -67,7 +67,7 @@ impl<T> Remembered<T> {
         self.by_age.values_mut().map(|(sender, of)| (&*sender, of))
     }
 
-    /// Makes anew what [`iter`](Self::iter) and [`has_forgotten`](Self::has_forgotten) told.
+    /// Makes anew what [`iter`](Self::iter) and [`has_forgotten`](Self::has_forgotten) returned.
     pub(crate) fn again(oldest_first: Vec<(SenderId, T)>, forgot: bool) -> Self {
         let mut this = Self::default();
         for (sender, of) in oldest_first {

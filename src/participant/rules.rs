@@ -11,13 +11,13 @@ pub(crate) struct Rules {
     pub(crate) fills_first: bool,
     /// An increment names its slot. The draft's does not.
     pub(crate) names_slot: bool,
-    /// Objects lie where nobody can foresee. The draft's places are public.
+    /// Objects are where nobody can foresee. The draft's places are public.
     pub(crate) draws_places: bool,
     /// KeyPackages are numbered by time, so that a spent one is known by its age. The draft's first has number 0.
     pub(crate) numbers_by_time: bool,
     /// A KeyPackage says which group it was made for, and no other takes it. The draft's does not.
     pub(crate) binds_key_packages: bool,
-    /// Proposals may lie on the Commit track, for commits that refer to them. Elsewhere commits hold what they commit.
+    /// Proposals may be on the Commit track, for commits that refer to them. Elsewhere commits hold what they commit.
     pub(crate) takes_proposals: bool,
     /// A counter that stands one behind the group is incremented on behalf of a committer that died.
     pub(crate) repairs_counter: bool,

@@ -6,8 +6,8 @@ use crate::participant::context::Context;
 use crate::tracks::Object;
 
 impl<E: Engine> Context<E> {
-    /// Whether an object of the Commit track is a sign that the group exists, whatever the service says. Where the
-    /// service signs, only its word is one; elsewhere anybody can make one up.
+    /// Returns whether an object of the Commit track is a sign that the group exists, whatever the service says.
+    /// Where the service signs, only its statement is one; elsewhere anybody can make one up.
     pub(crate) fn is_sign(&self, object: &Object) -> Result<bool, EngineError> {
         if self.is_signed() {
             let slot = object.location.group.saturating_add(1);
@@ -23,7 +23,8 @@ impl<E: Engine> Context<E> {
     }
 
     /// Whether signs on the relay say that a group exists which the service does not know. For a while they are
-    /// believed; for ever would let whoever makes them up keep the group from being created.
+    /// believed; to believe them for ever would let a client that makes them up keep the group from being
+    /// created.
     pub(crate) fn seems_lost(&self) -> bool {
         self.signs_since.is_some_and(|since| self.now.since(since) < self.config.timers.lost_group)
     }

@@ -34,11 +34,11 @@ pub struct Stats {
     pub increment_requests: u64,
     /// Payload bytes published.
     pub bytes_published: u64,
-    /// Times joined afresh.
+    /// Times joined again.
     pub rejoins: u64,
     /// Of those, how often it went on from the state that it had kept.
     pub resumed: u64,
-    /// Answers of the service that told a pin without a good receipt, and were not believed.
+    /// Answers of the service that stated a pin without a good receipt, and were not believed.
     pub bad_receipts: u64,
     /// KeyPackages dropped from the waiting room: expired, or held and the first to make room for others.
     pub joiners_dropped: u64,

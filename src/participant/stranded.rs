@@ -1,7 +1,8 @@
 //! The state of an epoch that this participant could not go on from, kept while it asks to be let in again.
 //!
-//! Whoever a decided commit removes has erased it. Everybody else keeps it until a Welcome is accepted or
-//! [`Timers::keep`](crate::Timers::keep) is over: relays and services come back, and then the member goes on.
+//! A member that a decided commit removes has erased it. Everybody else keeps it until a Welcome is accepted
+//! or [`Timers::keep`](crate::Timers::keep) is over: relays and services come back, and then the member goes
+//! on.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(crate) struct Stranded<G> {
 
 /// What an input comes to.
 pub(crate) enum Onward<G> {
-    /// It is for whoever waits for a Welcome.
+    /// It is for the phase that waits for a Welcome.
     Input(Box<Input>),
     /// The slot said this of it.
     Verdict(Verdict<G>),

@@ -54,7 +54,7 @@ fn unknown() -> Pin {
     Pin::new([7; 32], [8; 32], [9; 32])
 }
 
-/// A Welcome as it lies on a track of a pinned group.
+/// A Welcome as it is on a track of a pinned group.
 fn with_pin(welcome: &Bytes, pin: Pin) -> Bytes {
     WelcomeObject { pin, receipt: None, welcome: welcome.clone() }.encode()
 }

@@ -2,8 +2,8 @@
 //!
 //! A Welcome has the whole tree inside, so N joiners cost N trees. From
 //! [`Config::tree_threshold`](crate::Config::tree_threshold) members on, the committer publishes the tree
-//! once, right before its Welcomes, and each Welcome says where it lies. A joiner fetches it when it needs
-//! it, and takes Welcome, pin and tree in any order.
+//! once, right before its Welcomes, and each Welcome says where it is. A joiner fetches it when it needs it,
+//! and takes Welcome, pin and tree in any order.
 //!
 //! Nothing depends on the object being right: mls-rs checks the tree against the tree hash in the
 //! GroupContext, whose hash is pinned. A wrong one is thrown away and fetched again; a joiner that never

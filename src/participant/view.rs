@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::tracks::{GroupTracks, SenderId};
 
 impl<E: Engine> Participant<E> {
-    /// Where this participant is in its life.
+    /// Returns the phase that this participant is in.
     pub fn phase(&self) -> Phase {
         match self.state {
             State::New(_) => Phase::New,

@@ -1,4 +1,4 @@
-//! What an engine answered, written down, so that a life with real randomness can be lived again.
+//! What an engine answered, written down, so that a run with real randomness can be replayed.
 //!
 //! Over 400 lines: one trait, whose every method is written down in its own way.
 
@@ -22,10 +22,10 @@ use crate::tracks::{GroupName, SenderId};
 
 /// An engine that does what another does, and writes down each answer: see [`recording`](crate::recording) for its use.
 ///
-/// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are
-/// written as their lengths, and the key of a tree object as a hash. That is enough to live a life again,
-/// because the machine hands secrets on and never looks into them; it only hashes some, and what comes of that is
-/// written down.
+/// With [`Secrets::Withheld`], private keys, group states, exported secrets and opened ratchet trees are written
+/// as their lengths. The key of a tree object is written as a hash. That is enough to replay a run, because the
+/// machine hands secrets on and never looks into them; it only hashes some, and what comes of that is written
+/// down.
 ///
 /// The cost is one line per question and a hash of what was asked; a roster is written whole, once per
 /// epoch. Nothing is written twice, and what is asked outside a recorded step is thrown away.
@@ -204,7 +204,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         self.inner.sender_id()
     }
 
-    /// Not written down, unless it is of a secret that is withheld: else, whoever replays can compute it.
+    /// Not written down, unless it is of a secret that is withheld: else, the replay can compute it.
     fn sha256(&self, data: &[u8]) -> Result<[u8; 32], EngineError> {
         let hash = self.inner.sha256(data);
         if !self.hides(data) {

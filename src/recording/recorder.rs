@@ -13,7 +13,7 @@ use crate::recording::json::Object;
 use crate::recording::lines;
 use crate::time::Timestamp;
 
-/// Writes down one participant's life. Its memory is what was not yet [taken](Self::take).
+/// Writes down one participant's run. Its memory is what was not yet [taken](Self::take).
 #[derive(Clone, Debug)]
 pub struct Recorder {
     secrets: Secrets,
@@ -26,16 +26,16 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder whose log begins with the configuration. `engine` names what the participant's engine
-    /// is, for the reader; only a life with the seeded engine of `testing`, named `seeded NAME SEED`, can be
-    /// lived again. All others need [`with_answers`](Self::with_answers).
+    /// is, for the reader; only a run with the seeded engine of `testing`, named `seeded NAME SEED`, can be
+    /// replayed. All others need [`with_answers`](Self::with_answers).
     pub fn new(engine: &str, config: &Config, secrets: Secrets) -> Self {
         let mut this = Self::empty(secrets, None);
         this.push(lines::header(engine, config, secrets, None));
         this
     }
 
-    /// A recorder that takes the engine's answers into the log, so that the life can be lived again.
-    /// `name` says what the engine is, for the reader.
+    /// A recorder that takes the engine's answers into the log, so that the run can be replayed. `name` says
+    /// what the engine is, for the reader.
     pub fn with_answers<E: Engine>(name: &str, config: &Config, engine: &RecordedEngine<E>) -> Self {
         let mut this = Self::appending(engine);
         this.push(lines::header(name, config, this.secrets, Some(engine.sender_id())));

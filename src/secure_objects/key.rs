@@ -117,7 +117,7 @@ impl ObjectKey {
     }
 
     /// Seals nothing below `location` from now on, and from there on though an earlier run may have had this key.
-    /// All that such a run sealed on this track must lie below.
+    /// All that such a run sealed on this track must be below.
     /// [`EpochKeyRing::sealing_from`](crate::keys::EpochKeyRing::sealing_from) says who can know.
     pub fn sealing_from(&mut self, location: Location) {
         self.raise(Floor::at(location));

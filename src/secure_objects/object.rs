@@ -5,7 +5,7 @@ use crate::secure_objects::cipher::AeadError;
 use crate::secure_objects::suite::Suite;
 use crate::tracks::Location;
 
-/// What of an object is not encrypted: where it lies and how it is sent.
+/// What of an object is not encrypted: where it is and how it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectHeader<'a> {
     /// Its place in the track.
@@ -17,7 +17,7 @@ pub struct ObjectHeader<'a> {
     pub immutable: &'a [u8],
 }
 
-/// An opened object. Both parts lie in the buffer that was opened.
+/// An opened object. Both parts are in the buffer that was opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Opened<'a> {
     /// The payload.

@@ -32,7 +32,7 @@ pub struct Faults {
     pub lost_requests: u16,
     /// HTTP answers that are lost after the request had its effect, in permille.
     pub lost_replies: u16,
-    /// HTTP answers that somebody between changes, in permille.
+    /// HTTP answers that an attacker on the way changes, in permille.
     pub forged_answers: u16,
     /// How often what a participant had sent when it was killed still arrives, in permille.
     pub last_words: u16,
@@ -130,7 +130,7 @@ pub enum ServiceFlaw {
     IgnoresPrev,
     /// It does not look at slot keys.
     IgnoresKeys,
-    /// Whoever filled a slot may fill the next, whoever waits.
+    /// A client that filled a slot may fill the next, no matter who waits.
     IgnoresTurns,
 }
 

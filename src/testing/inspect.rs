@@ -136,13 +136,13 @@ impl<E: Engine> Participant<E> {
         self.pin_for(commit, next, self.member()?.epoch.slot())
     }
 
-    /// Makes the pin of a commit for `slot` that leads to `next`, whoever's group that is.
+    /// Makes the pin of a commit for `slot` that leads to `next`, a state of any member.
     pub(crate) fn pin_for(&self, commit: &Bytes, next: &Next<E::Group>, slot: u64) -> Option<Pin> {
         let hash = self.cx.engine.sha256(commit).ok()?;
         self.cx.pin_of(hash, next, slot).ok()
     }
 
-    /// Returns what opens the slot after the epoch that `group` is at, whoever's group that is.
+    /// Returns what opens the slot after the epoch of `group`, a state of any member.
     pub(crate) fn slot_key_of(&self, group: &E::Group) -> Option<Bytes> {
         let key = self.cx.slot_key(group).ok()?;
         Some(Bytes::copy_from_slice(key.as_bytes()))
@@ -299,8 +299,8 @@ impl<E: Engine> Participant<E> {
     }
 
     /// Forgets what makes no difference to what can happen next: when timers are due, how often anything
-    /// was tried or counted. Requests are numbered afresh from 1 in the order of their old numbers;
-    /// what waits for an answer must be renumbered by the returned map of old to new.
+    /// was tried or counted. Requests are numbered anew from 1 in the order of their old numbers; what waits
+    /// for an answer must be renumbered by the returned map of old to new.
     pub fn canonical(&mut self) -> BTreeMap<u64, u64> {
         let Self { cx, state } = self;
         let late = Timestamp::from_millis(u64::MAX / 2);

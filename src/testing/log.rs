@@ -24,7 +24,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum What {
-    /// The embedder's wish.
+    /// A request of the embedder.
     Command(String),
     /// Something published: the kind of track, MOQT group and object.
     Published(String),

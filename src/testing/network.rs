@@ -117,8 +117,8 @@ impl<E: Engine> World<E, ByWire> {
         self.carriage.choices.made()
     }
 
-    /// Cuts a participant off for a while, from now on. Requests to the counter service and objects from
-    /// the relay are lost, and its own messages to the relay wait, as a transport would repeat them.
+    /// Cuts a participant off for a while, from now on. Requests to the counter service and objects from the
+    /// relay are lost. Its own messages to the relay wait, as a transport would repeat them.
     pub fn partition(&mut self, who: usize, time: Duration) {
         self.entry(who, || What::Process(format!("cut off for {} ms", time.as_millis())), 0);
         let until = self.now.after(time);

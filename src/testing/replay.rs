@@ -58,7 +58,7 @@ pub struct ReplayError {
     pub what: String,
 }
 
-/// A life that is lived again.
+/// A recorded run that is replayed.
 struct Run<E: Engine> {
     /// The engine of the next start.
     engine: Box<dyn Fn() -> E>,

@@ -8,7 +8,7 @@ use crate::participant::Participant;
 use crate::time::Timestamp;
 use crate::tracks::Location;
 
-/// Builds a commit on the present epoch behind the machine's back, and says where it may lie.
+/// Builds a commit on the present epoch behind the machine's back, and says where it may be.
 ///
 /// `engine` is another instance of this member's, so that the commit differs from the machine's own.
 pub fn commit<E: Engine>(

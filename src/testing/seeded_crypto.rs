@@ -1,5 +1,5 @@
-//! Crypto whose every random byte follows from a seed. **NEVER FOR PRODUCTION**: whoever knows the
-//! seed, or guesses it, has every key.
+//! Crypto whose every random byte follows from a seed. **NEVER FOR PRODUCTION**: anybody who knows the seed,
+//! or guesses it, has every key.
 //!
 //! RustCrypto does the arithmetic, so messages are real MLS. Only the draws are replaced: random
 //! bytes, HPKE key pairs (and with them encapsulation) and signature keys. Two participants with the
@@ -70,8 +70,8 @@ pub fn seeded_engine(name: &str, seed: u64) -> SeededEngine {
     MlsEngine::new(&client, &crypto).expect("the suite has SHA-256")
 }
 
-/// As [`seeded_engine`], in a later life of the same participant: the same signature key, and other draws, as
-/// a system's generator would give after a restart. Life 0 is the first. **Never for production.**
+/// As [`seeded_engine`], in a later run of the same participant: the same signature key, and other draws, as
+/// a system's generator would give after a restart. Run 0 is the first. **Never for production.**
 #[expect(clippy::expect_used, reason = "a test helper; fails only if the suite above is taken away")]
 pub fn seeded_engine_again(name: &str, seed: u64, life: u64) -> SeededEngine {
     let (client, crypto) = seeded_client(name, seed);

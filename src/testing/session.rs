@@ -99,7 +99,7 @@ impl<E: Engine, P: Port> Session<E, P> {
         }
     }
 
-    /// Writes down all from now on. What is written down is a participant's life: no flaw is at work in it.
+    /// Writes down all from now on. What is written down is a participant's run: no flaw is at work in it.
     pub fn record(&mut self, now: Timestamp, mut recorder: Recorder) {
         recorder.started(self.participant.participant(), now, self.durable.is_some());
         self.recorder = Some(recorder);
@@ -114,7 +114,7 @@ impl<E: Engine, P: Port> Session<E, P> {
     /// `None` if none waits.
     ///
     /// # Errors
-    /// Those of [`Participant::handle`], which is told at once how a local step ended.
+    /// Those of [`Participant::handle`], which gets at once how a local step ended.
     pub fn do_next(&mut self, now: Timestamp) -> Result<Option<Step<P::Out>>, Error> {
         let action = match &mut self.recorder {
             Some(recorder) => recorder.poll_action(self.participant.participant_mut()),

@@ -1,5 +1,5 @@
-//! Whole lives under faults, held against the invariants at every step, and against what everyone may expect
-//! once the faults stop.
+//! Whole runs of participants under faults, held against the invariants at every step, and against what
+//! everyone may expect once the faults stop.
 //!
 //! A [`Scenario`] says all of a run: who does what when, what may go wrong, and the seed (or the kept
 //! [`choices`](super::choices)) that decides what does. [`run`] is deterministic. Safety is the witness's
@@ -53,12 +53,12 @@ use crate::tracks::{GroupName, SenderId};
 /// How long everyone has to agree once the faults stop, in virtual time.
 pub const PATIENCE: Duration = Duration::from_secs(400);
 
-/// Makes the engine of a participant, by its name and which of its lives it is.
+/// Makes the engine of a participant, by its name and which of its runs it is.
 pub type Engines<E> = Box<dyn Fn(&str, u64) -> E>;
 
 /// What a simulation runs on.
 pub struct Kit<E: Engine> {
-    /// The engine of a participant, by name, in its first life (0) or a later one.
+    /// The engine of a participant, by name, in its first run (0) or a later one.
     pub engine: Engines<E>,
     /// The service's signer and its public key, for scenarios with receipts.
     pub receipts: Option<(Receipts, Bytes)>,
@@ -77,9 +77,9 @@ pub struct Outcome {
     pub choices: Vec<u16>,
     /// The log's last lines, if something was wrong.
     pub tail: String,
-    /// What a member achieved that turned its coat, if one did.
+    /// What a member achieved that turned hostile, if one did.
     pub insider: Option<InsiderStats>,
-    /// Nobody who lived held the group at the end, and everyone who waited was told.
+    /// No participant that ran held the group at the end, and all that waited were notified.
     pub orphaned: bool,
     /// What became of the media, where the run came to an agreement: without one nobody can say which
     /// objects never open.
@@ -159,7 +159,7 @@ struct Run<'a, E: Engine> {
     down: BTreeSet<usize>,
     /// Killed for good.
     lost: BTreeSet<usize>,
-    /// Whom somebody wanted out, from which epoch on, and whether that one died since.
+    /// Whom a member wanted out, from which epoch on, and whether that member died since.
     unwanted: BTreeMap<usize, (usize, u64, bool)>,
     /// Who asked to leave and never died since.
     leaving: BTreeSet<usize>,
@@ -298,7 +298,7 @@ impl<'a, E: Engine> Run<'a, E> {
         self.net.peer(who).filter(|p| p.phase() == Phase::Member)
     }
 
-    /// A wish of the user; what the machine calls misuse at this moment is no failure.
+    /// Passes on a request of the user; what the machine calls misuse at this moment is no failure.
     fn command(&mut self, who: usize, command: Command) {
         let _ = self.net.command(who, command);
     }

@@ -1,4 +1,4 @@
-//! Somebody with a relay session who is no participant: it announces and publishes what it likes.
+//! A client with a relay session that is no participant: it announces and publishes what it likes.
 
 use bytes::Bytes;
 

@@ -1,10 +1,10 @@
-//! An [`Engine`](crate::engine::Engine) without cryptography: a commit is its content, and all that can be known of a group is
-//! a small value that can be cloned, compared, ordered and hashed.
+//! An [`Engine`](crate::engine::Engine) without cryptography: a commit is its content. All that can be known of a group
+//! is a small value that can be cloned, compared, ordered and hashed.
 //!
 //! It has the engine's whole meaning: who can open what, whose commit leads from which state to which,
-//! what is refused and why. It has no secrets and no signatures, so it shows what the *machine* does, in
-//! a model checker, in fuzzing and in simulations of very many runs; that the real thing behaves so is
-//! for the tests of [`mls`](crate::mls). **Never for production: everybody can read and make everything.**
+//! what is refused and why. It has no secrets and no signatures. So it shows what the *machine* does, in a
+//! model checker, in fuzzing and in simulations of very many runs; that the real thing behaves so is for the
+//! tests of [`mls`](crate::mls). **Never for production: everybody can read and make everything.**
 //!
 //! ```
 //! use moq_mls::engine::{Engine, GroupParams};

@@ -62,7 +62,7 @@ type Context = [u8; 32];
 /// What was seen of one state of the group.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    /// The state it followed on, as somebody saw it.
+    /// The state it followed on, as a participant saw it.
     parent: Option<Context>,
     /// With the object id of the KeyPackage that each joined by.
     members: BTreeMap<SenderId, Option<u64>>,
@@ -233,8 +233,8 @@ impl Witness {
         }
     }
 
-    /// Whoever is let in by one's own commit gets a Welcome from oneself, and came by a KeyPackage that one has
-    /// not seen a member come by before.
+    /// Checks whom a participant's own commit lets in: each gets its Welcome from that participant, and came by
+    /// a KeyPackage that the participant has not seen a member come by before.
     #[expect(clippy::too_many_arguments, reason = "one look at one state")]
     fn check_added<E: Engine>(
         &mut self,
@@ -320,7 +320,7 @@ impl Witness {
         }
     }
 
-    /// Whoever is in one state of an epoch has its keys.
+    /// Checks that all who are in one state of an epoch have the same keys.
     fn agree_on_keys(
         &mut self,
         at: Timestamp,

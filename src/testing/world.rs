@@ -1,7 +1,7 @@
 //! One simulated world: participants, a relay and a counter service under a virtual clock.
 //!
-//! [`World`] holds what does not depend on how things travel: the clock and the queue of what is on its way,
-//! the participants with their snapshots and notices, their timers, crashes and restarts, the counter service,
+//! [`World`] holds what does not depend on how things travel: the clock and the queue of what is on its way;
+//! the participants with their snapshots and notices, their timers, crashes and restarts; the counter service,
 //! the log and the witness. A [`Carriage`] takes what participants send to the relay and the service, and
 //! brings back what comes of it:
 //!

@@ -50,7 +50,7 @@ pub enum NameError {
         /// The reserved ending.
         suffix: &'static str,
     },
-    /// A name that somebody chose has the mark of names that this crate makes.
+    /// A name that the embedder chose has the mark of names that this crate makes.
     #[error("a chosen group name must not contain \"~\": it is reserved for names that this crate makes")]
     Reserved,
     /// `.` and `..` cannot stand in the counter service's path.

@@ -1,10 +1,10 @@
-//! Objects, and where in their tracks each kind of them lies.
+//! Objects, and where in their tracks each kind of them is.
 
 use bytes::Bytes;
 
 use super::name::FullTrackName;
 
-/// Where an object lies in its track: MOQT group and object id.
+/// Where an object is in its track: MOQT group and object id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Location {
@@ -25,7 +25,7 @@ pub struct Object {
     pub payload: Bytes,
 }
 
-/// The MOQT group that all objects of a KeyPackage track lie in: there is one (draft section 6.1).
+/// The MOQT group that all objects of a KeyPackage track are in: there is one (draft section 6.1).
 pub const KEY_PACKAGE_GROUP: u64 = 0;
 /// The draft's object id of a Welcome in its MOQT group, which is the epoch it admits to (draft section 6.3.1).
 pub const WELCOME_OBJECT: u64 = 0;

@@ -169,9 +169,9 @@ impl fmt::Debug for Headers {
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
-    /// Path and query. A client whose service lies under a prefix puts it in front.
+    /// Path and query. A client whose service is under a prefix puts it in front.
     pub target: String,
-    /// Header lines; `Host` and `Content-Length` are left to whoever sends.
+    /// Header lines; `Host` and `Content-Length` are left to the sender.
     pub headers: Headers,
     /// The body.
     pub body: Bytes,
@@ -192,13 +192,13 @@ impl fmt::Debug for HttpRequest {
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,
-    /// Header lines; `Content-Length` is left to whoever sends.
+    /// Header lines; `Content-Length` is left to the sender.
     pub headers: Headers,
     /// The body.
     pub body: Bytes,
 }
 
-/// What lies at the front of a byte stream.
+/// What is at the front of a byte stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Decoded<T> {
     /// The start of a message: read more and decode again from the same start.

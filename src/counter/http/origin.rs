@@ -1,10 +1,10 @@
 //! Requests that a web page makes its visitor's browser send (ours; the draft does not speak of them).
 //!
-//! A page of any site can send a GET, or a POST with a body of a few types, to whatever its visitor can
-//! reach, an open counter on the same machine or network among them. It cannot read the answer, but need not:
-//! taking a lock or filling a slot is what it wants. A bearer token would stop it, for no page can add one
-//! unless the service allows that (CORS), which it does not; nor must a proxy before it. So what comes without
-//! a token must not come from a browser, unless the page is known.
+//! A page of any site can send a GET, or a POST with a body of a few types, to whatever its visitor can reach.
+//! That includes an open counter on the same machine or network. The page cannot read the answer, but need
+//! not: taking a lock or filling a slot is what it wants. A bearer token would stop it, for no page can add
+//! one unless the service allows that (CORS), which it does not; nor must a proxy before it. So what comes
+//! without a token must not come from a browser, unless the page is known.
 
 use bytes::Bytes;
 
@@ -15,9 +15,9 @@ use crate::counter::http::message::{HttpError, HttpRequest, JSON, Method, WITH_C
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WebPolicy {
-    /// Pages that may ask, as browsers write it in `Origin`: `https://app.example`. Others are told by
-    /// `Origin`, and by `Sec-Fetch-Site` where there is no `Origin`. A page under the service's own
-    /// name is listed like any other, for its POST shows an `Origin` too.
+    /// Pages that may ask, as browsers write it in `Origin`: `https://app.example`. Others are recognized by
+    /// `Origin`, and by `Sec-Fetch-Site` where there is no `Origin`. A page under the service's own name is
+    /// listed like any other, for its POST shows an `Origin` too.
     pub origins: Vec<String>,
     /// What `Host` may be, port included where the client writes one. Empty, anything: then a page whose
     /// name was pointed at the service's address counts as one of another site.

@@ -30,7 +30,7 @@ impl Reason {
         Reason::NotYourTurn,
     ];
 
-    /// The word in the reply's `reason`.
+    /// Returns the text of the reply's `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::NotLocked => "not_locked",
@@ -65,8 +65,8 @@ impl Reason {
         }
     }
 
-    /// The reason of a reply: the word in the body if it is known and belongs to the status, else
-    /// what the status alone says; `None` for 409, which says nothing alone.
+    /// Returns the reason of a reply: the one in the body if it is known and belongs to the status, else what
+    /// the status alone says; `None` for 409, which says nothing alone.
     fn of(status: u16, word: Option<&str>) -> Option<Self> {
         let under = |r: &Reason| r.status() == status;
         let mut reasons = Self::ALL.into_iter().filter(under);
@@ -320,7 +320,7 @@ fn read_state(response: &HttpResponse, wanted: &str) -> Result<CounterState, Htt
     })
 }
 
-/// A body that does not parse has no word: proxies answer for the service in HTML.
+/// A body that does not parse gives no reason: proxies answer for the service in HTML.
 fn reason(response: &HttpResponse) -> Option<Reason> {
     let word = json::fields(&response.body, ["reason"]).ok().and_then(|[word]| word);
     Reason::of(response.status, word.as_ref().and_then(|v| v.text()))

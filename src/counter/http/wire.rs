@@ -80,9 +80,9 @@ impl HttpResponse {
     /// The bytes to send. `Content-Length` is written here; a line of this name in `headers` is left out.
     ///
     /// # Errors
-    /// [`HttpError::Malformed`] if a part cannot stand in its place, such as a line break in a
-    /// header, a status outside 200 to 599 or a body with a status that has none, or for a
-    /// Transfer-Encoding. No response made by this module fails.
+    /// [`HttpError::Malformed`] for a Transfer-Encoding, or if a part cannot stand in its place. Examples are
+    /// a line break in a header, a status outside 200 to 599, or a body with a status that has none. No
+    /// response made by this module fails.
     pub fn to_bytes(&self) -> Result<Bytes, HttpError> {
         if !(200..600).contains(&self.status) || (is_bodiless(self.status) && !self.body.is_empty()) {
             return Err(HttpError::Malformed("status"));
@@ -280,7 +280,7 @@ fn write_rest(
     Ok(())
 }
 
-/// Words for people; the codes the service sends.
+/// Returns a phrase for people, for the codes that the service sends.
 fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -149,8 +149,8 @@ impl Counter {
 
     /// Answers a lock request for `val`; Ok takes the lock under `id` until `lease` from `now`.
     ///
-    /// `id` must be fresh and unguessable: whoever knows it can fill the slot without a pin. Empty,
-    /// the lock has no token and Ok carries none, as the draft has it.
+    /// `id` must be fresh and unguessable: a client that knows it can fill the slot without a pin. Empty, the
+    /// lock has no token and Ok carries none, as the draft has it.
     pub fn lock(&mut self, now: Timestamp, val: u64, id: Bytes, lease: Duration) -> LockReply {
         if val != self.next {
             // No slot is meant by a value that no counter gets to: then it is the newest one.

@@ -47,7 +47,7 @@ impl Table {
         self.places.iter().map(|(id, place)| (id, &place.counter))
     }
 
-    /// Puts a counter in place, over what was there; whoever started that stays its source.
+    /// Puts a counter in place, over what was there; its source stays the one that started it.
     pub(super) fn put(&mut self, now: Timestamp, id: &GroupName, counter: Counter, source: Option<Bytes>) {
         if self.with(now, id, |there| *there = counter.clone()).is_some() {
             return;
@@ -142,8 +142,8 @@ impl Table {
         }
     }
 
-    /// Drops commits until all together are within the bound: each time the oldest of whoever holds most,
-    /// so that nobody who holds less than an equal share pays for the others.
+    /// Drops commits until all together are within the bound: each time the oldest of the counter that holds
+    /// most, so that none that holds less than an equal share pays for the others.
     pub(super) fn shed(&mut self, config: &ServiceConfig) {
         while self.bytes > config.max_commit_bytes {
             let Some((bytes, id)) = self.holders.pop_last() else { return };

@@ -6,7 +6,7 @@
 //! wait that nobody used there is none at the next slot: else one that asks and never fills delays each of them.
 //!
 //! Members follow one slot after the other, in a round trip each, and a service keeps the newest commits only. So
-//! nobody fills more than [`MOST_IN_A_ROW`] slots in a row within one lease either, whoever waits.
+//! nobody fills more than [`MOST_IN_A_ROW`] slots in a row within one lease either, no matter who waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Turns {
         !(next && waits && newest.by == *source)
     }
 
-    /// Notes that `source` filled slot `slot`; without one, whoever did may fill the next.
+    /// Notes that `source` filled slot `slot`; without one, the client that did may fill the next.
     pub fn on_filled(
         &mut self,
         now: Timestamp,

@@ -1,4 +1,4 @@
-//! Altered copies of real messages, as whoever has seen one can make them.
+//! Altered copies of real messages, as a client that has seen one can make them.
 
 #![allow(clippy::indexing_slicing, reason = "tests")]
 

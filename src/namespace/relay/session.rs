@@ -8,8 +8,8 @@ use crate::namespace::name::{Budget, Name, cost};
 use crate::namespace::rules::NamespaceError;
 use crate::namespace::table::{Many, Table};
 
-/// One session. What it says is in `own`; what the relay told it of is in `told`, and what the relay asks
-/// it for in `asks`, so that neither side's doings take room from the other's.
+/// One session. What it says is in `own`; what the relay notified it of is in `told`, and what the relay asks
+/// it for in `asks`. So neither side's doings take room from the other's.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Session {
     pub(super) announced: Table<Bytes, ()>,
@@ -34,7 +34,7 @@ pub(super) struct Session {
     pub(super) told: Table<u64, Down>,
     told_of: Table<Name, u64>,
     next_info: u64,
-    /// Some tracks that it was told of are no longer served: it is told again when an object comes.
+    /// Some tracks that it was notified of are no longer served: it is notified again when an object comes.
     pub(super) must_be_told_again: bool,
     own: Budget,
     told_room: Budget,
@@ -179,7 +179,7 @@ impl Session {
         self.told_room.fits(cost(name), config.session_entries, config.session_bytes)
     }
 
-    /// Serves the track no longer that the session was told of first.
+    /// Stops serving the track that the session was notified of first.
     pub(super) fn end_oldest(&mut self) -> Option<(u64, Name)> {
         let id = *self.told.first()?.0;
         let down = self.told.remove(&id)?;
@@ -189,7 +189,7 @@ impl Session {
         Some((id, down.name))
     }
 
-    /// Notes that the session is told of a track, under the id that is returned.
+    /// Notes that the session is notified of a track, under the id that is returned.
     pub(super) fn tell(&mut self, name: &Name) -> u64 {
         let id = self.next_info;
         self.next_info = id.wrapping_add(2);

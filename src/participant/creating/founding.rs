@@ -33,7 +33,7 @@ impl<G> Creating<G> {
     }
 
     /// Enters a successor once a member of the last epoch comes: a founder to whom nobody comes was nowhere, and is
-    /// free to go to another's. After a while it lets in whoever comes.
+    /// free to go to another's. After a while it lets in any client that comes.
     pub(super) fn enter_founded<E: Engine<Group = G>>(&mut self, cx: &Context<E>) -> Flow<G> {
         let Some(pin) = self.founded else { return Flow::Stay };
         let joiners = &self.carried.joiners;
@@ -51,7 +51,7 @@ impl<G> Creating<G> {
         }
     }
 
-    /// Whether somebody who asks under the old name was no member there: members know where to ask.
+    /// Returns whether a client that asks under the old name was no member there: members know where to ask.
     pub(super) fn is_newcomer(&self, sender: &SenderId) -> bool {
         self.kept.as_ref().is_none_or(|kept| kept.epoch.roster.of(sender).is_none())
     }

@@ -34,7 +34,8 @@ impl Joiners {
         });
     }
 
-    /// Turns a sender away on the embedder's word; whether it was waiting, of which the embedder is to be told.
+    /// Turns a sender away by the embedder's decision; returns whether it was waiting, of which the embedder is
+    /// to be notified.
     pub(crate) fn turn_away(&mut self, sender: &SenderId, limits: &Limits) -> bool {
         self.admitted.remove(sender);
         let waited = self.take(sender).is_some();
@@ -42,12 +43,13 @@ impl Joiners {
         waited
     }
 
-    /// Whether a sender was turned away; then, whether the embedder has yet to be told that it asks all the same.
+    /// Returns whether a sender was turned away; then, whether the embedder has yet to be notified that it asks
+    /// all the same.
     pub(crate) fn is_turned_away(&mut self, sender: &SenderId) -> Option<bool> {
         self.refused.get_mut(sender).map(|told| !std::mem::replace(told, true))
     }
 
-    /// Whether somebody of whom nothing is known may have been put out or refused.
+    /// Returns whether a client of which nothing is known may have been put out or refused.
     pub(crate) fn may_have_barred(&self) -> bool {
         self.barred.has_forgotten() || self.refused.has_forgotten()
     }
@@ -89,7 +91,7 @@ impl Joiners {
         }
     }
 
-    /// Whether the embedder was told already of what a KeyPackage asks: one like it waits.
+    /// Returns whether the embedder was notified already of what a KeyPackage asks: one like it waits.
     pub(crate) fn is_told(&self, new: &Waiting) -> bool {
         self.get(&new.info.sender)
             .is_some_and(|old| old.hold == new.hold && old.info.credential == new.info.credential)

@@ -16,7 +16,7 @@ fn named(n: u64) -> Credential {
     Credential::basic(name(n))
 }
 
-/// The embedder's word for whoever shows a credential that the caller compares.
+/// The embedder's decision for a client that shows a credential that the caller compares.
 fn permit() -> Permit {
     Permit { credential: [0; 32], replacing: None }
 }

@@ -23,7 +23,7 @@ use crate::snapshot::{Reader, Writer};
 use crate::tracks::Object;
 
 impl<G> Joining<G> {
-    /// Publishes a KeyPackage above all that lie there, if there was none.
+    /// Publishes a KeyPackage above all that are there, if there was none.
     pub(super) fn on_own_track<E: Engine<Group = G>>(
         &self,
         cx: &mut Context<E>,

@@ -157,7 +157,7 @@ fn fault_of(rejection: &Rejection) -> Fault {
     if matches!(rejection, Rejection::Malformed) { Fault::NotMls } else { Fault::Invalid }
 }
 
-/// The embedder's word for this sender with this credential, if it gave one.
+/// Returns the embedder's decision for this sender with this credential, if it made one.
 fn permit<E: Engine>(
     cx: &Context<E>,
     joiners: &Joiners,
@@ -198,7 +198,7 @@ fn hold<E: Engine>(
     }
 }
 
-/// What holds somebody of whom nothing is known.
+/// Returns what holds a client of which nothing is known.
 pub(crate) fn strangers_hold<E: Engine>(cx: &Context<E>, joiners: &Joiners) -> Option<Hold> {
     match cx.config.admission {
         Admission::Ask => Some(Hold::Policy),

@@ -1,7 +1,7 @@
 //! Members that take another signature key or credential by a commit of their own.
 //!
-//! This participant makes no such commits. Of others it follows them, with the tree: whoever joins at that epoch reads
-//! the new key there, so to refuse them would be to leave a group that RFC 9420 lets go on.
+//! This participant makes no such commits. Of others it follows them, with the tree: a client that joins at that epoch
+//! reads the new key there. To refuse them would be to leave a group that RFC 9420 lets go on.
 
 use bytes::Bytes;
 

@@ -254,7 +254,7 @@ impl<G> Slot<G> {
         Ok(())
     }
 
-    /// Publishes the own commit: the same bytes, and at the same place until it is known that others lie there.
+    /// Publishes the own commit: the same bytes, and at the same place until it is known that others are there.
     pub(crate) fn publish<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,

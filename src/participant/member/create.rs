@@ -28,7 +28,8 @@ const MOST_BUILDS: usize = 64;
 pub(crate) enum Created<T> {
     Commit(Box<T>),
     Nothing,
-    /// Not even a commit without adds, and why was told. Most often some member's key is one that nothing can be sealed to.
+    /// Not even a commit without adds, and why was reported. Most often some member's key is one that nothing can be
+    /// sealed to.
     Impossible,
 }
 

@@ -1,6 +1,6 @@
 //! Proof that the service went back, or tells of another lineage: its own signature, twice, some time apart.
 //!
-//! Without a key of the service its word proves nothing, and neither does silence.
+//! Without a key of the service its statement proves nothing, and neither does silence.
 
 use crate::action::Timer;
 use crate::counter::{FIRST_DATED, FIRST_NONCE, LockReply};
@@ -14,7 +14,7 @@ use crate::participant::requests::LockPurpose;
 use crate::request::Failure;
 
 impl<E: Engine> Context<E> {
-    /// Whether the service's word can be proof, and proof leads anywhere.
+    /// Returns whether the service's statement can be proof, and proof leads anywhere.
     fn takes_proof(&self) -> bool {
         self.is_signed() && self.config.successor
     }

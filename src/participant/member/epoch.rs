@@ -76,7 +76,7 @@ pub(crate) struct NewEpoch<G> {
     pub(crate) pin: Option<Pin>,
     /// The service's receipt, empty where it signs none, if this participant is to tell the others.
     pub(crate) receipt: Option<Bytes>,
-    /// Where the counter stands, as far as it was told: this may not be the newest epoch.
+    /// Where the counter stands, as far as it was reported: this may not be the newest epoch.
     pub(crate) current: u64,
     /// What goes with an epoch that this participant made itself.
     pub(crate) own: Option<OwnCommit>,
@@ -247,7 +247,7 @@ impl<G> Epoch<G> {
         }
     }
 
-    /// The commit did not come back: it was lost, or only its echo was, or other bytes lie at its place.
+    /// The commit did not come back: it was lost, or only its echo was, or other bytes are at its place.
     pub(crate) fn show_unheard_again<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,

@@ -1,4 +1,4 @@
-//! How a member goes: by its own wish, put out, or replaced.
+//! How a member goes: by its own request, put out, or replaced.
 
 use crate::action::Timer;
 use crate::engine::{Engine, Member as GroupMember};

@@ -1,7 +1,8 @@
-//! Mode Advisory: proposals that lie by themselves, for commits that refer to them (RFC 9420 section 12.4).
+//! Mode Advisory: proposals that are objects of their own, for commits that refer to them (RFC 9420 section
+//! 12.4).
 //!
 //! The draft names no track for them. They are taken where a commit may come from a moment later: on the Commit track,
-//! in the MOQT group of their epoch, and on the KeyPackage tracks, where requests to leave lie.
+//! in the MOQT group of their epoch, and on the KeyPackage tracks, where requests to leave are.
 
 use bytes::Bytes;
 
@@ -84,7 +85,7 @@ impl<G> Slot<G> {
         Ok(Verdict::Open)
     }
 
-    /// Takes in what lies on a KeyPackage track: a request to leave is a proposal.
+    /// Takes in what is on a KeyPackage track: a request to leave is a proposal.
     pub(crate) fn on_request<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
@@ -111,8 +112,8 @@ impl<G> Slot<G> {
         Ok(())
     }
 
-    /// Looks for requests to leave that a commit may refer to: they lie on their senders' tracks. Those of a large group
-    /// are fetched in turn.
+    /// Looks for requests to leave that a commit may refer to: they are on their senders' tracks. Those of a large
+    /// group are fetched in turn.
     pub(crate) fn fetch_requests<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         if self.waiting.is_empty() {
             return;

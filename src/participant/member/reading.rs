@@ -34,7 +34,7 @@ impl<G> Slot<G> {
     }
 
     /// The counter stood at `current` when it was heard last: if this slot is decided, too, nobody waits for what
-    /// will be told of it.
+    /// will be reported of it.
     pub(crate) fn hurry<E: Engine<Group = G>>(&self, cx: &mut Context<E>, epoch: &Epoch<G>, current: u64) {
         if cx.rules.pins && current > epoch.slot() {
             cx.set(Timer::Confirm, Duration::ZERO);

@@ -1,5 +1,5 @@
-//! Receipts: the service's signed word on who won a slot, so that nobody need ask for each. Where it signs none,
-//! whoever filled the slot says so all the same, and who hears it asks at once.
+//! Receipts: the service's signed statement of who won a slot, so that nobody need ask for each. Where it signs
+//! none, the client that filled the slot says so all the same, and who hears it asks at once.
 
 use bytes::Bytes;
 
@@ -47,8 +47,9 @@ impl<G> Slot<G> {
         Ok(Verdict::Open)
     }
 
-    /// A service that signs nothing: it is somebody's mere word that the slot is decided, and so it only makes this
-    /// participant ask at once instead of after a while. For each commit that is here, once.
+    /// Takes what comes in place of a receipt where the service signs nothing. It is the mere statement of a client
+    /// that the slot is decided. So it only makes this participant ask at once instead of after a while. For each
+    /// commit that is here, once.
     fn on_word<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>, word: ReceiptObject) {
         let Some(candidate) = self.candidates.iter_mut().find(|c| c.agrees_with(&word.pin)) else {
             self.keep_receipt(cx, word);
@@ -105,7 +106,7 @@ impl<G> Slot<G> {
         Ok(Verdict::Open)
     }
 
-    /// A receipt that verifies confirms its commit without a word from the counter service.
+    /// A receipt that verifies confirms its commit without an answer from the counter service.
     fn use_receipt<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,

@@ -1,4 +1,5 @@
-//! Mode Advisory: a committer died between publish and increment, and whoever notices increments for it.
+//! Mode Advisory: a committer died between publish and increment, and a member that notices increments for
+//! it.
 
 use bytes::Bytes;
 

@@ -36,7 +36,7 @@ pub(crate) enum Verdict<G> {
 }
 
 impl<G> Verdict<G> {
-    /// The same, by word of a counter that stands at `current`.
+    /// The same, by the answer of a counter that stands at `current`.
     pub(crate) fn told_at(mut self, current: u64) -> Self {
         if let Self::Enter(new) = &mut self {
             new.current = current;
@@ -92,7 +92,7 @@ pub(crate) struct Slot<G> {
     pub(crate) gave_way: bool,
     /// How often it was found open while commits of others were here.
     pub(crate) looks: u32,
-    /// The service cannot be worked with, and this was told; decided commits still apply.
+    /// The service cannot be worked with, and this was reported; decided commits still apply.
     pub(crate) halted: Option<ServiceFault>,
     /// Failed tries, for the back-off.
     pub(crate) attempts: u32,
@@ -136,7 +136,7 @@ pub(crate) struct Candidate<G> {
     /// The pin that names it; unknown to a member that it removes.
     pub(crate) pin: Option<Pin>,
     pub(crate) trial: Trial<G>,
-    /// Whether the counter was asked about it because somebody said that it has won.
+    /// Whether the counter was asked about it because a client said that it has won.
     pub(crate) asked: bool,
 }
 

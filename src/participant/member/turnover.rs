@@ -8,7 +8,7 @@ use crate::participant::member::admission::strangers_hold;
 use crate::participant::member::changing::is_changed;
 use crate::participant::member::epoch::{Epoch, Turnover};
 
-/// Settles the intents that a commit fulfilled, whoever made it.
+/// Settles the intents that a commit fulfilled, no matter who made it.
 pub(crate) fn settle<E: Engine>(
     cx: &Context<E>,
     epoch: &Epoch<E::Group>,

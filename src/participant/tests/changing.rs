@@ -83,7 +83,7 @@ fn a_credential_that_was_told_as_expired_and_is_another_now_may_be_told_again() 
     assert!(expired(&mut a));
 }
 
-/// Somebody else lets in whom the embedder wants in another's place: the other goes all the same, and once.
+/// Another member lets in whom the embedder wants in another's place: the other goes all the same, and once.
 #[test]
 fn whose_place_is_taken_is_removed_whoever_let_the_other_in() {
     let (mut a, others) = among(config(), &["b"]);
@@ -103,7 +103,8 @@ fn whose_place_is_taken_is_removed_whoever_let_the_other_in() {
     assert_eq!(joiners.admitted.get(&id("c")).map(|permit| &permit.replacing), Some(&None));
 }
 
-/// A namesake that comes in as a member is put out does not save it from being barred; the embedder's word does.
+/// A namesake that comes in as a member is put out does not save it from being barred; the embedder's decision
+/// does.
 #[test]
 fn a_namesake_takes_nobodys_place_unasked() {
     for asked in [false, true] {

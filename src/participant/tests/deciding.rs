@@ -37,8 +37,8 @@ fn commit(a: &mut Machine) -> (Vec<Object>, Option<IncrementRequestId>) {
     (published, asked)
 }
 
-/// mls-rs applies detached secrets to any group they are given with and rolls it back without a word
-/// (guard T2 in `tests/README.md`), so one's own commit is applied only to the epoch it was built on.
+/// mls-rs applies detached secrets to any group they are given with, and silently rolls it back (guard T2 in
+/// `tests/README.md`). So an own commit is applied only to the epoch it was built on.
 #[test]
 fn an_outbox_of_another_base_is_never_applied() {
     let name = GroupName::try_from("g").unwrap();
@@ -82,8 +82,8 @@ fn one_commit_of_each_author_is_held_wherever_it_lies() {
     assert_eq!(faults(&a, Fault::TooMany), 1, "a second one of the same author");
 }
 
-/// A request to leave and a commit of the same epoch would be sealed with one handshake key, both made from the
-/// state as it was saved.
+/// A request to leave and a commit of the same epoch, both made from the saved state, would be sealed with one
+/// handshake key.
 #[test]
 fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
     for leaves in [false, true] {
@@ -189,7 +189,7 @@ fn an_increment_that_was_refused_is_no_epoch() {
 }
 
 /// The answer says only that the slot is filled: with the commit of a rival, if there is one, and else with the one
-/// that lies there.
+/// that is there.
 #[test]
 fn without_pins_a_rivals_commit_fills_the_slot_or_else_ones_own() {
     for rival in [true, false] {

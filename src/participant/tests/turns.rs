@@ -1,4 +1,4 @@
-//! Whose turn it is, and where what comes of it lies.
+//! Whose turn it is, and at what place its objects are.
 
 use super::*;
 use crate::participant::member::turn::{MOST_TURNS, turns};

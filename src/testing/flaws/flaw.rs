@@ -6,7 +6,7 @@
 pub enum Flaw {
     /// A commit of another member is applied as soon as it was tried (the draft's text).
     ApplyOnReceipt,
-    /// One's own commit is applied once it was read back, before its slot is pinned.
+    /// The own commit is applied once it was read back, before its slot is pinned.
     ApplyBeforePin,
     /// Each lock builds a new commit for the slot.
     SecondCommit,
@@ -14,7 +14,7 @@ pub enum Flaw {
     OutboxDroppedOnTimeout,
     /// The commit is made durable only after it was published.
     PersistAfterPublish,
-    /// Welcomes go out only if one's own increment was answered with Ok.
+    /// Welcomes go out only if the own increment was answered with Ok.
     WelcomeOnlyOnOk,
     /// Welcomes go out with the commit, before its slot is decided.
     WelcomeBeforePin,
@@ -24,7 +24,7 @@ pub enum Flaw {
     NoHelp,
     /// The same KeyPackage is published again where a fresh one is due, and its key outlives the join.
     ReusedKeyPackage,
-    /// Wishes are forgotten when one's own commit loses.
+    /// Intents are forgotten when the own commit loses.
     DroppedIntent,
     /// Any KeyPackage is taken for a fresh one, whatever its object id.
     StaleKeyPackage,
@@ -34,7 +34,7 @@ pub enum Flaw {
     ReceiptUnchecked,
     /// Objects go to the draft's places, which anybody can foresee.
     ForeseeablePlaces,
-    /// Every commit of another is pinned for it at once, whoever made it.
+    /// Every commit of another is pinned for it at once, no matter who made it.
     HelpsAnybody,
     /// A commit of another is given way to for as long as it is not pinned.
     YieldsForEver,

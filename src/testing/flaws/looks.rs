@@ -32,7 +32,7 @@ pub(super) fn is_own<E: Engine>(participant: &Participant<E>, object: &Object) -
     participant.inside().outbox.is_some_and(|(commit, ..)| commit == object.payload)
 }
 
-/// Whether an object lets somebody in: a Welcome, or the tree that goes with it.
+/// Returns whether an object lets a joiner in: a Welcome, or the tree that goes with it.
 pub(super) fn is_welcome<E: Engine>(participant: &Participant<E>, object: &Object) -> bool {
     let kind = participant.tracks().classify(&object.track);
     matches!(kind, Some(TrackKind::Welcome(_) | TrackKind::Tree(_)))

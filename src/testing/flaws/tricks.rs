@@ -24,7 +24,7 @@ pub(super) struct Tricks {
     flaw: Flaw,
     /// What the driver is to do next.
     actions: VecDeque<Action>,
-    /// What the participant is told next, though it never happened.
+    /// The events that the participant gets next, though they never happened.
     forged: VecDeque<Event>,
     /// Requests whose answers nobody gets to hear.
     swallowed: BTreeSet<u64>,
@@ -94,7 +94,7 @@ impl Tricks {
         self.actions.pop_front()
     }
 
-    /// Numbers the swallowed requests afresh, far from those that the participant counts: old to new.
+    /// Numbers the swallowed requests anew, far from those that the participant counts: old to new.
     pub(super) fn renumber(&mut self) -> BTreeMap<u64, u64> {
         let renumbered: BTreeMap<u64, u64> =
             std::mem::take(&mut self.swallowed).into_iter().zip(MADE_UP..).collect();
@@ -230,7 +230,7 @@ impl Tricks {
         self.actions.push_back(action);
     }
 
-    /// Forges the word that a slot went to `pin`. What the service really says comes too late.
+    /// Forges the answer that a slot went to `pin`. What the service really says comes too late.
     fn decide_by_increment(&mut self, id: IncrementRequestId, slot: u64, pin: Pin) {
         let reply = Ok(IncrementReply::Ok(decided(slot, pin)));
         self.forged.push_back(Event::IncrementReply { id, reply });

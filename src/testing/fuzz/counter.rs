@@ -28,7 +28,7 @@ struct Filled {
     commit: Bytes,
 }
 
-/// One counter, told as its whole history.
+/// One counter, as its whole history.
 #[derive(Default)]
 struct Model {
     slots: Vec<Filled>,
@@ -150,8 +150,8 @@ fn lock_of(counter: &GroupName, val: u64) -> [u8; 32] {
 }
 
 /// - every answer is the one of a second implementation that keeps the whole history;
-/// - so a slot's pin never changes, no slot is filled twice, none without the key of the slot before and
-///   the commit that its pin names, and the commits kept are those within the bounds.
+/// - so a slot's pin never changes, and no slot is filled twice; none is filled without the key of the slot
+///   before and the commit that its pin names; the commits kept are those within the bounds.
 pub(super) fn counter(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let config = ServiceConfig {

@@ -101,10 +101,11 @@ fn event(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Resu
     })
 }
 
-/// One participant over the symbolic engine, told anything at all, its own messages given back altered.
+/// One participant over the symbolic engine: any events at all are given to it, and its own messages are
+/// given back altered.
 ///
 /// - `handle` fails with misuse, or because it has ended, and with nothing else;
-/// - after it, unless it failed, the timeout lies in the future;
+/// - after it, unless it failed, the timeout is in the future;
 /// - the actions of one event are few;
 /// - every snapshot can be restored, into a participant of the same kind.
 pub(super) fn raw(data: &[u8]) {
@@ -177,8 +178,8 @@ fn told<E: Engine>(participant: &mut Participant<E>, now: Timestamp, event: Even
 ///
 /// - no `handle` fails;
 /// - no two members ever differ on an epoch (`SafetyMode::Pinned`);
-/// - once faults stop and time has passed, whoever is a member agrees with whoever else is, and nobody whom the
-///   embedder admits waits to join a group that has members.
+/// - once faults stop and time has passed, every member agrees with every other; and nobody whom the embedder
+///   admits waits to join a group that has members.
 pub(super) fn moves(data: &[u8]) {
     play(data, 5, 96, |who, life| symbolic(&format!("p{who}"), life));
 }
@@ -271,7 +272,7 @@ fn in_phase<E: Engine>(net: &Network<E>, phases: &[Phase]) -> Vec<usize> {
     (0..net.len()).filter(|who| phase(*who).is_some_and(|p| phases.contains(&p))).collect()
 }
 
-/// Starts again what is down, or only takes note of it; the number of lives so far.
+/// Starts again what is down, or only takes note of it; returns the number of runs so far.
 fn restart<E: Engine>(
     net: &mut Network<E>,
     up: &mut [bool],

@@ -32,7 +32,7 @@ fn good() -> &'static [Snapshot] {
 /// A snapshot that was made, with bytes changed and the checksum put right; or any bytes.
 ///
 /// - `restore` fails or gives a participant, and does not panic;
-/// - what it gives can be told things and polled.
+/// - what it gives can be given events and polled.
 pub(super) fn snapshot(data: &[u8]) {
     let Some((&which, changes)) = data.split_first() else { return };
     let now = Timestamp::from_secs(1_700_000_100);

@@ -43,7 +43,7 @@ pub struct MediaEndpoint {
     /// Every secret it ever had, by epoch: erasing is up to the honest.
     ever: BTreeMap<u64, Vec<EpochSecret>>,
     durable: Option<Stored>,
-    /// Where the next object lies, at the lowest.
+    /// The lowest location of the next object.
     next: Location,
     /// The highest place sealed under each secret, by epoch, in any run: what only an onlooker remembers.
     sealed: BTreeMap<u64, Vec<(EpochSecret, Location)>>,
@@ -99,7 +99,7 @@ impl MediaEndpoint {
         MediaStats { gaps: self.stats.gaps.saturating_add(gaps), ..self.stats }
     }
 
-    /// Passes on what `participant` told, at the moment it was polled.
+    /// Passes on what `participant` reported, at the moment it was polled.
     ///
     /// # Errors
     /// Those of [`Participant::epoch_secret`].

@@ -7,11 +7,11 @@ use crate::keys::{EpochSecret, RingConfig, WaitQueueLimits};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
-/// Where a member's objects lie, and what it can say of that after a restart.
+/// Where a member's objects are, and what it can say of that after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Places {
-    /// Group ids are times: what was sealed before lies below the present one.
+    /// Group ids are times: what was sealed before is below the present one.
     #[default]
     ByTime,
     /// Each run counts from the start again, and tells its ring nothing: there are no keys for what went before.
@@ -30,7 +30,7 @@ pub struct MediaConfig {
     pub ring: RingConfig,
     /// Each member's queue of objects under epochs not known yet.
     pub waiting: WaitQueueLimits,
-    /// Where objects lie.
+    /// Where objects are.
     pub places: Places,
 }
 
@@ -99,7 +99,8 @@ pub struct MediaStats {
     pub late: u64,
     /// Objects of a current member under an epoch that a member never had.
     pub gaps: u64,
-    /// Objects that somebody could open whose removal its sender had known for the switch bound.
+    /// Objects that a removed member could open, though its removal was known to their sender for the switch
+    /// bound.
     pub leaks: u64,
     /// The longest time from the news of a removal to sealing without the removed, milliseconds.
     pub worst_switch_ms: u64,

@@ -123,7 +123,7 @@ impl<E: Engine> World<E, ByWire> {
         }
     }
 
-    /// Something arrives at the relay, unless whoever sent it has died since.
+    /// Something arrives at the relay, unless its sender has died since.
     pub(super) fn at_relay(&mut self, who: usize, life: u64, out: Outgoing) {
         if self.peers.get(who).is_none_or(|p| p.life != life) {
             return;

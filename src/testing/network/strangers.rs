@@ -15,8 +15,8 @@ use crate::testing::session::{Incoming, Outgoing};
 pub(super) const STRANGER: usize = usize::MAX;
 
 impl<E: Engine> World<E, ByWire> {
-    /// Publishes an object by somebody who is no participant and may use the relay like anyone: it lies
-    /// in the cache, goes to all who asked for its track, and can be fetched.
+    /// Publishes an object by a client that is no participant and may use the relay like anyone: it is in the
+    /// cache, goes to all who asked for its track, and can be fetched.
     pub fn publish_as_stranger(&mut self, object: &Object) {
         if self.carriage.stranger.is_none() {
             self.carriage.relay.open(STRANGER);

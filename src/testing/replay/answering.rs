@@ -74,7 +74,7 @@ impl AnsweringEngine {
         queue.pop_front().ok_or_else(|| question.to_owned())
     }
 
-    /// The answer about a state of one's own.
+    /// Returns the answer about an own state.
     fn answer<T>(&self, question: &str, read: impl FnOnce(&Value) -> Read<T>) -> Result<T, EngineError> {
         let answer = self.next(question).map_err(not_there)?;
         match failed(&answer).map_err(not_there)? {

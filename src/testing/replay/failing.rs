@@ -27,7 +27,7 @@ enum Kind {
 }
 
 impl Failed {
-    /// What it was of a state of one's own.
+    /// Returns what it was as a failure of an own state.
     pub(super) fn failure(self) -> EngineError {
         match self.kind {
             Kind::Malformed => EngineError::State,

@@ -91,7 +91,7 @@ impl<E: Engine> Run<'_, E> {
         self.unwanted.insert(whom, (by, epoch, dies));
     }
 
-    /// What it wished for may be forgotten.
+    /// What it intended may be forgotten.
     fn mark_dead(&mut self, who: usize) {
         self.leaving.remove(&who);
         for (by, _, died) in self.unwanted.values_mut() {
@@ -146,7 +146,7 @@ impl<E: Engine> Run<'_, E> {
         self.net.publish_as_stranger(&Object { track, location: Location { group, object: 0 }, payload });
     }
 
-    /// Something that was published once lies elsewhere too.
+    /// Publishes what was published once at another place too.
     fn replay(&mut self, which: u64) {
         let published = self.net.published();
         let count = published.len() as u64;
@@ -162,7 +162,7 @@ impl<E: Engine> Run<'_, E> {
         self.net.publish_as_stranger(&object);
     }
 
-    /// Somebody's KeyPackage on another one's track.
+    /// Publishes the KeyPackage of an outsider on a participant's track.
     fn impostor(&mut self, who: usize) {
         let mut engine = (self.kit.engine)("mallory", 0);
         let Some(peer) = self.net.peer(who) else { return };

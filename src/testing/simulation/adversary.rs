@@ -10,11 +10,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attacks {
-    /// Somebody with a session at the relay: junk, squatting, forgeries and replays on every public track.
+    /// A client with a session at the relay: junk, squatting, forgeries and replays on every public track.
     pub outsider: bool,
-    /// Somebody who reaches the counter: hogged locks, keyless increments, floods.
+    /// A client that reaches the counter: hogged locks, keyless increments, floods.
     pub reachable: bool,
-    /// What a member does that turns its coat.
+    /// What a member does that turns hostile.
     pub insider: Habits,
     /// Between two moves of theirs, milliseconds; 0: nobody attacks.
     pub every_ms: u64,

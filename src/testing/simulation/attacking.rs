@@ -36,7 +36,8 @@ impl<E: Engine> Run<'_, E> {
         self.betray();
     }
 
-    /// The group as somebody sees it who subscribes to everything: a participant, its epoch, a member or not.
+    /// The group as a client sees it that subscribes to everything: a participant, its epoch, a member or
+    /// not.
     fn seen_by_all(&mut self) -> Option<(usize, u64)> {
         let who = self.adversary.below(self.names.len());
         let epoch = self.here().iter().filter_map(|who| self.member(*who)?.epoch()).max().unwrap_or(0);
@@ -176,8 +177,8 @@ impl<E: Engine> Run<'_, E> {
         self.throw(Object { track: tracks.welcome(id), location, payload });
     }
 
-    /// What anybody can do who reaches the counter, once the group exists: without tokens, slot 0 is whoever's
-    /// comes first.
+    /// What a client can do that reaches the counter, once the group exists: without tokens, slot 0 is for the
+    /// first client.
     fn reach(&mut self) {
         let counter = self.config.group.clone();
         let Some(next) = self.net.counter().get(&counter).map(|c| c.next()).filter(|next| *next > 0) else {

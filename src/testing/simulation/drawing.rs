@@ -88,8 +88,8 @@ impl Draw {
         }
     }
 
-    /// A calm network, in which a member turns its coat once all are in. The first member removes it in the end, and
-    /// before that or instead somebody comes in.
+    /// A calm network, in which a member turns hostile once all are in. The first member removes it in the end, and
+    /// before that or instead a newcomer comes in.
     fn set_insider(&mut self, scenario: &mut Scenario) {
         let (insider, late) = (scenario.participants - 1, scenario.participants);
         scenario.participants += 1;

@@ -1,4 +1,4 @@
-//! A member that turned its coat: it has the keys of every epoch that it is in, and keeps to no rule.
+//! A member that turned hostile: it has the keys of every epoch that it is in, and keeps to no rule.
 //!
 //! It has no machine. It reads at the counter what won each slot, and sits at the doors of the relay and the counter:
 //! nobody is faster. What it does is in its [`Habits`]; a commit at once in every epoch is what it always does.
@@ -227,7 +227,7 @@ impl<E: Engine> Run<'_, E> {
         insider.looked = published.len();
     }
 
-    /// Welcomes somebody who waits by a commit that it publishes nowhere.
+    /// Welcomes a client that waits by a commit that it publishes nowhere.
     fn welcome_to_nowhere(&mut self, insider: &Insider<E>) {
         let Some(group) = &insider.group else { return };
         let waiting: Vec<usize> = self.here().into_iter().filter(|who| self.member(*who).is_none()).collect();
@@ -250,7 +250,7 @@ impl<E: Engine> Run<'_, E> {
         self.net.publish_as_stranger(&Object { track, location, payload });
     }
 
-    /// Somebody comes in beside it.
+    /// Notes that a participant comes in beside it.
     pub(super) fn note_join(&mut self, who: usize) {
         let now = self.net.now();
         if let Some(insider) = &mut self.insider {
@@ -258,7 +258,7 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    /// Somebody is removed.
+    /// Notes that a participant is removed.
     pub(super) fn note_removal(&mut self, whom: usize) {
         let now = self.net.now();
         if let Some(insider) = self.insider.as_mut().filter(|insider| insider.who == whom) {

@@ -29,11 +29,11 @@ pub enum Profile {
     Reset,
     /// All of it but Reset.
     Storm,
-    /// Somebody with a session at the relay attacks all the while.
+    /// A client with a session at the relay attacks all the while.
     Outsider,
-    /// Somebody who reaches the counter attacks all the while.
+    /// A client that reaches the counter attacks all the while.
     Reachable,
-    /// Somebody between the members and the counter, whose key they have, changes its answers.
+    /// An attacker between the members and the counter, whose key they have, changes its answers.
     Between,
     /// A member attacks all the while: commits at once in every epoch, floods, forgeries.
     Insider,

@@ -30,7 +30,7 @@ pub enum Op {
     CrashAfter(usize, u64),
     /// A killed participant starts again, from what was durable.
     Restart(usize),
-    /// A participant is killed for good, and its user comes back with nothing, as somebody new.
+    /// A participant is killed for good, and its user comes back with nothing, as a new client.
     Abandon(usize),
     /// A participant is cut off, milliseconds.
     Partition(usize, u64),
@@ -48,7 +48,7 @@ pub enum Op {
     Junk(usize),
     /// Something published before (by number) at another place.
     Replay(u64),
-    /// Somebody's KeyPackage on this one's track.
+    /// The KeyPackage of an outsider on this participant's track.
     Impostor(usize),
     /// A member gives up its machine and attacks from now on.
     Turncoat(usize),

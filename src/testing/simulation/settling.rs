@@ -40,7 +40,7 @@ impl<E: Engine> Run<'_, E> {
         self.here().into_iter().filter(|who| !out(who)).collect()
     }
 
-    /// Everyone comes to agree, or is told that it cannot be.
+    /// Everyone comes to agree, or is notified that it cannot be.
     pub(super) fn agree(&mut self) -> Judged {
         let end = self.net.now().after(PATIENCE);
         let mut round = 0_u64;
@@ -59,7 +59,7 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    /// The embedder's word: connections that have ended.
+    /// Reports, as an embedder does, whose connections have ended.
     fn tell_who_is_gone(&mut self) {
         let Some(by) = self.here().into_iter().find(|who| self.member(*who).is_some()) else { return };
         let here: BTreeSet<&SenderId> = self.here().iter().filter_map(|who| self.ids.get(*who)).collect();
@@ -71,7 +71,7 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    /// Whether anybody who lives has a state of the group.
+    /// Returns whether any participant that runs, and was not put out, has a state of the group.
     fn is_held(&self) -> bool {
         let holds = |p: &Participant<E>| {
             p.phase() == Phase::Member || p.inside().genesis.is_some() || p.inside().recovers
@@ -126,7 +126,7 @@ impl<E: Engine> Run<'_, E> {
             .all(|who| self.member(*who).is_some() || self.net.notices(*who).iter().any(|(_, n)| told(n)))
     }
 
-    /// A removal that nobody carried out, though whoever wanted it never died.
+    /// A removal that nobody carried out, though the member that wanted it never died.
     fn lost_intent(&self) -> Option<(usize, usize)> {
         if let Some(who) = self.leaving.iter().find(|who| self.member(**who).is_some()) {
             return Some((*who, *who));

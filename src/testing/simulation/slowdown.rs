@@ -17,7 +17,7 @@ const MEMBERS: usize = 5;
 /// After so long a join counts as this late.
 const MOST: Duration = Duration::from_secs(120);
 
-/// Measures how long somebody's join takes, in virtual time, in a group of five over latency alone, while the
+/// Measures how long one join takes, in virtual time, in a group of five over latency alone. Meanwhile the
 /// adversaries of a hostile profile are at work. Of any other profile nobody attacks.
 pub fn join_time<E: Engine>(profile: Profile, seed: u64, kit: &Kit<E>) -> Duration {
     let every_ms = if profile == Profile::Outsider || profile == Profile::Reachable { 20 } else { 0 };

@@ -1,4 +1,4 @@
-//! What a member is that turned its coat, and what it is held against.
+//! What a member is that turned hostile, and what it is held against.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::tracks::SenderId;
 
 /// How long a removal of the insider may take, and a join beside it: two leases.
 pub const BOUND: Duration = Duration::from_secs(4);
-/// What came of a member that turned its coat.
+/// What came of a member that turned hostile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InsiderStats {

@@ -66,8 +66,8 @@ impl SymbolicEngine {
         Self { identity: Bytes::copy_from_slice(identity.as_bytes()), ..self }
     }
 
-    /// Which life of the participant this is. Give each restart another number: what is made again after
-    /// a restart is then another key and another commit, as with real randomness.
+    /// Which run of the participant this is. Give each restart another number: what is made again after a
+    /// restart is then another key and another commit, as with real randomness.
     #[must_use]
     pub fn incarnation(self, incarnation: u64) -> Self {
         Self { incarnation, ..self }

@@ -15,8 +15,8 @@ pub(super) fn group_params(state: &State) -> Result<Option<GroupParams>, Rejecti
     decoded.map_err(|error| Rejection::Invalid(Box::new(error)))
 }
 
-/// One member's state of one group at one epoch: what all members share, and one's own leaf. A clone
-/// costs a reference count.
+/// One member's state of one group at one epoch: what all members share, and its own leaf. A clone costs a
+/// reference count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolicGroup {
     pub(super) own: u32,
@@ -56,7 +56,7 @@ impl SymbolicGroup {
         &self.state.context
     }
 
-    /// One's own leaf.
+    /// Returns the own leaf.
     pub fn leaf(&self) -> u32 {
         self.own
     }

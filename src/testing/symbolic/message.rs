@@ -159,7 +159,7 @@ pub(super) struct Welcome {
     pub(super) spent: Option<u64>,
 }
 
-/// Leaves sent apart: where they lie, and what they are.
+/// Leaves sent apart: where they are, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Apart {
     /// As in the GroupInfo extension.
@@ -207,7 +207,7 @@ pub(super) struct State {
     /// Everything that happened so far, mixed: what all can see of a state.
     pub(super) context: [u8; 32],
     /// What all secrets follow from. It follows itself from the state before and the commit, so that members
-    /// agree, unless one that made up a Welcome has made up the keys.
+    /// agree. A client that made up a Welcome may have made up the keys, too.
     pub(super) keys: [u8; 32],
     /// As in the GroupContext extension.
     pub(super) params: Option<Bytes>,

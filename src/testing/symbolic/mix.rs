@@ -6,7 +6,7 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 struct Mixer([u64; 4]);
 
 impl Mixer {
-    /// Reversible for a given word, so no two states fall together here.
+    /// Reversible for a given input, so no two states fall together here.
     fn word(&mut self, word: u64) {
         let Self([a, b, c, d]) = *self;
         let x = (a ^ word).wrapping_mul(STEP);

@@ -9,8 +9,8 @@ use crate::testing::symbolic::mix::mix64;
 
 /// How many commits were built on the present state.
 ///
-/// It starts again with each state, so that a checker does not tell apart what differs only in how
-/// often somebody once tried. Building is a `&self` method of [`Engine`], hence the atomic.
+/// It starts again with each state, so that a checker does not tell apart what differs only in how often a
+/// participant once tried. Building is a `&self` method of [`Engine`], hence the atomic.
 #[derive(Default)]
 pub(super) struct Nonce(AtomicU64);
 

@@ -1,4 +1,4 @@
-//! Whole lives of participants as logs ([`recording`](crate::recording)), with seeded crypto.
+//! Whole runs of participants as logs ([`recording`](crate::recording)), with seeded crypto.
 
 use std::time::Duration;
 

@@ -80,7 +80,7 @@ fn scenario(params: &GroupParams) -> Value {
     })
 }
 
-/// The pin of a commit, as whoever has the keys of its epoch works it out.
+/// The pin of a commit, as a client that has the keys of its epoch works it out.
 fn pin<E: Engine>(engine: &E, group: &GroupName, commit: &Bytes, next: &Next<E::Group>) -> Pin {
     let epoch = engine.view(&next.group).expect("a member").epoch;
     let key = engine.export_secret(&next.group, b"moq-mls slot key", b"", SLOT_KEY_LEN).expect("a member");

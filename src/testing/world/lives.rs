@@ -1,4 +1,4 @@
-//! How participants die and come back, and the recording of their lives.
+//! How participants die and come back, and the recording of their runs.
 
 use super::model::{Carriage, World};
 use crate::engine::Engine;
@@ -90,14 +90,14 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         Some(session.into_participant())
     }
 
-    /// Writes down a participant's life from now on, restarts included. `engine` as in [`Recorder::new`].
+    /// Writes down a participant's run from now on, restarts included. `engine` as in [`Recorder::new`].
     pub fn record(&mut self, who: usize, engine: &str, secrets: Secrets) {
         if let Some(config) = self.peers.get(who).map(|p| &p.config) {
             self.record_by(who, Recorder::new(engine, config, secrets));
         }
     }
 
-    /// As [`record`](Self::record), by this recorder; of one that is down, from its next life on.
+    /// As [`record`](Self::record), by this recorder; of one that is down, from its next start on.
     pub fn record_by(&mut self, who: usize, recorder: Recorder) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(who) else { return };

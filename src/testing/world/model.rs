@@ -74,10 +74,10 @@ pub trait Carriage<E: Engine>: Sized {
     /// Sends what goes out of a participant on its way.
     fn carry(world: &mut World<E, Self>, who: usize, out: <Self::Port as Port>::Out);
 
-    /// Lets arrive, at the relay or the service, what `who` sent in its life number `life`.
+    /// Lets arrive, at the relay or the service, what `who` sent in its run number `life`.
     fn arrive(world: &mut World<E, Self>, who: usize, life: u64, out: <Self::Port as Port>::Out);
 
-    /// Takes note of what a participant was told.
+    /// Takes note of a notice of a participant.
     ///
     /// # Errors
     /// Those of an engine.
@@ -91,7 +91,7 @@ pub trait Carriage<E: Engine>: Sized {
     }
 }
 
-/// What is on its way: from a peer and to a peer in one of its lives, or to several at once.
+/// What is on its way: from a peer and to a peer in one of its runs, or to several at once.
 pub(in crate::testing) enum Parcel<P: Port> {
     ToPeer(usize, u64, P::In),
     FromPeer(usize, u64, P::Out),
@@ -105,7 +105,7 @@ pub(in crate::testing) struct Peer<E: Engine, P: Port> {
     pub(in crate::testing) config: Config,
     pub(super) tracks: GroupTracks,
     pub(super) sender: SenderId,
-    /// Which life of the peer this is: parcels of an earlier one are not for it.
+    /// Which run of the peer this is: parcels of an earlier one are not for it.
     pub(in crate::testing) life: u64,
     /// How many actions it still does before it is killed.
     pub(super) actions_left: Option<u64>,
@@ -318,7 +318,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         &self.failures
     }
 
-    /// What a participant was told so far.
+    /// Returns the notices of a participant so far.
     pub fn notices(&self, who: usize) -> &[(Timestamp, Notice)] {
         self.peers.get(who).map_or(&[], |peer| &peer.notices)
     }

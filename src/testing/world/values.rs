@@ -27,7 +27,7 @@ use crate::tracks::{CommitTrackPolicy, FullTrackName, TrackKind, TrackNamespace}
 pub struct Asked {
     /// For slot 0: is the group there?
     pub genesis: u64,
-    /// For a later slot, by a member, while it was free or somebody had its lock: to commit.
+    /// For a later slot, by a member, while it was free or another client had its lock: to commit.
     pub locks: u64,
     /// For a later slot, by a member, when it was used: which commit won?
     pub reads: u64,
@@ -107,12 +107,12 @@ pub struct ByValue {
 }
 
 impl ByValue {
-    /// What lies on the relay.
+    /// What is on the relay.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What lies on the relay, to take something away.
+    /// What is on the relay, to take something away.
     pub fn store_mut(&mut self) -> &mut Store {
         &mut self.store
     }
@@ -144,7 +144,7 @@ impl ByValue {
         self.meddler = None;
     }
 
-    /// Keeps back all actions that `holder` says, for [`take_held`](Self::take_held): whoever calls that answers
+    /// Keeps back all actions that `holder` says, for [`take_held`](Self::take_held): the caller of that answers
     /// them by [`World::handle`].
     pub fn hold(&mut self, holder: impl Fn(&Action) -> bool + Send + 'static) {
         self.holder = Some(Box::new(holder));
@@ -210,7 +210,7 @@ impl<E: Engine> World<E, ByValue> {
         }
     }
 
-    /// Sends an event to a participant in one of its lives.
+    /// Sends an event to a participant in one of its runs.
     fn bring_in(&mut self, life: u64, who: usize, event: Event) {
         let time = self.carriage.time();
         self.send(time, Parcel::ToPeer(who, life, event));

@@ -29,7 +29,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         self.witness.as_ref().is_some_and(|w| w.was_without(epoch, sender))
     }
 
-    /// Every object that a participant published since somebody watches.
+    /// Every object that a participant published since there is a witness.
     pub fn published(&self) -> &[Object] {
         self.witness.as_ref().map_or(&[], Witness::published)
     }
@@ -81,7 +81,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
     /// roster, leaf by leaf.
     ///
     /// # Errors
-    /// What differs, in words.
+    /// What differs, as text.
     pub fn agreement(&self, members: &[usize]) -> Result<Agreement, String> {
         let mut agreed: Option<(Agreement, usize)> = None;
         for who in members {
