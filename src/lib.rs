@@ -23,7 +23,8 @@
 //!   [`Notice::Epoch`] says there is a new one; no action and no log holds one, but for the bytes inside
 //!   `Persist`.
 //! - A participant that subscribed to a track gets its own objects on it back. Where slots are pinned it shows a
-//!   commit again until it has read it back; in `Advisory` it fills no slot for one that it has not. A relay session that does not echo needs a second one that only subscribes.
+//!   commit again until it has read it back; in `Advisory` it fills no slot for one that it has not. A relay session that
+//!   does not echo needs a second one that only subscribes.
 //!
 //! # The driver's loop
 //!
@@ -96,8 +97,8 @@
 //! # }
 //! ```
 //!
-//! `examples/minimal` is a complete driver over tokio that seals and opens an object; `examples/call.rs` runs a whole call, and `testing::session` (feature `testing`) is a driver
-//! with every case in it.
+//! `examples/minimal` is a complete driver on an async runtime that seals and opens an object. `examples/call.rs` runs a
+//! whole call, and `testing::session` (feature `testing`) is a driver with every case in it.
 //!
 //! # Where things live
 //!

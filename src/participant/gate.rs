@@ -109,10 +109,7 @@ impl Gate {
                 if asked.len() >= MOST_ASKED || (unreached && !again) {
                     return;
                 }
-                if asked.insert(epoch) {
-                    self.news.retain(|news| *news != epoch);
-                    cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
-                }
+                ask_about(cx, &mut self.news, &mut asked, epoch);
             }
         }
     }
@@ -125,10 +122,15 @@ impl Gate {
             if asked.len() > MOST_ASKED {
                 return self.look_soon(cx, epoch);
             }
-            if asked.insert(epoch) {
-                self.news.retain(|news| *news != epoch);
-                cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
-            }
+            ask_about(cx, &mut self.news, &mut asked, epoch);
         }
+    }
+}
+
+/// Asks about an epoch, unless that is under way.
+fn ask_about<E: Engine>(cx: &mut Context<E>, news: &mut Vec<u64>, asked: &mut BTreeSet<u64>, epoch: u64) {
+    if asked.insert(epoch) {
+        news.retain(|other| *other != epoch);
+        cx.ask_lock(LockPurpose::ConfirmWelcome(epoch));
     }
 }

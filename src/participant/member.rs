@@ -94,11 +94,7 @@ impl<G> Member<G> {
             Input::Locked(purpose, Ok(LockReply::CounterError(state)))
                 if purpose.value() == self.epoch.number && !purpose.asks_for_the_state() =>
             {
-                if self.slot.on_own_pin(cx, &self.epoch, state.pin) {
-                    self.slot.prove(cx)
-                } else {
-                    self.slot.on_news(cx, &self.epoch, &state)?
-                }
+                self.slot.on_standing(cx, &self.epoch, state)?
             }
             Input::Locked(LockPurpose::Attest(nonce), reply) => {
                 self.slot.on_attested(cx, &self.epoch, nonce, reply)

@@ -106,10 +106,11 @@ impl Turns {
         // Told late: another thread was faster. What is much lower is a counter that began again.
         let passed =
             |newest: &Newest| newest.slot.checked_sub(slot).is_some_and(|by| by < u64::from(MOST_IN_A_ROW));
-        if self.newest.get(id).is_some_and(passed) {
+        let newest = self.newest.get(id);
+        if newest.is_some_and(passed) {
             return;
         }
-        let before = self.newest.get(id).filter(|newest| Some(&newest.by) == source);
+        let before = newest.filter(|newest| Some(&newest.by) == source);
         let in_vain = before.is_some_and(|newest| newest.waits.is_some_and(|until| now >= until));
         let row = before.map(|newest| newest.row).filter(|(_, since)| now.since(*since) < lease);
         let row = row.map_or((1, now), |(count, since)| (count.saturating_add(1), since));
@@ -154,6 +155,10 @@ mod tests {
         assert!(may(&turns, &a, 1, 6), "nobody else has asked");
         turns.on_lock(at(2), &id, &a, 6, LEASE);
         assert!(may(&turns, &a, 3, 6), "its own request is nobody else's");
+        for far in [7, 1 << 63, u64::MAX] {
+            turns.on_lock(at(3), &id, &b, far, LEASE);
+            assert!(may(&turns, &a, 3, 6), "{far} is no slot that b could fill");
+        }
         turns.on_lock(at(3), &id, &b, 5, LEASE);
         assert!(may(&turns, &a, 3, 6), "b may only want to know what won");
         let mut behind = turns.clone();
@@ -184,6 +189,14 @@ mod tests {
         assert!(may(&turns, &a, 9005, 9));
         turns.on_lock(at(9006), &id, &a, 9, LEASE);
         assert!(!may(&turns, &b, 9007, 9));
+        // Told late, as another thread was faster; and by a counter that began again.
+        let mut late = turns.clone();
+        late.on_filled(at(9008), &id, Some(&a), 7, LEASE);
+        assert_eq!(late, turns);
+        late.on_filled(at(9008), &id, Some(&a), 0, LEASE);
+        assert!(may(&late, &b, 9009, 9) && may(&late, &a, 9009, 1));
+        late.on_lock(at(9010), &id, &b, 1, LEASE);
+        assert!(!may(&late, &a, 9011, 1));
         turns.on_filled(at(9008), &id, None, 9, LEASE);
         assert!(may(&turns, &b, 9009, 10), "nobody knows who filled it");
     }

@@ -113,3 +113,19 @@ fn a_joiner_does_not_wait_for_a_clock_that_was_set_back() {
         a.handle(now, Event::Timer).unwrap();
     }
 }
+
+#[test]
+fn a_founder_stops_announcing_in_time_though_its_clock_was_set_back() {
+    let mut a = alone(config());
+    a.cx.set_beacon(7, Bytes::from_static(b"announcement"));
+    let shown = |a: &mut Machine, at| {
+        a.cx.now = at;
+        a.cx.show_beacon();
+        a.actions().any(|action| matches!(action, Action::Publish { .. }))
+    };
+    let (back, keep) = (NOW.before(Duration::from_secs(3600)), a.cx.config.timers.keep);
+    a.handle(back, Event::Timer).unwrap();
+    a.actions().for_each(drop);
+    assert!(shown(&mut a, back.after(keep / 2)));
+    assert!(!shown(&mut a, back.after(keep)));
+}

@@ -4,7 +4,9 @@
 use super::*;
 use crate::engine::{Engine, GroupParams};
 use crate::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use crate::tracks::GroupName;
+use crate::testing::world::{ByValue, World};
+use crate::tracks::{GroupName, Location};
+use crate::{Command, Config};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -32,5 +34,28 @@ fn two_members_with_one_context_and_different_keys_do_not_agree() {
         look(1, &b, &joined);
         let found: Vec<_> = witness.violations().iter().map(|v| (v.invariant, v.who)).collect();
         assert_eq!(found, if broken { vec![("AgreementOnEpoch", 1)] } else { Vec::new() });
+    }
+}
+
+/// Once its epoch is over, a commit is held against those that were published in it.
+#[test]
+fn another_commit_is_found_after_its_epoch_too() {
+    let mut world = World::<SymbolicEngine, ByValue>::at_once(NOW).quiet();
+    let config = Config::new(GroupName::try_from("room").unwrap());
+    world.add(SymbolicEngine::new("a").unwrap(), config.clone()).unwrap();
+    world.command(0, Command::Join).unwrap();
+    world.settle();
+    let inside = world.peer(0).unwrap();
+    let outside = Participant::new(SymbolicEngine::new("a").unwrap(), config, NOW).unwrap();
+    assert_eq!((inside.epoch(), outside.epoch()), (Some(0), None));
+    for (payload, broken) in [("one", false), ("another", true)] {
+        let mut witness = Witness::default();
+        for (participant, payload) in [(inside, "one"), (&outside, payload)] {
+            let location = Location { group: 0, object: 2 };
+            let track = inside.tracks().commit(inside.sender_id());
+            let object = Object { track, location, payload: payload.into() };
+            witness.on_publish(NOW, 0, participant, None, None, &object);
+        }
+        assert_eq!(witness.violations().iter().any(|v| v.invariant == "OneOutboxPerSlot"), broken);
     }
 }
