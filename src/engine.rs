@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
-    Attached, Built, Credential, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial, WelcomeInfo,
+    Attached, Built, Credential, GroupMark, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member,
+    MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, TreePlace, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;

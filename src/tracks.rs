@@ -141,6 +141,21 @@ impl GroupTracks {
         FullTrackName { namespace: self.tree_namespace(), name }
     }
 
+    /// Says whose the tree track is that `sender` publishes on; `None` for the shared one.
+    pub fn tree_publisher(&self, sender: &SenderId) -> Option<SenderId> {
+        (self.policy == CommitTrackPolicy::PerSender).then(|| sender.clone())
+    }
+
+    /// Finds the tree track of a publisher, or the shared one; `None` if this group has the other kind.
+    pub fn tree_of(&self, publisher: Option<&SenderId>) -> Option<FullTrackName> {
+        let name = match (self.policy, publisher) {
+            (CommitTrackPolicy::Shared, None) => Bytes::from_static(TREE.as_bytes()),
+            (CommitTrackPolicy::PerSender, Some(publisher)) => publisher.0.clone(),
+            _ => return None,
+        };
+        Some(FullTrackName { namespace: self.tree_namespace(), name })
+    }
+
     /// What `track` is in this group; `None` if it is not one of ours.
     pub fn classify(&self, track: &FullTrackName) -> Option<TrackKind> {
         let sender = || SenderId::new(track.name.clone()).ok();

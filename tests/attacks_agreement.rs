@@ -274,7 +274,7 @@ fn who_sits_before_the_service_cannot_take_a_joiner_in() {
         let now = world.now();
         let mut machine = world.take(joiner).unwrap();
         let track = machine.tracks().welcome(machine.sender_id());
-        let payload = WelcomeObject { pin, receipt: receipt.clone(), welcome }.encode();
+        let payload = WelcomeObject::confirmed(pin, receipt.clone(), welcome).encode();
         let location = Location { group: epoch, object: 1 };
         machine.handle(now, Event::Object(Object { track, location, payload })).unwrap();
         let forge = |_| (state(epoch + 1, pin, receipt.clone()), commit.clone());

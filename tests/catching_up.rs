@@ -61,7 +61,7 @@ fn joining() -> (Machine, Object, Vec<Object>) {
     let welcome = Object {
         track: machine.tracks().welcome(machine.sender_id()),
         location: Location { group: 1, object: 0 },
-        payload: WelcomeObject { pin, receipt: Some(receipt), welcome: built.welcomes[0].1.clone() }.encode(),
+        payload: WelcomeObject::confirmed(pin, Some(receipt), built.welcomes[0].1.clone()).encode(),
     };
     let track = machine.tracks().commit(founder.sender_id());
     let mut objects = Vec::new();

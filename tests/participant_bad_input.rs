@@ -313,7 +313,7 @@ fn a_welcome_to_another_group() {
     let group = stranger.create(bad.world.now(), &name, &Default::default(), 0).unwrap();
     let built = stranger.build(&group, bad.world.now(), &[key], &[]).unwrap().unwrap();
     let pin = pin_of(&stranger, &name, &built.commit, &built.next, 1);
-    let welcome = WelcomeObject { pin, receipt: None, welcome: built.welcomes[0].1.clone() };
+    let welcome = WelcomeObject::confirmed(pin, None, built.welcomes[0].1.clone());
     let mine = tracks.welcome(&id);
     bad.give(JOINER, mine, 1, 0, welcome.encode());
     bad.counted(JOINER, Fault::WrongGroup);
@@ -331,7 +331,7 @@ fn junk_on_the_welcome_track() {
     bad.counted(JOINER, Fault::NotMls);
     // A pin, and junk behind it.
     let pin = Pin::new([1; 32], [2; 32], [3; 32]);
-    let junk = WelcomeObject { pin, receipt: None, welcome: "junk".into() };
+    let junk = WelcomeObject::confirmed(pin, None, "junk".into());
     bad.give(JOINER, mine, 1, 3, junk.encode());
     assert_eq!(bad.world.faults(JOINER, Fault::NotMls), 2);
     bad.goes_on();

@@ -503,7 +503,7 @@ fn who_followed_an_offer_for_nothing_comes_back() {
     let key = newest(&room.world, &tracks.key_package(&id)).1;
     let built = mallory.build(&made_up, now, &[key], &[]).unwrap().unwrap();
     let pin = Pin::new([1; 32], built.next.context_hash, [2; 32]);
-    let welcome = WelcomeObject { pin, receipt: None, welcome: built.welcomes[0].1.clone() };
+    let welcome = WelcomeObject::confirmed(pin, None, built.welcomes[0].1.clone());
     put(&mut room.world, &tracks.welcome(&id), 1, 7, welcome.encode());
     assert_eq!(room.world.machine(newcomer).tracks().group(), &name);
     room.restart(newcomer);

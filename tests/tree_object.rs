@@ -7,13 +7,16 @@ mod support;
 
 use bytes::Bytes;
 use moq_mls::action::{Action, Fault, Notice, Timer};
-use moq_mls::codec::pinned::WelcomeObject;
+use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
 use moq_mls::codec::tree_object::{decode, encode};
-use moq_mls::counter::{CounterState, LockReply, Pin};
-use moq_mls::engine::{Attached, Engine, GroupParams, TreeObject};
-use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup};
-use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupTracks, Location, TrackKind, TrackNamespace};
-use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret, Timestamp};
+use moq_mls::counter::service::ServiceCrypto;
+use moq_mls::counter::{CounterState, LockReply, Pin, receipt_message};
+use moq_mls::engine::{Attached, Engine, GroupParams, TreeObject, TreePlace};
+use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
+use moq_mls::tracks::{
+    CommitTrackPolicy, FullTrackName, GroupTracks, Location, MAX_SENDER_ID, SenderId, TrackKind,
+};
+use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret};
 use support::engines::engine;
 use support::{Steps, World, config, pin_of};
 
@@ -289,36 +292,23 @@ fn tree_objects_are_bounded() {
 
 #[test]
 fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
-    let tracks = config();
-    let tracks = moq_mls::tracks::GroupTracks::new(tracks.group, CommitTrackPolicy::Shared);
-    let me = symbolic("a").sender_id().clone();
-    let tree = TreeObject {
-        track: tracks.tree(&me),
-        location: Location { group: 7, object: 0 },
-        key: Secret::new(vec![9; 16]),
-    };
+    let tree = TreeObject { place: TreePlace { publisher: None, object: 7 }, key: Secret::new(vec![9; 16]) };
     let bytes = encode(&tree);
     assert_eq!(decode(&bytes).unwrap(), tree);
-    assert_eq!(
-        hex::encode(&bytes),
-        "01020006726f6f6d2d310005747265657300047472656500000000000000070000000000000000\
-         09090909090909090909090909090909"
-    );
+    assert_eq!(hex::encode(&bytes), "02000000000000000709090909090909090909090909090909");
     for cut in 0..bytes.len() {
         assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
     }
-    assert!(decode(&[&bytes[..], &[0]].concat()).is_err());
-    // A name of 4,096 bytes in all is the longest there is.
-    for (len, whole) in [(2096, true), (2097, false)] {
-        let (field, name) = (Bytes::from(vec![b'f'; 2000]), Bytes::from(vec![b'n'; len]));
-        let namespace = TrackNamespace::new(vec![field]).unwrap();
-        let long = TreeObject { track: FullTrackName { namespace, name }, ..tree.clone() };
-        assert_eq!(decode(&encode(&long)).is_ok(), whole);
+    assert_eq!(
+        hex::encode(decode(&[&bytes[..], b"me"].concat()).unwrap().place.publisher.unwrap().as_bytes()),
+        "6d65"
+    );
+    // The longest SenderId there is.
+    for (len, whole) in [(MAX_SENDER_ID, true), (MAX_SENDER_ID + 1, false)] {
+        assert_eq!(decode(&[&bytes[..], &vec![b'n'; len]].concat()).is_ok(), whole);
     }
-    for (at, byte) in [(0, 2), (1, 0), (3, 0)] {
-        let mut bad = bytes.clone();
-        bad[at] = byte;
-        assert!(decode(&bad).is_err(), "byte {at}");
+    for version in [0, 1, 3] {
+        assert!(decode(&[&[version], &bytes[1..]].concat()).is_err(), "version {version}");
     }
 }
 
@@ -331,6 +321,8 @@ struct Door {
     key_package: Bytes,
     /// What the counter says of slot 1.
     pin: Option<Pin>,
+    /// How often it was asked about that slot.
+    asked: usize,
 }
 
 impl Door {
@@ -338,8 +330,8 @@ impl Door {
         let mut world = World::new();
         world.enter(symbolic("joiner"), config);
         world.carriage_mut().hold(|action| matches!(action, Action::Lock { .. } | Action::Fetch { .. }));
-        let (founder, group) = Self::found("founder", world.now());
-        let mut this = Self { founder, group, world, key_package: Bytes::new(), pin: None };
+        let (founder, group) = Self::found("founder", &world);
+        let mut this = Self { founder, group, world, key_package: Bytes::new(), pin: None, asked: 0 };
         this.world.tell(0, Command::Join);
         this.drive();
         assert_eq!(this.machine().phase(), Phase::Joining);
@@ -350,17 +342,18 @@ impl Door {
         self.world.machine(0)
     }
 
-    fn found(name: &str, now: Timestamp) -> (SymbolicEngine, SymbolicGroup) {
-        let params = GroupParams { tree_objects: true, ..GroupParams::default() };
+    fn found(name: &str, world: &World<SymbolicEngine>) -> (SymbolicEngine, SymbolicGroup) {
         let mut founder = symbolic(name);
-        let group = founder.create(now, &config().group, &params, 0).unwrap();
+        let params = world.machine(0).params();
+        let group = founder.create(world.now(), &config().group, &params, 0).unwrap();
         (founder, group)
     }
 
-    /// A Welcome that names a tree at `place` of the track, its commit's pin, and the tree; `with` is let in too.
-    fn welcome(&mut self, track: &FullTrackName, place: Location, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
+    /// A Welcome that names a tree at [`PLACE`], its commit's pin, and the tree; `with` is let in too.
+    fn welcome(&mut self, publisher: Option<SenderId>, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
         let adds = [std::slice::from_ref(&self.key_package), with].concat();
-        let attached = Attached { tree: Some((track.clone(), place)), spent: None };
+        let tree = Some(TreePlace { publisher, object: PLACE.object });
+        let attached = Attached { tree, spent: None };
         let now = self.world.now();
         let built = self.founder.build_with(&self.group, now, &adds, &[], &attached).unwrap().unwrap();
         let pin = pin_of(&self.founder, &config().group, &built.commit, &built.next, 1);
@@ -372,7 +365,7 @@ impl Door {
     fn take_welcome(&mut self, welcome: Bytes, pin: Pin) -> usize {
         self.pin = Some(pin);
         let track = self.machine().tracks().welcome(self.machine().sender_id());
-        self.take(track, WelcomeObject { pin, receipt: None, welcome }.encode())
+        self.take(track, WelcomeObject::confirmed(pin, None, welcome).encode())
     }
 
     /// How many fetches of trees come of an object at group 1, object 0 of its track.
@@ -401,7 +394,9 @@ impl Door {
                 match action {
                     Action::Lock { id, request } => {
                         let pin = self.pin.filter(|_| request.val == 1);
-                        let state = CounterState { current: 2, pin, receipt: None, pin_forgotten: false };
+                        self.asked += usize::from(request.val == 1);
+                        let receipt = pin.map(|pin| signature(&pin));
+                        let state = CounterState { current: 2, pin, receipt, pin_forgotten: false };
                         let reply = Ok(LockReply::CounterError(state));
                         self.world.give(who, Event::LockReply { id, reply });
                     }
@@ -433,12 +428,15 @@ const PLACE: Location = Location { group: 1, object: 0 };
 
 #[test]
 fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
-    let tree = Door::new(apart()).tree_track();
-    let other = Door::new(apart()).machine().tracks().commit(symbolic("founder").sender_id());
-    let later = Location { group: 2, object: 0 };
-    for (track, place) in [(&tree, later), (&other, PLACE)] {
-        let mut door = Door::new(apart());
-        let (welcome, pin, _) = door.welcome(track, place, &[]);
+    // In a group with one tree track, on the track of a sender; and in the other kind of group, on none.
+    let founder = symbolic("founder").sender_id().clone();
+    for (policy, publisher) in
+        [(CommitTrackPolicy::Shared, Some(founder)), (CommitTrackPolicy::PerSender, None)]
+    {
+        let mut config = apart();
+        config.commit_tracks = policy;
+        let mut door = Door::new(config);
+        let (welcome, pin, _) = door.welcome(publisher, &[]);
         assert_eq!(door.take_welcome(welcome, pin), 0);
         assert_eq!((door.faults(Fault::Invalid), door.machine().phase()), (1, Phase::Joining));
     }
@@ -448,7 +446,7 @@ fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
 fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
     let mut door = Door::new(apart());
     let track = door.tree_track();
-    let (welcome, pin, tree) = door.welcome(&track, PLACE, &[]);
+    let (welcome, pin, tree) = door.welcome(None, &[]);
     // Symbolic trees of one author and epoch have one key.
     let mut friend = Participant::new(symbolic("friend"), apart(), door.world.now()).unwrap();
     friend.handle(door.world.now(), Command::Join).unwrap();
@@ -457,7 +455,7 @@ fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
         _ => None,
     };
     let with = friend.actions().find_map(published).unwrap();
-    let (_, _, wrong) = door.welcome(&track, PLACE, &[with]);
+    let (_, _, wrong) = door.welcome(None, &[with]);
     // Before its Welcome: then nothing was fetched yet, and must not be at once.
     assert_eq!(door.take(track.clone(), wrong), 0);
     assert_eq!(door.take_welcome(welcome, pin), 0);
@@ -472,14 +470,96 @@ fn trees_are_waited_for_once_each_and_not_without_bound() {
     let mut config = apart();
     config.limits.own_key_packages = 1;
     let mut door = Door::new(config);
-    let track = door.tree_track();
-    let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
+    let (welcome, pin, _) = door.welcome(None, &[]);
     assert_eq!(door.take_welcome(welcome.clone(), pin), 1);
     assert_eq!(door.take_welcome(welcome, pin), 0, "it is waited for already");
     // A second Welcome to the same epoch, as valid: another founder's.
-    (door.founder, door.group) = Door::found("another", door.world.now());
-    let track = door.tree_track();
-    let (welcome, pin, _) = door.welcome(&track, PLACE, &[]);
+    (door.founder, door.group) = Door::found("another", &door.world);
+    let (welcome, pin, _) = door.welcome(None, &[]);
     door.take_welcome(welcome, pin);
     assert_eq!(door.wait(), 1, "the newer one is waited for in place of the first");
+}
+
+const SERVICE_KEY: &[u8] = b"service key";
+
+/// What the service signs of slot 1.
+fn signature(pin: &Pin) -> Bytes {
+    SymbolicReceipts(SERVICE_KEY.into()).sign(&receipt_message(&config().group, 1, pin)).unwrap()
+}
+
+/// A joiner that knows the service's key, before a Welcome without a pin; with the Welcome's pin, and the tree.
+fn bare() -> (Door, Bytes, Pin, Bytes) {
+    let mut config = apart();
+    config.service_key = Some(SERVICE_KEY.into());
+    let mut door = Door::new(config);
+    let (welcome, pin, tree) = door.welcome(None, &[]);
+    door.pin = Some(pin);
+    (door, WelcomeObject { confirmation: None, welcome }.encode(), pin, tree)
+}
+
+impl Door {
+    fn take_bare(&mut self, welcome: &Bytes) -> usize {
+        let track = self.machine().tracks().welcome(self.machine().sender_id());
+        self.take(track, welcome.clone())
+    }
+
+    /// An object of the Commit track, beside the commit that made epoch 1.
+    fn take_receipt(&mut self, object: u64, pin: Pin, receipt: Bytes) -> usize {
+        let track = self.machine().tracks().commit(self.founder.sender_id());
+        let payload = ReceiptObject { pin, receipt }.encode();
+        self.world.give(0, Event::Object(Object { track, location: Location { group: 0, object }, payload }));
+        self.drive()
+    }
+}
+
+#[test]
+fn one_receipt_on_the_commit_track_lets_a_crowd_in() {
+    for before in [false, true] {
+        let (mut door, welcome, pin, tree) = bare();
+        let mut fetches = 0;
+        if before {
+            fetches += door.take_receipt(1, pin, signature(&pin));
+        }
+        fetches += door.take_bare(&welcome);
+        assert_eq!((fetches, door.asked), (usize::from(before), 0), "a crowd need not ask");
+        if !before {
+            fetches += door.take_receipt(1, pin, signature(&pin));
+        }
+        door.take(door.tree_track(), tree);
+        assert_eq!((fetches, door.asked, door.machine().epoch()), (1, 0, Some(1)), "{before}");
+        assert_eq!(door.machine().stats().receipts_used, 1);
+    }
+}
+
+#[test]
+fn a_receipt_that_nobody_signed_lets_nobody_in_and_keeps_nobody_out() {
+    let (mut door, welcome, pin, tree) = bare();
+    let context = <[u8; 32]>::try_from(pin.context_hash()).unwrap();
+    let other = Pin::new([1; 32], context, [2; 32]);
+    assert_eq!(door.take_receipt(1, pin, "forged".into()) + door.take_bare(&welcome), 0);
+    assert_eq!(door.take_receipt(3, other, signature(&pin)) + door.take_receipt(5, pin, "forged".into()), 0);
+    assert_eq!((door.asked, door.machine().phase()), (0, Phase::Joining));
+    assert_eq!(door.wait(), 1, "the service is asked in its place");
+    assert_eq!(door.asked, 1);
+    door.take(door.tree_track(), tree);
+    assert_eq!(door.machine().epoch(), Some(1));
+}
+
+#[test]
+fn receipts_of_a_commit_track_cost_a_joiner_no_more_than_so_many_verifications() {
+    let (mut door, welcome, pin, _) = bare();
+    door.take_bare(&welcome);
+    let most = door.machine().config().limits.commits_per_epoch as u64;
+    let forged = (0..most).map(|i| door.take_receipt(2 * i + 1, pin, "forged".into())).sum::<usize>();
+    assert_eq!(forged + door.take_receipt(2 * most + 1, pin, signature(&pin)), 0, "not looked at any more");
+    assert_eq!(door.wait(), 1, "and the service says it all the same");
+}
+
+#[test]
+fn without_receipts_a_welcome_without_a_pin_is_asked_about_at_once() {
+    let mut door = Door::new(apart());
+    let (welcome, pin, _) = door.welcome(None, &[]);
+    door.pin = Some(pin);
+    assert_eq!(door.take_bare(&WelcomeObject { confirmation: None, welcome }.encode()), 1);
+    assert_eq!(door.asked, 1);
 }

@@ -82,7 +82,7 @@ fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
 }
 
 fn origin() -> ExtensionList {
-    let origin = LeafOrigin { sequence: 0, group: sha256(&group().root()) };
+    let origin = LeafOrigin::new(0, &sha256(&group().root()));
     extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin))
 }
 

@@ -1,8 +1,7 @@
 //! A crowd of any size, and how much of its committer's time is whose.
 
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
-use moq_mls::engine::{Attached, Engine, GroupParams};
-use moq_mls::tracks::{CommitTrackPolicy, GroupTracks, Location};
+use moq_mls::engine::{Attached, Engine, GroupParams, TreePlace};
 
 use crate::support::{SUITE, engine_of, group, timed};
 use crate::{NOW, Plan, joiner, millis, round};
@@ -34,9 +33,7 @@ fn parts(joiners: usize, plan: &Plan) {
     assert!(all);
     println!("figure crowd_{joiners}_check_ms {:.0} ms", check * 1e3);
     let mut alone = engine.create(NOW, &group(), &GroupParams::draft(), 0).expect("a group of one");
-    let tracks = GroupTracks::new(group(), CommitTrackPolicy::Shared);
-    let tree = (tracks.tree(engine.sender_id()), Location { group: 1, object: 1 });
-    let apart = Attached { tree: Some(tree), spent: None };
+    let apart = Attached { tree: Some(TreePlace { publisher: None, object: 1 }), spent: None };
     let mut built = 0.0;
     for batch in packages.chunks(crate::config(plan).limits.adds_per_commit_apart) {
         let (time, commit) = timed(|| engine.build_with(&alone, NOW, batch, &[], &apart));

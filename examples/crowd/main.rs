@@ -186,9 +186,18 @@ fn round<P: Provider>(plan: &Plan) -> Round {
         let tracks = seat.machine().tracks().clone();
         let is_tree = |o: &&Object| matches!(tracks.classify(&o.track), Some(TrackKind::Tree(_)));
         objects.iter().filter(is_tree).for_each(|tree| seat.world.publish(tree));
+        // Odd object ids of the Commit track are receipts.
+        let is_receipt = |o: &&Object| {
+            matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
+                && (o.location.group + 1, o.location.object % 2) == (epoch, 1)
+        };
+        let receipts: Vec<Object> = objects.iter().filter(is_receipt).cloned().collect();
         let before = seat.asked();
         probes += before.genesis;
-        let (time, ()) = timed(|| seat.handle(Event::Object(welcome)));
+        let (time, ()) = timed(|| {
+            seat.handle(Event::Object(welcome));
+            receipts.into_iter().for_each(|receipt| seat.handle(Event::Object(receipt)));
+        });
         assert_eq!((seat.machine().phase(), seat.machine().epoch()), (Phase::Member, Some(epoch)));
         pin_reads += seat.asked().since(&before).all();
         times.push(time);
@@ -241,8 +250,9 @@ fn figures() {
     println!("figure crowd_1000_join_probes {:.2} requests_per_joiner", once.probes);
     println!("figure crowd_1000_pin_reads {:.2} requests_per_joiner", once.pin_reads);
     let receipts = Some(ServiceKey::generate());
-    let reads = round::<P>(&Plan { receipts, ..Plan::of(1000) }).pin_reads;
-    println!("figure crowd_1000_pin_reads_by_receipt {reads:.2} requests_per_joiner");
+    let signed = round::<P>(&Plan { receipts, ..Plan::of(1000) });
+    println!("figure crowd_1000_bytes_with_receipts {} bytes", signed.bytes);
+    println!("figure crowd_1000_pin_reads_by_receipt {:.2} requests_per_joiner", signed.pin_reads);
     let spread = round::<P>(&Plan { spread: Duration::from_secs(10), ..Plan::of(1000) });
     println!("figure crowd_1000_spread_bytes {} bytes", spread.bytes);
     println!("figure crowd_1000_spread_commits {} commits", spread.commits);

@@ -3,7 +3,8 @@
 //! - A receipt, on the Commit track: `version (1) = 2 | pin (96) | signature`.
 //! - A signed counter state, on the Commit track: `type (1) = 3 | val (8) | current (8) | pin (96) | signature`.
 //! - A Welcome, on a Welcome track of a pinned group:
-//!   `version (1) = 2 | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage.
+//!   `version (1) = 2 | pin (96) | length of the receipt (2) | receipt | Welcome`, the Welcome an MLSMessage;
+//!   or `type (1) = 4 | Welcome`, where the receipt on the Commit track stands for all Welcomes of its epoch.
 
 use bytes::{Buf, BufMut, Bytes};
 
@@ -12,6 +13,7 @@ use crate::counter::{MAX_RECEIPT, Pin};
 const VERSION: u8 = 2;
 /// No version of the others, so that nothing is read as both.
 const STATE: u8 = 3;
+const BARE_WELCOME: u8 = 4;
 
 /// An object that this crate cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,27 +101,43 @@ impl StateObject {
     }
 }
 
-/// A Welcome and what shows that its epoch won its slot.
+/// What shows that a Welcome's epoch won its slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct WelcomeObject {
+pub struct Confirmation {
     /// The pin of the Welcome's epoch.
     pub pin: Pin,
     /// The service's receipt for it, if it signs any: at most [`MAX_RECEIPT`] bytes.
     #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::optional_short_bytes))]
     pub receipt: Option<Bytes>,
+}
+
+/// A Welcome, and what shows that its epoch won its slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct WelcomeObject {
+    /// `None` in a Welcome whose ratchet tree is apart: each byte of it is sent once for each joiner.
+    pub confirmation: Option<Confirmation>,
     /// The MLSMessage.
     #[cfg_attr(feature = "arbitrary", arbitrary(with = crate::codec::any::bytes))]
     pub welcome: Bytes,
 }
 
 impl WelcomeObject {
+    /// Makes the object of a Welcome to the epoch of `pin`, with the service's receipt for it.
+    pub fn confirmed(pin: Pin, receipt: Option<Bytes>, welcome: Bytes) -> Self {
+        Self { confirmation: Some(Confirmation { pin, receipt }), welcome }
+    }
+
     /// Encodes the object's payload. A receipt over [`MAX_RECEIPT`] bytes is left out.
     pub fn encode(&self) -> Bytes {
-        let receipt = self.receipt.as_ref().filter(|receipt| receipt.len() <= MAX_RECEIPT);
+        let Some(Confirmation { pin, receipt }) = &self.confirmation else {
+            return [&[BARE_WELCOME], &self.welcome[..]].concat().into();
+        };
+        let receipt = receipt.as_ref().filter(|receipt| receipt.len() <= MAX_RECEIPT);
         let receipt = receipt.map_or(&[][..], |receipt| &receipt[..]);
         let mut out = vec![VERSION];
-        out.put_slice(self.pin.as_bytes());
+        out.put_slice(pin.as_bytes());
         out.put_u16(receipt.len() as u16);
         out.put_slice(receipt);
         out.put_slice(&self.welcome);
@@ -131,13 +149,16 @@ impl WelcomeObject {
     /// # Errors
     /// [`PinnedError`] names the field: an unknown version, or a wrong length.
     pub fn decode(mut payload: Bytes) -> Result<Self, PinnedError> {
+        if payload.first() == Some(&BARE_WELCOME) {
+            return Ok(Self { confirmation: None, welcome: payload.split_off(1) });
+        }
         let pin = take_pin(&mut payload)?;
         let len = usize::from(payload.try_get_u16().map_err(|_| PinnedError("length"))?);
         if len > MAX_RECEIPT || len > payload.len() {
             return Err(PinnedError("receipt"));
         }
         let receipt = payload.split_to(len);
-        Ok(Self { pin, receipt: (len > 0).then_some(receipt), welcome: payload })
+        Ok(Self::confirmed(pin, (len > 0).then_some(receipt), payload))
     }
 }
 

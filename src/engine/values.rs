@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::config::SafetyMode;
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, SenderId};
+use crate::tracks::{CommitTrackPolicy, SenderId};
 
 /// What the members of a group must agree on; in its GroupContext from creation (ours).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ pub struct KeyPackageClaim {
     /// As [`KeyPackageInfo::sequence`].
     pub sequence: Option<u64>,
     /// As [`KeyPackageInfo::group`].
-    pub group: Option<[u8; 32]>,
+    pub group: Option<GroupMark>,
 }
 
 impl KeyPackageClaim {
@@ -129,7 +129,7 @@ pub struct KeyPackageInfo {
     pub sequence: Option<u64>,
     /// SHA-256 of the [root name](crate::tracks::GroupName::root) of the group it was made for; `None` from a
     /// peer that knows only the draft.
-    pub group: Option<[u8; 32]>,
+    pub group: Option<GroupMark>,
     /// The HPKE public key of its leaf, if it has no `sequence` that tells it from others of its sender.
     pub leaf_key: Option<Bytes>,
     /// The begin of its lifetime.
@@ -239,11 +239,15 @@ pub struct WelcomeInfo {
     pub spent: Option<u64>,
 }
 
+/// What the leaf of a KeyPackage says of the group that it is for: the first 16 bytes of SHA-256 of the group's
+/// [root name](crate::tracks::GroupName::root).
+pub type GroupMark = [u8; 16];
+
 /// What goes into the GroupInfo of each Welcome besides what MLS has there (ours).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attached {
-    /// Where the ratchet tree is to go, if it is sent apart: its track and its place.
-    pub tree: Option<(FullTrackName, Location)>,
+    /// Where the ratchet tree is to go, if it is sent apart.
+    pub tree: Option<TreePlace>,
     /// The highest object id of the KeyPackages that members joined by who are out again. One from there down, of a
     /// sender that is unknown to who joins, may be spent.
     pub spent: Option<u64>,
@@ -251,6 +255,16 @@ pub struct Attached {
 
 /// Length of the key of a tree object, bytes: AES-128-GCM.
 pub const TREE_KEY_LEN: usize = 16;
+
+/// Where a ratchet tree is that its Welcomes come without: on a tree track of the group, in the MOQT group of the
+/// Welcomes' epoch (ours).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TreePlace {
+    /// Whose tree track it is; `None` for the shared one.
+    pub publisher: Option<SenderId>,
+    /// The MOQT object id.
+    pub object: u64,
+}
 
 /// Where a ratchet tree is that its Welcomes come without, and what opens it (ours).
 ///
@@ -260,10 +274,8 @@ pub const TREE_KEY_LEN: usize = 16;
 /// tree is there: the tree is checked against the tree hash in the GroupContext, which the pin names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TreeObject {
-    /// The track.
-    pub track: FullTrackName,
-    /// The place in it.
-    pub location: Location,
+    /// The place.
+    pub place: TreePlace,
     /// [`TREE_KEY_LEN`] bytes.
     pub key: Secret,
 }

@@ -143,7 +143,7 @@ impl<C: MlsConfig> MlsEngine<C> {
 
     /// What a leaf of our own says about where it comes from.
     pub(super) fn origin(&self, group: &GroupName, sequence: u64) -> Result<ExtensionList, EngineError> {
-        let origin = LeafOrigin { sequence, group: self.primitives.sha256(&group.root())? };
+        let origin = LeafOrigin::new(sequence, &self.primitives.sha256(&group.root())?);
         Ok(extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin)))
     }
 

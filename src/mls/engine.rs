@@ -181,10 +181,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         attached: &Attached,
     ) -> Judged<Built<MlsGroup<C>>> {
         let tree = match &attached.tree {
-            Some((track, location)) => {
-                let key = self.primitives.tree_key()?;
-                Some(TreeObject { track: track.clone(), location: *location, key })
-            }
+            Some(place) => Some(TreeObject { place: place.clone(), key: self.primitives.tree_key()? }),
             None => None,
         };
         judged(self.commit(group, now, adds, removes, tree.as_ref(), attached.spent))

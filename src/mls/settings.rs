@@ -70,7 +70,7 @@ impl Default for Options {
             key_package_lifetime: Duration::from_secs(24 * 3600),
             // A year, which is what mls-rs gives its own, and the margins that implementations put before it.
             draft_lifetime: Duration::from_secs(366 * 24 * 3600),
-            padding: PaddingMode::StepFunction,
+            padding: PaddingMode::Padme,
         }
     }
 }

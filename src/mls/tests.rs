@@ -13,14 +13,14 @@ use mls_rs_core::group::{EpochRecord, GroupState};
 
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::params;
-use crate::engine::{Attached, Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection};
+use crate::engine::{Attached, Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection, TreePlace};
 use crate::mls::error::{Stop, invalid};
 use crate::mls::message::mls_time;
 use crate::mls::settings::SMALL_WELCOME;
 use crate::mls::{Broken, GroupStateSlot, MlsEngine, MlsGroup, PARAMS_EXTENSION};
 use crate::testing::seeded_crypto::{SeededConfig, seeded_client, seeded_engine};
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
+use crate::tracks::GroupName;
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -126,9 +126,7 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let key = b.generate_key_package(NOW, &name(), 1).unwrap();
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
     let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
-    let track = GroupTracks::new(name(), CommitTrackPolicy::Shared).tree(a.sender_id());
-    let place = Location { group: 1, object: 0 };
-    let attached = Attached { tree: Some((track, place)), spent: None };
+    let attached = Attached { tree: Some(TreePlace { publisher: None, object: 0 }), spent: None };
     let apart = a.build_with(&group, NOW, adds, &[], &attached).unwrap().unwrap();
     let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
@@ -206,7 +204,7 @@ fn params_round_trip_and_refuse_junk() {
 
 #[test]
 fn a_leaf_says_where_it_comes_from() {
-    let origin = LeafOrigin { sequence: 7, group: [9; 32] };
+    let origin = LeafOrigin { sequence: 7, group: [9; 16] };
     let bytes = leaf_origin::encode(&origin);
     assert_eq!(leaf_origin::decode(&bytes), Ok(origin));
     (0..bytes.len()).for_each(|cut| assert!(leaf_origin::decode(&bytes[..cut]).is_err()));
@@ -220,7 +218,7 @@ fn a_leaf_says_where_it_comes_from() {
         info.group.unwrap()
     };
     let room = of(&mut a, "room");
-    assert_eq!(room, a.sha256(b"room").unwrap());
+    assert_eq!(room, leaf_origin::mark(&a.sha256(b"room").unwrap()));
     assert_eq!((of(&mut a, "room~1") == room, of(&mut a, "lobby") == room), (true, false));
     assert_ne!(a.random().unwrap(), a.random().unwrap());
 }

@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::codec::pinned::WelcomeObject;
-use crate::counter::Pin;
+use crate::codec::pinned::{Confirmation, WelcomeObject};
 use crate::engine::{Engine, EngineError, MessageKind};
 use crate::notice::Fault;
 use crate::participant::context::Context;
@@ -15,9 +14,8 @@ use crate::tracks::{KEY_PACKAGE_GROUP, Object, SenderId, TrackKind, WELCOME_OBJE
 /// What a Welcome object holds.
 pub(crate) struct Welcomed {
     pub(crate) welcome: Bytes,
-    /// `None` where nothing is pinned.
-    pub(crate) pin: Option<Pin>,
-    pub(crate) receipt: Option<Bytes>,
+    /// `None` where nothing is pinned, or the receipt on the Commit track is for all.
+    pub(crate) confirmation: Option<Confirmation>,
 }
 
 impl<E: Engine> Context<E> {
@@ -107,13 +105,13 @@ impl<E: Engine> Context<E> {
         }
     }
 
-    /// Reads a Welcome object: in a pinned group it carries its epoch's pin.
+    /// Reads a Welcome object: in a pinned group it carries its epoch's pin, unless its tree is apart.
     pub(crate) fn read_welcome(&self, payload: &Bytes) -> Option<Welcomed> {
         if !self.rules.pins {
-            return Some(Welcomed { welcome: payload.clone(), pin: None, receipt: None });
+            return Some(Welcomed { welcome: payload.clone(), confirmation: None });
         }
-        let WelcomeObject { pin, receipt, welcome } = WelcomeObject::decode(payload.clone()).ok()?;
-        Some(Welcomed { welcome, pin: Some(pin), receipt })
+        let WelcomeObject { confirmation, welcome } = WelcomeObject::decode(payload.clone()).ok()?;
+        Some(Welcomed { welcome, confirmation })
     }
 
     /// Keeps a commit object for later; `false` if there is no room for it, which is counted.

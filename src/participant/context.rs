@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::action::{Action, Timer};
+use crate::codec::leaf_origin;
 use crate::config::{Config, SafetyMode};
-use crate::engine::{Credential, Engine, EngineError, GroupParams, KeyPackageClaim};
+use crate::engine::{Credential, Engine, EngineError, GroupMark, GroupParams, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::alarms::{Alarms, TOLD};
@@ -34,7 +35,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) rules: Rules,
     pub(crate) tracks: GroupTracks,
     /// The hash of the group's root name, which KeyPackages carry.
-    pub(crate) root_hash: [u8; 32],
+    pub(crate) mark: GroupMark,
     pub(crate) me: SenderId,
     /// The own clock, by which waiting times pass.
     pub(crate) now: Timestamp,
@@ -83,7 +84,7 @@ impl<E: Engine> Context<E> {
             tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
             jitter: Jitter::new(me.as_bytes()),
             rules: Rules::of(config.mode),
-            root_hash: engine.sha256(&config.group.root())?,
+            mark: leaf_origin::mark(&engine.sha256(&config.group.root())?),
             engine,
             config,
             params,
@@ -129,7 +130,7 @@ impl<E: Engine> Context<E> {
     /// What is wrong with the group that a KeyPackage was made for.
     pub(crate) fn misbound(&self, claim: &KeyPackageClaim) -> Option<Fault> {
         match claim.group {
-            Some(group) => (group != self.root_hash).then_some(Fault::WrongGroup),
+            Some(group) => (group != self.mark).then_some(Fault::WrongGroup),
             None => self.rules.binds_key_packages.then_some(Fault::Invalid),
         }
     }

@@ -67,6 +67,11 @@ impl FutureCommits {
         self.objects.is_empty()
     }
 
+    /// Lends the objects kept of an epoch.
+    pub(crate) fn at(&self, epoch: u64) -> impl Iterator<Item = &(Option<SenderId>, Object)> {
+        self.objects.get(&epoch).into_iter().flatten()
+    }
+
     /// Takes the objects kept of an epoch.
     pub(crate) fn take(&mut self, epoch: u64) -> Vec<(Option<SenderId>, Object)> {
         let objects = self.objects.remove(&epoch).unwrap_or_default();

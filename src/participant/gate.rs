@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use crate::action::Timer;
+use crate::counter::Pin;
 use crate::engine::{Engine, WelcomeInfo};
 use crate::limits::Limits;
 use crate::participant::context::Context;
@@ -24,6 +25,8 @@ pub(crate) struct Gate {
     unreached: BTreeSet<u64>,
     /// Epochs of which a Welcome came since the counter was asked about them, in that order.
     news: Vec<u64>,
+    /// Receipts of the Commit track looked at since the counter last answered.
+    verified: usize,
 }
 
 impl Gate {
@@ -39,6 +42,19 @@ impl Gate {
     #[cfg(feature = "testing")]
     pub(crate) fn of_context(&self, context: &[u8]) -> Option<(Bytes, WelcomeInfo)> {
         self.waiting.iter().rev().find(|(_, info)| info.context_hash == context).cloned()
+    }
+
+    /// Whether a receipt with `pin` is worth a verification: a Welcome to its very GroupContext waits, and there
+    /// were not too many before it.
+    pub(crate) fn may_verify(&mut self, epoch: u64, pin: &Pin, limits: &Limits) -> bool {
+        let names = |(_, info): &(Bytes, WelcomeInfo)| {
+            info.epoch == epoch && info.context_hash == *pin.context_hash()
+        };
+        if self.verified >= limits.commits_per_epoch || !self.waiting.iter().any(names) {
+            return false;
+        }
+        self.verified = self.verified.saturating_add(1);
+        true
     }
 
     /// Keeps a Welcome; `false` if another had to go for it.

@@ -1,30 +1,29 @@
 //! This participant's way in (draft section 6.3.1): a Welcome is examined first, and joined by only once the
 //! service confirms that the commit it belongs to won its slot.
 
+mod confirming;
 mod keeping;
 mod offers;
 
 use bytes::Bytes;
 
 use crate::action::Timer;
-use crate::counter::{CounterState, FIRST_NONCE, LockReply};
+use crate::counter::{CounterState, FIRST_NONCE};
 use crate::engine::{Engine, GroupParams, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::Command;
-use crate::notice::{Fault, Notice, ServiceFault};
+use crate::notice::{Fault, Notice};
 use crate::participant::arrivals::Welcomed;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable;
 use crate::participant::flow::{By, Entry, Flow};
-use crate::participant::future::Keep;
 use crate::participant::gate::Gate;
 use crate::participant::input::{Arrival, Input};
 use crate::participant::offer::Offer;
 use crate::participant::requests::LockPurpose;
 use crate::participant::stranded::Stranded;
 use crate::participant::trees::{Found, Trees, Waiting};
-use crate::request::Failure;
 use crate::tracks::GroupName;
 
 /// Waiting for a Welcome.
@@ -116,7 +115,7 @@ impl<G> Joining<G> {
             }
             Input::Arrival(Arrival::Welcome(welcome)) => return self.consider(cx, welcome),
             Input::Arrival(Arrival::Commit { from, object }) => {
-                cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
+                return self.on_commit_track(cx, from, object);
             }
             Input::Arrival(Arrival::Tree(object)) => {
                 self.trees.keep(object, &cx.config.limits);
@@ -151,7 +150,7 @@ impl<G> Joining<G> {
         cx: &mut Context<E>,
         payload: Bytes,
     ) -> Result<Flow<G>, Error> {
-        let Some(Welcomed { welcome, pin, receipt }) = cx.read_welcome(&payload) else {
+        let Some(Welcomed { welcome, confirmation }) = cx.read_welcome(&payload) else {
             return Ok(Flow::Stay);
         };
         if self.gate.has(&welcome) {
@@ -173,19 +172,25 @@ impl<G> Joining<G> {
         if info.group_id != cx.config.group.as_bytes() {
             return self.on_other_group(cx, payload, &welcome, &info);
         }
-        let waiting = Waiting { welcome, info, pin: None };
-        let Some(pin) = pin else { return self.pass(cx, waiting, None) };
-        let signed = cx.config.service_key.is_some() && receipt.is_some();
-        if signed && cx.believes(waiting.info.epoch, &pin, receipt.as_ref()) {
-            cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-            return self.pass(cx, Waiting { pin: Some(pin), ..waiting }, None);
+        if !cx.rules.pins {
+            return self.pass(cx, Waiting { welcome, info, pin: None }, None);
         }
-        let Waiting { welcome, info, .. } = waiting;
+        let bare = confirmation.is_none();
+        if let Some(pin) = self.confirmed(cx, &info, confirmation) {
+            return self.pass(cx, Waiting { welcome, info, pin: Some(pin) }, None);
+        }
         let epoch = info.epoch;
         if !self.gate.keep(welcome, info, &cx.config.limits) {
             cx.fault(None, Fault::TooMany);
         }
-        self.gate.ask(cx, false);
+        if bare && cx.is_signed() {
+            // Its receipt follows on the Commit track: a crowd need not ask.
+            let wait = cx.config.timers.confirm;
+            let wait = wait + cx.jitter.up_to(wait);
+            cx.bring_forward(Timer::Request, wait);
+        } else {
+            self.gate.ask(cx, false);
+        }
         self.gate.look_soon(cx, epoch);
         Ok(Flow::Stay)
     }
@@ -210,83 +215,6 @@ impl<G> Joining<G> {
             return Ok(Flow::Stay);
         }
         self.join_by(cx, waiting, counter)
-    }
-
-    fn on_counter<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        epoch: u64,
-        reply: Result<LockReply, Failure>,
-    ) -> Result<Flow<G>, Error> {
-        if !self.gate.awaits(epoch) {
-            // An answer to a question of an earlier phase.
-            return Ok(Flow::Stay);
-        }
-        let answered = reply.as_ref().is_ok_and(|reply| !matches!(reply, LockReply::Error(_)));
-        let retry_later = match reply {
-            Ok(LockReply::CounterError(state)) => {
-                self.counter = Some(state.current);
-                if state.current > epoch {
-                    return self.on_slot_used(cx, epoch, state);
-                }
-                self.gate.is_unreached(epoch);
-                None
-            }
-            // Not decided yet; a lock that fell to us lapses.
-            Ok(LockReply::Conflict { retry_later }) => {
-                self.gate.is_unreached(epoch);
-                Some(retry_later)
-            }
-            Ok(LockReply::Ok { .. }) => {
-                self.gate.is_unreached(epoch);
-                None
-            }
-            Ok(LockReply::Error(reason)) => {
-                if self.attempts == 0 {
-                    cx.notify(Notice::ServiceFault(ServiceFault::Refused(reason)));
-                }
-                None
-            }
-            Err(_) => None,
-        };
-        self.attempts = self.attempts.saturating_add(1);
-        let wait = match retry_later {
-            Some(retry_later) => cx.retry_after(retry_later),
-            None => cx.backoff(self.attempts),
-        };
-        cx.bring_forward(Timer::Request, wait);
-        self.gate.look_soon(cx, epoch);
-        if answered {
-            // There is room for a question about another.
-            self.gate.ask(cx, false);
-        }
-        Ok(Flow::Stay)
-    }
-
-    fn on_slot_used<E: Engine<Group = G>>(
-        &mut self,
-        cx: &mut Context<E>,
-        epoch: u64,
-        state: CounterState,
-    ) -> Result<Flow<G>, Error> {
-        let Some(pin) = state.pin else {
-            // Only a group's first slot can have gone unpinned by a service that pins.
-            let no_pins = !state.pin_forgotten && epoch > 0;
-            if no_pins && !std::mem::replace(&mut self.told.no_pins, true) {
-                cx.notify(Notice::ServiceFault(ServiceFault::NoPins));
-            }
-            // Whoever made it up, or sent it long ago: a fresh KeyPackage is on its way in time.
-            self.gate.take(epoch);
-            return Ok(Flow::Stay);
-        };
-        for (welcome, info) in self.gate.take(epoch) {
-            let waiting = Waiting { welcome, info, pin: Some(pin) };
-            if let flow @ Flow::Enter(..) = self.pass(cx, waiting, Some(state.clone()))? {
-                return Ok(flow);
-            }
-        }
-        self.gate.ask(cx, false);
-        Ok(Flow::Stay)
     }
 
     /// A tree came: joins by the Welcome that waits for it.

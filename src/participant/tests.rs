@@ -56,7 +56,7 @@ fn unknown() -> Pin {
 
 /// A Welcome as it is on a track of a pinned group.
 fn with_pin(welcome: &Bytes, pin: Pin) -> Bytes {
-    WelcomeObject { pin, receipt: None, welcome: welcome.clone() }.encode()
+    WelcomeObject::confirmed(pin, None, welcome.clone()).encode()
 }
 
 fn state(current: u64, pin: Option<Pin>) -> CounterState {

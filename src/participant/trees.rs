@@ -15,12 +15,12 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::Pin;
-use crate::engine::{Engine, EngineError, TreeObject, WelcomeInfo};
+use crate::engine::{Engine, EngineError, TreePlace, WelcomeInfo};
 use crate::limits::Limits;
 use crate::notice::{Fault, Notice};
 use crate::participant::context::Context;
 use crate::participant::requests::FetchPurpose;
-use crate::tracks::{Object, TrackKind};
+use crate::tracks::{FullTrackName, Location, Object};
 
 /// Most tree objects held that came before a Welcome that names them.
 const HELD: usize = 4;
@@ -33,10 +33,13 @@ const MISSING: u32 = 3;
 pub(crate) struct Trees {
     /// Tree objects at hand, oldest first.
     held: Vec<Object>,
-    /// Welcomes that may be joined by once their tree is here.
-    waiting: Vec<Waiting>,
+    /// Welcomes that may be joined by once their tree is here, and where it is.
+    waiting: Vec<(Waiting, Place)>,
     attempts: u32,
 }
+
+/// A track, and a place in it.
+type Place = (FullTrackName, Location);
 
 /// A Welcome that may be joined by once its tree is here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,17 +77,15 @@ impl Trees {
 
     /// Whether a Welcome that waits names an object's place.
     fn is_awaited(&self, object: &Object) -> bool {
-        let mut named = self.waiting.iter().filter_map(|w| w.info.tree.as_ref());
-        named.any(|tree| object.track == tree.track && object.location == tree.location)
+        self.waiting.iter().any(|(_, place)| is_at(object, place))
     }
 
-    fn at(&self, tree: &TreeObject) -> Option<Bytes> {
-        let here = |o: &&Object| o.track == tree.track && o.location == tree.location;
-        self.held.iter().find(here).map(|o| o.payload.clone())
+    fn at(&self, place: &Place) -> Option<Bytes> {
+        self.held.iter().find(|o| is_at(o, place)).map(|o| o.payload.clone())
     }
 
-    fn drop_at(&mut self, tree: &TreeObject) {
-        self.held.retain(|o| o.track != tree.track || o.location != tree.location);
+    fn drop_at(&mut self, place: &Place) {
+        self.held.retain(|o| !is_at(o, place));
     }
 
     /// Finds the tree of a Welcome that was examined and confirmed. One that is not here yet is fetched.
@@ -98,45 +99,41 @@ impl Trees {
             return Ok(Some(Found::Inside));
         }
         let Some(tree) = &info.tree else { return Ok(None) };
-        let fits = matches!(cx.tracks.classify(&tree.track), Some(TrackKind::Tree(_)))
-            && tree.location.group == info.epoch;
-        if !fits {
-            return Ok(None);
-        }
-        let held = self.at(tree);
+        let Some(place) = place_of(cx, info) else { return Ok(None) };
+        let held = self.at(&place);
         let fresh = held.is_none();
         if let Some(payload) = held {
             match cx.engine.open_tree(tree, &payload)? {
                 Ok(tree) => return Ok(Some(Found::Apart(tree))),
-                Err(_) => self.on_wrong_object(cx, tree),
+                Err(_) => self.on_wrong_object(cx, &place),
             }
         }
-        self.wait_for(cx, waiting, fresh);
+        self.wait_for(cx, waiting, place, fresh);
         Ok(Some(Found::NotYet))
     }
 
     /// The object at a tree's place is not that tree.
-    fn on_wrong_object<E: Engine>(&mut self, cx: &mut Context<E>, tree: &TreeObject) {
-        self.drop_at(tree);
+    fn on_wrong_object<E: Engine>(&mut self, cx: &mut Context<E>, place: &Place) {
+        self.drop_at(place);
         cx.fault(None, Fault::WrongTree);
     }
 
     /// The tree opened, and does not belong to its Welcome.
     pub(crate) fn on_wrong_tree<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting) {
-        if let Some(tree) = &waiting.info.tree {
-            self.on_wrong_object(cx, tree);
-            self.wait_for(cx, waiting, false);
+        if let Some(place) = place_of(cx, &waiting.info) {
+            self.on_wrong_object(cx, &place);
+            self.wait_for(cx, waiting, place, false);
         }
     }
 
-    fn wait_for<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting, fresh: bool) {
-        let waits = self.waiting.iter().any(|w| w.welcome == waiting.welcome);
+    fn wait_for<E: Engine>(&mut self, cx: &mut Context<E>, waiting: &Waiting, place: Place, fresh: bool) {
+        let waits = self.waiting.iter().any(|(w, _)| w.welcome == waiting.welcome);
         if !waits {
             // The newest is the one to hope for: a tree that did not come may never come.
             if self.waiting.len() >= cx.config.limits.own_key_packages.max(1) {
                 self.waiting.remove(0);
             }
-            self.waiting.push(waiting.clone());
+            self.waiting.push((waiting.clone(), place));
         }
         // What was wrong a moment ago is not asked for again at once.
         if fresh && !waits {
@@ -150,13 +147,13 @@ impl Trees {
 
     /// Asks the relay for the trees that are waited for, and sets when to ask again.
     fn fetch<E: Engine>(&mut self, cx: &mut Context<E>) {
-        if !self.waiting.iter().any(|w| w.info.tree.is_some()) {
+        if self.waiting.is_empty() {
             return;
         }
         let wait = self.pause(cx);
         self.attempts = self.attempts.saturating_add(1);
         cx.set(Timer::Tree, wait);
-        for TreeObject { track, location, .. } in self.waiting.iter().filter_map(|w| w.info.tree.as_ref()) {
+        for (_, (track, location)) in &self.waiting {
             cx.fetch(FetchPurpose::Objects, track.clone(), location.group..=location.group);
         }
     }
@@ -169,7 +166,7 @@ impl Trees {
 
     pub(crate) fn on_timer<E: Engine>(&mut self, cx: &mut Context<E>) {
         if self.attempts == MISSING
-            && let Some(waiting) = self.waiting.last()
+            && let Some((waiting, _)) = self.waiting.last()
         {
             let epoch = cx.params.epoch_base.saturating_add(waiting.info.epoch);
             cx.notify(Notice::TreeMissing { epoch });
@@ -180,11 +177,21 @@ impl Trees {
     /// Takes the Welcomes whose tree is here.
     pub(crate) fn take_ready(&mut self) -> Vec<Waiting> {
         let waiting = std::mem::take(&mut self.waiting);
-        let here = |w: &Waiting| w.info.tree.as_ref().is_some_and(|tree| self.at(tree).is_some());
-        let (ready, rest) = waiting.into_iter().partition(here);
+        let (ready, rest): (Vec<_>, _) = waiting.into_iter().partition(|(_, place)| self.at(place).is_some());
         self.waiting = rest;
-        ready
+        ready.into_iter().map(|(waiting, _)| waiting).collect()
     }
+}
+
+fn is_at(object: &Object, (track, location): &Place) -> bool {
+    object.track == *track && object.location == *location
+}
+
+/// Finds where the tree of a Welcome is; `None` if this group has no such track.
+fn place_of<E: Engine>(cx: &Context<E>, info: &WelcomeInfo) -> Option<Place> {
+    let TreePlace { publisher, object } = &info.tree.as_ref()?.place;
+    let track = cx.tracks.tree_of(publisher.as_ref())?;
+    Some((track, Location { group: info.epoch, object: *object }))
 }
 
 #[cfg(all(test, feature = "testing"))]
@@ -192,9 +199,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::engine::TREE_KEY_LEN;
-    use crate::secret::Secret;
-    use crate::tracks::{CommitTrackPolicy, GroupTracks, Location, SenderId};
+    use crate::tracks::{CommitTrackPolicy, GroupTracks, SenderId};
 
     fn object(author: u8, epoch: u64, len: usize) -> Object {
         let tracks = GroupTracks::new("g".try_into().unwrap(), CommitTrackPolicy::PerSender);
@@ -203,9 +208,8 @@ mod tests {
         Object { track, location, payload: vec![0; len].into() }
     }
 
-    fn place(of: &Object) -> TreeObject {
-        let key = Secret::new(vec![0; TREE_KEY_LEN]);
-        TreeObject { track: of.track.clone(), location: of.location, key }
+    fn place(of: &Object) -> Place {
+        (of.track.clone(), of.location)
     }
 
     #[test]
@@ -235,11 +239,11 @@ mod tests {
             reference: "r".into(),
             params: None,
             has_tree: false,
-            tree: Some(place(&wanted)),
+            tree: None,
             spent: None,
         };
         let mut trees = Trees::default();
-        trees.waiting.push(Waiting { welcome: "w".into(), info, pin: None });
+        trees.waiting.push((Waiting { welcome: "w".into(), info, pin: None }, place(&wanted)));
         trees.keep(wanted.clone(), &limits);
         (8..40).for_each(|epoch| trees.keep(object(2, epoch, 20), &limits));
         assert_eq!(trees.at(&place(&wanted)), Some(wanted.payload.clone()));

@@ -277,7 +277,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         self.judged(line, self.inner.examine_welcome(welcome, keys), |info, line| {
             let mut line = told::welcome(line, &info);
             if let Some(tree) = &info.tree {
-                let place = lines::place(Json::new(), &tree.track, tree.location);
+                let place = lines::tree_place(Json::new(), &tree.place);
                 let place = match self.answers.secrets {
                     Secrets::Included => place.hex("key", tree.key.as_bytes()),
                     // The machine compares trees, so what stands for a key must differ as keys do.
@@ -394,8 +394,8 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     ) -> Judged<Built<Self::Group>> {
         let mut line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
         line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
-        if let Some((track, location)) = &attached.tree {
-            line = line.object("at", lines::place(Json::new(), track, *location));
+        if let Some(place) = &attached.tree {
+            line = line.object("at", lines::tree_place(Json::new(), place));
         }
         if let Some(spent) = attached.spent {
             line = line.number("spent", spent);

@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::config::Config;
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin};
-use crate::engine::GroupParams;
+use crate::engine::{GroupParams, TreePlace};
 use crate::event::{Command, Event};
 use crate::participant::Phase;
 use crate::policy::{Authors, CommitPolicy};
@@ -128,6 +128,14 @@ fn track(line: Json, track: &FullTrackName) -> Json {
 
 pub(super) fn place(line: Json, name: &FullTrackName, at: Location) -> Json {
     track(line, name).number("group", at.group).number("object", at.object)
+}
+
+pub(super) fn tree_place(line: Json, place: &TreePlace) -> Json {
+    let line = line.number("object", place.object);
+    match &place.publisher {
+        Some(publisher) => sender(line, "publisher", publisher),
+        None => line,
+    }
 }
 
 fn object(line: Json, object: &Object) -> Json {

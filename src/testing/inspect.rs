@@ -160,7 +160,7 @@ impl<E: Engine> Participant<E> {
         let Some(outbox) = &member.slot.outbox else { return Vec::new() };
         let object = |(recipient, welcome): &(SenderId, Bytes)| {
             let payload = if self.cx.rules.pins {
-                WelcomeObject { pin: outbox.pin, receipt: None, welcome: welcome.clone() }.encode()
+                WelcomeObject::confirmed(outbox.pin, None, welcome.clone()).encode()
             } else {
                 welcome.clone()
             };

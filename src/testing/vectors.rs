@@ -7,6 +7,7 @@ mod codec;
 mod counter;
 mod lives;
 mod names;
+mod objects;
 mod passive;
 mod values;
 
@@ -18,6 +19,7 @@ use self::values::pretty;
 /// Every generated file: its path under `vectors/`, and its text.
 pub fn all() -> Vec<(String, String)> {
     let mut files = codec::files();
+    files.push(objects::file());
     files.push(names::file());
     files.extend(counter::files());
     files.push(passive::file());

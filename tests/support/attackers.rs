@@ -308,7 +308,7 @@ impl OtherGroup {
 pub fn pinned<E: Engine>(world: &World<E>, slot: u64, welcome: Bytes) -> Bytes {
     let state = read(world, slot);
     let pin = state.pin.unwrap_or_else(|| Pin::new([6; 32], [6; 32], [6; 32]));
-    WelcomeObject { pin, receipt: state.receipt, welcome }.encode()
+    WelcomeObject::confirmed(pin, state.receipt, welcome).encode()
 }
 
 /// Milliseconds until all of `who` are at an epoch above `epoch`.

@@ -86,8 +86,8 @@ impl Insider {
 
     /// A KeyPackage for `group`, to be published as object `sequence`.
     pub fn key_package(&self, now: Timestamp, group: &GroupName, sequence: u64) -> Bytes {
-        let group = suite().hash(&group.root()).unwrap().try_into().unwrap();
-        let origin = leaf_origin::encode(&LeafOrigin { sequence, group });
+        let root = suite().hash(&group.root()).unwrap().try_into().unwrap();
+        let origin = leaf_origin::encode(&LeafOrigin::new(sequence, &root));
         let mut leaf = ExtensionList::new();
         leaf.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
         let made = self.client.generate_key_package_message(ExtensionList::new(), leaf, Some(time(now)));

@@ -165,7 +165,8 @@ impl Identity {
         let used = opened.own_key_package().context("no KeyPackage")?.hash_ref(provider.crypto())?;
         let by = |own: &&Own| own.bundle.key_package().hash_ref(provider.crypto()).is_ok_and(|r| r == used);
         let number = own.iter().find(by).context("another's KeyPackage")?.number;
-        Ok(Welcomed { provider, opened, number, spent, tree })
+        let epoch = opened.unverified_group_info().group_context().epoch().as_u64();
+        Ok(Welcomed { provider, opened, number, epoch, spent, tree })
     }
 }
 
@@ -175,6 +176,7 @@ pub struct Welcomed {
     opened: ProcessedWelcome,
     /// The number of the KeyPackage that it was made for.
     pub number: u64,
+    pub epoch: u64,
     pub spent: Option<u64>,
     pub tree: Option<TreePlace>,
 }
@@ -200,7 +202,7 @@ impl Welcomed {
 }
 
 /// The number of the KeyPackage that a leaf came from, and its group's root hash.
-fn number_of(leaf: &LeafNode) -> Option<(u64, [u8; 32])> {
+fn number_of(leaf: &LeafNode) -> Option<(u64, [u8; 16])> {
     leaf.extensions().iter().find_map(|extension| match extension {
         Extension::Unknown(ORIGIN, UnknownExtension(content)) => wire::read_origin(content),
         _ => None,

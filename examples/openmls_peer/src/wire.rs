@@ -7,7 +7,7 @@ use bytes::Bytes;
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use sha2::{Digest, Sha256};
 
-/// The leaf extension: object id on the KeyPackage track, hash of the group's root name.
+/// The leaf extension: object id on the KeyPackage track, first half of the hash of the group's root name.
 pub const ORIGIN: u16 = 0xF0A0;
 /// The GroupContext extension: the group's parameters.
 pub const PARAMS: u16 = 0xF0A1;
@@ -43,11 +43,11 @@ pub fn sender_id(signature_key: &[u8]) -> String {
 /// The content of [`ORIGIN`].
 pub fn origin(number: u64, group: &str) -> Vec<u8> {
     let root = group.split('~').next().unwrap_or(group);
-    [&number.to_be_bytes()[..], &sha256(root.as_bytes())].concat()
+    [&number.to_be_bytes()[..], &sha256(root.as_bytes())[..16]].concat()
 }
 
 /// The number and the root hash in an [`ORIGIN`] extension.
-pub fn read_origin(content: &[u8]) -> Option<(u64, [u8; 32])> {
+pub fn read_origin(content: &[u8]) -> Option<(u64, [u8; 16])> {
     let (number, root) = content.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*number), root.try_into().ok()?))
 }
@@ -77,41 +77,30 @@ pub fn welcome_object(pin: &Pin, welcome: &[u8]) -> Bytes {
     [&[2][..], pin, &[0, 0], welcome].concat().into()
 }
 
-/// The pin and the Welcome in such an object.
-pub fn read_welcome_object(object: &[u8]) -> Option<(Pin, Vec<u8>)> {
-    let (&[2], rest) = object.split_first_chunk::<1>()? else { return None };
+/// The Welcome in the Welcome object of a pinned group, and the pin unless the tree lies apart.
+pub fn read_welcome_object(object: &[u8]) -> Option<(Option<Pin>, Vec<u8>)> {
+    let rest = match object.split_first()? {
+        (2, rest) => rest,
+        (4, welcome) => return Some((None, welcome.to_vec())),
+        _ => return None,
+    };
     let (pin, rest) = rest.split_first_chunk::<96>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
-    Some((*pin, rest.get(usize::from(u16::from_be_bytes(*length))..)?.to_vec()))
+    Some((Some(*pin), rest.get(usize::from(u16::from_be_bytes(*length))..)?.to_vec()))
 }
 
-/// Where a tree lies, and its key.
+/// Where a tree lies on the shared tree track, in the MOQT group of the Welcome's epoch, and its key.
 pub struct TreePlace {
-    pub track: FullTrackName,
-    pub group: u64,
     pub object: u64,
     pub key: Vec<u8>,
 }
 
 /// Reads a [`TREE`] extension.
 pub fn read_tree_place(content: &[u8]) -> Option<TreePlace> {
-    let (&[1, fields], mut rest) = content.split_first_chunk::<2>()? else { return None };
-    let mut field = || {
-        let (length, behind) = rest.split_first_chunk::<2>()?;
-        let (field, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        rest = behind;
-        Some(Bytes::copy_from_slice(field))
-    };
-    let namespace = (0..fields).map(|_| field()).collect::<Option<Vec<_>>>()?;
-    let name = field()?;
-    let (group, rest) = rest.split_first_chunk::<8>()?;
+    let (&[2], rest) = content.split_first_chunk::<1>()? else { return None };
     let (object, key) = rest.split_first_chunk::<8>()?;
-    Some(TreePlace {
-        track: FullTrackName { namespace: TrackNamespace::new(namespace).ok()?, name },
-        group: u64::from_be_bytes(*group),
-        object: u64::from_be_bytes(*object),
-        key: key.to_vec(),
-    })
+    // Behind the key of 16 bytes would be whose tree track it is.
+    (key.len() == 16).then(|| TreePlace { object: u64::from_be_bytes(*object), key: key.to_vec() })
 }
 
 /// Track names of a group (draft sections 6.1, 6.3.1 and 6.3.2).
@@ -131,6 +120,10 @@ impl Names {
 
     pub fn commits(&self) -> FullTrackName {
         self.track(&[], "commits")
+    }
+
+    pub fn trees(&self) -> FullTrackName {
+        self.track(&["trees"], "tree")
     }
 
     fn track(&self, more: &[&str], name: &str) -> FullTrackName {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::engine::{Attached, Built, Engine, EngineError, Judged};
+use crate::engine::{Attached, Built, Engine, EngineError, Judged, TreePlace};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, Refusal};
 use crate::participant::carried::Carried;
@@ -13,7 +13,7 @@ use crate::participant::member::batch::{Load, Sizes};
 use crate::participant::member::epoch::Epoch;
 use crate::participant::member::slot::Outbox;
 use crate::participant::member::turn::{Add, Agenda, Work};
-use crate::tracks::{Location, SenderId};
+use crate::tracks::SenderId;
 
 /// A commit and the leaves that it empties.
 type Emptying<G> = (Built<G>, Vec<u32>);
@@ -143,8 +143,8 @@ impl<E: Engine> Builder<'_, E> {
         let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
         let members = (epoch.roster.len() + messages.len()).saturating_sub(removes.len());
         let apart = cx.sends_tree_apart(members) && !messages.is_empty();
-        let place = Location { group: epoch.slot(), object: self.place };
-        let attached = Attached { tree: apart.then(|| (cx.tracks.tree(&cx.me), place)), spent: self.spent };
+        let place = || TreePlace { publisher: cx.tracks.tree_publisher(&cx.me), object: self.place };
+        let attached = Attached { tree: apart.then(place), spent: self.spent };
         let built = cx.engine.build_with(&epoch.group, cx.time_of_day(), &messages, &removes, &attached);
         Ok(built?.map(|built| (built, removes)))
     }

@@ -218,9 +218,11 @@ impl<G> Epoch<G> {
         cx.stats.welcomes = cx.stats.welcomes.saturating_add(welcomes.len() as u64);
         for (recipient, welcome) in welcomes {
             let payload = match self.pin {
-                Some(pin) => {
-                    WelcomeObject { pin, receipt: receipt.clone(), welcome: welcome.clone() }.encode()
+                // One receipt on the Commit track is enough for a crowd.
+                Some(_) if tree.is_some() => {
+                    WelcomeObject { confirmation: None, welcome: welcome.clone() }.encode()
                 }
+                Some(pin) => WelcomeObject::confirmed(pin, receipt.clone(), welcome.clone()).encode(),
                 None => welcome.clone(),
             };
             let object = cx.welcome_place(&payload)?;

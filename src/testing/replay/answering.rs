@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::failing::failed;
 use super::reading::{
-    credential, flag, hash, hex, leaf_key, list, maybe_hex, mode, number, place, policy, sender, sequence,
-    small, text,
+    credential, flag, hash, hex, leaf_key, list, maybe_hex, mode, number, policy, sender, sequence, small,
+    text,
 };
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, Trial,
-    WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupMark, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, TreePlace,
+    Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -175,8 +175,13 @@ fn built(line: &Value) -> Read<Built<()>> {
     })
 }
 
+fn mark(line: &Value) -> Read<GroupMark> {
+    hex(line, "group")?.as_ref().try_into().map_err(|_| "no mark of a group".to_owned())
+}
+
 fn tree_object(line: &Value) -> Read<TreeObject> {
-    let (track, location) = place(line)?;
+    let publisher = line.get("publisher").map(|_| sender(line, "publisher")).transpose()?;
+    let place = TreePlace { publisher, object: number(line, "object")? };
     let key = match line.get("key_hash") {
         Some(_) => hex(line, "key_hash")?,
         None => hex(line, "key")?,
@@ -184,7 +189,7 @@ fn tree_object(line: &Value) -> Read<TreeObject> {
     if key.len() != TREE_KEY_LEN {
         return Err("no tree key".to_owned());
     }
-    Ok(TreeObject { track, location, key: Secret::new(key.to_vec()) })
+    Ok(TreeObject { place, key: Secret::new(key.to_vec()) })
 }
 
 impl Engine for AnsweringEngine {
@@ -231,7 +236,7 @@ impl Engine for AnsweringEngine {
             Ok(KeyPackageClaim {
                 sender: sender(line, "sender")?,
                 sequence: sequence(line)?,
-                group: line.get("group").map(|_| hash(line, "group")).transpose()?,
+                group: line.get("group").map(|_| mark(line)).transpose()?,
             })
         })
     }
@@ -244,7 +249,7 @@ impl Engine for AnsweringEngine {
                 credential: credential(line)?,
                 reference: hex(line, "reference")?,
                 sequence: sequence(line)?,
-                group: line.get("group").map(|_| hash(line, "group")).transpose()?,
+                group: line.get("group").map(|_| mark(line)).transpose()?,
                 leaf_key: leaf_key(line)?,
                 begins: Timestamp::from_millis(number(line, "begins")?),
                 expires: Timestamp::from_millis(number(line, "expires")?),

@@ -169,7 +169,11 @@ impl<E: Engine> Run<'_, E> {
         let Some((_, welcome)) = built.welcomes.into_iter().next() else { return };
         let receipt = (self.adversary.below(2) == 0).then(|| self.adversary.junk());
         let payload = match self.config.mode {
-            SafetyMode::Pinned => WelcomeObject { pin: self.some_pin(epoch), receipt, welcome }.encode(),
+            // As one whose tree is apart: the receipt on the Commit track is for all of its epoch.
+            SafetyMode::Pinned if self.adversary.below(4) == 0 => {
+                WelcomeObject { confirmation: None, welcome }.encode()
+            }
+            SafetyMode::Pinned => WelcomeObject::confirmed(self.some_pin(epoch), receipt, welcome).encode(),
             SafetyMode::Fenced | SafetyMode::Advisory => welcome,
         };
         let group = epoch.saturating_add(self.adversary.rng.below(2));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{BOUND, InsiderStats, Judged, Run};
 use crate::action::Notice;
-use crate::codec::pinned::WelcomeObject;
+use crate::codec::pinned::{Confirmation, WelcomeObject};
 use crate::counter::http::{decode_increment_reply, encode_increment, encode_lock};
 use crate::counter::service::Slot;
 use crate::counter::{CommitReply, IncrementReply, IncrementRequest, LockRequest, Pin};
@@ -210,7 +210,10 @@ impl<E: Engine> Run<'_, E> {
             if to != Some(TrackKind::Welcome(insider.id.clone())) {
                 continue;
             }
-            let Ok(WelcomeObject { pin, welcome, .. }) = WelcomeObject::decode(object.payload.clone()) else {
+            // It does not look for trees that are apart.
+            let Ok(WelcomeObject { confirmation: Some(Confirmation { pin, .. }), welcome }) =
+                WelcomeObject::decode(object.payload.clone())
+            else {
                 continue;
             };
             let joined = insider
@@ -245,7 +248,7 @@ impl<E: Engine> Run<'_, E> {
         let pin = peer.pin_for(&built.commit, &built.next, slot);
         let (Some(pin), Some((_, welcome))) = (pin, built.welcomes.into_iter().next()) else { return };
         let track = tracks.welcome(&id);
-        let payload = WelcomeObject { pin, receipt: None, welcome }.encode();
+        let payload = WelcomeObject::confirmed(pin, None, welcome).encode();
         let location = Location { group: slot, object: self.adversary.object_id() };
         self.net.publish_as_stranger(&Object { track, location, payload });
     }

@@ -192,11 +192,11 @@ impl Engine for SymbolicEngine {
         removes: &[u32],
         attached: &Attached,
     ) -> Judged<Built<SymbolicGroup>> {
-        let tree = attached.tree.as_ref().map(|(track, location)| {
+        let tree = attached.tree.as_ref().map(|place| {
             // One key per state and author stands for a fresh one: a second commit has other leaves at most.
             let key = mix("tree key", &[&group.state.keys, self.sender.as_bytes()]);
             let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
-            TreeObject { track: track.clone(), location: *location, key }
+            TreeObject { place: place.clone(), key }
         });
         Ok(self.commit(group, now, adds, removes, false, tree.as_ref(), attached.spent))
     }

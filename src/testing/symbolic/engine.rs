@@ -26,7 +26,7 @@ use crate::tracks::{GroupName, NameError, SenderId};
 const SKEW: Duration = Duration::from_secs(3600);
 
 pub(super) fn origin(group: &GroupName, sequence: u64) -> LeafOrigin {
-    LeafOrigin { sequence, group: sha256(&group.root()) }
+    LeafOrigin::new(sequence, &sha256(&group.root()))
 }
 
 /// A participant's engine: its name, and what makes its messages differ.

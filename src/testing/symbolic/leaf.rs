@@ -23,7 +23,7 @@ impl Leaf {
         out.bytes(&self.identity);
         out.option(self.origin, |out, origin| {
             out.u64(origin.sequence);
-            out.hash(&origin.group);
+            out.bytes(&origin.group);
         });
         out.u64(self.init);
     }
@@ -32,7 +32,12 @@ impl Leaf {
         Ok(Self {
             sender: SenderId::new(from.bytes()?).map_err(|_| Rejection::Malformed)?,
             identity: from.bytes()?,
-            origin: from.option(|from| Ok(LeafOrigin { sequence: from.u64()?, group: from.hash()? }))?,
+            origin: from.option(|from| {
+                Ok(LeafOrigin {
+                    sequence: from.u64()?,
+                    group: from.bytes()?.as_ref().try_into().map_err(|_| Rejection::Malformed)?,
+                })
+            })?,
             init: from.u64()?,
         })
     }

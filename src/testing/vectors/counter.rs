@@ -13,7 +13,7 @@ use crate::counter::http::{
 use crate::counter::service::{CounterService, ServiceConfig, ServiceCrypto};
 use crate::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, Pin,
-    receipt_message, slot_lock_message,
+    receipt_message, slot_lock_message, state_message,
 };
 use crate::testing::sha256;
 use crate::testing::vectors::values::{VERSION, hex, int};
@@ -312,8 +312,21 @@ fn receipts() -> Value {
             })
         })
         .collect();
+    let states: Vec<Value> = [("room", (3 << 62) + 1, 5, Some(pin(4))), ("a b/c", 1 << 63, 0, None)]
+        .into_iter()
+        .map(|(name, val, current, newest)| {
+            let group = GroupName::try_from(name).expect("a name");
+            let message = state_message(&group, val, current, newest.as_ref());
+            json!({
+                "counter": hex(name.as_bytes()), "val": int(val), "current": int(current),
+                "pin": newest.map_or(Value::Null, |pin| hex(pin.as_bytes())),
+                "message": hex(&message), "receipt": hex(&key.sign(&message).to_bytes()),
+            })
+        })
+        .collect();
     json!({
         "format": "receipts", "version": VERSION, "source": "moq-mls: receipts of the epoch counter",
+        "states": states,
         "private_key": hex(&[7; 32]), "public_key": hex(key.verifying_key().as_bytes()), "cases": cases,
     })
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
-use crate::engine::{Engine, GroupParams, Next};
+use crate::engine::{Attached, Engine, GroupParams, Next, TreePlace};
 use crate::mls::private_keys::PrivateKeys;
 use crate::testing::seeded_crypto::{seeded_engine, seeded_signature_key, sha256};
 use crate::testing::vectors::values::{VERSION, hex, int};
@@ -16,7 +16,8 @@ const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 const SEED: u64 = 77;
 
 pub(super) fn file() -> (String, Value) {
-    let scenarios = [GroupParams::default(), GroupParams::draft()].map(|params| scenario(&params));
+    let apart = GroupParams { tree_objects: true, ..GroupParams::default() };
+    let scenarios = [GroupParams::default(), GroupParams::draft(), apart].map(|params| scenario(&params));
     let value = json!({
         "format": "passive", "version": VERSION, "source": "RFC 9420; draft section 6.3",
         "scenarios": scenarios,
@@ -31,11 +32,21 @@ fn scenario(params: &GroupParams) -> Value {
     let created = alice.create(NOW, &group, params, 0).expect("a group");
     let key = bob.generate_key_package(NOW, &group, 0).expect("a KeyPackage");
     let keys = PrivateKeys::of(&key).expect("of this engine");
+    let place = params.tree_objects.then_some(TreePlace { publisher: None, object: 1 << 61 });
+    let attached = Attached { tree: place, spent: None };
     let built = alice
-        .build(&created, NOW, std::slice::from_ref(&key.message), &[])
+        .build_with(&created, NOW, std::slice::from_ref(&key.message), &[], &attached)
         .expect("a commit")
         .expect("a commit");
     let welcome = built.welcomes[0].1.clone();
+    let info = bob.examine_welcome(&welcome, std::slice::from_ref(&key)).expect("to bob").expect("to bob");
+    let tree = built.tree.as_ref().zip(info.tree.as_ref()).map(|(sealed, place)| {
+        let opened = bob.open_tree(place, sealed).expect("a tree").expect("a tree");
+        let reference = json!({ "object": int(place.place.object), "key": hex(place.key.as_bytes()) });
+        (opened, json!({ "reference": reference, "payload": hex(sealed) }))
+    });
+    let (ratchet_tree, tree_object) =
+        tree.map_or((Value::Null, Value::Null), |(opened, object)| (hex(&opened), object));
     let mut state = built.next.group.clone();
     let mut roster_len = alice.roster(&state).expect("a roster").len();
     let initial = alice.epoch_authenticator(&state).expect("a member");
@@ -72,7 +83,8 @@ fn scenario(params: &GroupParams) -> Value {
         "encryption_priv": hex(keys.encryption.as_bytes()),
         "init_priv": hex(keys.init.as_bytes()),
         "welcome": hex(&welcome),
-        "ratchet_tree": Value::Null,
+        "ratchet_tree": ratchet_tree,
+        "tree_object": tree_object,
         "initial_epoch_authenticator": hex(&initial),
         "initial_pin": hex(initial_pin.as_bytes()),
         "at": int(NOW.as_secs()),

@@ -66,11 +66,11 @@ impl Peer {
         if !matches!(self.phase, Phase::Joining | Phase::Bootstrapping) || self.founded.is_some() {
             return Ok(());
         }
-        let (welcome, pin) = if self.style.pinned {
+        let (pin, welcome) = if self.style.pinned {
             let Some((pin, welcome)) = wire::read_welcome_object(&payload) else { bail!("Welcome object") };
-            (Bytes::from(welcome), Some(pin))
+            (pin, Bytes::from(welcome))
         } else {
-            (payload, None)
+            (None, payload)
         };
         // To a KeyPackage of an earlier life, or one that lost: not for us.
         let Ok(opened) = self.identity.open_welcome(&self.own, &welcome) else { return Ok(()) };
@@ -79,7 +79,7 @@ impl Peer {
         }
         self.welcome = Some((welcome, pin));
         match opened.tree {
-            Some(place) => self.fetch(place.track),
+            Some(_) => self.fetch(self.names.trees()),
             None => self.join(None)?,
         }
         Ok(())
@@ -90,13 +90,15 @@ impl Peer {
         let Some((welcome, _)) = &self.welcome else { return Ok(()) };
         let opened = self.identity.open_welcome(&self.own, welcome)?;
         let Some(place) = opened.tree else { return Ok(()) };
+        let track = self.names.trees();
+        let epoch = opened.epoch;
         let lies = |o: &&Object| {
-            o.track == place.track && o.location.group == place.group && o.location.object == place.object
+            o.track == track && o.location.group == epoch && o.location.object == place.object
         };
         match objects.iter().find(lies) {
             Some(object) => self.join(Some(&object.payload.clone())),
             None => {
-                self.fetch(place.track);
+                self.fetch(track);
                 Ok(())
             }
         }
@@ -108,21 +110,21 @@ impl Peer {
         let (spent, used) = (opened.spent, opened.number);
         let group = opened.join(sealed)?;
         self.spent = self.spent.max(spent.unwrap_or(0));
-        match pin {
-            None => {
-                self.own.retain(|own| own.number > used);
-                self.enter(group, None);
-            }
-            // The pin must be the group's, and the service must say that it won.
-            Some(pin) if group.pin(None)?[32..] == pin[32..] => {
-                self.welcome = Some((welcome, Some(pin)));
-                let epoch = group.epoch();
-                self.founded = None;
-                self.joined = Some((group, pin));
-                self.ask(Ask::Confirm(epoch), Request::Lock(epoch));
-            }
-            Some(_) => bail!("a Welcome whose pin is another group's"),
+        if !self.style.pinned {
+            self.own.retain(|own| own.number > used);
+            self.enter(group, None);
+            return Ok(());
         }
+        let made = group.pin(None)?;
+        if pin.is_some_and(|pin| pin[32..] != made[32..]) {
+            bail!("a Welcome whose pin is another group's");
+        }
+        // The service must say that it won.
+        self.welcome = Some((welcome, pin));
+        let epoch = group.epoch();
+        self.founded = None;
+        self.joined = Some((group, made));
+        self.ask(Ask::Confirm(epoch), Request::Lock(epoch));
         Ok(())
     }
 
@@ -134,10 +136,11 @@ impl Peer {
             Reply::CounterError { current, pin: Some(winner) } if current > epoch => {
                 let Some((group, pin)) = self.joined.take() else { return Ok(()) };
                 self.welcome = None;
-                if winner == pin {
+                // What a joiner cannot make is the hash of the commit.
+                if winner[32..] == pin[32..] {
                     let by = group.number_at(group.leaf()).unwrap_or(0);
                     self.own.retain(|own| own.number > by);
-                    self.enter(group, Some(pin));
+                    self.enter(group, Some(winner));
                 } else {
                     self.troubles.push("a Welcome whose epoch did not win".to_owned());
                 }

@@ -5,10 +5,10 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::engine::{Attached, GroupParams};
+use crate::engine::{Attached, GroupParams, TreePlace};
 use crate::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, GroupName, GroupTracks, Location};
+use crate::tracks::GroupName;
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
@@ -16,9 +16,8 @@ type Group = <SeededEngine as Engine>::Group;
 
 /// Builds a commit and compares it with its bound; returns the commit and the group after it.
 fn build(engine: &SeededEngine, group: &Group, adds: &[Bytes], removes: &[u32], apart: bool) -> Built<Group> {
-    let tracks = GroupTracks::new(GroupName::try_from("g").unwrap(), CommitTrackPolicy::Shared);
-    let place = Location { group: 1, object: u64::MAX >> 2 };
-    let tree = (apart && !adds.is_empty()).then(|| (tracks.tree(engine.sender_id()), place));
+    let place = || TreePlace { publisher: Some(engine.sender_id().clone()), object: u64::MAX >> 2 };
+    let tree = (apart && !adds.is_empty()).then(place);
     let attached = Attached { tree, spent: Some(u64::MAX) };
     let built = engine.build_with(group, NOW, adds, removes, &attached).unwrap().unwrap();
     let survey = engine.survey(group, adds, false).unwrap();
