@@ -70,6 +70,9 @@ pub trait Engine {
     /// Any failure of the provider.
     fn random(&mut self) -> Result<u64, EngineError>;
 
+    /// Says whether `key` has the form of a counter service's public key: 32 bytes for Ed25519.
+    fn is_service_key(&self, key: &[u8]) -> bool;
+
     /// Verifies an Ed25519 signature (of the counter service, over a receipt).
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
 

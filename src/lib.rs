@@ -159,7 +159,7 @@ pub use event::{Command, Event};
 pub use join_request::JoinRequest;
 pub use limits::{Limits, Timers};
 pub use notice::Notice;
-pub use participant::{Participant, Phase, Stats};
+pub use participant::{Participant, Phase, Stats, Status, WaitsFor};
 pub use policy::{Authors, Breach, CommitPolicy};
 pub use request::Failure;
 pub use secret::Secret;

@@ -89,6 +89,7 @@ mod signs;
 mod sparing;
 pub(crate) mod state;
 pub(crate) mod stats;
+mod status;
 pub(crate) mod stranded;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
@@ -102,6 +103,8 @@ use self::passed::PassedEpochs;
 pub use self::phase::Phase;
 use self::state::State;
 pub use self::stats::Stats;
+use self::status::Waits;
+pub use self::status::{Status, WaitsFor};
 use crate::action::{Action, Timer};
 pub use crate::config::{Admission, Config, SafetyMode};
 use crate::engine::{Engine, KeyPackageInfo};
@@ -124,15 +127,18 @@ use crate::time::Timestamp;
 pub struct Participant<E: Engine> {
     pub(crate) cx: Context<E>,
     pub(crate) state: State<E::Group>,
+    waits: Waits,
 }
 
 impl<E: Engine> Participant<E> {
     /// A participant that has not begun: send [`Command::Join`].
     ///
     /// # Errors
-    /// [`Error::Engine`] if the engine lacks SHA-256.
+    /// [`Error::Engine`] if the engine lacks SHA-256; [`Misuse::BadServiceKey`].
     pub fn new(engine: E, config: Config, now: Timestamp) -> Result<Self, Error> {
-        Ok(Self { cx: Context::new(engine, config, now)?, state: State::New(Box::default()) })
+        Self::check(&engine, &config)?;
+        let cx = Context::new(engine, config, now)?;
+        Ok(Self { cx, state: State::New(Box::default()), waits: Waits(WaitsFor::Join, now) })
     }
 
     /// Goes on after a restart, with the last snapshot that became durable. The actions that resume
@@ -140,11 +146,22 @@ impl<E: Engine> Participant<E> {
     ///
     /// # Errors
     /// [`Error::Snapshot`] for bytes that are damaged, of another version, group or participant;
-    /// [`Error::Engine`] if the engine refuses the group state.
+    /// [`Error::Engine`] if the engine refuses the group state; [`Misuse::BadServiceKey`].
     pub fn restore(engine: E, config: Config, snapshot: &Snapshot, now: Timestamp) -> Result<Self, Error> {
+        Self::check(&engine, &config)?;
         let mut cx = Context::new(engine, config, now)?;
         let state = State::restore(&mut cx, snapshot)?;
-        Ok(Self { cx, state })
+        let mut this = Self { cx, state, waits: Waits(WaitsFor::Join, now) };
+        this.note_waits();
+        Ok(this)
+    }
+
+    /// Refuses a configuration with which nothing would ever be believed.
+    fn check(engine: &E, config: &Config) -> Result<(), Error> {
+        match &config.service_key {
+            Some(key) if !engine.is_service_key(key) => Err(Misuse::BadServiceKey.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The durable state as it is now. The machine emits it by itself whenever it must be stored; this
@@ -182,7 +199,9 @@ impl<E: Engine> Participant<E> {
             (State::Ended(_), _) => return Ok(()),
             _ => {}
         }
-        self.guard(|this| this.judge(&event).and_then(|info| this.advance(now, event, info)))
+        let done = self.guard(|this| this.judge(&event).and_then(|info| this.advance(now, event, info)));
+        self.note_waits();
+        done
     }
 
     /// Does something of which nothing may be left if the engine fails: what was queued may rest on a state that is

@@ -10,7 +10,7 @@ use moq_mls::action::{Action, Fault, Hold, Notice};
 use moq_mls::codec::pinned::ReceiptObject;
 use moq_mls::engine::{Credential, Engine, GroupParams};
 use moq_mls::tracks::Location;
-use moq_mls::{Command, Misuse, Object, Phase};
+use moq_mls::{Command, Error, Misuse, Object, Participant, Phase};
 use support::engines::{basic, basic_client, engine, engine_of};
 use support::insider::{self, Insider};
 use support::{Steps, World, admit, asking, config};
@@ -400,4 +400,14 @@ fn an_insider_can_welcome_to_keys_of_its_own() {
     assert_eq!(seen[0].1, a.epoch_authenticator(&of_a.group).unwrap());
     assert_eq!(seen[1].0.as_bytes(), exported(&forgery.epoch_secret), "the insider has the joiner's keys");
     assert!(seen[0].0 != seen[1].0 && seen[0].1 != seen[1].1);
+}
+
+#[test]
+fn a_service_key_of_another_length_is_refused_at_once() {
+    for len in [0, 31, 33, 64] {
+        let mut config = config();
+        config.service_key = Some(vec![9; len].into());
+        let refused = Participant::new(engine("a"), config, support::START).map(|_| ());
+        assert!(matches!(refused, Err(Error::Misuse(Misuse::BadServiceKey))), "{len}: {refused:?}");
+    }
 }

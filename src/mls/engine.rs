@@ -36,6 +36,10 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         self.primitives.sha256(data)
     }
 
+    fn is_service_key(&self, key: &[u8]) -> bool {
+        key.len() == 32
+    }
+
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         self.primitives.verify_ed25519(service_key, message, signature)
     }

@@ -62,6 +62,11 @@ pub(crate) struct Creating<G> {
 }
 
 impl<G> Creating<G> {
+    /// Whether it founded a successor, to which nobody came yet.
+    pub(crate) fn is_founded(&self) -> bool {
+        self.founded.is_some()
+    }
+
     fn new(carried: Carried) -> Self {
         Self {
             carried,

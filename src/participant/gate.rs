@@ -25,13 +25,18 @@ pub(crate) struct Gate {
     unreached: BTreeSet<u64>,
     /// Epochs of which a Welcome came since the counter was asked about them, in that order.
     news: Vec<u64>,
-    /// Receipts of the Commit track looked at since the counter last answered.
+    /// Receipts of the Commit track verified since the counter last answered.
     verified: usize,
 }
 
 impl Gate {
     pub(crate) fn has(&self, welcome: &Bytes) -> bool {
         self.waiting.iter().any(|(held, _)| held == welcome)
+    }
+
+    /// The epoch of the newest that waits.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.waiting.last().map(|(_, info)| info.epoch)
     }
 
     pub(crate) fn awaits(&self, epoch: u64) -> bool {
@@ -88,6 +93,7 @@ impl Gate {
         let waiting = std::mem::take(&mut self.waiting);
         let (these, others) = waiting.into_iter().partition(|(_, info)| info.epoch == epoch);
         self.waiting = others;
+        self.verified = 0;
         self.forget();
         these
     }
@@ -95,6 +101,7 @@ impl Gate {
     /// Notes that the counter has not reached an epoch.
     pub(crate) fn is_unreached(&mut self, epoch: u64) {
         self.unreached.insert(epoch);
+        self.verified = 0;
     }
 
     /// Looks at an epoch soon, and not only at the next try, if a Welcome came since the counter had not reached it: a

@@ -32,7 +32,7 @@ pub(crate) struct Joining<G> {
     pub(crate) carried: Carried,
     /// The state of an epoch that could not be gone on from.
     pub(crate) kept: Option<Box<Stranded<G>>>,
-    trees: Trees,
+    pub(crate) trees: Trees,
     /// Welcomes that wait for their pin.
     pub(crate) gate: Gate,
     pub(crate) attempts: u32,

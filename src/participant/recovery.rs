@@ -86,7 +86,6 @@ impl Recovery {
     }
 
     /// Whether there is proof.
-    #[cfg(feature = "testing")]
     pub(crate) fn is_on_its_way(&self) -> bool {
         self.from.is_some()
     }

@@ -8,6 +8,7 @@ mod entry;
 mod faults;
 mod helping;
 mod keeping;
+mod status;
 mod turns;
 
 use std::time::Duration;
@@ -112,7 +113,7 @@ fn decide(a: &mut Machine, pin: Pin) {
 }
 
 fn ask_to_leave(a: &mut Machine, sender: SenderId, object_id: u64, message: Bytes, epoch: u64) {
-    let Machine { cx, state: State::Member(member) } = a else { panic!("no member") };
+    let Machine { cx, state: State::Member(member), .. } = a else { panic!("no member") };
     let request = leave::Request { epoch, object_id, message };
     leave::on_request(cx, &member.epoch, &mut member.carried, sender, request).unwrap();
 }

@@ -75,6 +75,11 @@ impl Trees {
         }
     }
 
+    /// Whether a Welcome waits for its tree.
+    pub(crate) fn awaits_any(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Whether a Welcome that waits names an object's place.
     fn is_awaited(&self, object: &Object) -> bool {
         self.waiting.iter().any(|(_, place)| is_at(object, place))

@@ -213,6 +213,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         self.answer(about("sha256"), hash, |hash, line| (hash, line.hex("hash", &hash)))
     }
 
+    fn is_service_key(&self, key: &[u8]) -> bool {
+        self.inner.is_service_key(key)
+    }
+
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         let good = self.inner.verify_receipt(service_key, message, signature);
         let line = self.asked(about("verify_receipt"), [service_key, message, signature]);

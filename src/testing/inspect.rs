@@ -302,7 +302,7 @@ impl<E: Engine> Participant<E> {
     /// was tried or counted. Requests are numbered anew from 1 in the order of their old numbers; what waits
     /// for an answer must be renumbered by the returned map of old to new.
     pub fn canonical(&mut self) -> BTreeMap<u64, u64> {
-        let Self { cx, state } = self;
+        let Self { cx, state, .. } = self;
         let late = Timestamp::from_millis(u64::MAX / 2);
         cx.deadlines.level(late);
         cx.jitter = Jitter::new(&[]);

@@ -96,6 +96,10 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.sha256(data)
     }
 
+    fn is_service_key(&self, key: &[u8]) -> bool {
+        self.inner.is_service_key(key)
+    }
+
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         self.inner.verify_receipt(service_key, message, signature)
     }

@@ -72,7 +72,7 @@ fn a_credential_that_was_told_as_expired_and_is_another_now_may_be_told_again() 
     let (mut a, others) = among(config(), &["b"]);
     a.cx.engine.distrust("b");
     let expired = |a: &mut Machine| {
-        let Machine { cx, state: State::Member(member) } = a else { panic!("no member") };
+        let Machine { cx, state: State::Member(member), .. } = a else { panic!("no member") };
         member.epoch.check_credentials(cx);
         notices(a).contains(&Notice::CredentialExpired { sender: id("b") })
     };

@@ -273,7 +273,7 @@ fn a_commit_is_shown_again_where_it_lies_and_elsewhere_once_that_was_in_vain() {
     let (mut a, published, _) = committing(SafetyMode::Pinned);
     let [first] = &published[..] else { panic!("{published:?}") };
     let mut again = |tries| {
-        let Machine { cx, state: State::Member(member) } = &mut a else { panic!("no member") };
+        let Machine { cx, state: State::Member(member), .. } = &mut a else { panic!("no member") };
         member.slot.outbox.as_mut().unwrap().tries = tries;
         member.slot.publish(cx, &member.epoch).unwrap();
         let published = |action| match action {

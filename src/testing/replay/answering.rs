@@ -206,6 +206,10 @@ impl Engine for AnsweringEngine {
         Ok(sha256(data))
     }
 
+    fn is_service_key(&self, _: &[u8]) -> bool {
+        true
+    }
+
     fn verify_receipt(&self, _: &[u8], _: &[u8], _: &[u8]) -> bool {
         self.good("verify_receipt")
     }
