@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Finds sentences over 30 words, and retired words, in Markdown and in the rustdoc of src.
+"""Finds sentences over 30 words, and retired words, in Markdown and in the rustdoc of src and crates.
 
     python3 docs/prose.py [ROOT]
 
@@ -118,7 +118,7 @@ def findings(lines):
 def files():
     """Returns the documents and the source files, by their path from the root."""
     found = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/README.md", ROOT / "vectors/README.md"]
-    found += ROOT.glob("src/**/*.rs")
+    found += [*ROOT.glob("crates/*/README.md"), *ROOT.glob("src/**/*.rs"), *ROOT.glob("crates/*/src/**/*.rs")]
     return sorted((path.relative_to(ROOT).as_posix() for path in found), key=lambda path: (path.endswith(".rs"), path))
 
 
