@@ -239,7 +239,7 @@ impl Handle {
     /// [`DriverError`] if it ended for another reason.
     ///
     /// [`Options::grace`]: crate::Options::grace
-    pub async fn shutdown(self) -> Result<(), Arc<DriverError>> {
+    pub async fn shutdown(&self) -> Result<(), Arc<DriverError>> {
         self.stop.notify_one();
         self.ended().await
     }

@@ -40,6 +40,18 @@ pub enum KeyFileError {
 }
 
 impl IdentityKey {
+    /// Makes a key that is kept nowhere, for a participant that ends with its process.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Unsupported`], [`KeyFileError::Provider`].
+    pub fn generate<C: CryptoProvider>(crypto: &C, suite: CipherSuite) -> Result<Self, KeyFileError> {
+        let suite = crypto.cipher_suite_provider(suite).ok_or(KeyFileError::Unsupported)?;
+        let (secret, public) = suite
+            .signature_key_generate()
+            .map_err(|e| KeyFileError::Provider(e.into_any_error().to_string()))?;
+        Ok(Self { secret, public })
+    }
+
     /// Reads the key from a file, and makes it the first time, readable by its owner only. Makes the folder too, with
     /// mode 0700. Blocks for as long as the file system takes.
     ///
@@ -50,17 +62,15 @@ impl IdentityKey {
         crypto: &C,
         suite: CipherSuite,
     ) -> Result<Self, KeyFileError> {
-        let suite = crypto.cipher_suite_provider(suite).ok_or(KeyFileError::Unsupported)?;
         if read_if_any(path)?.is_none() {
             if let Some(folder) = path.parent() {
                 make_private_folder(folder)?;
             }
-            let (secret, public) = suite
-                .signature_key_generate()
-                .map_err(|e| KeyFileError::Provider(e.into_any_error().to_string()))?;
+            let Self { secret, public } = Self::generate(crypto, suite)?;
             let text = format!("{} {}\n", hex::encode(secret.as_bytes()), hex::encode(public.as_bytes()));
             create_private(path, Zeroizing::new(text).as_bytes())?;
         }
+        let suite = crypto.cipher_suite_provider(suite).ok_or(KeyFileError::Unsupported)?;
         let text = Zeroizing::new(read_if_any(path)?.ok_or(KeyFileError::Damaged)?);
         let text = std::str::from_utf8(&text).map_err(|_| KeyFileError::Damaged)?;
         let (secret, public) = text.trim().split_once(' ').ok_or(KeyFileError::Damaged)?;
