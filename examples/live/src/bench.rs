@@ -15,12 +15,11 @@ use bytes::Bytes;
 use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, slot_lock_message};
 use moq_mls::tracks::GroupName;
 
-use crate::clock::Clock;
 use crate::counter::http::Server;
 use crate::counter::store::{KEEP, Store};
 use crate::counter::{LEASE, Service, generate_key, sha256};
 use crate::counter_client::CounterClient;
-use crate::driver;
+use moq_mls_tokio::{Clock, SystemClock};
 
 /// Slots of a counter before a client takes a fresh one: a counter's row grows with its pins, and the side that
 /// did more would have larger transactions.
@@ -36,7 +35,7 @@ trait Side: Send + Sync {
     fn increment(&self, request: &IncrementRequest) -> Result<IncrementReply>;
 }
 
-struct Bare(Arc<dyn Store>, Clock);
+struct Bare(Arc<dyn Store>, SystemClock);
 
 impl Side for Bare {
     fn lock(&self, request: &LockRequest) -> Result<LockReply> {
@@ -75,13 +74,13 @@ pub async fn run(store: Arc<dyn Store>, clients: usize, round: Duration) -> Resu
     let service = Arc::new(Service::new(store.clone(), generate_key()?, None));
     let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), service, None).await?;
     let http = CounterClient::new(&format!("http://{}", server.address), None, None)?;
-    let sides: [Arc<dyn Side>; 2] = [Arc::new(http), Arc::new(Bare(store, Clock::new()))];
+    let sides: [Arc<dyn Side>; 2] = [Arc::new(http), Arc::new(Bare(store, SystemClock::new()))];
     let mut pairs = Vec::new();
     for number in 0..PAIRS {
         let mut pair = [0.0; 2];
         for at in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             let side = sides[at].clone();
-            let tag = format!("bench-{}-{number}-{at}", driver::now().as_millis());
+            let tag = format!("bench-{}-{number}-{at}", SystemClock::new().now().as_millis());
             pair[at] = tokio::task::spawn_blocking(move || rate(&side, clients, round, &tag)).await??;
         }
         pairs.push(pair);

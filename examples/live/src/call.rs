@@ -10,6 +10,7 @@ use bytes::Bytes;
 use moq_mls::action::Notice;
 use moq_mls::tracks::GroupName;
 use moq_mls::{Command, Config, Phase};
+use moq_mls_tokio::{FileStore, IdentityKey};
 use tokio::sync::mpsc;
 
 use crate::counter::http::Server;
@@ -23,7 +24,6 @@ use crate::link::RelayAddress;
 use crate::media::MediaConfig;
 use crate::media_check::{self, Tally};
 use crate::relay::Relay;
-use crate::state_dir::StateDir;
 use crate::{identity, mapping, tls};
 
 /// The longest that any step may take.
@@ -106,7 +106,7 @@ impl Stage {
         relay_address: SocketAddr,
         counter: CounterClient,
     ) -> Result<Handle> {
-        self.start(name, identity::generate()?, relay_address, counter, None)
+        self.start(name, &identity::generate()?, relay_address, counter, None)
     }
 
     /// A participant with a key of its own.
@@ -116,18 +116,18 @@ impl Stage {
 
     /// A participant with the key and the state in that folder; from its last snapshot, if there is one.
     pub fn participant_in(&self, name: &str, folder: &Path) -> Result<Handle> {
-        let dir = Arc::new(StateDir::open(folder)?);
-        let key = dir.identity(identity::generate)?;
-        self.start(name, key, self.relay.address, self.client.clone(), Some(dir))
+        let state = FileStore::open(folder)?;
+        let key = identity::in_folder(folder)?;
+        self.start(name, &key, self.relay.address, self.client.clone(), Some(state))
     }
 
     fn start(
         &self,
         name: &str,
-        key: (Vec<u8>, Vec<u8>),
+        key: &IdentityKey,
         relay_address: SocketAddr,
         counter: CounterClient,
-        state: Option<Arc<StateDir>>,
+        state: Option<FileStore>,
     ) -> Result<Handle> {
         let relay =
             RelayAddress { host: format!("localhost:{}", relay_address.port()), roots: self.roots.clone() };

@@ -325,7 +325,7 @@ pub fn key_in_file(path: &std::path::Path) -> Result<Ed25519KeyPair> {
     if !path.exists() {
         let key = generate_key()?;
         let pkcs8 = key.to_pkcs8().map_err(|_| anyhow::anyhow!("cannot write a key"))?;
-        crate::state_dir::write_private(path, &[pkcs8.as_ref()])?;
+        moq_mls_tokio::write_private(path, &[pkcs8.as_ref()])?;
     }
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ed25519KeyPair::from_pkcs8(&bytes).map_err(|e| anyhow::anyhow!("{}: no Ed25519 key: {e}", path.display()))

@@ -1,23 +1,16 @@
 //! A running participant from outside: what to tell it, and what can be seen of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use moq_mls::tracks::{FullTrackName, SenderId};
-use moq_mls::{Command, Event, Phase, Stats, Timestamp};
+use moq_mls::{Command, Phase, Stats, Timestamp};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::media::Received;
-
-/// What the driver takes besides what the network brings.
-pub(crate) enum Input {
-    Event(Event),
-    Command(Command),
-    Media(Option<Duration>),
-    Stop,
-}
 
 /// What can be seen of a participant from outside.
 #[derive(Clone, Debug, Default)]
@@ -56,26 +49,27 @@ pub struct Handle {
     pub name: String,
     /// Its SenderId.
     pub sender: SenderId,
-    pub(crate) input: mpsc::UnboundedSender<Input>,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) every: watch::Sender<Option<Duration>>,
     pub(crate) view: watch::Receiver<View>,
-    pub(crate) task: JoinHandle<()>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    pub(crate) running: Arc<moq_mls_tokio::Handle>,
+    pub(crate) tasks: JoinSet<()>,
 }
 
 impl Handle {
     /// Tells the participant a wish.
     pub fn command(&self, command: Command) {
-        self.input.send(Input::Command(command)).ok();
+        self.commands.send(command).ok();
     }
 
     /// Sends a media object that often, or none.
     pub fn media(&self, every: Option<Duration>) {
-        self.input.send(Input::Media(every)).ok();
+        self.every.send_replace(every);
+    }
+
+    /// Whether it goes on from its state.
+    pub fn resumed(&self) -> bool {
+        self.running.resumed()
     }
 
     /// What it is now.
@@ -90,7 +84,7 @@ impl Handle {
 
     /// Closes its sessions in good order, without leaving the group.
     pub async fn stop(mut self) {
-        self.input.send(Input::Stop).ok();
-        (&mut self.task).await.ok();
+        self.running.shutdown().await.ok();
+        self.tasks.shutdown().await;
     }
 }

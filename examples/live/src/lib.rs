@@ -1,22 +1,22 @@
 //! moq-mls on the parts its users run: a MoQT relay over QUIC that is not ours, a counter service over
-//! HTTP with stores that survive, and a driver that a participant's process is made of.
+//! HTTP with stores that survive, and participants that `moq-mls-tokio` drives.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`driver`], [`handle`] | one participant: actions to the network and the disk, and back; it from outside |
+//! | [`driver`], [`handle`] | one participant: the driver of `moq-mls-tokio` and media beside it; it from outside |
+//! | [`quic_relay`] | the relay as that driver takes it |
 //! | [`mapping`] | our names and subscriptions on MoQT draft 18 |
 //! | [`session`], [`link`], [`publishing`] | a thin MoQT client; two sessions that come back; tracks that outlive them |
 //! | [`relay`] | `moq-relay-ietf` in process |
-//! | [`counter`], [`counter_client`] | the counter service, and its client |
+//! | [`counter`], [`counter_client`] | the counter service, and its client as tests call it |
 //! | [`fetching`], [`commit_log`] | what is past: where it is asked for, and what is kept for others |
 //! | [`media`], [`media_check`] | sealed media tracks; what became of all objects of a call |
 //! | [`journal`] | a participant's life as a log that can be lived again |
-//! | [`state_dir`], [`identity`], [`tls`], [`clock`] | small parts |
+//! | [`identity`], [`tls`] | small parts |
 //! | [`call`], [`participant`], [`bench`] | the commands: a whole call in one process, one participant, a benchmark |
 
 pub mod bench;
 pub mod call;
-pub mod clock;
 pub mod commit_log;
 pub mod counter;
 pub mod counter_client;
@@ -31,7 +31,7 @@ pub mod media;
 pub mod media_check;
 pub mod participant;
 pub mod publishing;
+pub mod quic_relay;
 pub mod relay;
 pub mod session;
-pub mod state_dir;
 pub mod tls;

@@ -10,10 +10,10 @@ use moq_mls::tracks::TrackNamespace;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
-use crate::session::{self, Accepts, Archive, Inbound, Session, Wanted};
+use crate::session::{self, Accepts, Archive, Inbound, Session, Subscription, Wanted};
 
 /// Between two tries: from, to.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+pub const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Longest wait for a handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A session that looks for missing objects is content once nothing has come for this long.
@@ -134,6 +134,11 @@ async fn connect(
     Ok(Pair { publisher: Arc::new(publisher), subscriber: Arc::new(subscriber) })
 }
 
+/// Subscribes to a namespace, and does not wait for ever.
+pub async fn subscribe(session: &Session, namespace: &TrackNamespace) -> Result<Subscription> {
+    tokio::time::timeout(PATIENCE, session.subscribe_tracks(namespace)).await.context("no answer")?
+}
+
 /// What the relay still has under `namespace`, of tracks that are `wanted`, read by a session of its own:
 /// until nothing more comes, or `enough` is satisfied.
 pub async fn look(
@@ -148,8 +153,7 @@ pub async fn look(
     let accepts = Accepts { tracks: wanted, ..Accepts::nothing() };
     let connecting = Session::connect(&endpoint, address, &name, accepts, events, |i| i);
     let session = tokio::time::timeout(PATIENCE, connecting).await.context("no answer")??;
-    let subscribing = session.subscribe_tracks(namespace);
-    let _subscription = tokio::time::timeout(PATIENCE, subscribing).await.context("no answer")??;
+    let _subscription = subscribe(&session, namespace).await?;
     let mut objects = Vec::new();
     while let Ok(Some(Inbound::Object(wire))) = tokio::time::timeout(QUIET, inbound.recv()).await {
         objects.push(wire.object);

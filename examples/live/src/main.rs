@@ -21,7 +21,6 @@ use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{self, Service};
 use moq_mls_live::participant::{self, Terminal};
 use moq_mls_live::relay::Relay;
-use moq_mls_live::state_dir::StateDir;
 use moq_mls_live::{bench, call, identity, tls};
 
 #[derive(Parser)]
@@ -164,9 +163,11 @@ fn main() -> ExitCode {
     // Two crypto providers are linked in: one must be the process's.
     rustls::crypto::ring::default_provider().install_default().ok();
     let default = match command {
-        Run::Counter { .. } | Run::Participant(_) => "off,moq_mls_live=info",
+        Run::Counter { .. } | Run::Participant(_) => "off,moq_mls_live=info,moq_mls_tokio=info",
         Run::Relay { .. } => "off,moq_relay_ietf::relay=info,moq_mls_live=info",
-        Run::Call { .. } | Run::Identity { .. } | Run::BenchCounter { .. } => "off,moq_mls_live=warn",
+        Run::Call { .. } | Run::Identity { .. } | Run::BenchCounter { .. } => {
+            "off,moq_mls_live=warn,moq_mls_tokio=warn"
+        }
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
@@ -235,8 +236,7 @@ async fn run(command: Run) -> Result<()> {
         }
         Run::Participant(terminal) => participant::run(terminal, stopped()).await?,
         Run::Identity { state_dir } => {
-            let key = StateDir::open(&state_dir)?.identity(identity::generate)?;
-            println!("{}", identity::sender_id(key)?);
+            println!("{}", identity::sender_id(&identity::in_folder(&state_dir)?)?);
         }
         Run::BenchCounter { store, clients, round_ms, at_least } => {
             let ratio = bench::run(store.open()?, clients, Duration::from_millis(round_ms)).await?;

@@ -8,29 +8,28 @@
 //! A location must never be sealed twice under one key, and after a restart the ring seals nothing unless it is told
 //! from where on. Each run begins at the time in milliseconds, and none seals more than an object each millisecond, so
 //! that it lies above all runs before it, also if the state was put back. In case the clock was, locations are
-//! reserved in the [`StateDir`] too, durably, before they are used; without one the participant's key, and so its
+//! reserved in the [`FileStore`] too, durably, before they are used; without one the participant's key, and so its
 //! track, dies with it.
 
 mod received;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use moq_mls::engine::Engine;
-use moq_mls::keys::{
-    EpochKeyRing, EpochSecret, RingConfig, RingNotice, SwitchReason, WaitQueue, WaitQueueLimits,
-};
+use moq_mls::keys::{EpochKeyRing, EpochSecret, RingConfig, WaitQueue, WaitQueueLimits};
 use moq_mls::secure_objects::aws_lc::AwsLc;
 use moq_mls::secure_objects::{ObjectBuffer, ObjectHeader, OpenError, SecureTrack, Suite, properties};
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
-use moq_mls::{Notice, Object, Participant, Timestamp};
+use moq_mls::{Object, Timestamp};
+use moq_mls_tokio::{FileStore, MediaSigns, MediaTrack, Status, write_private};
 
 pub use self::received::Received;
 use crate::session::{PRIORITY, WireObject};
-use crate::state_dir::StateDir;
 
 /// The namespace field of media.
 pub const MEDIA: &str = "media";
@@ -42,6 +41,8 @@ const SWITCH_AFTER: Duration = Duration::from_millis(500);
 const PER_GROUP: u64 = 64;
 /// Locations that are reserved at once: skipped by a restart, and fewer than the milliseconds that it takes.
 const RESERVED: u64 = 64;
+/// The file of a state folder that says up to where.
+const RESERVED_IN: &str = "media";
 
 /// The namespace of a group's media tracks.
 pub fn namespace(group: &GroupName) -> Result<TrackNamespace> {
@@ -73,17 +74,30 @@ impl Default for MediaConfig {
 }
 
 /// The sequences of this participant's objects: 64 to a MOQT group.
-struct Sequences {
+pub struct Sequences {
     next: u64,
     reserved: u64,
-    state: Option<Arc<StateDir>>,
+    file: Option<PathBuf>,
+    /// Held for as long as the file may be written.
+    _state: Option<FileStore>,
 }
 
 impl Sequences {
-    fn new(state: Option<Arc<StateDir>>, now: Timestamp) -> Result<Self> {
-        let reserved = state.as_ref().map(|dir| dir.reserved()).transpose()?.unwrap_or(0);
+    /// Goes on behind what was reserved in the folder of `state`, or behind `now`.
+    pub fn new(state: Option<FileStore>, now: Timestamp) -> Result<Self> {
+        let file = state.as_ref().map(|state| state.path().join(RESERVED_IN));
+        let reserved = match file.as_ref().map(std::fs::read) {
+            Some(Ok(bytes)) => u64::from_be_bytes(bytes.try_into().ok().context("damaged media state")?),
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => 0,
+        };
         let next = reserved.max(now.as_millis());
-        Ok(Self { next, reserved: next, state })
+        Ok(Self { next, reserved: next, file, _state: state })
+    }
+
+    /// Where the next object lies.
+    pub fn next_location(&self) -> Location {
+        Self::location(self.next)
     }
 
     /// Where this one lies.
@@ -95,8 +109,8 @@ impl Sequences {
     fn take(&mut self) -> Result<u64> {
         if self.next >= self.reserved {
             self.reserved = self.next + RESERVED;
-            if let Some(dir) = &self.state {
-                dir.reserve(self.reserved)?;
+            if let Some(file) = &self.file {
+                write_private(file, &[self.reserved.to_be_bytes()])?;
             }
         }
         self.next += 1;
@@ -109,16 +123,18 @@ pub struct Media {
     config: MediaConfig,
     group: GroupName,
     me: SenderId,
+    /// As the driver's was, with the time that passed since.
     ring: EpochKeyRing,
     /// One's own among them.
-    tracks: BTreeMap<FullTrackName, SecureTrack>,
+    tracks: BTreeMap<FullTrackName, MediaTrack>,
     waiting: WaitQueue<WireObject>,
     sequences: Sequences,
     last_sent: Option<u64>,
     member: bool,
     /// Every secret that an attacker would still have.
-    hoard: Vec<EpochSecret>,
+    hoard: BTreeMap<u64, EpochSecret>,
     members: Vec<SenderId>,
+    epoch: Option<u64>,
     went: BTreeMap<SenderId, Timestamp>,
     received: BTreeMap<FullTrackName, Received>,
     buffer: ObjectBuffer,
@@ -126,140 +142,90 @@ pub struct Media {
 
 impl Media {
     /// Nothing sent and nothing known.
-    pub fn new(
-        config: MediaConfig,
-        group: GroupName,
-        me: SenderId,
-        state: Option<Arc<StateDir>>,
-        now: Timestamp,
-    ) -> Result<Self> {
-        Ok(Self {
+    pub fn new(config: MediaConfig, group: GroupName, me: SenderId, sequences: Sequences) -> Self {
+        Self {
             ring: EpochKeyRing::new(config.ring.clone(), me.clone()),
             config,
             group,
             me,
             tracks: BTreeMap::new(),
             waiting: WaitQueue::new(WaitQueueLimits::default()),
-            sequences: Sequences::new(state, now)?,
+            sequences,
             last_sent: None,
             member: false,
-            hoard: Vec::new(),
+            hoard: BTreeMap::new(),
             members: Vec::new(),
+            epoch: None,
             went: BTreeMap::new(),
             received: BTreeMap::new(),
             buffer: ObjectBuffer::with_capacity(256),
-        })
-    }
-
-    /// Takes the epochs of a restored participant: no notice tells them.
-    pub fn restored<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
-        self.ring.on_restore(now, participant.all_epoch_keys()?);
-        self.ring.sealing_from(Sequences::location(self.sequences.next));
-        if participant.epoch().is_some() {
-            self.take_members(now, participant)?;
         }
-        self.follow_ring(now)
     }
 
-    /// Takes what the participant told, at the moment it was polled: an epoch passed at once is given only then.
-    pub fn on_notice<E: Engine>(
-        &mut self,
-        now: Timestamp,
-        participant: &Participant<E>,
-        notice: &Notice,
-    ) -> Result<()> {
-        match notice {
-            Notice::Epoch { epoch, .. } => {
-                self.ring.on_notice(now, notice, |epoch| participant.epoch_keys(epoch))?;
-                if self.config.hoards_keys {
-                    self.hoard.push(participant.epoch_secret(*epoch)?);
-                }
-                if participant.epoch() == Some(*epoch) {
-                    self.take_members(now, participant)?;
-                }
-            }
-            Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => {
-                self.member = false;
-                if !self.config.hoards_keys {
-                    self.ring.on_notice(now, notice, |epoch| participant.epoch_keys(epoch))?;
-                }
-            }
-            _ => return Ok(()),
+    /// Takes the keys that the driver has now.
+    pub fn take_ring(&mut self, now: Timestamp, ring: &EpochKeyRing, signs: &mut MediaSigns) -> Result<()> {
+        self.ring = ring.clone();
+        self.follow_ring(now, signs)
+    }
+
+    /// Takes the members of a new epoch; with none, it is out.
+    pub fn take_members(&mut self, now: Timestamp, status: &Status) -> Result<()> {
+        self.member = status.epoch.is_some();
+        if status.epoch == self.epoch || status.epoch.is_none() {
+            return Ok(());
         }
-        self.follow_ring(now)
-    }
-
-    /// The members of the newest epoch.
-    fn take_members<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<()> {
-        let members: Vec<SenderId> = participant.members().map(|m| m.sender.clone()).collect();
+        self.epoch = status.epoch;
+        let members: Vec<SenderId> = status.members.iter().map(|m| m.sender.clone()).collect();
         for gone in self.members.iter().filter(|before| !members.contains(before)) {
             self.went.insert(gone.clone(), now);
         }
         for member in &members {
             self.track(&track(&self.group, member)?)?;
         }
-        self.member = true;
         self.members = members;
         Ok(())
     }
 
     /// The track, with the keys of all epochs that are held.
-    fn track(&mut self, name: &FullTrackName) -> Result<&mut SecureTrack> {
+    fn track(&mut self, name: &FullTrackName) -> Result<&mut MediaTrack> {
         if !self.tracks.contains_key(name) {
-            let mut track = SecureTrack::new(Arc::new(AwsLc), SUITE, name.clone());
-            let held = self.ring.epochs().filter_map(|epoch| self.ring.open_with(epoch));
-            for secret in held.chain(&self.hoard) {
-                track.add_epoch(secret)?;
-            }
-            if let Some(sending) = self.ring.seal_with() {
-                track.send_with(sending.epoch());
-            }
+            let mut track = MediaTrack::new(SecureTrack::new(Arc::new(AwsLc), SUITE, name.clone()));
+            follow(&mut track, &self.ring, self.config.hoards_keys.then_some(&self.hoard))?;
             self.tracks.insert(name.clone(), track);
         }
         self.tracks.get_mut(name).context("a track that was just made")
     }
 
     /// Does what the ring says, with the keys of every track.
-    fn follow_ring(&mut self, now: Timestamp) -> Result<()> {
-        while let Some(notice) = self.ring.poll_notice() {
-            match notice {
-                RingNotice::EpochReady { epoch } => {
-                    if let Some(secret) = self.ring.open_with(epoch) {
-                        for track in self.tracks.values_mut() {
-                            track.add_epoch(secret)?;
-                        }
-                    }
-                    // What came under an epoch that was jumped over comes to nothing now.
-                    for waited in self.waiting.take_up_to(epoch) {
-                        self.open(now, waited.object, true)?;
-                    }
-                }
-                RingNotice::SendWith { epoch, why } => {
-                    tracing::debug!(epoch, ?why, first = why == SwitchReason::First, "media: sealing with");
-                    for track in self.tracks.values_mut() {
-                        track.send_with(epoch);
-                    }
-                }
-                RingNotice::Silent { why } => {
-                    tracing::warn!(%why, "media: sealing nothing");
-                    self.tracks.values_mut().for_each(SecureTrack::send_nothing);
-                }
-                RingNotice::Forgotten { epoch, .. } if !self.config.hoards_keys => {
-                    self.tracks.values_mut().for_each(|track| track.forget(epoch));
-                }
-                _ => {}
+    fn follow_ring(&mut self, now: Timestamp, signs: &mut MediaSigns) -> Result<()> {
+        while self.ring.poll_notice().is_some() {}
+        for secret in self.ring.epochs().filter_map(|epoch| self.ring.open_with(epoch)) {
+            if self.config.hoards_keys {
+                self.hoard.insert(secret.epoch(), secret.clone());
+            }
+        }
+        for track in self.tracks.values_mut() {
+            follow(track, &self.ring, self.config.hoards_keys.then_some(&self.hoard))?;
+        }
+        // What came under an epoch that was jumped over comes to nothing now.
+        if let Some(newest) = self.ring.epochs().last() {
+            for waited in self.waiting.take_up_to(newest) {
+                self.open(now, waited.object, true, signs)?;
             }
         }
         Ok(())
     }
 
-    /// Does what is due by now.
-    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<()> {
-        self.ring.handle_timeout(now);
+    /// Does what is due by now: a switch to another epoch waits for no other task.
+    pub fn handle_timeout(&mut self, now: Timestamp, signs: &mut MediaSigns) -> Result<()> {
         for waited in self.waiting.expired(now) {
             self.count(&waited.object.object.track).unopenable += 1;
         }
-        self.follow_ring(now)
+        self.ring.handle_timeout(now);
+        if self.ring.poll_notice().is_some() {
+            self.follow_ring(now, signs)?;
+        }
+        Ok(())
     }
 
     /// When something is due next.
@@ -268,8 +234,8 @@ impl Media {
     }
 
     /// Seals the next object; `None` when this participant is no member, or its ring is silent.
-    pub fn seal(&mut self, now: Timestamp, text: &str) -> Result<Option<WireObject>> {
-        self.handle_timeout(now)?;
+    pub fn seal(&mut self, now: Timestamp, text: &str, signs: &mut MediaSigns) -> Result<Option<WireObject>> {
+        self.handle_timeout(now, signs)?;
         if !self.member || self.ring.sealing().is_err() {
             return Ok(None);
         }
@@ -280,7 +246,7 @@ impl Media {
         buffer.clear();
         buffer.extend_from_slice(&now.as_millis().to_be_bytes());
         buffer.extend_from_slice(text.as_bytes());
-        let track = self.track(&name)?;
+        let track = self.track(&name)?.track();
         let key = track.sealing_key().context("no epoch to seal with")?;
         let (key_id, immutable) = (key.key_id(), key.key_id_property().to_vec());
         let header = ObjectHeader { location, priority: PRIORITY, immutable: &immutable };
@@ -292,12 +258,12 @@ impl Media {
     }
 
     /// Takes in an object of a media track.
-    pub fn receive(&mut self, now: Timestamp, object: WireObject) -> Result<()> {
-        self.handle_timeout(now)?;
-        self.open(now, object, false)
+    pub fn receive(&mut self, now: Timestamp, object: WireObject, signs: &mut MediaSigns) -> Result<()> {
+        self.handle_timeout(now, signs)?;
+        self.open(now, object, false, signs)
     }
 
-    fn open(&mut self, now: Timestamp, wire: WireObject, waited: bool) -> Result<()> {
+    fn open(&mut self, now: Timestamp, wire: WireObject, waited: bool, signs: &mut MediaSigns) -> Result<()> {
         let name = wire.object.track.clone();
         let Some(key_id) = wire.key_id else {
             self.count(&name).unopenable += 1;
@@ -312,7 +278,7 @@ impl Media {
         }
         // Members have tracks; nobody else may make this participant remember a name.
         let outcome = match self.tracks.get_mut(&name) {
-            Some(track) => track.open(&header, &mut bytes).map(|opened| sealed_at(opened.payload)),
+            Some(track) => track.track().open(&header, &mut bytes).map(|opened| sealed_at(opened.payload)),
             None => Err(OpenError::UnknownKey(key_id)),
         };
         match outcome {
@@ -320,8 +286,7 @@ impl Media {
                 let sequence = location.group.saturating_mul(PER_GROUP).saturating_add(location.object);
                 let member = self.member;
                 self.count(&name).note(sequence, key_id, sealed, waited, member);
-                self.ring.seen(now, &SenderId::new(name.name)?, key_id);
-                self.follow_ring(now)?;
+                signs.opened(&SenderId::new(name.name)?, key_id);
             }
             Err(OpenError::UnknownKey(_)) if self.ring.may_come(key_id) => {
                 for gone in self.waiting.push(now, key_id, wire, size) {
@@ -358,6 +323,22 @@ impl Media {
     }
 }
 
+/// Gives a track the keys of the ring; with a hoard, those too, and none is given up.
+fn follow(
+    track: &mut MediaTrack,
+    ring: &EpochKeyRing,
+    hoard: Option<&BTreeMap<u64, EpochSecret>>,
+) -> Result<()> {
+    let Some(hoard) = hoard else { return Ok(track.follow(ring)?) };
+    let track = track.track();
+    hoard.values().try_for_each(|secret| track.add_epoch(secret))?;
+    match ring.seal_with() {
+        Some(secret) => _ = track.send_with(secret.epoch()),
+        None => track.send_nothing(),
+    }
+    Ok(())
+}
+
 fn sealed_at(payload: &[u8]) -> Option<Timestamp> {
     let (time, _text) = payload.split_first_chunk()?;
     Some(Timestamp::from_millis(u64::from_be_bytes(*time)))
@@ -372,7 +353,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_700_000_000);
         let take = |many: u64| {
-            let dir = Arc::new(StateDir::open(folder.path()).unwrap());
+            let dir = FileStore::open(folder.path()).unwrap();
             let mut sequences = Sequences::new(Some(dir), now).unwrap();
             (0..many).map(|_| sequences.take().unwrap()).collect::<Vec<_>>()
         };

@@ -1,13 +1,13 @@
 //! One participant as a process of its own, with a terminal for a user.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use moq_mls::action::Notice;
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Command, Config, Phase};
+use moq_mls_tokio::FileStore;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
@@ -17,7 +17,6 @@ use crate::driver::{self, Surroundings};
 use crate::handle::{Handle, View};
 use crate::link::RelayAddress;
 use crate::media::{MediaConfig, Received};
-use crate::state_dir::StateDir;
 use crate::{identity, mapping, tls};
 
 /// The options of `participant`.
@@ -62,8 +61,9 @@ const HELP: &str = "commands: members, media, update, remove ID, leave, help; Ct
 
 /// Runs until it has left, was removed, or is told to stop.
 pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result<()> {
-    let dir = Arc::new(StateDir::open(&options.state_dir)?);
-    let engine = identity::engine(&options.name, dir.identity(identity::generate)?)?;
+    let state = FileStore::open(&options.state_dir)
+        .with_context(|| format!("cannot use {}", options.state_dir.display()))?;
+    let engine = identity::engine(&options.name, &identity::in_folder(state.path())?)?;
     let mut config = Config::new(GroupName::try_from(&*options.group).context("--group")?);
     config.commit_tracks = mapping::COMMIT_TRACKS;
     config.service_key =
@@ -75,17 +75,17 @@ pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result
     let counter = CounterClient::new(&options.counter, options.counter_cert.as_deref(), token.transpose()?)?;
     let relay = RelayAddress { host: options.relay, roots: tls::roots(&options.relay_cert)? };
     let (news, mut heard) = mpsc::unbounded_channel();
-    let resumed = dir.snapshot()?.is_some();
     let surroundings = Surroundings {
         name: options.name,
         relay,
         counter,
         media: MediaConfig::default(),
         record: options.record,
-        state: Some(dir),
+        state: Some(state),
         news: Some(news),
     };
     let me = driver::start(engine, config, surroundings)?;
+    let resumed = me.resumed();
     println!("{} is {}{}", me.name, me.sender, if resumed { ", from its state" } else { "" });
     if !resumed {
         me.command(Command::Join);

@@ -94,6 +94,10 @@ async fn serve(
     }
     loop {
         while let Some(job) = waiting.pop_front() {
+            if job.done.is_closed() {
+                // Given up, and perhaps asked for again.
+                continue;
+            }
             if published.write(&job.object).await.is_err() {
                 waiting.push_front(job);
                 return lost(sessions).await;

@@ -36,7 +36,7 @@ impl Files {
         params.distinguished_name.push(rcgen::DnType::CommonName, "moq-mls live");
         let key = rcgen::KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
-        crate::state_dir::write_private(&files.key, &[key.serialize_pem()])?;
+        moq_mls_tokio::write_private(&files.key, &[key.serialize_pem()])?;
         std::fs::write(&files.certificate, certificate.pem())?;
         Ok(files)
     }

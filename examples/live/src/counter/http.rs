@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::{Service, unavailable};
-use crate::clock::Clock;
+use moq_mls_tokio::{Clock, SystemClock};
 
 /// Longest wait for the head of a request, or for a TLS handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 struct App {
     service: Arc<Service>,
-    clock: Clock,
+    clock: SystemClock,
     large: Arc<Semaphore>,
 }
 
@@ -53,7 +53,7 @@ impl Server {
     ) -> Result<Self> {
         let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
         let address = listener.local_addr()?;
-        let app = App { service, clock: Clock::new(), large: Arc::new(Semaphore::new(MAX_LARGE)) };
+        let app = App { service, clock: SystemClock::new(), large: Arc::new(Semaphore::new(MAX_LARGE)) };
         let router = Router::new().route("/healthz", get(health)).fallback(counter).with_state(app);
         let (stop, stopped) = watch::channel(false);
         let tls = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));

@@ -17,7 +17,7 @@ use moq_mls::counter::service::Counter;
 use moq_mls::tracks::GroupName;
 
 use super::store::{MAX_COUNTERS, Record, Resting, Step, Store, StoreError};
-use crate::clock::Clock;
+use moq_mls_tokio::{Clock, SystemClock};
 
 const COUNTERS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("counters v2");
 const COMMITS: TableDefinition<(&[u8], u64), &[u8]> = TableDefinition::new("commits v2");
@@ -42,7 +42,7 @@ impl Redb {
             path.display()
         );
         let write = file.begin_write()?;
-        let (now, mut resting) = (Clock::new().now(), Resting::default());
+        let (now, mut resting) = (SystemClock::new().now(), Resting::default());
         {
             write.open_table(COMMITS)?;
             for row in write.open_table(COUNTERS)?.iter()? {

@@ -1,0 +1,258 @@
+//! The relay as the driver takes it, over two QUIC sessions that come back when they are lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use moq_mls::Object;
+use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, SenderId, TrackKind, TrackNamespace};
+use moq_mls_tokio::{FetchRequest, Relay, RelayError, Scope};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+
+use crate::commit_log::{self, CommitLog};
+use crate::fetching;
+use crate::link::{self, LinkEvent, Pair, RelayAddress, Serves};
+use crate::mapping::{COMMIT_TRACKS, WELCOME_HELD};
+use crate::publishing::{Job, publish_track};
+use crate::session::{Inbound, Session, WireObject};
+
+/// Objects that wait for a subscriber.
+const ROOM: usize = 1024;
+
+/// What a participant and its media use of a relay. Clones are the same sessions, which end with the last of them.
+#[derive(Clone)]
+pub struct QuicRelay(Arc<Shared>);
+
+struct Shared {
+    address: RelayAddress,
+    pairs: watch::Receiver<Option<Pair>>,
+    /// The publishing session, for the tracks' tasks.
+    sessions: watch::Receiver<Option<Arc<Session>>>,
+    tracks: Mutex<BTreeMap<FullTrackName, mpsc::UnboundedSender<Job>>>,
+    inbound: Arc<Taken>,
+    tasks: [AbortHandle; 2],
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Where objects go that come in.
+#[derive(Default)]
+struct Taken {
+    subscribers: Mutex<Vec<(Scope, mpsc::Sender<WireObject>)>>,
+    /// What came on commit tracks.
+    commits: Mutex<CommitLog>,
+}
+
+impl QuicRelay {
+    /// Connects, and goes on for as long as it is held: for the member `me` of `group`.
+    pub fn connect(address: RelayAddress, group: &GroupName, me: &SenderId) -> Result<Self> {
+        let tracks = GroupTracks::new(group.clone(), COMMIT_TRACKS);
+        let inbound = Arc::<Taken>::default();
+        let (seen, own) = (inbound.clone(), me.clone());
+        let serves = Serves {
+            // Everything that was subscribed to, but the Welcomes of others.
+            wanted: Arc::new(
+                move |track| !matches!(kind(track), Some(TrackKind::Welcome(recipient)) if recipient != own),
+            ),
+            namespace: commit_log::track(&tracks.commit_namespace(), me)?.namespace,
+            archive: Arc::new(move |track, groups| lock(&seen.commits).export(track, groups)),
+        };
+        let (events, mut link) = mpsc::unbounded_channel();
+        let (up, pairs) = watch::channel(None);
+        let (publisher, sessions) = watch::channel(None);
+        let taken = inbound.clone();
+        let keeper = tokio::spawn(link::keep(address.clone(), serves, events)).abort_handle();
+        let reader = tokio::spawn(async move {
+            while let Some(event) = link.recv().await {
+                match event {
+                    LinkEvent::Up(pair) => {
+                        publisher.send_replace(Some(pair.publisher.clone()));
+                        up.send_replace(Some(pair));
+                    }
+                    LinkEvent::Down => {
+                        publisher.send_replace(None);
+                        up.send_replace(None);
+                    }
+                    LinkEvent::Inbound(Inbound::Object(object)) => taken.give(object).await,
+                    LinkEvent::Inbound(Inbound::Closed(reason)) => {
+                        tracing::debug!(reason, "session closed");
+                    }
+                }
+            }
+        });
+        let tasks = [keeper, reader.abort_handle()];
+        Ok(Self(Arc::new(Shared { address, pairs, sessions, tracks: Mutex::default(), inbound, tasks })))
+    }
+
+    /// Publishes an object; returns when it was written to a session.
+    pub async fn send(&self, object: WireObject) -> Result<(), RelayError> {
+        let (done, written) = oneshot::channel();
+        self.queue(Job { object, done });
+        // Dropped: the track's task is gone, with the object unsent or not.
+        written.await.map_err(|_| RelayError::unknown("the track's task is gone"))
+    }
+
+    /// The same for an object that nobody waits for.
+    pub fn send_later(&self, object: WireObject) {
+        let (done, written) = oneshot::channel();
+        self.queue(Job { object, done });
+        tokio::spawn(written);
+    }
+
+    fn queue(&self, mut job: Job) {
+        let track = job.object.object.track.clone();
+        let mut tracks = lock(&self.0.tracks);
+        if let Some(jobs) = tracks.get(&track) {
+            match jobs.send(job) {
+                Ok(()) => return,
+                Err(failed) => job = failed.0,
+            }
+        }
+        let hold = matches!(kind(&track), Some(TrackKind::Welcome(_))).then_some(WELCOME_HELD);
+        let (jobs, queue) = mpsc::unbounded_channel();
+        jobs.send(job).ok();
+        tokio::spawn(publish_track(track.clone(), self.0.sessions.clone(), queue, hold));
+        tracks.insert(track, jobs);
+    }
+
+    async fn pair(&self) -> Result<Pair, RelayError> {
+        let mut pairs = self.0.pairs.clone();
+        let up = pairs.wait_for(Option::is_some).await.map_err(RelayError::not_sent)?;
+        up.clone().ok_or_else(|| RelayError::not_sent("no session"))
+    }
+
+    /// Subscribes to objects as they are on the wire.
+    pub async fn take(&self, scope: Scope) -> Result<mpsc::Receiver<WireObject>, RelayError> {
+        let pair = self.pair().await?;
+        let (to, from) = mpsc::channel(ROOM);
+        // Objects may come before the answer.
+        self.0.inbound.add(scope.clone(), to.clone());
+        // The Commit namespace's subscription brings the own Commit track too.
+        let alone =
+            matches!(&scope, Scope::Track(track) if matches!(kind(track), Some(TrackKind::Commit(_))));
+        let subscription = match alone {
+            true => None,
+            false => Some(link::subscribe(&pair.subscriber, scope.namespace()).await),
+        };
+        let subscription = subscription.transpose().map_err(|e| RelayError::unknown(format!("{e:#}")))?;
+        let (mut pairs, inbound) = (self.0.pairs.clone(), self.0.inbound.clone());
+        tokio::spawn(async move {
+            let same = |now: &Option<Pair>| {
+                now.as_ref().is_some_and(|now| Arc::ptr_eq(&now.subscriber, &pair.subscriber))
+            };
+            tokio::select! {
+                () = to.closed() => {}
+                _ = pairs.wait_for(|now| !same(now)) => {}
+            }
+            drop(subscription);
+            inbound.end(&to);
+        });
+        Ok(from)
+    }
+}
+
+impl Taken {
+    fn add(&self, scope: Scope, to: mpsc::Sender<WireObject>) {
+        lock(&self.subscribers).push((scope, to));
+    }
+
+    fn end(&self, gone: &mpsc::Sender<WireObject>) {
+        lock(&self.subscribers).retain(|(_, to)| !to.same_channel(gone) && !to.is_closed());
+    }
+
+    /// Gives an object to the first that wants it: prefixes overlap by the own Commit track alone.
+    async fn give(&self, wire: WireObject) {
+        let track = &wire.object.track;
+        if matches!(kind(track), Some(TrackKind::Commit(_))) {
+            lock(&self.commits).note(&wire.object);
+        }
+        let wants = |(scope, to): &&(Scope, mpsc::Sender<_>)| scope.contains(track) && !to.is_closed();
+        let to = lock(&self.subscribers).iter().find(wants).map(|(_, to)| to.clone());
+        if let Some(to) = to {
+            to.send(wire).await.ok();
+        }
+    }
+}
+
+impl Relay for QuicRelay {
+    async fn ready(&self) {
+        self.pair().await.ok();
+    }
+
+    async fn publish(&self, object: Object) -> Result<(), RelayError> {
+        self.send(object.into()).await
+    }
+
+    async fn subscribe(&self, scope: Scope) -> Result<mpsc::Receiver<Object>, RelayError> {
+        let mut wire = self.take(scope).await?;
+        let (to, from) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    object = wire.recv() => match object {
+                        Some(wire) => if to.send(wire.object).await.is_err() { return },
+                        None => return,
+                    },
+                    () = to.closed() => return,
+                }
+            }
+        });
+        Ok(from)
+    }
+
+    async fn fetch(&self, request: FetchRequest) -> Result<Vec<Object>, RelayError> {
+        let FetchRequest { track, groups, members, .. } = request;
+        let address = self.0.address.clone();
+        let found = match kind(&track) {
+            Some(TrackKind::Tree(_)) => fetching::tree(address, track, *groups.start()).await,
+            Some(TrackKind::KeyPackage(_)) => fetching::track(address, track).await,
+            // The look before a commit: the subscription has brought what there is.
+            _ if groups.start() == groups.end() => return Ok(lock(&self.0.inbound.commits).seen(groups)),
+            _ => {
+                let session = self.0.pairs.borrow().as_ref().map(|pair| pair.subscriber.clone());
+                fetching::commits(address, session, track.namespace, groups, members).await
+            }
+        };
+        found.map_err(|error| RelayError::not_sent(format!("{error:#}")))
+    }
+}
+
+/// What a track of any group is for: a successor's name differs from its group's.
+fn kind(track: &FullTrackName) -> Option<TrackKind> {
+    let group = track.namespace.fields().first()?;
+    GroupTracks::new(GroupName::new(group.clone()).ok()?, COMMIT_TRACKS).classify(track)
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a subscription for as long as the receiver is held: objects of `namespace`, as they are on the wire.
+pub fn keep(relay: QuicRelay, namespace: TrackNamespace) -> mpsc::Receiver<WireObject> {
+    let (to, from) = mpsc::channel(ROOM);
+    tokio::spawn(async move {
+        let subscribing = async {
+            loop {
+                match relay.take(Scope::Namespace(namespace.clone())).await {
+                    Ok(mut objects) => {
+                        while let Some(object) = objects.recv().await {
+                            to.send(object).await.ok();
+                        }
+                    }
+                    Err(error) => tracing::debug!(%error, "subscription"),
+                }
+                tokio::time::sleep(link::AGAIN.0).await;
+            }
+        };
+        tokio::select! {
+            () = subscribing => {}
+            () = to.closed() => {}
+        }
+    });
+    from
+}
