@@ -95,8 +95,9 @@ impl Handle {
         self.resumed
     }
 
-    /// Takes part: creates the group or joins it. Returns when the participant has begun;
-    /// [`Notice::Joined`](moq_mls::Notice::Joined) and [`status`](Self::status) say when it is a member.
+    /// Takes part: creates the group or joins it. Returns when the participant has begun, which is not before the relay
+    /// is [ready](crate::Relay::ready). [`Notice::Joined`](moq_mls::Notice::Joined) and [`status`](Self::status) say when
+    /// it is a member.
     ///
     /// # Errors
     /// [`CommandError`]; [`Misuse::AlreadyJoined`](moq_mls::Misuse::AlreadyJoined) if it is [resumed](Self::resumed).
@@ -182,7 +183,8 @@ impl Handle {
         self.give(Event::PeerAuthenticator { peer, epoch, authenticator }).await
     }
 
-    /// Gives any command. When it returns, the participant has taken it, and what that made durable is stored.
+    /// Gives any command. When it returns, the participant has taken it, and what that made durable is stored. It waits
+    /// until the relay is [ready](crate::Relay::ready) for the first time.
     ///
     /// # Errors
     /// [`CommandError`].

@@ -22,6 +22,8 @@ pub struct Options {
     pub notices: usize,
     /// Most objects that wait to be taken in; beyond, the relay waits. Default 256.
     pub objects: usize,
+    /// Most objects that wait to be published; beyond, the participant publishes them again later. Default 8192.
+    pub publishes: usize,
     /// The longest wait for one call of the relay. Default 10 s.
     pub relay_timeout: Duration,
     /// The longest wait for one call of the counter client. Default 10 s.
@@ -45,6 +47,7 @@ impl Default for Options {
             commands: 64,
             notices: 1024,
             objects: 256,
+            publishes: 8192,
             relay_timeout: Duration::from_secs(10),
             counter_timeout: Duration::from_secs(10),
             store_timeout: Duration::from_secs(30),

@@ -4,17 +4,20 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+use moq_mls::keys::EpochKeyRing;
 use moq_mls::mls::MlsCiphers;
+use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
 use moq_mls::secure_objects::{ObjectBuffer, ObjectHeader, SecureTrack, Suite};
+use moq_mls::snapshot::Snapshot;
 use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
 use moq_mls::{Admission, Failure, Misuse, Notice, Phase};
 use moq_mls_tokio::{
-    CommandError, Driver, DriverError, FileStore, Handle, MediaTrack, MemoryStore, Sealed, SealingKey,
+    CommandError, Driver, DriverError, FileStore, Handle, MediaTrack, MemoryStore, Sealed, SealingKey, Store,
     StoreError, moq_mls,
 };
 use support::{Counted, Failing, PATIENCE, Spoiled, World, agree, config, engine, options, wait};
@@ -338,4 +341,80 @@ async fn a_snapshot_of_another_participant_is_refused() {
     let parts = (world.relay.clone(), world.counter.clone(), store);
     let refused = world.driver("mallory", parts).start().await.unwrap_err();
     assert!(matches!(refused, DriverError::Participant(moq_mls::Error::Snapshot(_))), "{refused}");
+}
+
+/// What media opens shows who is on the new epoch; nobody waits for the deadline then.
+#[tokio::test]
+async fn media_switches_when_all_are_seen_on_the_new_epoch() {
+    let world = World::new();
+    let mut options = options();
+    options.ring.switch_after = Duration::from_secs(3600);
+    let parts = (world.relay.clone(), world.counter.clone(), MemoryStore::new());
+    let (alice, _alices) = world.driver("alice", parts).with_options(options).start().await.unwrap();
+    alice.join().await.unwrap();
+    agree(&[&alice], 0).await;
+    let (bob, _bobs) = world.join("bob").await;
+    let epoch = agree(&[&alice, &bob], 1).await;
+    let seals = |ring: &EpochKeyRing, epoch| ring.seal_with().is_some_and(|secret| secret.epoch() == epoch);
+    assert!(seals(&alice.media_keys().borrow(), 0));
+    alice.media_signs().opened(bob.sender_id(), epoch);
+    let mut keys = alice.media_keys();
+    let switched = keys.wait_for(|ring| seals(ring, epoch));
+    tokio::time::timeout(PATIENCE, switched).await.unwrap().unwrap();
+}
+
+/// Where a record goes, for the test to look at.
+#[derive(Clone, Default)]
+struct Pages(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Pages {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Stores, and notes how long the record was each time.
+#[derive(Clone)]
+struct Beside(MemoryStore, Pages, Arc<Mutex<Vec<usize>>>);
+
+impl Store for Beside {
+    async fn load(&self) -> Result<Option<Snapshot>, StoreError> {
+        self.0.load().await
+    }
+
+    async fn store(&self, snapshot: Snapshot) -> Result<(), StoreError> {
+        let length = self.1.0.lock().unwrap().len();
+        self.2.lock().unwrap().push(length);
+        self.0.store(snapshot).await
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_never_behind_the_snapshot() {
+    let world = World::new();
+    let engine =
+        RecordedEngine::new(engine(world.folder.path(), "alice"), &AnswerLog::new(Secrets::Withheld));
+    let recorder = Recorder::with_answers("RustCrypto", &config(), &engine);
+    let (pages, lengths) = (Pages::default(), Arc::default());
+    let store = Beside(MemoryStore::new(), pages.clone(), Arc::clone(&lengths));
+    let (relay, counter) = (world.relay.clone(), world.counter.clone());
+    let driver = Driver::new(engine, config(), relay, counter, store).with_record(recorder, pages.clone());
+    let (alice, _notices) = driver.start().await.unwrap();
+    alice.join().await.unwrap();
+    let epoch = agree(&[&alice], 0).await;
+    alice.update().await.unwrap();
+    agree(&[&alice], epoch + 1).await;
+    alice.shutdown().await.unwrap();
+    let (text, lengths) = (pages.0.lock().unwrap().clone(), lengths.lock().unwrap().clone());
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains(r#""start":"new""#), "{text}");
+    assert!(lengths.len() > 1);
+    for length in lengths {
+        let last = text[..length].lines().last().unwrap();
+        assert!(last.contains("persist"), "stored before it was recorded: {last}");
+    }
 }

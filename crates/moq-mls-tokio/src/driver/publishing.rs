@@ -48,6 +48,11 @@ impl Publishing {
         self.subscribing.remove(&id);
     }
 
+    /// Returns how many objects wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
+    }
+
     /// Returns whether nothing waits and nothing is on its way.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.busy.is_empty()
@@ -77,6 +82,7 @@ mod tests {
         publishing.push(PublishId(3), object("a", 1));
         publishing.push(PublishId(4), object("b", 0));
         assert!(publishing.next().is_none());
+        assert_eq!(publishing.waiting(), 3);
         publishing.subscribed(SubscribeId(1));
         assert_eq!(publishing.next().unwrap().0, PublishId(2));
         assert_eq!(publishing.next().unwrap().0, PublishId(4));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use moq_mls::keys::{EpochKeyRing, RingNotice, Silence};
 use moq_mls::snapshot::Snapshot;
-use moq_mls::{Action, Command, Error, Event, Notice, Participant, Phase};
+use moq_mls::{Action, Command, Error, Event, Failure, Notice, Participant, Phase};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -240,6 +240,9 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Running<E, R, C, S> {
                 let request = FetchRequest { track, groups, members };
                 self.calls
                     .spawn(async move { Done::Fetched(id, relay_pace.once(relay.fetch(request)).await) });
+            }
+            Action::Publish { id, .. } if self.publishing.waiting() >= self.parts.options.publishes => {
+                self.handle(Event::PublishReply { id, reply: Err(Failure::NotSent) })?;
             }
             Action::Publish { id, object } => {
                 self.publishing.push(id, object);
