@@ -12,7 +12,7 @@ use moq_mls::recording::{AnswerLog, RecordedEngine, Secrets};
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Command, Config};
 use moq_mls_tokio::{
-    Clock, Driver, FileStore, Handle as Running, MediaSigns, MemoryStore, Notices, Options, SendEngine,
+    Clock, CommandError, Driver, FileStore, Handle as Running, MediaSigns, MemoryStore, Notices, Options, SendEngine,
     Status, Store, SystemClock,
 };
 use tokio::sync::{mpsc, watch};
@@ -116,9 +116,10 @@ fn run<E: SendEngine, S: Store>(
     let (commanded, who) = (running.clone(), name.clone());
     tasks.spawn(async move {
         while let Some(command) = given.recv().await {
-            // At the wrong moment it is the user's mistake and ends nothing.
-            if let Err(error) = commanded.command(command).await {
-                tracing::warn!(name = who, %error, "not done");
+            match commanded.command(command).await {
+                Ok(()) | Err(CommandError::Stopped) => {}
+                // At the wrong moment it is the user's mistake and ends nothing.
+                Err(error) => tracing::warn!(name = who, %error, "not done"),
             }
         }
     });
