@@ -12,8 +12,8 @@ use moq_mls::recording::{AnswerLog, RecordedEngine, Secrets};
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Command, Config};
 use moq_mls_tokio::{
-    Clock, CommandError, Driver, FileStore, Handle as Running, MediaSigns, MemoryStore, Notices, Options, SendEngine,
-    Status, Store, SystemClock,
+    Clock, CommandError, Driver, FileStore, Handle as Running, MediaSigns, MemoryStore, Notices, Options,
+    SendEngine, Status, Store, SystemClock,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
