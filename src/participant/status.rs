@@ -1,4 +1,4 @@
-//! What a participant waits for, in words: for logs, and for people who ask why nothing happens.
+//! What a participant waits for, in a sentence: for logs, and for people who ask why nothing happens.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
