@@ -11,7 +11,7 @@ const LINES: usize = 120;
 const DOCUMENTS: &[&str] =
     &["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md", "vectors/README.md"];
 /// Top folders: text in backticks that begins with one of them is a path.
-const FOLDERS: &[&str] = &[".ci", "benches", "docs", "examples", "fuzz", "src", "tests", "vectors"];
+const FOLDERS: &[&str] = &[".ci", "benches", "docs", "examples", "fuzz", "crates", "src", "tests", "vectors"];
 /// Endings of files that may name a document; those without one are scripts.
 const TEXTS: &[&str] = &["md", "rs", "toml", "py", "sh", "yml", ""];
 
@@ -144,7 +144,7 @@ fn no_absent_document_is_named() {
     let all: Vec<String> = FOLDERS.iter().flat_map(|folder| files(folder)).chain(beside).collect();
     // The name may be from the root, from the file's folder, or the file's name alone.
     let exists = |name: &str| {
-        let name = name.trim_start_matches("./").trim_start_matches("../");
+        let name = name.trim_start_matches("./").trim_start_matches("../").trim_start_matches('/');
         all.iter().any(|path| path == name || path.ends_with(&format!("/{name}")))
     };
     let is_text = |path: &&String| {

@@ -62,6 +62,11 @@ pub(crate) struct Creating<G> {
 }
 
 impl<G> Creating<G> {
+    /// Whether only the look is missing: the lock is its own.
+    pub(crate) fn is_looking_alone(&self) -> bool {
+        self.locked && self.looking.is_some()
+    }
+
     /// Whether it founded a successor, to which nobody came yet.
     pub(crate) fn is_founded(&self) -> bool {
         self.founded.is_some()

@@ -4,15 +4,11 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use crate::action::Timer;
-use crate::engine::Engine;
-use crate::participant::Participant;
 use crate::participant::creating::Creating;
 use crate::participant::joining::Joining;
 use crate::participant::member::Member;
 use crate::participant::member::slot::Step;
 use crate::participant::phase::Phase;
-use crate::participant::state::State;
 use crate::time::Timestamp;
 
 /// What a participant waits for.
@@ -102,9 +98,9 @@ pub struct Status {
     pub members: usize,
     /// What it waits for.
     pub waits_for: WaitsFor,
-    /// Since when it waits for that, by the times that [`Participant::handle`] was given.
+    /// Since when it waits for that, by the times that [`Participant::handle`](crate::Participant::handle) was given.
     pub since: Timestamp,
-    /// From `since` until the last call of [`Participant::handle`].
+    /// From `since` until the last call of [`Participant::handle`](crate::Participant::handle).
     pub waited: Duration,
 }
 
@@ -140,50 +136,13 @@ impl Hash for Waits {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-impl<E: Engine> Participant<E> {
-    /// Says where this participant is, and what it waits for.
-    pub fn status(&self) -> Status {
-        let Waits(waits_for, since) = self.waits;
-        Status {
-            phase: self.phase(),
-            epoch: self.epoch(),
-            members: self.members().count(),
-            waits_for,
-            since,
-            waited: self.cx.now.since(since),
-        }
-    }
-
-    /// Notes since when it waits for what it waits for.
-    pub(crate) fn note_waits(&mut self) {
-        let now = self.cx.now;
-        let waits_for = self.waits_for();
-        let Waits(before, since) = &mut self.waits;
-        // A clock that was set back.
-        *since = (*since).min(now);
-        if *before != waits_for {
-            self.waits = Waits(waits_for, now);
-        }
-    }
-
-    fn waits_for(&self) -> WaitsFor {
-        match &self.state {
-            State::New(_) => WaitsFor::Join,
-            State::Creating(creating) => creating.waits_for(),
-            State::Joining(joining) => joining.waits_for(),
-            State::Member(member) => member.waits_for(self.cx.deadlines.is_set(Timer::Turn)),
-            State::Ended(_) | State::Poisoned(_) => WaitsFor::End,
-        }
-    }
-}
-
 impl<G> Creating<G> {
-    fn waits_for(&self) -> WaitsFor {
+    pub(crate) fn waits_for(&self) -> WaitsFor {
         if self.is_founded() {
             WaitsFor::Newcomer
         } else if self.genesis.is_some() {
             WaitsFor::Creation
-        } else if self.looking.is_some() {
+        } else if self.is_looking_alone() {
             WaitsFor::Signs
         } else {
             WaitsFor::Probe
@@ -192,7 +151,7 @@ impl<G> Creating<G> {
 }
 
 impl<G> Joining<G> {
-    fn waits_for(&self) -> WaitsFor {
+    pub(crate) fn waits_for(&self) -> WaitsFor {
         if self.trees.awaits_any() {
             WaitsFor::Tree
         } else if let Some(epoch) = self.gate.newest() {
@@ -210,7 +169,7 @@ impl<G> Joining<G> {
 }
 
 impl<G> Member<G> {
-    fn waits_for(&self, has_turn: bool) -> WaitsFor {
+    pub(crate) fn waits_for(&self, has_turn: bool) -> WaitsFor {
         let slot = &self.slot;
         if slot.decided.is_some() {
             return WaitsFor::Commit;

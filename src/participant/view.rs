@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::action::Timer;
 use crate::config::Config;
 use crate::counter::Pin;
 use crate::engine::{Engine, Member as GroupMember};
@@ -11,6 +12,7 @@ use crate::participant::member::Member;
 use crate::participant::phase::Phase;
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
+use crate::participant::status::{Status, Waits, WaitsFor};
 use crate::secret::Secret;
 use crate::tracks::{GroupTracks, SenderId};
 
@@ -93,5 +95,42 @@ impl<E: Engine> Participant<E> {
 
     pub(crate) fn member(&self) -> Option<&Member<E::Group>> {
         self.state.member()
+    }
+}
+
+impl<E: Engine> Participant<E> {
+    /// Says where this participant is, and what it waits for.
+    pub fn status(&self) -> Status {
+        let Waits(waits_for, since) = self.waits;
+        Status {
+            phase: self.phase(),
+            epoch: self.epoch(),
+            members: self.members().count(),
+            waits_for,
+            since,
+            waited: self.cx.now.since(since),
+        }
+    }
+
+    /// Notes since when it waits for what it waits for.
+    pub(crate) fn note_waits(&mut self) {
+        let now = self.cx.now;
+        let waits_for = self.waits_for();
+        let Waits(before, since) = &mut self.waits;
+        // A clock that was set back.
+        *since = (*since).min(now);
+        if *before != waits_for {
+            self.waits = Waits(waits_for, now);
+        }
+    }
+
+    fn waits_for(&self) -> WaitsFor {
+        match &self.state {
+            State::New(_) => WaitsFor::Join,
+            State::Creating(creating) => creating.waits_for(),
+            State::Joining(joining) => joining.waits_for(),
+            State::Member(member) => member.waits_for(self.cx.deadlines.is_set(Timer::Turn)),
+            State::Ended(_) | State::Poisoned(_) => WaitsFor::End,
+        }
     }
 }

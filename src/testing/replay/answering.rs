@@ -8,13 +8,12 @@ use serde_json::Value;
 
 use super::failing::failed;
 use super::reading::{
-    credential, flag, hash, hex, leaf_key, list, maybe_hex, mode, number, policy, sender, sequence, small,
-    text,
+    credential, flag, hash, hex, leaf_key, list, mark, maybe_hex, mode, number, policy, sender, sequence,
+    small, text, tree_object,
 };
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupMark, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, TreePlace,
-    Trial, WelcomeInfo,
+    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -173,23 +172,6 @@ fn built(line: &Value) -> Read<Built<()>> {
         added: members(line, "added")?,
         next: next(line)?,
     })
-}
-
-fn mark(line: &Value) -> Read<GroupMark> {
-    hex(line, "group")?.as_ref().try_into().map_err(|_| "no mark of a group".to_owned())
-}
-
-fn tree_object(line: &Value) -> Read<TreeObject> {
-    let publisher = line.get("publisher").map(|_| sender(line, "publisher")).transpose()?;
-    let place = TreePlace { publisher, object: number(line, "object")? };
-    let key = match line.get("key_hash") {
-        Some(_) => hex(line, "key_hash")?,
-        None => hex(line, "key")?,
-    };
-    if key.len() != TREE_KEY_LEN {
-        return Err("no tree key".to_owned());
-    }
-    Ok(TreeObject { place, key: Secret::new(key.to_vec()) })
 }
 
 impl Engine for AnsweringEngine {

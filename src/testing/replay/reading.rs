@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::Credential;
+use crate::engine::{Credential, GroupMark, TREE_KEY_LEN, TreeObject, TreePlace};
 use crate::event::{Command, Event, Failure, Object};
 use crate::join_request::JoinRequest;
 use crate::policy::{Authors, CommitPolicy};
 use crate::recording::{LOG_VERSION, Secrets, settings};
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 
@@ -298,4 +299,21 @@ pub(super) fn command(line: &Value) -> Result<Command, String> {
         "follow" => Command::Follow(GroupName::new(hex(line, "group")?).map_err(|e| e.to_string())?),
         other => return Err(format!("unknown command {other:?}")),
     })
+}
+
+pub(super) fn mark(line: &Value) -> Result<GroupMark, String> {
+    hex(line, "group")?.as_ref().try_into().map_err(|_| "no mark of a group".to_owned())
+}
+
+pub(super) fn tree_object(line: &Value) -> Result<TreeObject, String> {
+    let publisher = line.get("publisher").map(|_| sender(line, "publisher")).transpose()?;
+    let place = TreePlace { publisher, object: number(line, "object")? };
+    let key = match line.get("key_hash") {
+        Some(_) => hex(line, "key_hash")?,
+        None => hex(line, "key")?,
+    };
+    if key.len() != TREE_KEY_LEN {
+        return Err("no tree key".to_owned());
+    }
+    Ok(TreeObject { place, key: Secret::new(key.to_vec()) })
 }
