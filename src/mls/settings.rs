@@ -30,9 +30,9 @@ pub const SPENT_EXTENSION: u16 = 0xF0A3;
 pub const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A KeyPackage begins to live this much before it is made, for readers whose clocks are behind.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(3600);
-/// Of this many bytes a Welcome with its tree inside is opened by joining, once for looking into it and for
-/// joining by it. A forged one costs no more than checking the few leaves it has room for; a shorter one has no
-/// room for the tree of two, and to try it would open it in vain.
+/// Lengths of a small Welcome, bytes. A small Welcome with its tree inside is joined by when it is looked into, so that
+/// it is opened once. A forged one costs the check of the few leaves that it has room for. A shorter one cannot hold
+/// the tree of two members.
 pub(super) const SMALL_WELCOME: RangeInclusive<usize> = 600..=8 * 1024;
 
 /// The configuration of the client inside a [`MlsEngine`](crate::mls::MlsEngine), for an embedder's client with `C`.

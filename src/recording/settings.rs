@@ -11,7 +11,7 @@ macro_rules! limits {
             vec![$((stringify!($name), u64::try_from(*$name).unwrap_or(u64::MAX))),*]
         }
 
-        /// Sets the limit of that name; whether there is one that holds such a number.
+        /// Sets the limit of that name. Returns `false` if there is no such limit, or if the number is too large for it.
         #[cfg(feature = "testing")]
         pub(crate) fn set_limit(of: &mut Limits, name: &str, value: u64) -> bool {
             match name {

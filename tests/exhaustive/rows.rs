@@ -63,6 +63,9 @@ pub(crate) struct Row {
     pub(crate) keeps_no_commits: bool,
     /// Members go over to a successor, in any order and whenever they like: turns are no bound.
     pub(crate) recovers: bool,
+    /// So many successors are founded, at most. A founder to whom nobody came in time founds anew: without a bound on
+    /// how often the timers of some run out before anything arrives, there is no end.
+    pub(crate) founds: usize,
     /// Nothing happens that proves the group to be lost, so nobody may go over.
     pub(crate) stays: bool,
 }
@@ -92,6 +95,7 @@ impl Row {
             no_key: false,
             keeps_no_commits: false,
             recovers: false,
+            founds: usize::MAX,
             stays: false,
         }
     }
@@ -274,7 +278,7 @@ pub(crate) fn all() -> Vec<Row> {
             .large()
             .attacked(|b| b.wrong_locks = 1),
         // The garbage comes without a key: as the service does not look, it is as good as from a member.
-        Row { recovers: true, no_key: true, ..row("O6 an insider pins garbage", 2, 1) }
+        Row { recovers: true, no_key: true, founds: 2, ..row("O6 an insider pins garbage", 2, 1) }
             .large()
             .attacked(|b| b.keyless = 1),
         Row {

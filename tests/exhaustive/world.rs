@@ -524,12 +524,21 @@ impl World {
             (_, act) => did = world.perform(row, act, None),
         }
         if digest(&world) != digest(self) {
-            return Some(world);
+            return (world.founded() <= row.founds).then_some(world);
         }
         if let (Act::Deliver(who, id), false) = (step.act, did.anything) {
             self.idle.learn(&self.peers[who as usize], id);
         }
         None
+    }
+
+    /// How many successors were founded, each under a name of its own.
+    fn founded(&self) -> usize {
+        let asked = self.requests.values().chain(&self.late).filter_map(|body| match body {
+            Body::Elsewhere(group, _) => Some(group),
+            _ => None,
+        });
+        self.successors.keys().chain(asked).collect::<BTreeSet<_>>().len()
     }
 
     pub(crate) fn perform(&mut self, row: &Row, act: Act, dies: Option<u8>) -> Did {
