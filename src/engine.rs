@@ -77,7 +77,7 @@ pub trait Engine {
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
 
     /// Makes a fresh KeyPackage for `group`. Its leaf carries `sequence`, its object id on the KeyPackage track,
-    /// and the hash of the group's [root name](GroupName::root): no other group takes it.
+    /// and the group's [mark](GroupMark): no other group takes it.
     ///
     /// # Errors
     /// Any failure of the provider.

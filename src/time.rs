@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Take wall time, for MLS lifetimes (RFC 9420 section 7.2) mean a time of day, and guard it by a monotonic clock:
 /// an anchor of both, moved on by the monotonic clock, and set anew when the wall is ahead of that by a second. So time
 /// never goes back, and goes on while the machine sleeps. A monotonic clock alone does not: Rust's `Instant` stands
-/// still in a sleep on Linux and macOS, and after hours of sleep the participant would be in the past. (`SystemClock` of
-/// `moq-mls-tokio` is such a clock.)
+/// still in a sleep on Linux and macOS, and after hours of sleep the participant would be in the past. (The driver in
+/// `crates/` has such a clock.)
 ///
 /// A value earlier than one already seen means that the clock was set back:
 /// [`Participant::handle`](crate::Participant::handle) moves every deadline back by as much, so that what was due in a

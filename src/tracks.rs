@@ -134,11 +134,7 @@ impl GroupTracks {
 
     /// The ratchet-tree track that `sender` publishes on (ours).
     pub fn tree(&self, sender: &SenderId) -> FullTrackName {
-        let name = match self.policy {
-            CommitTrackPolicy::Shared => Bytes::from_static(TREE.as_bytes()),
-            CommitTrackPolicy::PerSender => sender.0.clone(),
-        };
-        FullTrackName { namespace: self.tree_namespace(), name }
+        self.tree_track(self.tree_publisher(sender).as_ref())
     }
 
     /// Says whose the tree track is that `sender` publishes on; `None` for the shared one.
@@ -148,12 +144,13 @@ impl GroupTracks {
 
     /// Finds the tree track of a publisher, or the shared one; `None` if this group has the other kind.
     pub fn tree_of(&self, publisher: Option<&SenderId>) -> Option<FullTrackName> {
-        let name = match (self.policy, publisher) {
-            (CommitTrackPolicy::Shared, None) => Bytes::from_static(TREE.as_bytes()),
-            (CommitTrackPolicy::PerSender, Some(publisher)) => publisher.0.clone(),
-            _ => return None,
-        };
-        Some(FullTrackName { namespace: self.tree_namespace(), name })
+        let fits = publisher.is_some() == (self.policy == CommitTrackPolicy::PerSender);
+        fits.then(|| self.tree_track(publisher))
+    }
+
+    fn tree_track(&self, publisher: Option<&SenderId>) -> FullTrackName {
+        let name = publisher.map_or(Bytes::from_static(TREE.as_bytes()), |publisher| publisher.0.clone());
+        FullTrackName { namespace: self.tree_namespace(), name }
     }
 
     /// What `track` is in this group; `None` if it is not one of ours.

@@ -127,8 +127,7 @@ pub struct KeyPackageInfo {
     pub reference: Bytes,
     /// The object id its leaf carries; `None` from a peer that knows only the draft.
     pub sequence: Option<u64>,
-    /// SHA-256 of the [root name](crate::tracks::GroupName::root) of the group it was made for; `None` from a
-    /// peer that knows only the draft.
+    /// The mark of the group it was made for; `None` from a peer that knows only the draft.
     pub group: Option<GroupMark>,
     /// The HPKE public key of its leaf, if it has no `sequence` that tells it from others of its sender.
     pub leaf_key: Option<Bytes>,
@@ -266,7 +265,7 @@ pub struct TreePlace {
     pub object: u64,
 }
 
-/// Where a ratchet tree is that its Welcomes come without, and what opens it (ours).
+/// A ratchet tree that its Welcomes come without: its place, and what opens it (ours).
 ///
 /// The object is AES-128-GCM, with this key and a zero nonce, of the tree as RFC 9420 section 12.4.3.3
 /// encodes it: a commit hides the roster from relays, and so must this. The key is fresh and seals nothing

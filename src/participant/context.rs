@@ -34,7 +34,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) params: GroupParams,
     pub(crate) rules: Rules,
     pub(crate) tracks: GroupTracks,
-    /// The hash of the group's root name, which KeyPackages carry.
+    /// What KeyPackages for this group carry.
     pub(crate) mark: GroupMark,
     pub(crate) me: SenderId,
     /// The own clock, by which waiting times pass.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::codec::pinned::ReceiptObject;
 use crate::counter::{CounterState, Pin, SLOT_KEY_LEN, receipt_message, slot_lock_message, state_message};
 use crate::engine::{Engine, EngineError, Next};
 use crate::notice::{Notice, ServiceFault};
@@ -51,6 +52,13 @@ impl<E: Engine> Context<E> {
         let Some(key) = &self.config.service_key else { return true };
         let message = || receipt_message(&self.config.group, slot, pin);
         receipt.is_some_and(|receipt| self.engine.verify_receipt(key, &message(), receipt))
+    }
+
+    /// As [`believes`](Self::believes), of a receipt that came as an object; what is believed is counted.
+    pub(crate) fn uses(&mut self, slot: u64, ReceiptObject { pin, receipt }: &ReceiptObject) -> bool {
+        let good = self.believes(slot, pin, Some(receipt));
+        self.stats.receipts_used = self.stats.receipts_used.saturating_add(u64::from(good));
+        good
     }
 
     /// Says whether the service signs what it says: where it has a key, and slots are pinned.

@@ -96,9 +96,7 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn member(&self) -> Option<&Member<E::Group>> {
         self.state.member()
     }
-}
 
-impl<E: Engine> Participant<E> {
     /// Says where this participant is, and what it waits for.
     pub fn status(&self) -> Status {
         let Waits(waits_for, since) = self.waits;

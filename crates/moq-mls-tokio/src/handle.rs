@@ -39,6 +39,8 @@ pub struct Status {
     pub members: Arc<[Member]>,
     /// The epoch authenticator (RFC 9420 section 8.7), while a member: equal for all members of an epoch.
     pub authenticator: Option<Bytes>,
+    /// What it waits for, and since when; its `Display` is a sentence for logs.
+    pub waits: moq_mls::Status,
     /// What was counted. A change here alone does not wake a watcher.
     pub stats: Stats,
     /// Why the last request to the counter service got no answer; `None` if it got one.
@@ -56,6 +58,7 @@ impl Status {
             epoch,
             members: participant.members().cloned().collect(),
             authenticator: epoch.map(|_| participant.epoch_authenticator()).transpose()?,
+            waits: participant.status(),
             stats: participant.stats().clone(),
             counter_error: None,
             relay_error: None,

@@ -15,7 +15,7 @@ use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
 use moq_mls::secure_objects::{ObjectBuffer, ObjectHeader, SecureTrack, Suite};
 use moq_mls::snapshot::Snapshot;
 use moq_mls::tracks::{FullTrackName, Location, TrackNamespace};
-use moq_mls::{Admission, Failure, Misuse, Notice, Phase};
+use moq_mls::{Admission, Failure, Misuse, Notice, Phase, WaitsFor};
 use moq_mls_tokio::{
     CommandError, Driver, DriverError, FileStore, Handle, MediaTrack, MemoryStore, Sealed, SealingKey, Store,
     StoreError, moq_mls,
@@ -106,7 +106,9 @@ async fn who_asks_to_be_let_in_is_admitted_by_command() {
         }
     }
     agree(&[&alice, &bob], 1).await;
-    assert_ne!(carol.status().borrow().phase, Phase::Member);
+    let status = carol.status().borrow().clone();
+    assert_ne!(status.phase, Phase::Member);
+    assert_eq!(status.waits.waits_for, WaitsFor::Welcome);
 }
 
 /// The commit is durable, and neither the relay nor the counter service has heard of it, when the process dies.

@@ -28,13 +28,10 @@ impl<G> Joining<G> {
         }
         let inside =
             inside.and_then(|Confirmation { pin, receipt }| Some(ReceiptObject { pin, receipt: receipt? }));
-        if let Some(receipt) = &inside
-            && cx.believes(info.epoch, &receipt.pin, Some(&receipt.receipt))
-        {
-            cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-            return Some(receipt.pin);
-        }
-        if inside.is_some() {
+        if let Some(receipt) = inside {
+            if cx.uses(info.epoch, &receipt) {
+                return Some(receipt.pin);
+            }
             cx.fault(None, Fault::BadReceipt);
         }
         let before = self.carried.future.at(info.epoch.saturating_sub(1)).map(|(_, object)| object);
@@ -42,9 +39,7 @@ impl<G> Joining<G> {
         // Anybody may put objects there.
         let mut before =
             before.filter(|r| *r.pin.context_hash() == info.context_hash).take(cx.config.limits.candidates);
-        let found = before.find(|r| cx.believes(info.epoch, &r.pin, Some(&r.receipt)))?.pin;
-        cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-        Some(found)
+        before.find(|receipt| cx.uses(info.epoch, receipt)).map(|receipt| receipt.pin)
     }
 
     /// Takes in an object of the Commit track. If it is the receipt that a Welcome waits for, joins by that.
@@ -56,12 +51,11 @@ impl<G> Joining<G> {
     ) -> Result<Flow<G>, Error> {
         let epoch = object.location.group.saturating_add(1);
         if cx.is_signed()
-            && let Ok(ReceiptObject { pin, receipt }) = ReceiptObject::decode(object.payload.clone())
-            && self.gate.may_verify(epoch, &pin, &cx.config.limits)
-            && cx.believes(epoch, &pin, Some(&receipt))
+            && let Ok(receipt) = ReceiptObject::decode(object.payload.clone())
+            && self.gate.may_verify(epoch, &receipt.pin, &cx.config.limits)
+            && cx.uses(epoch, &receipt)
         {
-            cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-            return self.let_through(cx, epoch, pin, None);
+            return self.let_through(cx, epoch, receipt.pin, None);
         }
         cx.keep_commit(&mut self.carried.future, from, object, Keep::Latest);
         Ok(Flow::Stay)

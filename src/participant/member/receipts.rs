@@ -112,7 +112,7 @@ impl<G> Slot<G> {
         cx: &mut Context<E>,
         epoch: &Epoch<G>,
         from: Option<SenderId>,
-        ReceiptObject { pin, receipt }: ReceiptObject,
+        receipt: ReceiptObject,
     ) -> Result<Verdict<G>, Error> {
         if self.verified >= cx.config.limits.commits_per_epoch {
             cx.fault(from, Fault::TooMany);
@@ -120,12 +120,11 @@ impl<G> Slot<G> {
             return Ok(Verdict::Open);
         }
         self.verified = self.verified.saturating_add(1);
-        if !cx.believes(epoch.slot(), &pin, Some(&receipt)) {
+        if !cx.uses(epoch.slot(), &receipt) {
             cx.fault(from, Fault::BadReceipt);
             return Ok(Verdict::Open);
         }
-        cx.stats.receipts_used = cx.stats.receipts_used.saturating_add(1);
-        self.decide(cx, epoch, pin, Some(receipt))
+        self.decide(cx, epoch, receipt.pin, Some(receipt.receipt))
     }
 }
 

@@ -72,12 +72,10 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Decodes a case to what the vectors write; `None` if it is refused.
 pub(super) fn decode(kind: &str, bytes: &Bytes) -> Option<Value> {
-    let pinned =
-        |pin: &Pin, receipt: &Bytes| json!({ "pin": hex(pin.as_bytes()), "signature": hex(receipt) });
     Some(match kind {
         "receipt" => {
             let object = ReceiptObject::decode(bytes.clone()).ok()?;
-            pinned(&object.pin, &object.receipt)
+            json!({ "pin": hex(object.pin.as_bytes()), "signature": hex(&object.receipt) })
         }
         "signed state" => {
             let object = StateObject::decode(bytes.clone()).ok()?;

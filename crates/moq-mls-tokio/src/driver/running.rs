@@ -316,8 +316,9 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Running<E, R, C, S> {
     fn show(&mut self) -> Result<(), DriverError> {
         let Parts { participant, status, .. } = &self.parts;
         let shown = status.borrow();
-        let place = (participant.phase(), participant.epoch(), participant.tracks().group());
-        let moved = (shown.phase, shown.epoch, &shown.group) != place;
+        let (group, waits) = (participant.tracks().group(), participant.status());
+        let place = (waits.phase, waits.epoch, group, waits.waits_for);
+        let moved = (shown.phase, shown.epoch, &shown.group, shown.waits.waits_for) != place;
         drop(shown);
         let now = if moved { Some(Status::of(participant)?) } else { None };
         status.send_if_modified(|status| {
