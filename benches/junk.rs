@@ -148,12 +148,12 @@ impl Rig {
     }
 
     fn commit(&self, i: u64, payload: Bytes) -> Object {
-        let location = Location { group: 1, object: 2 * (i % MEMBERS as u64) };
+        let location = Location { group_id: 1, object_id: 2 * (i % MEMBERS as u64) };
         Object { track: self.member.tracks().commit(self.sender(i)), location, payload }
     }
 
     fn beside_key_packages(&self, i: u64, payload: Bytes) -> Object {
-        let location = Location { group: KEY_PACKAGE_GROUP, object: 1 + i };
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: 1 + i };
         Object { track: self.member.tracks().key_package(self.sender(i)), location, payload }
     }
 
@@ -194,8 +194,8 @@ fn main() {
     let replayed_key_package = spent(|rig, _| rig.key_package.clone());
     let replayed_leave = spent(|rig, _| rig.leave.clone());
     let forged_key_package = spent(|rig, i| {
-        let sequence = rig.key_package.location.object + 1 + i;
-        let location = Location { group: KEY_PACKAGE_GROUP, object: sequence };
+        let sequence = rig.key_package.location.object_id + 1 + i;
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: sequence };
         Object {
             location,
             payload: renumbered(&rig.key_package.payload, sequence),

@@ -48,7 +48,7 @@ impl Service {
     /// One in whose world the counter service has this key.
     fn seat(&self, name: &str) -> Seat<BenchEngine<Provider>> {
         let mut config = Config::new(group());
-        config.service_key = Some(self.0.public.clone());
+        config.params.service_key = Some(self.0.public.clone());
         Seat::new(engine::<Provider>(name), config, NOW).signed(Receipts::by(self.0.clone()))
     }
 

@@ -53,7 +53,7 @@ fn relay(tracks: u64) -> Relay<u8> {
 fn publish(publisher: &mut Publisher, n: u64, object: u64) {
     let namespace = TrackNamespace::new(vec![namespace()]).unwrap();
     let track = FullTrackName { namespace, name: name(n) };
-    let location = Location { group: 0, object };
+    let location = Location { group_id: 0, object_id: object };
     let object = Object { track, location, payload: Bytes::from_static(b"payload") };
     assert_eq!(black_box(publisher.publish(&object)).1.len(), 1);
 }

@@ -66,7 +66,7 @@ fn nonce(i: u64) -> Nonce {
 }
 
 fn header(i: u64, immutable: &[u8]) -> ObjectHeader<'_> {
-    ObjectHeader { location: Location { group: i, object: 0 }, priority: 128, immutable }
+    ObjectHeader { location: Location { group_id: i, object_id: 0 }, priority: 128, immutable }
 }
 
 fn measure(name: &str, suite: Suite, len: usize) {

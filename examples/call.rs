@@ -12,7 +12,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use moq_mls::action::Notice;
+use moq_mls::notice::Notice;
 use moq_mls::testing::log::What;
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};

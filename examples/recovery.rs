@@ -98,7 +98,7 @@ fn meeting(options: Options, seed: u64) -> Result<(Room, GroupName), Failed> {
     let mut room = Room::delayed(start, (Duration::ZERO, Duration::from_millis(options.delay_ms)), seed);
     let group = GroupName::try_from("room")?;
     let mut config = Config::new(group.clone());
-    config.service_key = Some(Bytes::from_static(KEY));
+    config.params.service_key = Some(Bytes::from_static(KEY));
     room.set_receipts(Receipts::by(SymbolicReceipts(Bytes::from_static(KEY))));
     room.watch();
     for who in 0..=options.members {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moq_mls::Timestamp;
 use moq_mls::engine::Engine;
@@ -24,6 +24,7 @@ simulate: groups under faults, every step held against the invariants
 
   --seeds N         scenarios to run (default 1000)
   --first S         the first seed (default 0)
+  --seconds T       begin no more seeds after so long
   --members M       most participants at the start (default 6)
   --faults PROFILE  calm, loss, counter, partition, crash, abandon, relay, clock, byzantine, reset, storm,
                     outsider, reachable, between, insider,
@@ -44,6 +45,7 @@ Each seed that fails is named with its profile; the exit code is 1 if any does."
 struct Options {
     seeds: u64,
     first: u64,
+    seconds: Option<u64>,
     members: usize,
     profile: Option<Profile>,
     mls: bool,
@@ -61,6 +63,7 @@ fn options() -> Result<Option<Options>, String> {
     let mut options = Options {
         seeds: 1000,
         first: 0,
+        seconds: None,
         members: 6,
         profile: None,
         mls: false,
@@ -78,6 +81,7 @@ fn options() -> Result<Option<Options>, String> {
         let number = |text: String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
         match arg.as_str() {
             "--seeds" => options.seeds = number(value()?)?,
+            "--seconds" => options.seconds = Some(number(value()?)?),
             "--first" => options.first = number(value()?)?,
             "--members" => options.members = usize::try_from(number(value()?)?).map_err(|e| e.to_string())?,
             "--faults" => {
@@ -292,9 +296,13 @@ fn trace<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>) -> bool {
     outcome.failure.is_none()
 }
 
+#[allow(clippy::disallowed_methods, reason = "a budget of seconds is real time")]
 fn simulate(options: &Options) -> bool {
     let sums = Sums::default();
+    let began = Instant::now();
+    let is_over = || options.seconds.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds));
     let next = AtomicU64::new(options.first);
+    let run = AtomicU64::new(0);
     let end = options.first + options.seeds;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -302,9 +310,10 @@ fn simulate(options: &Options) -> bool {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
+                    if seed >= end || is_over() {
                         return;
                     }
+                    run.fetch_add(1, Ordering::Relaxed);
                     if options.mls {
                         one(options, seed, &Kit::mls(seed), &sums);
                     } else {
@@ -317,7 +326,7 @@ fn simulate(options: &Options) -> bool {
     let figure = |name: &str, value: &AtomicU64, unit: &str| {
         println!("figure {name} {} {unit}", value.load(Ordering::Relaxed));
     };
-    println!("figure sim_seeds {} seeds", options.seeds);
+    figure("sim_seeds", &run, "seeds");
     figure("sim_steps", &sums.steps, "steps");
     figure("sim_orphaned", &sums.orphaned, "seeds");
     figure("sim_forks", &sums.forks, "seeds");

@@ -3,9 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
-pub use crate::notice::{
-    ClockError, ClockWitness, Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault,
-};
+use crate::notice::Notice;
 pub use crate::request::{
     CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
 };
@@ -29,14 +27,16 @@ pub enum Action {
         /// The namespace.
         namespace: TrackNamespace,
     },
-    /// Subscribe to every track under a namespace, present and future.
+    /// Subscribe to every track under a namespace, present and future. Own objects need not come.
     SubscribeNamespace {
         /// Names this subscription.
         id: SubscribeId,
         /// The namespace.
         namespace: TrackNamespace,
     },
-    /// Subscribe to one track, from the oldest object the relay has.
+    /// Subscribe to one track, from the oldest object the relay has. Own objects must come, too. A relay session that
+    /// does not echo needs a second one that only subscribes; without,
+    /// [`Notice::NotReadBack`] comes.
     Subscribe {
         /// Names this subscription.
         id: SubscribeId,
@@ -48,12 +48,12 @@ pub enum Action {
         /// Which.
         id: SubscribeId,
     },
-    /// Read what the relay still has of a track.
+    /// Read what the relay still has.
     Fetch {
         /// Names this request.
         id: FetchId,
-        /// The track; under the per-sender policy, every track of the commit namespace is meant.
-        track: FullTrackName,
+        /// Of what.
+        target: FetchTarget,
         /// The MOQT groups wanted.
         groups: RangeInclusive<u64>,
     },
@@ -87,6 +87,33 @@ pub enum Action {
     },
     /// Tell the embedder.
     Notify(Notice),
+}
+
+/// What a fetch reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FetchTarget {
+    /// One track.
+    Track(FullTrackName),
+    /// Every track under a namespace: commits, where each member has a Commit track of its own.
+    Namespace(TrackNamespace),
+}
+
+impl FetchTarget {
+    /// Returns the namespace of all that is read.
+    pub fn namespace(&self) -> &TrackNamespace {
+        match self {
+            Self::Track(track) => &track.namespace,
+            Self::Namespace(namespace) => namespace,
+        }
+    }
+
+    /// Says whether objects of `track` are read.
+    pub fn covers(&self, track: &FullTrackName) -> bool {
+        match self {
+            Self::Track(one) => one == track,
+            Self::Namespace(namespace) => track.namespace == *namespace,
+        }
+    }
 }
 
 /// Why the machine set its next deadline: for logs.
@@ -129,4 +156,6 @@ pub enum Timer {
     Recover,
     /// Ask the service what it asked not to be asked until now.
     Service,
+    /// Erase the secret of an epoch that was passed.
+    EpochSecrets,
 }

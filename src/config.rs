@@ -19,7 +19,7 @@ pub enum SafetyMode {
     /// - Nobody but members fills a slot but the first.
     /// - The group goes on as long as one member with the state of the last epoch remains.
     ///
-    /// With [`Config::service_key`], all that holds also against an attacker between the members and the service.
+    /// With [`GroupParams::service_key`], all that holds also against an attacker between the members and the service.
     ///
     /// Does not promise:
     ///
@@ -126,29 +126,58 @@ pub enum Admission {
     Ask,
 }
 
+/// What must be the same for all members of a group. Its GroupContext says it, so that a difference is found:
+/// [`Notice::ParamsMismatch`](crate::Notice::ParamsMismatch).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct GroupParams {
+    /// How the winner of an epoch is decided.
+    pub mode: SafetyMode,
+    /// Where commits are published.
+    pub commit_tracks: CommitTrackPolicy,
+    /// Whether the ratchet tree of a large group goes once, as an object of its own, instead of into each Welcome (our
+    /// extension: [`RatchetTreeObject`](crate::engine::RatchetTreeObject)). [`SafetyMode::Advisory`] never does that.
+    pub tree_objects: bool,
+    /// The counter service's Ed25519 public key (32 bytes), if it signs receipts.
+    pub service_key: Option<Bytes>,
+}
+
+impl Default for GroupParams {
+    /// [`SafetyMode::Pinned`], the draft's shared Commit track, tree objects, no receipts.
+    fn default() -> Self {
+        Self {
+            mode: SafetyMode::default(),
+            commit_tracks: CommitTrackPolicy::default(),
+            tree_objects: true,
+            service_key: None,
+        }
+    }
+}
+
+impl GroupParams {
+    /// Those of a group with members that know only the draft: [`SafetyMode::Advisory`], nothing of ours.
+    pub fn draft() -> Self {
+        Self { mode: SafetyMode::Advisory, tree_objects: false, ..Self::default() }
+    }
+}
+
 /// How one participant takes part in one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Config {
     /// The group.
     pub group: GroupName,
-    /// Must be the same for all members.
-    pub mode: SafetyMode,
-    /// Must be the same for all members.
-    pub commit_tracks: CommitTrackPolicy,
+    /// What must be the same for all members.
+    pub params: GroupParams,
     /// Who may join.
     pub admission: Admission,
     /// Which commits of others this participant helps to be pinned. It may differ from member to member.
     pub policy: CommitPolicy,
-    /// From how many members on a commit's ratchet tree goes once, as an object of its own, instead of
-    /// into each of its Welcomes (our extension: [`TreeObject`](crate::engine::TreeObject)). `None` turns
-    /// it off, for peers that know only the draft; [`SafetyMode::Advisory`] never uses it. Whether it is
-    /// on must be the same for all members; the number may differ.
-    pub tree_threshold: Option<usize>,
-    /// The counter service's Ed25519 public key (32 bytes), if it signs receipts. Must be the same for all members.
-    pub service_key: Option<Bytes>,
+    /// From how many members on this participant sends the ratchet tree as an object of its own, where
+    /// [`GroupParams::tree_objects`] says that it may.
+    pub tree_threshold: usize,
     /// Whether a group that cannot go on is followed by a successor: on by default. Needs [`SafetyMode::Pinned`]. See
-    /// [`Recovery`](crate::action::Recovery).
+    /// [`Recovery`](crate::notice::Recovery).
     pub successor: bool,
     /// Whether a newcomer that is let in to a successor of this group goes there without asking the embedder: off by
     /// default, for anybody may have made the Welcome. See
@@ -161,17 +190,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Defaults: [`SafetyMode::Pinned`], the draft's shared Commit track, [`Admission::Open`], a policy that allows
-    /// everything, no receipts.
+    /// Defaults: those of [`GroupParams`], [`Admission::Open`], and a policy that allows everything.
     pub fn new(group: GroupName) -> Self {
         Self {
             group,
-            mode: SafetyMode::default(),
-            commit_tracks: CommitTrackPolicy::default(),
+            params: GroupParams::default(),
             admission: Admission::default(),
             policy: CommitPolicy::default(),
-            tree_threshold: Some(16),
-            service_key: None,
+            tree_threshold: 16,
             successor: true,
             follow_offers: false,
             limits: Limits::default(),

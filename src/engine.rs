@@ -14,8 +14,9 @@ use bytes::Bytes;
 
 pub use self::error::{EngineError, Judged, Rejection};
 pub use self::values::{
-    Attached, Built, Credential, GroupMark, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member,
-    MessageKind, Next, OwnKeyPackage, Survey, TREE_KEY_LEN, TreeObject, TreePlace, Trial, WelcomeInfo,
+    Attached, CommitOutput, ContextParams, Credential, GroupMark, GroupView, KeyPackageClaim, KeyPackageInfo,
+    Member, MessageKind, Next, OwnKeyPackage, RatchetTreeObject, StagedCommit, Survey, TREE_KEY_LEN,
+    TreePlace, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -76,7 +77,7 @@ pub trait Engine {
     /// Verifies an Ed25519 signature (of the counter service, over a receipt).
     fn verify_receipt(&self, service_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
 
-    /// Makes a fresh KeyPackage for `group`. Its leaf carries `sequence`, its object id on the KeyPackage track,
+    /// Makes a fresh KeyPackage for `group`. Its leaf carries `object_id`, its object id on the KeyPackage track,
     /// and the group's [mark](GroupMark): no other group takes it.
     ///
     /// # Errors
@@ -85,7 +86,7 @@ pub trait Engine {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<OwnKeyPackage, EngineError>;
 
     /// Reads what a KeyPackage message says of itself. No signature is verified and no identity provider asked, so
@@ -105,7 +106,7 @@ pub trait Engine {
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo>;
 
     /// Creates the group at epoch 0 with this participant as its only member; its leaf carries
-    /// `sequence` and the hash of the group's root name, and its GroupContext `params` unless they are [`GroupParams::draft`].
+    /// `object_id` and the hash of the group's root name, and its GroupContext `params` unless they are [`ContextParams::draft`].
     ///
     /// # Errors
     /// Any failure of the provider.
@@ -113,8 +114,8 @@ pub trait Engine {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        params: &GroupParams,
-        sequence: u64,
+        params: &ContextParams,
+        object_id: u64,
     ) -> Result<Self::Group, EngineError>;
 
     /// Decrypts a Welcome's GroupInfo without joining.
@@ -167,22 +168,27 @@ pub trait Engine {
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Own`] for an own commit, else with what is
     /// wrong with it.
-    fn trial(&self, group: &Self::Group, now: Timestamp, commit: &Bytes) -> Judged<Trial<Self::Group>> {
-        self.trial_with(group, now, commit, &[])
+    fn stage_commit(
+        &self,
+        group: &Self::Group,
+        now: Timestamp,
+        commit: &Bytes,
+    ) -> Judged<StagedCommit<Self::Group>> {
+        self.stage_commit_with(group, now, commit, &[])
     }
 
-    /// As [`Engine::trial`], of a commit that may refer to `proposals`: messages of its epoch that
+    /// As [`Engine::stage_commit`], of a commit that may refer to `proposals`: messages of its epoch that
     /// [`Engine::inspect_proposal`] found good.
     ///
     /// # Errors
-    /// As [`Engine::trial`]. Rejected with [`Rejection::MissingProposal`] for a commit that refers to another one.
-    fn trial_with(
+    /// As [`Engine::stage_commit`]. Rejected with [`Rejection::MissingProposal`] for a commit that refers to another one.
+    fn stage_commit_with(
         &self,
         group: &Self::Group,
         now: Timestamp,
         commit: &Bytes,
         proposals: &[Bytes],
-    ) -> Judged<Trial<Self::Group>>;
+    ) -> Judged<StagedCommit<Self::Group>>;
 
     /// Judges a proposal that a later commit of its epoch may refer to (RFC 9420 section 12.4), as if on a clone.
     ///
@@ -211,36 +217,36 @@ pub trait Engine {
     /// # Errors
     /// Any failure of the provider. Rejected as a whole if any of the adds or removes cannot be committed; the
     /// caller bisects.
-    fn build(
+    fn create_commit(
         &self,
         group: &Self::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Judged<Built<Self::Group>> {
-        self.build_with(group, now, adds, removes, &Attached::default())
+    ) -> Judged<CommitOutput<Self::Group>> {
+        self.create_commit_with(group, now, adds, removes, &Attached::default())
     }
 
-    /// As [`Engine::build`], with what `attached` says in the GroupInfo of each Welcome. With a place for the ratchet
-    /// tree, the Welcomes come without it: it is sealed under a key of its own ([`Built::tree`]), and each
-    /// GroupInfo says where it will be and what opens it ([`TreeObject`]).
+    /// As [`Engine::create_commit`], with what `attached` says in the GroupInfo of each Welcome. With a place for the ratchet
+    /// tree, the Welcomes come without it: it is sealed under a key of its own ([`CommitOutput::tree`]), and each
+    /// GroupInfo says where it will be and what opens it ([`RatchetTreeObject`]).
     ///
     /// # Errors
-    /// As [`Engine::build`].
-    fn build_with(
+    /// As [`Engine::create_commit`].
+    fn create_commit_with(
         &self,
         group: &Self::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
         attached: &Attached,
-    ) -> Judged<Built<Self::Group>>;
+    ) -> Judged<CommitOutput<Self::Group>>;
 
     /// Opens a tree object's payload; the tree, for [`Engine::join`].
     ///
     /// # Errors
     /// Any failure of the provider. Rejected with [`Rejection::Invalid`] if it was not sealed under this key.
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes>;
+    fn open_tree(&self, tree: &RatchetTreeObject, payload: &Bytes) -> Judged<Bytes>;
 
     /// A leave request: a PrivateMessage with a proposal to remove oneself.
     ///

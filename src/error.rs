@@ -44,7 +44,7 @@ pub enum Misuse {
     /// `Add` with a KeyPackage that is malformed, expired or invalid.
     #[error("the KeyPackage is not valid")]
     BadKeyPackage,
-    /// [`Config::service_key`](crate::Config::service_key) is no public key of a service.
+    /// [`GroupParams::service_key`](crate::GroupParams::service_key) is no public key of a service.
     #[error("the service key is no Ed25519 public key of 32 bytes")]
     BadServiceKey,
     /// A command about oneself that needs another name: `Leave` instead of `Remove`.

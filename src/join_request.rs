@@ -30,7 +30,7 @@ impl JoinRequest {
         Self {
             sender: info.sender.clone(),
             credential: info.credential.clone(),
-            key_package_ref: Some(info.reference.clone()),
+            key_package_ref: Some(info.key_package_ref.clone()),
         }
     }
 

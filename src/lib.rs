@@ -20,8 +20,8 @@
 //!   the embedder misused the machine, that its engine failed ([`Error::Engine`]), or that the machine has ended.
 //!   After a failed engine it refuses everything: [`Participant::restore`] the last durable snapshot.
 //! - Secrets are pulled by method ([`Participant::epoch_secret`], [`Participant::export_secret`]) when
-//!   [`Notice::Epoch`] says there is a new one; no action and no log holds one, but for the bytes inside
-//!   `Persist`.
+//!   [`Notice::Epoch`] says there is a new one, within [`Timers::epoch_secrets`]. No action and no log holds one, but
+//!   for the bytes inside `Persist`.
 //! - A participant that subscribed to a track gets its own objects on it back. Where slots are pinned it shows a
 //!   commit again until it has read it back; in `Advisory` it fills no slot for one that it has not. A relay session that
 //!   does not echo needs a second one that only subscribes.
@@ -36,6 +36,7 @@
 //! use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 //! use moq_mls::counter::service::{CounterService, ServiceConfig, ServiceCrypto};
 //! use moq_mls::mls::MlsEngine;
+//! use moq_mls::notice::EpochCause;
 //! use moq_mls::tracks::GroupName;
 //! use moq_mls::{Action, Command, Config, Event, Notice, Participant, Timestamp};
 //!
@@ -66,7 +67,7 @@
 //! let mut alice = Participant::new(MlsEngine::new(&client, &crypto)?, config, now)?;
 //!
 //! alice.handle(now, Command::Join)?;
-//! let mut joined = None;
+//! let mut created = None;
 //! while let Some(action) = alice.poll_action() {
 //!     // A driver of a real stack answers later, when the network has.
 //!     let answer = match action {
@@ -82,8 +83,8 @@
 //!         Action::Subscribe { id, .. } | Action::SubscribeNamespace { id, .. } => {
 //!             Event::SubscribeReply { id, reply: Ok(()) }
 //!         }
-//!         Action::Notify(Notice::Joined { epoch }) => {
-//!             joined = Some(epoch);
+//!         Action::Notify(Notice::Epoch { epoch, cause: EpochCause::Created }) => {
+//!             created = Some(epoch);
 //!             continue;
 //!         }
 //!         // Persist: write and sync. Announce: tell the relay. Notify: tell the user.
@@ -91,7 +92,7 @@
 //!     };
 //!     alice.handle(now, answer)?;
 //! }
-//! assert_eq!(joined, Some(0));
+//! assert_eq!(created, Some(0));
 //! assert_eq!(alice.members().count(), 1);
 //! # Ok(())
 //! # }
@@ -105,7 +106,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`participant`] | the state machine: a thin shell, and a struct for each phase |
-//! | [`event`], [`action`] | everything that goes in and comes out |
+//! | [`event`], [`action`], [`notice`] | everything that goes in and comes out; what it tells the embedder |
 //! | [`tracks`] | group, sender and track names, object places (draft section 6) |
 //! | [`counter`] | the epoch counter: requests and replies, their HTTP form, the service itself (section 7) |
 //! | [`codec`], [`namespace`] | the draft's control messages and what they mean (section 4.2) |
@@ -139,7 +140,7 @@ pub mod keys;
 mod limits;
 pub mod mls;
 pub mod namespace;
-mod notice;
+pub mod notice;
 pub mod participant;
 mod policy;
 pub mod recording;
@@ -152,15 +153,15 @@ pub mod testing;
 mod time;
 pub mod tracks;
 
-pub use action::Action;
-pub use config::{Admission, Config, SafetyMode};
+pub use action::{Action, FetchTarget};
+pub use config::{Admission, Config, GroupParams, SafetyMode};
 pub use error::{Error, Misuse};
 pub use event::{Command, Event};
 pub use join_request::JoinRequest;
 pub use limits::{Limits, Timers};
 pub use notice::Notice;
 pub use participant::{Participant, Phase, Stats, Status, WaitsFor};
-pub use policy::{Authors, Breach, CommitPolicy};
+pub use policy::{Breach, CommitPolicy, Committers};
 pub use request::Failure;
 pub use secret::Secret;
 pub use time::Timestamp;

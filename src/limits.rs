@@ -29,23 +29,23 @@ pub struct Limits {
     pub adds_per_commit_apart: usize,
     /// Most KeyPackages waiting to be committed, one per sender. Beyond, the expired go, then the oldest that
     /// wait for the embedder, counted in [`Stats::joiners_dropped`](crate::Stats::joiners_dropped). Where
-    /// none can go, the new one is [`Refusal::Full`](crate::action::Refusal::Full). While it is open
+    /// none can go, the new one is [`Refusal::Full`](crate::notice::Refusal::Full). While it is open
     /// whether this participant creates the group, as many are kept; beyond,
-    /// [`Fault::TooMany`](crate::action::Fault::TooMany).
+    /// [`Fault::TooMany`](crate::notice::Fault::TooMany).
     pub pending_joiners: usize,
     /// Most bytes of those KeyPackages, with the same end.
     pub pending_joiner_bytes: usize,
     /// Most senders remembered of each kind: barred, refused, admitted, members gone, strangers seen.
     /// (How often each was let in and had KeyPackages verified is remembered of as many.) Beyond, the oldest is forgotten. Once a barred or refused one was, every stranger waits for the
-    /// embedder by [`Hold::MaybeBarred`](crate::action::Hold::MaybeBarred); an admitted one is asked about again.
+    /// embedder by [`Hold::MaybeBarred`](crate::notice::Hold::MaybeBarred); an admitted one is asked about again.
     pub remembered_senders: usize,
-    /// Most tried commits held for one slot, one per author; and most receipts, and commits that wait for proposals, held
+    /// Most tried commits held for one slot, one per committer; and most receipts, and commits that wait for proposals, held
     /// for it, and signed states that do not verify.
     pub candidates: usize,
     /// Most commits of members tried for one slot, most receipts verified, and most proposals held.
     pub commits_per_epoch: usize,
     /// Most bytes of members' commits that are tried for one slot and come to nothing: refused ones, and the second
-    /// of an author. Beyond, nothing is tried until the counter says what won.
+    /// of an committer. Beyond, nothing is tried until the counter says what won.
     pub vain_bytes: usize,
     /// How often in a row one sender is let in, again and again; then once in [`Timers::returns`].
     pub returns: u32,
@@ -155,7 +155,7 @@ pub struct Timers {
     /// A held commit without a confirmation is asked about after this, plus up to as much jitter. For so long own work
     /// gives way to it.
     pub confirm: Duration,
-    /// The author of a commit alone pins it for so long, as others see it; then they help. No longer than the lease
+    /// The committer of a commit alone pins it for so long, as others see it; then they help. No longer than the lease
     /// of the counter service.
     pub lease: Duration,
     /// A sender that was let in too often in a row is let in again after this.
@@ -187,6 +187,9 @@ pub struct Timers {
     /// A member that has heard nothing for this long asks the counter whether the group went on without it.
     /// Jitter adds up to half as much. Where the service signs, members ask in turn within that half.
     pub audit: Duration,
+    /// The secret of an epoch that was passed can be pulled for this long after its [`Notice::Epoch`](crate::Notice::Epoch)
+    /// was polled; then it is erased. With zero, only until the next event is handled.
+    pub epoch_secrets: Duration,
     /// While media of the present epoch opens, the counter is asked after this at the latest. Why not later: a member
     /// that was removed still has the keys of that media.
     pub audit_with_media: Duration,
@@ -219,6 +222,7 @@ impl Default for Timers {
             retry_later: (Duration::from_millis(50), Duration::from_secs(60)),
             leave: Duration::from_secs(30),
             audit: Duration::from_secs(20),
+            epoch_secrets: Duration::from_secs(10),
             audit_with_media: Duration::from_secs(120),
             hint: Duration::from_secs(20),
             lost_group: Duration::from_secs(60),

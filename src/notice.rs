@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use self::recovering::{Recovery, RejoinReason};
 use crate::counter::Reason;
-use crate::engine::{Credential, GroupParams};
+use crate::engine::{ContextParams, Credential};
 use crate::join_request::JoinRequest;
 use crate::policy::Breach;
 use crate::tracks::{GroupName, SenderId};
@@ -16,17 +16,13 @@ use crate::tracks::{GroupName, SenderId};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
-    /// This participant is a member now.
-    Joined {
-        /// The epoch it joined at; the first one of its group if it created it.
-        epoch: u64,
-    },
-    /// A new epoch is in force; pull its keys.
+    /// A new epoch is in force; pull its keys. With another cause than a commit, this participant has just become a
+    /// member.
     Epoch {
         /// The epoch.
         epoch: u64,
-        /// Who committed it; `None` for this participant's own join or creation.
-        committer: Option<SenderId>,
+        /// What began it, for this participant.
+        cause: EpochCause,
     },
     /// The epoch that is in force now was made by a commit against the
     /// [`CommitPolicy`](crate::CommitPolicy). It won all the same, so everybody follows it.
@@ -34,7 +30,7 @@ pub enum Notice {
         /// The epoch.
         epoch: u64,
         /// Who committed it.
-        committer: Option<SenderId>,
+        committer: SenderId,
         /// What it is against.
         breach: Breach,
     },
@@ -43,7 +39,7 @@ pub enum Notice {
         /// Who.
         sender: SenderId,
         /// Its leaf.
-        leaf: u32,
+        leaf_index: u32,
         /// Its credential.
         credential: Credential,
     },
@@ -60,7 +56,7 @@ pub enum Notice {
         /// Who is in; equal to `old` for a rejoin.
         new: SenderId,
         /// Its leaf.
-        leaf: u32,
+        leaf_index: u32,
         /// Its credential, which may be another than before.
         credential: Credential,
     },
@@ -69,7 +65,7 @@ pub enum Notice {
     /// provider found it a valid successor. (This crate makes no such commits.)
     MemberChanged {
         /// Its leaf.
-        leaf: u32,
+        leaf_index: u32,
         /// Its name up to now.
         old: SenderId,
         /// Its name from now on; equal to `old` if only the credential changed.
@@ -84,7 +80,7 @@ pub enum Notice {
         /// Who, for [`Command::Admit`](crate::Command::Admit).
         request: JoinRequest,
         /// Why it was held back.
-        hold: Hold,
+        reason: Hold,
     },
     /// Nothing can be sealed to a member's leaf key that only the member opens: another implementation let it in. The own
     /// next commit removes it, and this is reported when that commit is made.
@@ -112,6 +108,13 @@ pub enum Notice {
         /// a new generation the way out ([`GroupName::generation`](crate::tracks::GroupName::generation)).
         counter: Option<u64>,
     },
+    /// An own commit was published several times and never came back. Either the relay has lost it each time, or it does not
+    /// send own objects to the session that subscribed. Where slots are pinned, the others get it from the service;
+    /// in the other modes it is published again.
+    NotReadBack {
+        /// The epoch that the commit was sent in.
+        epoch: u64,
+    },
     /// A Welcome came without its ratchet tree, and the relay does not have the tree. It is asked again.
     TreeMissing {
         /// The epoch of both.
@@ -119,9 +122,12 @@ pub enum Notice {
     },
     /// This participant could not follow the group and asks to be let in again. Unless the reason says otherwise,
     /// it keeps the state of its epoch meanwhile, for [`Timers::keep`](crate::Timers::keep) at most. One of three
-    /// notices says how that ends: [`Resumed`](Self::Resumed), [`Joined`](Self::Joined), or
+    /// notices says how that ends: [`Resumed`](Self::Resumed), [`Epoch`](Self::Epoch) by a Welcome, or
     /// [`StateErased`](Self::StateErased).
-    Rejoining(RejoinReason),
+    Rejoining {
+        /// Why.
+        reason: RejoinReason,
+    },
     /// The commit that was missing appeared, or can be processed after all: this participant goes on from the
     /// state that it kept. [`Epoch`](Self::Epoch) came before.
     Resumed {
@@ -136,8 +142,8 @@ pub enum Notice {
     },
     /// A step on the way to a successor of a group that cannot go on. It ends with [`Succeeded`](Self::Succeeded).
     Recovery(Recovery),
-    /// This participant is in the successor of its group: the meeting goes on there. [`Joined`](Self::Joined) and
-    /// [`Epoch`](Self::Epoch) came before.
+    /// This participant is in the successor of its group: the meeting goes on there. [`Epoch`](Self::Epoch) came
+    /// before.
     Succeeded {
         /// The successor. Its tracks are [`Participant::tracks`](crate::Participant::tracks) now.
         group: GroupName,
@@ -176,14 +182,14 @@ pub enum Notice {
     /// The group runs with other parameters than this participant was configured with.
     ParamsMismatch {
         /// What the group has; `None`: it was created without parameters.
-        group: Option<GroupParams>,
+        group: Option<ContextParams>,
     },
     /// An intent came to nothing.
     Refused {
         /// Whom it was about.
         sender: SenderId,
         /// Why.
-        why: Refusal,
+        reason: Refusal,
     },
     /// Faults of one kind come faster than anybody's mistake explains. For a while they are only counted, in
     /// [`Stats`](crate::Stats); reported at most once in ten seconds for each kind.
@@ -201,7 +207,7 @@ pub enum Notice {
         /// How far; of [`ClockWitness::Peers`], at least so far.
         by: Duration,
         /// Who says so.
-        told_by: ClockWitness,
+        witness: ClockWitness,
     },
     /// Another run of this participant acts in the group: its state was copied and runs elsewhere, or an older
     /// state was put back. Comes before [`Rejoining`](Self::Rejoining). Both runs have one place, and take it from each
@@ -220,6 +226,21 @@ pub enum Notice {
         from: Option<SenderId>,
         /// What.
         fault: Fault,
+    },
+}
+
+/// What began an epoch, for this participant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum EpochCause {
+    /// It created the group.
+    Created,
+    /// It was let in by a Welcome.
+    Welcome,
+    /// A commit was applied.
+    Commit {
+        /// Who made it.
+        committer: SenderId,
     },
 }
 

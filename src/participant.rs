@@ -96,6 +96,8 @@ mod tests;
 mod trees;
 mod view;
 
+use std::time::Duration;
+
 use self::context::Context;
 use self::input::Input;
 use self::own_keys::OwnKeys;
@@ -106,7 +108,7 @@ pub use self::stats::Stats;
 use self::status::Waits;
 pub use self::status::{Status, WaitsFor};
 use crate::action::{Action, Timer};
-pub use crate::config::{Admission, Config, SafetyMode};
+pub use crate::config::{Admission, Config, GroupParams, SafetyMode};
 use crate::engine::{Engine, KeyPackageInfo};
 use crate::error::{Error, Misuse};
 use crate::event::{Command, Event};
@@ -158,7 +160,7 @@ impl<E: Engine> Participant<E> {
 
     /// Refuses a configuration with which nothing would ever be believed.
     fn check(engine: &E, config: &Config) -> Result<(), Error> {
-        match &config.service_key {
+        match &config.params.service_key {
             Some(key) if !engine.is_service_key(key) => Err(Misuse::BadServiceKey.into()),
             _ => Ok(()),
         }
@@ -279,6 +281,7 @@ impl<E: Engine> Participant<E> {
             }
             cx.skew.set_back(back);
             cx.pause.set_back(back);
+            cx.passed.set_back(back);
             self.state.carried_mut().joiners.set_back(back);
             self.state.carried_mut().paces.set_back(back);
             match &mut self.state {
@@ -289,6 +292,7 @@ impl<E: Engine> Participant<E> {
             }
         }
         cx.now = now;
+        cx.passed.expire(now);
     }
 
     /// Gives the phase an input, and all that comes up on the way. The only loop over inputs: no phase calls
@@ -307,7 +311,12 @@ impl<E: Engine> Participant<E> {
     /// The next action, in the order they must be done.
     pub fn poll_action(&mut self) -> Option<Action> {
         let action = self.cx.actions.pop_front()?;
-        self.cx.passed.on_polled(&action);
+        // One that has ended sets no deadline any more.
+        let keep = match self.state {
+            State::Ended(_) => Duration::ZERO,
+            _ => self.cx.config.timers.epoch_secrets,
+        };
+        self.cx.passed.on_polled(&action, self.cx.now, keep);
         Some(action)
     }
 
@@ -320,6 +329,7 @@ impl<E: Engine> Participant<E> {
     /// [`handle`](Self::handle) it is in the future of the time that was passed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Timestamp, Timer)> {
-        self.cx.deadlines.next()
+        let erase = self.cx.passed.next().map(|at| (at, Timer::EpochSecrets));
+        self.cx.deadlines.next().into_iter().chain(erase).min()
     }
 }

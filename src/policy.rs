@@ -7,7 +7,7 @@ use crate::tracks::SenderId;
 /// Whose commits may do something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Authors {
+pub enum Committers {
     /// Every member's.
     #[default]
     Everyone,
@@ -15,18 +15,18 @@ pub enum Authors {
     Only(BTreeSet<SenderId>),
 }
 
-impl Authors {
-    fn include(&self, author: Option<&SenderId>) -> bool {
+impl Committers {
+    fn include(&self, committer: Option<&SenderId>) -> bool {
         match self {
             Self::Everyone => true,
-            Self::Only(some) => author.is_some_and(|author| some.contains(author)),
+            Self::Only(some) => committer.is_some_and(|committer| some.contains(committer)),
         }
     }
 }
 
 /// Says which commits of others this participant helps.
 ///
-/// A member helps a commit when its author has not got it pinned within [`Timers::lease`](crate::Timers::lease), and gives
+/// A member helps a commit when its committer has not got it pinned within [`Timers::lease`](crate::Timers::lease), and gives
 /// way to it before. The policy gates that, and no more: what the service has pinned is applied whatever the policy says, for a member
 /// that refused it would be alone. It is reported then by [`Notice::AgainstPolicy`](crate::Notice::AgainstPolicy), and
 /// the roster follows. So the policy does not keep a member from doing what it can get pinned itself: who holds the
@@ -38,9 +38,9 @@ impl Authors {
 #[non_exhaustive]
 pub struct CommitPolicy {
     /// Whose commits may add members. A member that comes back in the same commit counts as added.
-    pub adds: Authors,
+    pub adds: Committers,
     /// Whose commits may remove members that neither asked to leave nor come back in the same commit.
-    pub removes: Authors,
+    pub removes: Committers,
     /// Most members added by one commit.
     pub most_adds: usize,
     /// Most members removed by one commit, of those that `removes` is about.
@@ -52,8 +52,8 @@ pub struct CommitPolicy {
 impl Default for CommitPolicy {
     fn default() -> Self {
         Self {
-            adds: Authors::Everyone,
-            removes: Authors::Everyone,
+            adds: Committers::Everyone,
+            removes: Committers::Everyone,
             most_adds: usize::MAX,
             most_removes: usize::MAX,
             most_bytes: usize::MAX,
@@ -65,9 +65,9 @@ impl Default for CommitPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Breach {
-    /// Its author may not add.
+    /// Its committer may not add.
     Adds,
-    /// Its author may not remove.
+    /// Its committer may not remove.
     Removes,
     /// It adds too many.
     TooManyAdds,
@@ -81,7 +81,7 @@ pub enum Breach {
 
 /// What a policy looks at.
 pub(crate) struct Contents<'a> {
-    pub(crate) author: Option<&'a SenderId>,
+    pub(crate) committer: Option<&'a SenderId>,
     pub(crate) adds: usize,
     /// Those removed who neither asked to leave nor come back.
     pub(crate) removes: usize,
@@ -93,11 +93,11 @@ pub(crate) struct Contents<'a> {
 impl CommitPolicy {
     /// Judges a commit; `roster` is the most members that a group may have.
     pub(crate) fn judge(&self, contents: &Contents<'_>, roster: usize) -> Option<Breach> {
-        let Contents { author, adds, removes, bytes, members } = *contents;
+        let Contents { committer, adds, removes, bytes, members } = *contents;
         let breaches = [
             (adds > 0 && members > roster, Breach::RosterFull),
-            (adds > 0 && !self.adds.include(author), Breach::Adds),
-            (removes > 0 && !self.removes.include(author), Breach::Removes),
+            (adds > 0 && !self.adds.include(committer), Breach::Adds),
+            (removes > 0 && !self.removes.include(committer), Breach::Removes),
             (adds > self.most_adds, Breach::TooManyAdds),
             (removes > self.most_removes, Breach::TooManyRemoves),
             (bytes > self.most_bytes, Breach::TooLarge),
@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn each_rule_is_its_own() {
         let (host, guest) = (SenderId::new("host").unwrap(), SenderId::new("guest").unwrap());
-        let only = || Authors::Only([host.clone()].into());
+        let only = || Committers::Only([host.clone()].into());
         let open = CommitPolicy::default();
-        let judge = |policy: &CommitPolicy, author, adds, removes, bytes, members| {
-            policy.judge(&Contents { author, adds, removes, bytes, members }, 10)
+        let judge = |policy: &CommitPolicy, committer, adds, removes, bytes, members| {
+            policy.judge(&Contents { committer, adds, removes, bytes, members }, 10)
         };
         assert_eq!(judge(&open, Some(&guest), 9, 9, usize::MAX, 10), None);
         assert_eq!(judge(&open, Some(&guest), 1, 0, 1, 11), Some(Breach::RosterFull));

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// A value earlier than one already seen means that the clock was set back:
 /// [`Participant::handle`](crate::Participant::handle) moves every deadline back by as much, so that what was due in a
 /// second still is. A clock that is wrong by hours all the same is noticed, see
-/// [`Notice::ClockSkew`](crate::action::Notice::ClockSkew).
+/// [`Notice::ClockSkew`](crate::notice::Notice::ClockSkew).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Timestamp(u64);

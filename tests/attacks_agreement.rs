@@ -16,13 +16,14 @@ use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_rs_identity_x509::{CertificateChain, DerCertificate};
 use mls_support::Authority;
-use moq_mls::action::{Action, Fault, Notice, ServiceFault};
+use moq_mls::action::Action;
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
 use moq_mls::counter::{
     CommitReply, CounterState, IncrementReply, IncrementRequest, LockReply, Pin, slot_lock_message,
 };
-use moq_mls::engine::{Engine, GroupParams};
+use moq_mls::engine::{ContextParams, Engine};
 use moq_mls::mls::MlsEngine;
+use moq_mls::notice::{Fault, Notice, ServiceFault};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{GroupName, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Timestamp};
@@ -39,7 +40,7 @@ use support::{Steps, World, config, group};
 fn signed(count: usize) -> (World<TestEngine>, Config) {
     let mut world = World::new();
     let mut config = config();
-    config.service_key = Some(world.sign_receipts());
+    config.params.service_key = Some(world.sign_receipts());
     (members_by(world, count, &config, engine), config)
 }
 
@@ -213,7 +214,7 @@ fn who_sits_before_the_service_cannot_fork_a_group_that_has_its_key() {
         let (mut world, _) = signed(2);
         let rogue = Rogue::join(&mut world, "insider");
         let epoch = rogue.epoch;
-        let built: Vec<_> = (0..2).map(|_| rogue.build(&world, &[], &[])).collect();
+        let built: Vec<_> = (0..2).map(|_| rogue.create_commit(&world, &[], &[])).collect();
         let track = commits(&world);
         let (old, now) = (read(&world, epoch), world.now());
         let mut after = Vec::new();
@@ -230,7 +231,7 @@ fn who_sits_before_the_service_cannot_fork_a_group_that_has_its_key() {
             let here = |object, payload| {
                 Event::Object(Object {
                     track: track.clone(),
-                    location: Location { group: epoch, object },
+                    location: Location { group_id: epoch, object_id: object },
                     payload,
                 })
             };
@@ -275,7 +276,7 @@ fn who_sits_before_the_service_cannot_take_a_joiner_in() {
         let mut machine = world.take(joiner).unwrap();
         let track = machine.tracks().welcome(machine.sender_id());
         let payload = WelcomeObject::confirmed(pin, receipt.clone(), welcome).encode();
-        let location = Location { group: epoch, object: 1 };
+        let location = Location { group_id: epoch, object_id: 1 };
         machine.handle(now, Event::Object(Object { track, location, payload })).unwrap();
         let forge = |_| (state(epoch + 1, pin, receipt.clone()), commit.clone());
         let machine = under_forged_answers(machine, now, &forge);
@@ -307,7 +308,7 @@ fn taken_in<E: Engine>(
     mut world: World<E>,
     config: &Config,
     joiner: E,
-    found: impl Fn(&World<E>, &GroupParams, &Bytes) -> Bytes,
+    found: impl Fn(&World<E>, &ContextParams, &Bytes) -> Bytes,
 ) -> usize {
     let joiner = world.enter(joiner, config.clone());
     world.tell(joiner, Command::Join);
@@ -315,7 +316,7 @@ fn taken_in<E: Engine>(
     let (_, asked) = newest(&world, &tracks.key_package(&world.id(joiner)));
     let params = world.machine(0).params();
     let welcome = found(&world, &params, &asked);
-    let payload = if config.mode == SafetyMode::Pinned { pinned(&world, 1, welcome) } else { welcome };
+    let payload = if config.params.mode == SafetyMode::Pinned { pinned(&world, 1, welcome) } else { welcome };
     let track = tracks.welcome(&world.id(joiner));
     put(&mut world, &track, 900, 0, payload);
     let seconds = (0..60).filter(|_| {
@@ -387,13 +388,13 @@ fn self_made(crypto: &RustCryptoProvider, name: &str) -> impl Engine + use<> {
     MlsEngine::new(&client, crypto).unwrap()
 }
 
-fn by_anybody(world: &World<TestEngine>, params: &GroupParams, asked: &Bytes) -> Bytes {
+fn by_anybody(world: &World<TestEngine>, params: &ContextParams, asked: &Bytes) -> Bytes {
     OtherGroup::found(world, params).welcome(world, asked).1
 }
 
 fn in_mode(mode: SafetyMode) -> Config {
     let mut config = config();
-    config.mode = mode;
+    config.params.mode = mode;
     config
 }
 
@@ -411,7 +412,7 @@ fn a_joiner_is_not_taken_into_an_outsiders_group() {
             taken_in(members(2, &config), &config, engine("joiner"), by_anybody),
             0,
             "{:?}",
-            config.mode
+            config.params.mode
         );
     }
 }
@@ -424,11 +425,13 @@ fn a_joiner_that_knows_its_members_certificates_is_not_taken_into_an_outsiders_g
         let (authority, config) = (Authority::new(), in_mode(mode));
         let new = |name: &str| authority.engine(&crypto, name, 12);
         let world = members_by(World::at_once(mls_support::NOW), 2, &config, new);
-        let found = |world: &World<_>, params: &GroupParams, asked: &Bytes| {
+        let found = |world: &World<_>, params: &ContextParams, asked: &Bytes| {
             let mut mallory = self_made(&crypto, "mallory");
             let alone = mallory.create(world.now(), &group(), params, 0).unwrap();
-            let built =
-                mallory.build(&alone, world.now(), std::slice::from_ref(asked), &[]).unwrap().unwrap();
+            let built = mallory
+                .create_commit(&alone, world.now(), std::slice::from_ref(asked), &[])
+                .unwrap()
+                .unwrap();
             built.welcomes[0].1.clone()
         };
         assert_eq!(taken_in(world, &config, new("joiner"), found), 0, "{mode:?}");

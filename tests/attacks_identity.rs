@@ -4,8 +4,8 @@
 
 mod support;
 
-use moq_mls::action::{Hold, Notice, Refusal};
 use moq_mls::engine::{Credential, Engine, Member};
+use moq_mls::notice::{Hold, Notice, Refusal};
 use moq_mls::tracks::SenderId;
 use moq_mls::{Command, Config, JoinRequest, Phase};
 use support::attackers::{ask, commits, insider, members_by, pin_own, put};
@@ -34,7 +34,7 @@ fn name_of(world: &World<TestEngine>, who: &SenderId) -> Option<Credential> {
 /// What participant 0 was asked, in order.
 fn questions(world: &World<TestEngine>) -> Vec<(JoinRequest, Hold)> {
     let asked = |n: &Notice| match n {
-        Notice::JoinRequested { request, hold } => Some((request.clone(), hold.clone())),
+        Notice::JoinRequested { request, reason: hold } => Some((request.clone(), hold.clone())),
         _ => None,
     };
     world.told(0).filter_map(asked).collect()
@@ -113,7 +113,7 @@ fn another_name_under_a_members_key_is_told_as_another() {
         .collect();
     let joined = |name: &str| Notice::MemberJoined {
         sender: id.clone(),
-        leaf: 2,
+        leaf_index: 2,
         credential: Credential::basic(name.to_owned()),
     };
     assert_eq!(of_it, [&joined("bob"), &Notice::MemberLeft { sender: id.clone() }, &joined("the boss")]);
@@ -125,7 +125,7 @@ fn another_name_under_a_members_key_is_told_as_another() {
             == Notice::MemberReplaced {
                 old: id.clone(),
                 new: id.clone(),
-                leaf: 2,
+                leaf_index: 2,
                 credential: Credential::basic("the boss")
             }),
         1
@@ -153,7 +153,7 @@ fn all_follow_a_member_that_takes_another_key() {
     for who in 0..2 {
         assert_eq!(world.machine(who).context_hash(), Some(insider.context_hash()));
         let changed = |n: &Notice| {
-            matches!(n, Notice::MemberChanged { leaf: 2, old: o, new: n, credential }
+            matches!(n, Notice::MemberChanged { leaf_index: 2, old: o, new: n, credential }
             if *o == old && *n == new && *credential == Credential::basic("insider"))
         };
         assert_eq!(world.told(who).filter(|n| changed(n)).count(), 1);
@@ -235,7 +235,7 @@ fn one_who_waits_is_announced_once() {
     let id = world.id(joiner);
     world.tell(0, Command::Refuse(id.clone()));
     world.run(600_000);
-    let refused = Notice::Refused { sender: id.clone(), why: Refusal::NotAdmitted };
+    let refused = Notice::Refused { sender: id.clone(), reason: Refusal::NotAdmitted };
     assert_eq!(told(&world, |n| *n == refused), 1);
     world.tell(0, admit(&id, "joiner"));
     world.run(20_000);
@@ -277,5 +277,5 @@ fn a_crowd_for_which_there_is_no_room_is_no_flood_of_notices() {
         }
         world.run(11_000);
     }
-    assert_eq!(told(&world, |n| matches!(n, Notice::Refused { why: Refusal::Full, .. })), 2 * 16);
+    assert_eq!(told(&world, |n| matches!(n, Notice::Refused { reason: Refusal::Full, .. })), 2 * 16);
 }

@@ -7,8 +7,8 @@ mod support;
 
 use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{Fault, Notice};
-use moq_mls::engine::GroupParams;
+use moq_mls::engine::ContextParams;
+use moq_mls::notice::{Fault, Notice};
 use moq_mls::testing::rng::Rng;
 use moq_mls::tracks::{FullTrackName, GroupName, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Command, Config, Event, Object, Phase, SafetyMode};
@@ -48,7 +48,7 @@ fn asked(world: &World<TestEngine>) -> Bytes {
     newest(world, &key_packages(world)).1
 }
 
-fn params(world: &World<TestEngine>) -> GroupParams {
+fn params(world: &World<TestEngine>) -> ContextParams {
     world.machine(0).params()
 }
 
@@ -165,7 +165,7 @@ fn a_forged_leave_request_does_not_withdraw_a_key_package() {
     let epoch = world.machine(0).epoch().unwrap();
     for i in 0..64 {
         let request = forged(PROPOSAL, (epoch + i % 4).saturating_sub(1), i, 16);
-        put(&mut world, &track, KEY_PACKAGE_GROUP, at.object + 1 + i, request);
+        put(&mut world, &track, KEY_PACKAGE_GROUP, at.object_id + 1 + i, request);
     }
     assert!(comes_in(&mut world, 60) < 3);
     assert_eq!(world.machine(VICTIM).stats().key_packages, 1);
@@ -193,7 +193,7 @@ fn squatting_the_places_of_welcomes_keeps_nobody_out() {
 #[test]
 fn squatting_the_places_of_trees_keeps_nobody_out() {
     let mut config = config();
-    config.tree_threshold = Some(2);
+    config.tree_threshold = 2;
     let mut world = world(&config);
     for who in 0..2 {
         let track = world.machine(0).tracks().tree(&world.id(who));
@@ -213,7 +213,7 @@ fn squatting_the_places_of_key_packages_keeps_nobody_out() {
     for place in (0..1000).chain((0..1 << 16).map(|low| number_at(now, low))) {
         world.publish(&Object {
             track: track.clone(),
-            location: Location { group: KEY_PACKAGE_GROUP, object: place },
+            location: Location { group_id: KEY_PACKAGE_GROUP, object_id: place },
             payload: Bytes::from_static(b"x"),
         });
     }
@@ -266,8 +266,8 @@ fn a_key_package_for_another_group_admits_nobody_and_keeps_nobody_out() {
     let theirs = world.machine(other).tracks().key_package(&world.id(other));
     let ours = world.machine(0).tracks().key_package(&world.id(other));
     let (at, asked) = newest(&world, &theirs);
-    put(&mut world, &ours, KEY_PACKAGE_GROUP, at.object, asked.clone());
-    put(&mut world, &ours, KEY_PACKAGE_GROUP, at.object + (60_000 << 16), asked);
+    put(&mut world, &ours, KEY_PACKAGE_GROUP, at.object_id, asked.clone());
+    put(&mut world, &ours, KEY_PACKAGE_GROUP, at.object_id + (60_000 << 16), asked);
     world.run(5000);
     assert_eq!(world.machine(0).members().count(), 2, "a member without having asked");
     assert!(world.faults(0, Fault::WrongGroup) > 0);
@@ -358,7 +358,7 @@ fn replayed_welcomes_lead_nowhere() {
     comes_in(&mut world, 60);
     let track = welcomes(&world);
     let (at, payload) = newest(&world, &track);
-    let slot = at.group;
+    let slot = at.group_id;
     assert_eq!(read(&world, slot).pin, world.machine(0).pin().copied());
     for i in 0..3 {
         world.tell(0, Command::Update);

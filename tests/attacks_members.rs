@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, Notice};
+use moq_mls::action::Action;
 use moq_mls::codec::pinned::ReceiptObject;
 use moq_mls::counter::service::{Access, CounterService, ServiceConfig};
 use moq_mls::counter::{
     CommitReply, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin,
 };
 use moq_mls::engine::Engine;
+use moq_mls::notice::{Fault, Notice};
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::rng::Rng;
 use moq_mls::testing::sha256;
@@ -162,7 +163,7 @@ fn a_pin_with_one_wrong_half_does_not_end_a_group() {
     let mut world = members(4, &config());
     let rogue = Rogue::join(&mut world, "insider");
     let epoch = rogue.epoch;
-    let (built, pin) = rogue.build(&world, &[], &[]);
+    let (built, pin) = rogue.create_commit(&world, &[], &[]);
     let wrong = Pin::new(sha256(&built.commit), [6; 32], pin.slot_lock().try_into().unwrap());
     let track = commits(&world);
     // Pinned before anybody can help with the right one.
@@ -184,7 +185,7 @@ fn a_dead_slot_erases_nothing() {
     config.successor = false;
     let mut world = members(3, &config);
     let rogue = Rogue::join(&mut world, "insider");
-    let (built, pin) = rogue.build(&world, &[], &[]);
+    let (built, pin) = rogue.create_commit(&world, &[], &[]);
     let wrong = Pin::new(sha256(&built.commit), pin.context_hash().try_into().unwrap(), [6; 32]);
     let request = rogue.increment(&world, built.commit.clone(), wrong);
     fill(&mut world, &request);
@@ -208,7 +209,7 @@ fn a_forged_sign_of_a_group_does_not_prevent_one() {
         let mut world: World<TestEngine> = World::new();
         let mut config = config();
         let key = world.sign_receipts();
-        config.service_key = receipts.then_some(key);
+        config.params.service_key = receipts.then_some(key);
         for i in 0..5 {
             world.enter(engine(&format!("m{i}")), config.clone());
         }
@@ -481,7 +482,7 @@ fn leave_requests_of_later_epochs_are_bounded_in_bytes() {
             for sender in ids.iter().chain([&nobody]) {
                 let object = Object {
                     track: tracks.key_package(sender),
-                    location: Location { group: KEY_PACKAGE_GROUP, object: i },
+                    location: Location { group_id: KEY_PACKAGE_GROUP, object_id: i },
                     payload: forged(PROPOSAL, epoch + 1 + i % 64, i, 8000),
                 };
                 machine.handle(now, Event::Object(object)).unwrap();
@@ -496,7 +497,7 @@ fn leave_requests_of_later_epochs_are_bounded_in_bytes() {
 fn by_receipt(junk: impl Fn(u64, u64) -> Bytes) -> u64 {
     let mut world = World::new();
     let mut config = config();
-    config.service_key = Some(world.sign_receipts());
+    config.params.service_key = Some(world.sign_receipts());
     let mut world = members_by(world, 10, &config, engine);
     let everyone: Vec<usize> = (0..10).collect();
     let track = commits(&world);

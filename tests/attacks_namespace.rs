@@ -250,7 +250,7 @@ fn track(n: u64) -> FullTrackName {
 }
 
 fn object(n: u64, payload: &[u8]) -> Object {
-    let location = Location { group: 0, object: 0 };
+    let location = Location { group_id: 0, object_id: 0 };
     Object { track: track(n), location, payload: received(payload) }
 }
 

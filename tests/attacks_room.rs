@@ -4,8 +4,8 @@
 
 mod support;
 
-use moq_mls::action::{Hold, Notice, Refusal};
 use moq_mls::engine::Engine;
+use moq_mls::notice::{Hold, Notice, Refusal};
 use moq_mls::tracks::SenderId;
 use moq_mls::{Command, Config, Phase};
 use support::attackers::ask;
@@ -40,7 +40,7 @@ fn is_member(world: &World<TestEngine>, sender: &SenderId) -> bool {
 fn held(world: &World<TestEngine>, who: &SenderId, wanted: &Hold) -> bool {
     world.heard(
         0,
-        |n| matches!(n, Notice::JoinRequested { request, hold } if request.sender() == who && hold == wanted),
+        |n| matches!(n, Notice::JoinRequested { request, reason: hold } if request.sender() == who && hold == wanted),
     )
 }
 
@@ -97,7 +97,7 @@ fn an_admitted_joiner_gets_in_while_a_flood_goes_on() {
     // Asked about once each; that others had to make room is only counted.
     let notices: Vec<&Notice> = world.told(0).skip(told).collect();
     let asked = notices.iter().filter(|n| matches!(n, Notice::JoinRequested { .. })).count();
-    let full = notices.iter().filter(|n| matches!(n, Notice::Refused { why: Refusal::Full, .. })).count();
+    let full = notices.iter().filter(|n| matches!(n, Notice::Refused { reason: Refusal::Full, .. })).count();
     assert_eq!((asked, full), (4 * FEW, 0));
     // One for the joiner, whose place is free again.
     let inside = (world.machine(0).stats().joiners_dropped as usize, world.machine(0).inside().waiting);

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{Fault, Notice, Refusal};
 use moq_mls::engine::Engine;
 use moq_mls::mls::X_WING;
+use moq_mls::notice::{Fault, Notice, Refusal};
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Limits, Object, Phase};
 use support::engines::{SUITE, TestEngine, basic_of, engine};
@@ -44,7 +44,7 @@ fn within<E: Engine>(world: &World<E>, limits: &Limits) {
         assert!(longest(tracks.welcome(&id)) <= limits.handshake_bytes);
         assert!(longest(tracks.tree(&id)) <= limits.tree_bytes);
         assert_eq!(world.faults(who, Fault::TooLarge), 0);
-        assert!(!world.heard(who, |n| matches!(n, Notice::Refused { why: Refusal::TooLarge, .. })));
+        assert!(!world.heard(who, |n| matches!(n, Notice::Refused { reason: Refusal::TooLarge, .. })));
     }
     world.sound();
 }
@@ -113,7 +113,7 @@ fn nobody_is_added_by_whom_the_next_commit_would_be_too_long() {
     assert_eq!(world.machine(0).epoch(), Some(before + 5));
     assert!(members.iter().all(|who| world.machine(*who).epoch() == Some(before + 5)));
     assert!((0..=60).all(|who| world.faults(who, Fault::TooLarge) == 0));
-    let told = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::TooLarge, .. });
+    let told = |n: &Notice| matches!(n, Notice::Refused { reason: Refusal::TooLarge, .. });
     assert!(world.heard(0, told), "those that are not in were refused, with a reason");
     world.sound();
 }
@@ -122,7 +122,7 @@ fn nobody_is_added_by_whom_the_next_commit_would_be_too_long() {
 #[test]
 fn what_can_never_fit_is_refused_when_it_comes_and_when_it_is_admitted() {
     let refused = |world: &World<TestEngine>, who: &SenderId| {
-        world.heard(0, |n| *n == Notice::Refused { sender: who.clone(), why: Refusal::TooLarge })
+        world.heard(0, |n| *n == Notice::Refused { sender: who.clone(), reason: Refusal::TooLarge })
     };
     let mut asking = asking();
     asking.limits.handshake_bytes = 6 << 10;
@@ -195,7 +195,7 @@ fn beside(pairs: usize) -> (u64, usize) {
     let put = |world: &mut World<TestEngine>, all: &[(SenderId, Bytes)]| {
         for (sender, message) in all {
             let track = world.machine(0).tracks().key_package(sender);
-            let location = Location { group: KEY_PACKAGE_GROUP, object: 1 };
+            let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: 1 };
             world.put(Object { track, location, payload: message.clone() });
         }
     };

@@ -5,11 +5,12 @@
 mod support;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Notice};
+use moq_mls::action::Action;
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
 use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::counter::{CounterState, LockReply, receipt_message};
-use moq_mls::engine::{Engine, GroupParams, Next};
+use moq_mls::engine::{ContextParams, Engine, Next};
+use moq_mls::notice::Notice;
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
 use moq_mls::tracks::{CommitTrackPolicy, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, SafetyMode, Timestamp};
@@ -24,7 +25,7 @@ type Machine = Participant<SymbolicEngine>;
 /// Joining the founder's group, its Welcome to epoch 1, and commits from there on, all with their receipts.
 fn joining() -> (Machine, Object, Vec<Object>) {
     let mut config = Config::new("g".try_into().unwrap());
-    config.service_key = Some(Bytes::from_static(KEY));
+    config.params.service_key = Some(Bytes::from_static(KEY));
     config.limits.future_epochs = EPOCHS;
     config.limits.future_bytes = 1 << 30;
     let group_name = config.group.clone();
@@ -43,7 +44,7 @@ fn joining() -> (Machine, Object, Vec<Object>) {
     machine.handle(NOW, Event::LockReply { id: id.unwrap(), reply }).unwrap();
 
     let mut founder = SymbolicEngine::new("founder").unwrap();
-    let params = GroupParams {
+    let params = ContextParams {
         mode: SafetyMode::Pinned,
         commit_tracks: CommitTrackPolicy::Shared,
         tree_objects: true,
@@ -51,7 +52,7 @@ fn joining() -> (Machine, Object, Vec<Object>) {
         epoch_base: 0,
     };
     let alone = founder.create(NOW, &group_name, &params, 0).unwrap();
-    let built = founder.build(&alone, NOW, &[key_package.unwrap()], &[]).unwrap().unwrap();
+    let built = founder.create_commit(&alone, NOW, &[key_package.unwrap()], &[]).unwrap().unwrap();
     let signer = SymbolicReceipts(Bytes::from_static(KEY));
     let won = |commit: &Bytes, next: &Next<SymbolicGroup>, epoch| {
         let pin = pin_of(&founder, &group_name, commit, next, epoch);
@@ -60,17 +61,21 @@ fn joining() -> (Machine, Object, Vec<Object>) {
     let (pin, receipt) = won(&built.commit, &built.next, 1);
     let welcome = Object {
         track: machine.tracks().welcome(machine.sender_id()),
-        location: Location { group: 1, object: 0 },
+        location: Location { group_id: 1, object_id: 0 },
         payload: WelcomeObject::confirmed(pin, Some(receipt), built.welcomes[0].1.clone()).encode(),
     };
     let track = machine.tracks().commit(founder.sender_id());
     let mut objects = Vec::new();
     let mut group: SymbolicGroup = built.next.group;
     for at in 1..=EPOCHS {
-        let built = founder.build(&group, NOW, &[], &[]).unwrap().unwrap();
+        let built = founder.create_commit(&group, NOW, &[], &[]).unwrap().unwrap();
         let (pin, receipt) = won(&built.commit, &built.next, at + 1);
         for (object, payload) in [(0, built.commit), (1, ReceiptObject { pin, receipt }.encode())] {
-            objects.push(Object { track: track.clone(), location: Location { group: at, object }, payload });
+            objects.push(Object {
+                track: track.clone(),
+                location: Location { group_id: at, object_id: object },
+                payload,
+            });
         }
         group = built.next.group;
     }

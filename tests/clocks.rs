@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{ClockError, ClockWitness, Fault, Notice};
 use moq_mls::counter::http::encode_date;
+use moq_mls::notice::{ClockError, ClockWitness, Fault, Notice};
 use moq_mls::testing::session::{Done, HttpId, Incoming, Outgoing, Session, Wire};
 use moq_mls::{Command, Event, Participant, Phase, Timestamp};
 use support::attackers::members;
@@ -21,7 +21,7 @@ const DAY: i64 = 24 * HOUR;
 /// What a participant was told of its clock: which way it is wrong, by how many minutes, and who says so.
 fn skews(world: &World<TestEngine>, who: usize) -> Vec<(ClockError, u64, ClockWitness)> {
     let skew = |notice: &Notice| match notice {
-        Notice::ClockSkew { error, by, told_by } => Some((*error, (by.as_secs() + 30) / 60, *told_by)),
+        Notice::ClockSkew { error, by, witness } => Some((*error, (by.as_secs() + 30) / 60, *witness)),
         _ => None,
     };
     world.told(who).filter_map(skew).collect()
@@ -112,7 +112,7 @@ fn who_slept_follows_commits_that_add_people_of_another_time() {
         }
         world.run(10_000);
         world.agree(&[0, 1, 2, 3, 4]);
-        let bad = |n: &Notice| matches!(n, Notice::FaultyCommit { .. } | Notice::Rejoining(_));
+        let bad = |n: &Notice| matches!(n, Notice::FaultyCommit { .. } | Notice::Rejoining { .. });
         assert!(!world.heard(2, bad), "{ahead}\n{}", world.log().to_text());
     }
 }
@@ -194,7 +194,7 @@ fn headers_of_answers_reach_the_participant() {
     session.receive(START, Incoming::Http(id, Ok(Bytes::from(answer)))).unwrap();
     let (asked, told) = drain(&mut session, START);
     let by = Duration::from_secs(5 * 3600);
-    let skew = Notice::ClockSkew { error: ClockError::Behind, by, told_by: ClockWitness::Service };
+    let skew = Notice::ClockSkew { error: ClockError::Behind, by, witness: ClockWitness::Service };
     assert_eq!((asked, told), (vec![], vec![skew]));
     // It wakes up as it likes, and asks once, when the time is over.
     let mut asked_at = Vec::new();

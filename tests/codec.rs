@@ -11,7 +11,7 @@ use moq_mls::codec::{
     NamespaceInfo, ObjectStream, Subscribe, SubscribeDone, SubscribeNamespace, SubscribeNamespaceResponse,
     SubscribeOk, Unsubscribe, params, varint,
 };
-use moq_mls::engine::GroupParams;
+use moq_mls::engine::ContextParams;
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, Location, TrackNamespace};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -74,7 +74,7 @@ fn the_messages_around_them() {
         "03 02 4046 01 67 07 636f6d6d697473 01 03 01 00 01 4040 00 00",
     );
     both_ways(SubscribeOk { subscribe_id: 2, expires: 0, largest: None }, "04 02 00 00");
-    let largest = Some(Location { group: 7, object: 1 });
+    let largest = Some(Location { group_id: 7, object_id: 1 });
     both_ways(SubscribeOk { subscribe_id: 2, expires: 0, largest }, "04 02 00 01 07 01");
     both_ways(
         SubscribeDone { subscribe_id: 2, status: 0, reason: Bytes::new(), last: largest },
@@ -242,14 +242,14 @@ fn a_message_is_views_of_what_was_received() {
 
 #[test]
 fn group_parameters() {
-    let mut group = GroupParams::draft();
+    let mut group = ContextParams::draft();
     assert_eq!(params::encode(&group), hex("01 00 00 00 00"));
-    group = GroupParams { commit_tracks: CommitTrackPolicy::PerSender, ..GroupParams::default() };
+    group = ContextParams { commit_tracks: CommitTrackPolicy::PerSender, ..ContextParams::default() };
     group.service_key_hash = Some([7; 32]);
     let wire = params::encode(&group);
     assert_eq!(wire, hex(&format!("01 01 01 00 01 {}", "07".repeat(32))));
     assert_eq!(params::decode(&wire), Ok(group));
-    let fenced = GroupParams { mode: SafetyMode::Fenced, ..GroupParams::draft() };
+    let fenced = ContextParams { mode: SafetyMode::Fenced, ..ContextParams::draft() };
     assert_eq!(params::encode(&fenced), hex("01 02 00 00 00"));
     assert_eq!(params::decode(&hex("01 02 00 00 00")), Ok(fenced));
     for cut in 0..wire.len() {

@@ -7,11 +7,12 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, Hold, Notice, Refusal, Timer};
+use moq_mls::action::{Action, Timer};
 use moq_mls::codec::pinned::ReceiptObject;
 use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::counter::{LockReply, Pin, receipt_message};
-use moq_mls::engine::{Engine, GroupParams};
+use moq_mls::engine::{ContextParams, Engine};
+use moq_mls::notice::{Fault, Hold, Notice, Refusal};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
@@ -74,7 +75,7 @@ fn a_removal_does_not_wait_for_a_crowd() {
 #[test]
 fn who_came_first_gets_in_first() {
     let mut capped = config();
-    capped.tree_threshold = None;
+    capped.params.tree_objects = false;
     capped.limits.adds_per_commit = 2;
     let mut world = world(1, &capped);
     // Later ones have names that sort first, and keep coming; still nobody starves.
@@ -82,7 +83,7 @@ fn who_came_first_gets_in_first() {
     world.run(20_000);
     let leaf_of = |who: usize| {
         let id = world.id(who);
-        world.machine(0).members().find(|m| m.sender == id).unwrap().leaf
+        world.machine(0).members().find(|m| m.sender == id).unwrap().leaf_index
     };
     let leaves: Vec<u32> = order.iter().map(|who| leaf_of(*who)).collect();
     assert!(leaves.is_sorted(), "in the order they came: {leaves:?}");
@@ -93,7 +94,7 @@ fn who_came_first_gets_in_first() {
 fn a_joiner_with_a_receipt_asks_nobody() {
     let mut world = World::new();
     let mut config = config();
-    config.service_key = Some(world.sign_receipts());
+    config.params.service_key = Some(world.sign_receipts());
     for i in 0..6 {
         world.enter(engine(&format!("m{i}")), config.clone());
     }
@@ -129,7 +130,7 @@ fn flood(tracks: &GroupTracks, now: Timestamp) -> Vec<Object> {
     let object = |i: usize| {
         let mut engine = SymbolicEngine::new(&format!("flood-{i:03}")).unwrap();
         let key = engine.generate_key_package(now, tracks.group(), 1).unwrap();
-        let location = Location { group: KEY_PACKAGE_GROUP, object: 1 };
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: 1 };
         Object { track: tracks.key_package(engine.sender_id()), location, payload: key.message }
     };
     (0..FLOOD).map(object).collect()
@@ -146,7 +147,7 @@ fn flooded(limits: Limits) -> (usize, usize, usize) {
         world.give(0, Event::Object(object));
     }
     let member = world.machine(0);
-    let full = |n: &&Notice| matches!(n, Notice::Refused { why: Refusal::Full, .. });
+    let full = |n: &&Notice| matches!(n, Notice::Refused { reason: Refusal::Full, .. });
     let requests = world.told(0).filter(|n| matches!(n, Notice::JoinRequested { .. })).count();
     assert_eq!((requests, world.told(0).filter(full).count()), (FLOOD, 0), "each was asked about, once");
     let dropped = usize::try_from(member.stats().joiners_dropped).unwrap();
@@ -163,9 +164,10 @@ fn a_flood_of_key_packages_stays_within_the_limits() {
     assert_eq!(flooded(few.clone()).0, 10);
     assert_eq!(flooded(few).1, FLOOD - 10);
 
-    let len = flood(&GroupTracks::new(support::group(), config().commit_tracks), Timestamp::from_secs(0))[0]
-        .payload
-        .len();
+    let len =
+        flood(&GroupTracks::new(support::group(), config().params.commit_tracks), Timestamp::from_secs(0))[0]
+            .payload
+            .len();
     let mut small = config().limits;
     small.pending_joiner_bytes = 10 * len + len / 2;
     let (waiting, dropped, _) = flooded(small);
@@ -231,9 +233,10 @@ fn a_flood_before_the_group_is_there_is_bounded_in_number_and_in_bytes() {
     let mut few = config().limits;
     few.pending_joiners = 10;
     assert_eq!(kept_early(few), 10);
-    let len = flood(&GroupTracks::new(support::group(), config().commit_tracks), Timestamp::from_secs(0))[0]
-        .payload
-        .len();
+    let len =
+        flood(&GroupTracks::new(support::group(), config().params.commit_tracks), Timestamp::from_secs(0))[0]
+            .payload
+            .len();
     let mut small = config().limits;
     small.pending_joiner_bytes = 10 * len;
     assert_eq!(kept_early(small), 10);
@@ -254,7 +257,7 @@ fn namesakes_are_found_whoever_of_them_comes_and_goes() {
     let ids: Vec<SenderId> = devices.iter().map(|who| world.id(*who)).collect();
     let asked = |world: &World<SymbolicEngine>, who: &SenderId, wanted: &Hold| {
         world.heard(0, |n| {
-            matches!(n, Notice::JoinRequested { request, hold } if request.sender() == who && hold == wanted)
+            matches!(n, Notice::JoinRequested { request, reason: hold } if request.sender() == who && hold == wanted)
         })
     };
     assert!(ids.iter().all(|id| asked(&world, id, &Hold::Policy)));
@@ -281,7 +284,7 @@ const KEY: &str = "a key";
 fn after_a_conflict(sign: Option<(u64, Bytes)>, before: bool, signed: bool) -> (Phase, usize) {
     let now = Timestamp::from_secs(1_700_000_000);
     let mut config = config();
-    config.service_key = signed.then(|| KEY.into());
+    config.params.service_key = signed.then(|| KEY.into());
     let mut machine = Participant::new(SymbolicEngine::new("newcomer").unwrap(), config, now).unwrap();
     machine.handle(now, Command::Join).unwrap();
     let lock = |action| match action {
@@ -291,7 +294,7 @@ fn after_a_conflict(sign: Option<(u64, Bytes)>, before: bool, signed: bool) -> (
     let asked: Vec<_> = machine.actions().filter_map(lock).collect();
     assert_eq!(asked.len(), 1);
     let track = machine.tracks().commit(machine.sender_id());
-    let place = |object| Location { group: 0, object };
+    let place = |object| Location { group_id: 0, object_id: object };
     let sign = sign.map(|(id, payload)| Object { track, location: place(id), payload });
     if let Some(object) = sign.clone().filter(|_| before) {
         machine.handle(now, Event::Object(object)).unwrap();
@@ -313,8 +316,8 @@ fn who_has_seen_a_commit_does_not_ask_whether_the_group_is_there() {
     let now = Timestamp::from_secs(1_700_000_000);
     let commit_to = |name: GroupName| {
         let mut engine = SymbolicEngine::new("creator").unwrap();
-        let group = engine.create(now, &name, &GroupParams::default(), 0).unwrap();
-        engine.build(&group, now, &[], &[]).unwrap().unwrap().commit
+        let group = engine.create(now, &name, &ContextParams::default(), 0).unwrap();
+        engine.create_commit(&group, now, &[], &[]).unwrap().unwrap().commit
     };
     let ours = commit_to(config().group);
     let (pin, group) = (Pin::new([1; 32], [2; 32], [3; 32]), config().group);

@@ -5,7 +5,7 @@
 mod support;
 
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::Notice;
+use moq_mls::notice::Notice;
 use moq_mls::{Admission, Command, Config, Phase, SafetyMode};
 use support::engines::{TestEngine, basic_client, engine, engine_of};
 use support::{Steps, World, config};
@@ -14,7 +14,7 @@ const ORIGINAL: usize = 1;
 
 fn of_mode(mode: SafetyMode) -> Config {
     let mut config = config();
-    config.mode = mode;
+    config.params.mode = mode;
     config
 }
 

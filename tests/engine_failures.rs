@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, LockRequestId, Notice, Refusal};
+use moq_mls::action::{Action, LockRequestId};
 use moq_mls::counter::{CounterState, LockReply};
-use moq_mls::engine::{Built, Engine, EngineError, GroupParams};
+use moq_mls::engine::{CommitOutput, ContextParams, Engine, EngineError};
+use moq_mls::notice::{Fault, Notice, Refusal};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
 use moq_mls::testing::{faults::Receipts, symbolic};
 use moq_mls::tracks::{FullTrackName, KEY_PACKAGE_GROUP, Location};
@@ -114,9 +115,9 @@ fn damaged(object: &Object) -> Vec<Object> {
 
 fn settings(mode: SafetyMode) -> Config {
     let mut config = config();
-    config.mode = mode;
-    config.tree_threshold = Some(3);
-    config.service_key = (mode == SafetyMode::Pinned).then(|| Bytes::from_static(b"key"));
+    config.params.mode = mode;
+    config.tree_threshold = 3;
+    config.params.service_key = (mode == SafetyMode::Pinned).then(|| Bytes::from_static(b"key"));
     config
 }
 
@@ -127,7 +128,7 @@ fn symbolic_life(mode: SafetyMode, plan: &Plan, victim: usize) -> Life<Flaky> {
         Failing { inner: peer(name), plan }
     });
     let mut life = Life::new(engines, &settings(mode));
-    if let Some(key) = settings(mode).service_key {
+    if let Some(key) = settings(mode).params.service_key {
         life.world.set_receipts(Receipts::by(SymbolicReceipts(key)));
     }
     life
@@ -172,8 +173,8 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
         }
     }
     let expected = [
-        "build",
-        "build_apart",
+        "create_commit",
+        "create_commit_apart",
         "classify",
         "create",
         "examine_welcome",
@@ -189,7 +190,7 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
         "roster",
         "save",
         "survey",
-        "trial",
+        "stage_commit",
         "view",
     ];
     assert_eq!(seen, expected.into());
@@ -207,7 +208,7 @@ fn whatever_is_damaged_is_a_fault_and_never_an_error() {
 #[test]
 fn whatever_is_damaged_is_a_fault_over_real_cryptography_too() {
     let mut config = config();
-    config.tree_threshold = Some(3);
+    config.tree_threshold = 3;
     let mut life = Life::new(["a", "b", "c", "d"].map(engine), &config);
     life.damage = true;
     let key_package = engine("e").generate_key_package(START, &config.group, 0).unwrap().message;
@@ -241,7 +242,7 @@ impl Door {
     fn new() -> Self {
         let mut founder = peer("founder");
         let config = settings(SafetyMode::Fenced);
-        let params = GroupParams { mode: SafetyMode::Fenced, tree_objects: true, ..Default::default() };
+        let params = ContextParams { mode: SafetyMode::Fenced, tree_objects: true, ..Default::default() };
         let group = founder.create(START, &config.group, &params, 0).unwrap();
         let plan = Plan::default();
         let engine = Failing { inner: peer("c"), plan: plan.clone() };
@@ -260,7 +261,7 @@ impl Door {
         (this.now, _) = this.machine.poll_timeout().unwrap();
         this.works(Event::Timer);
         assert_eq!((this.machine.phase(), this.key_packages.len()), (Phase::Joining, 2));
-        let built = this.build(&[this.key_packages[0].clone()]);
+        let built = this.create_commit(&[this.key_packages[0].clone()]);
         let welcome = this.welcome(&built);
         this.works(welcome);
         this.group = built.next.group;
@@ -268,11 +269,11 @@ impl Door {
         this
     }
 
-    fn build(&self, adds: &[Bytes]) -> Built<SymbolicGroup> {
-        self.founder.build(&self.group, START, adds, &[]).unwrap().unwrap()
+    fn create_commit(&self, adds: &[Bytes]) -> CommitOutput<SymbolicGroup> {
+        self.founder.create_commit(&self.group, START, adds, &[]).unwrap().unwrap()
     }
 
-    fn welcome(&self, built: &Built<SymbolicGroup>) -> Event {
+    fn welcome(&self, built: &CommitOutput<SymbolicGroup>) -> Event {
         let track = self.machine.tracks().welcome(self.machine.sender_id());
         object(track, built.next.group.epoch(), 0, built.welcomes[0].1.clone())
     }
@@ -346,7 +347,7 @@ impl Door {
 }
 
 fn object(track: FullTrackName, group: u64, object: u64, payload: Bytes) -> Event {
-    Event::Object(Object { track, location: Location { group, object }, payload })
+    Event::Object(Object { track, location: Location { group_id: group, object_id: object }, payload })
 }
 
 /// The payload with its last bit flipped: the header still reads well.
@@ -361,7 +362,7 @@ fn flipped(payload: &Bytes) -> Bytes {
 fn a_failure_at_an_early_welcome_is_not_swallowed() {
     let early = |damage: bool| {
         let mut door = Door::new();
-        let mut built = door.build(&door.key_packages.clone());
+        let mut built = door.create_commit(&door.key_packages.clone());
         if damage {
             built.welcomes[0].1 = flipped(&built.welcomes[0].1);
         }
@@ -389,8 +390,8 @@ fn a_failure_at_an_early_welcome_is_not_swallowed() {
 
 #[test]
 fn a_failure_at_a_members_objects_is_not_theirs() {
-    let commit = |door: &Door| door.build(&[]).commit;
-    for method in ["sha256", "trial", "save"] {
+    let commit = |door: &Door| door.create_commit(&[]).commit;
+    for method in ["sha256", "stage_commit", "save"] {
         let door = Door::member();
         let event = door.commit(commit(&door));
         door.fails(method, event);
@@ -419,7 +420,7 @@ fn a_failure_at_a_members_objects_is_not_theirs() {
 fn a_failure_at_a_leave_request_that_came_early_is_not_the_leavers() {
     let early = |damage: bool| {
         let mut door = Door::member();
-        let built = door.build(&[]);
+        let built = door.create_commit(&[]);
         let request = door.founder.propose_leave(&built.next.group, START).unwrap();
         let request = door.of_founder(if damage { flipped(&request) } else { request });
         door.works(request);
@@ -437,9 +438,9 @@ fn a_failure_at_a_leave_request_that_came_early_is_not_the_leavers() {
 fn a_failure_at_a_members_welcome_is_not_the_welcomes() {
     let door = Door::member();
     let mut elsewhere = peer("other");
-    let params = GroupParams { mode: SafetyMode::Fenced, tree_objects: true, ..Default::default() };
+    let params = ContextParams { mode: SafetyMode::Fenced, tree_objects: true, ..Default::default() };
     let group = elsewhere.create(START, &config().group, &params, 0).unwrap();
-    let built = elsewhere.build(&group, START, &door.key_packages[1..], &[]).unwrap().unwrap();
+    let built = elsewhere.create_commit(&group, START, &door.key_packages[1..], &[]).unwrap().unwrap();
     let welcome = door.welcome(&built);
     for method in ["classify", "examine_welcome"] {
         Door::member().fails(method, welcome.clone());
@@ -503,14 +504,14 @@ fn a_failing_build_drops_nobody() {
         let poisoned = peer("y").poisoned_key_package(world.now(), &config().group, 1);
         for (name, key) in [("x", good), ("y", poisoned)] {
             let track = tracks.key_package(peer(name).sender_id());
-            let location = Location { group: KEY_PACKAGE_GROUP, object: key.sequence };
+            let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: key.object_id };
             world.put(Object { track, location, payload: key.message });
         }
-        plan.fail("build", after);
+        plan.fail("create_commit", after);
         world.run_for(Duration::from_secs(8));
         let error = format!("MLS engine: provider failed: {FAILURE}");
         assert_eq!(world.failures().first(), Some(&(0, error)), "{after}");
-        let refused = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::BadKeyPackage, .. });
+        let refused = |n: &Notice| matches!(n, Notice::Refused { reason: Refusal::BadKeyPackage, .. });
         assert!(!world.heard(0, refused), "{after}");
     }
 }
@@ -535,15 +536,15 @@ fn a_commit_that_cannot_be_built_at_all_is_tried_again_later() {
 fn junk_is_a_rejection_wherever_it_is_looked_at() {
     let junk = symbolic::junk(40);
     let mut a = peer("a");
-    let group = a.create(START, &config().group, &GroupParams::default(), 0).unwrap();
+    let group = a.create(START, &config().group, &ContextParams::default(), 0).unwrap();
     let key = a.generate_key_package(START, &config().group, 1).unwrap();
     assert!(a.inspect_key_package(START, &junk).unwrap().is_err());
     assert!(a.examine_welcome(&junk, std::slice::from_ref(&key)).unwrap().is_err());
     assert!(a.join(START, &junk, &key, None).unwrap().is_err());
     assert!(a.classify(&junk).unwrap().is_err());
-    assert!(a.trial(&group, START, &junk).unwrap().is_err());
+    assert!(a.stage_commit(&group, START, &junk).unwrap().is_err());
     assert!(a.open_leave(&group, START, &junk).unwrap().is_err());
-    assert!(a.build(&group, START, &[junk], &[]).unwrap().is_err());
+    assert!(a.create_commit(&group, START, &[junk], &[]).unwrap().is_err());
 }
 
 #[test]

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use mls_rs::{CipherSuite, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{Notice, Refusal};
-use moq_mls::engine::{Engine, GroupParams, Rejection};
+use moq_mls::engine::{ContextParams, Engine, Rejection};
+use moq_mls::notice::{Notice, Refusal};
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Object, Phase};
 use support::attackers::{Rogue, fill, members};
@@ -106,11 +106,11 @@ impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static> Suite fo
     }
 
     fn found(&mut self) {
-        self.group = Some(self.engine.create(START, &group(), &GroupParams::default(), 0).unwrap());
+        self.group = Some(self.engine.create(START, &group(), &ContextParams::default(), 0).unwrap());
     }
 
     fn commit(&mut self, adds: &[Bytes], removes: &[u32]) -> Result<(Bytes, Vec<Bytes>), Rejection> {
-        let built = self.engine.build(self.group(), START, adds, removes).unwrap()?;
+        let built = self.engine.create_commit(self.group(), START, adds, removes).unwrap()?;
         self.group = Some(built.next.group);
         Ok((built.commit, built.welcomes.into_iter().map(|(_, welcome)| welcome).collect()))
     }
@@ -129,8 +129,8 @@ impl<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static> Suite fo
     }
 
     fn follow(&mut self, commit: &Bytes) -> Result<(), Rejection> {
-        let trial = self.engine.trial(self.group(), START, commit).unwrap()?;
-        self.group = Some(trial.next.unwrap().group);
+        let staged = self.engine.stage_commit(self.group(), START, commit).unwrap()?;
+        self.group = Some(staged.next.unwrap().group);
         Ok(())
     }
 
@@ -261,7 +261,7 @@ fn a_newcomer_whose_leaf_key_is_none_stops_nobody() {
         let track = world.machine(0).tracks().key_package(&sender);
         world.put(Object {
             track,
-            location: Location { group: KEY_PACKAGE_GROUP, object: 1 },
+            location: Location { group_id: KEY_PACKAGE_GROUP, object_id: 1 },
             payload: message,
         });
         world.run(5000);
@@ -291,7 +291,7 @@ fn with_odd(key: &[u8]) -> (World<TestEngine>, SenderId, u64) {
     let mut world = members(3, &support::config());
     let rogue = Rogue::join(&mut world, "rogue");
     let (message, odd) = odd_key_package(key);
-    let (built, pin) = rogue.build(&world, &[message], &[]);
+    let (built, pin) = rogue.create_commit(&world, &[message], &[]);
     let request = rogue.increment(&world, built.commit, pin);
     fill(&mut world, &request);
     world.run(60_000);
@@ -315,7 +315,7 @@ fn a_member_whose_leaf_key_is_none_is_removed_by_the_next_commit() {
         world.run(5000);
         assert_eq!(together(&world, &[0, 1, 2, new]), before + 1);
         assert!((0..3).all(|who| !has(&world, who)), "it is out: {bad:?}");
-        let refused = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::BadKeyPackage, .. });
+        let refused = |n: &Notice| matches!(n, Notice::Refused { reason: Refusal::BadKeyPackage, .. });
         let told = |n: &Notice| matches!(n, Notice::InvalidLeafKey { sender } if *sender == odd);
         assert!((0..3).all(|who| !world.heard(who, refused)));
         assert_eq!((0..3).filter(|who| world.heard(*who, told)).count(), 1, "the committer says why");

@@ -9,10 +9,10 @@ use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
 use mls_rs::{CipherSuite, CipherSuiteProvider, Client, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
-use moq_mls::action::Notice;
 use moq_mls::engine::Engine;
 use moq_mls::keys::{EpochSecret, Kdf, TrackBaseKey};
 use moq_mls::mls::MlsEngine;
+use moq_mls::notice::Notice;
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Action, Command, Error, Misuse, Secret};
 use serde_json::Value;
@@ -98,16 +98,25 @@ fn only_the_secrets_of_epochs_that_count_are_given() {
     let machine = world.machine(a);
     assert_eq!(machine.epoch().unwrap(), now + 1);
     assert_ne!(machine.epoch_secret(now + 1).unwrap().as_bytes(), secret.as_bytes());
-    assert!(matches!(machine.epoch_secret(now), Err(Error::Misuse(Misuse::EpochGone))));
+    assert_eq!(machine.epoch_secret(now).unwrap(), secret, "it was passed a moment ago");
+    world.run(10_000);
+    assert!(matches!(world.machine(a).epoch_secret(now), Err(Error::Misuse(Misuse::EpochGone))));
+    // A snapshot does not hold for longer what is soon erased.
+    world.tell(a, Command::Update);
+    world.run(5_000);
+    let machine = world.machine(a);
+    let secret = machine.epoch_secret(now + 1).unwrap();
+    let bytes = machine.snapshot().unwrap().to_bytes();
+    assert!(!bytes.windows(secret.as_bytes().len()).any(|w| w == secret.as_bytes()));
 }
 
 /// Follows three commits before the embedder polls: in Advisory mode each is applied on receipt.
 #[test]
-fn epochs_passed_at_once_are_given_until_the_next_is_told() {
+fn epochs_passed_at_once_are_given_for_a_while_after_the_next_is_reported() {
     // The same seed gives the same signature key after a restart.
     let engine = |name| moq_mls::testing::seeded_crypto::seeded_engine(name, 1);
     let mut config = support::config();
-    config.mode = moq_mls::SafetyMode::Advisory;
+    config.params.mode = moq_mls::SafetyMode::Advisory;
     let mut world = support::World::new();
     for name in ["a", "b"] {
         let who = world.enter(engine(name), config.clone());
@@ -131,7 +140,7 @@ fn epochs_passed_at_once_are_given_until_the_next_is_told() {
     let tracks = machine.tracks().clone();
     let is_commit = |track: &_| matches!(tracks.classify(track), Some(moq_mls::tracks::TrackKind::Commit(_)));
     let mut objects: Vec<_> = world.carriage().store().objects(is_commit).collect();
-    objects.retain(|object| object.location.group >= from);
+    objects.retain(|object| object.location.group_id >= from);
     objects.sort_by_key(|object| object.location);
     for object in objects {
         machine.handle(now, moq_mls::Event::Object(object)).unwrap();
@@ -147,10 +156,17 @@ fn epochs_passed_at_once_are_given_until_the_next_is_told() {
     while let Some(action) = machine.poll_action() {
         if let Action::Notify(Notice::Epoch { epoch, .. }) = action {
             told.push((epoch, machine.epoch_secret(epoch).unwrap()));
-            if epoch > from + 1 {
-                assert!(matches!(machine.epoch_secret(epoch - 1), Err(Error::Misuse(Misuse::EpochGone))));
-            }
         }
     }
     assert_eq!(told, expected);
+    let (at, why) = machine.poll_timeout().unwrap();
+    assert!(why != moq_mls::action::Timer::EpochSecrets || at > now);
+    // Long after all was polled, and not for ever.
+    for (epoch, secret) in &expected {
+        assert_eq!(machine.epoch_secret(*epoch).unwrap(), *secret);
+    }
+    machine.handle(now.after(std::time::Duration::from_secs(10)), moq_mls::Event::Timer).unwrap();
+    for (epoch, _) in &expected[..2] {
+        assert!(matches!(machine.epoch_secret(*epoch), Err(Error::Misuse(Misuse::EpochGone))));
+    }
 }

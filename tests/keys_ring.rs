@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moq_mls::action::{Fault, Notice, RejoinReason};
 use moq_mls::engine::EngineError;
 use moq_mls::keys::{
     EpochKeyRing, EpochKeys, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, Silence, SwitchReason,
     WaitQueue, WaitQueueLimits,
 };
+use moq_mls::notice::{Fault, Notice, RejoinReason};
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{Location, SenderId};
 use moq_mls::{Command, Config, Participant, Secret, Timestamp};
@@ -74,12 +74,12 @@ fn ready(epoch: u64) -> RingNotice {
     RingNotice::EpochReady { epoch }
 }
 
-fn send(epoch: u64, why: SwitchReason) -> RingNotice {
-    RingNotice::SendWith { epoch, why }
+fn send(epoch: u64, reason: SwitchReason) -> RingNotice {
+    RingNotice::SendWith { epoch, reason }
 }
 
-fn forgotten(epoch: u64, why: ForgetReason) -> RingNotice {
-    RingNotice::Forgotten { epoch, why }
+fn forgotten(epoch: u64, reason: ForgetReason) -> RingNotice {
+    RingNotice::Forgotten { epoch, reason }
 }
 
 /// A ring that sends with epoch 5 among `members`.
@@ -377,7 +377,7 @@ fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
     let mut afresh = self::ring();
     afresh.on_restore(now, restored.all_epoch_keys().unwrap());
     assert_eq!((afresh.open_with(0), afresh.sealing()), (ring.seal_with(), Err(Silence::Restored)));
-    afresh.sealing_from(Location { group: 1, object: 0 });
+    afresh.sealing_from(Location { group_id: 1, object_id: 0 });
     assert_eq!(afresh.seal_with(), ring.seal_with());
 
     world.tell(0, Command::Leave);
@@ -464,7 +464,7 @@ fn tell(ring: &mut EpochKeyRing, ms: u64, notice: Notice) {
 }
 
 fn rejoining() -> Notice {
-    Notice::Rejoining(RejoinReason::Unreachable)
+    Notice::Rejoining { reason: RejoinReason::Unreachable }
 }
 
 #[test]
@@ -481,7 +481,7 @@ fn who_is_behind_seals_up_to_the_bound_and_opens_on() {
         ring.handle_timeout(at(3099));
         assert_eq!((drain(&mut ring), ring.sealing()), (vec![], Ok(&secret(5))));
         ring.handle_timeout(at(3100));
-        assert_eq!(drain(&mut ring), [RingNotice::Silent { why: Silence::Behind }]);
+        assert_eq!(drain(&mut ring), [RingNotice::Silent { reason: Silence::Behind }]);
         assert_eq!((ring.sealing(), ring.seal_with()), (Err(Silence::Behind), None));
         assert_eq!((ring.open_with(5), ring.poll_timeout()), (Some(&secret(5)), None));
         // Back with the next epoch, at once: there is nothing to go on with meanwhile.
@@ -504,7 +504,7 @@ fn who_catches_up_in_time_was_not_behind() {
     drain(&mut ring);
     ring.new_epoch(at(5001), secret(6), ids("abc"));
     ring.handle_timeout(at(8000));
-    assert_eq!(drain(&mut ring), [RingNotice::Silent { why: Silence::Behind }]);
+    assert_eq!(drain(&mut ring), [RingNotice::Silent { reason: Silence::Behind }]);
 }
 
 #[test]
@@ -540,7 +540,7 @@ fn being_behind_outlives_a_restart_and_a_clock_set_back() {
     let mut after =
         EpochKeyRing::restore(before.config().clone(), id("a"), Arc::new(Plain), &before.save(), at(200))
             .unwrap();
-    after.sealing_from(Location { group: 1, object: 0 });
+    after.sealing_from(Location { group_id: 1, object_id: 0 });
     assert_eq!((after.sealing(), after.poll_timeout()), (Ok(&full(5)), Some(at(3100))));
     after.handle_timeout(at(3100));
     assert_eq!(after.sealing(), Err(Silence::Behind));
@@ -551,7 +551,7 @@ fn being_behind_outlives_a_restart_and_a_clock_set_back() {
     let saved = before.save();
     let mut after =
         EpochKeyRing::restore(before.config().clone(), id("a"), Arc::new(Plain), &saved, at(200)).unwrap();
-    after.sealing_from(Location { group: 1, object: 0 });
+    after.sealing_from(Location { group_id: 1, object_id: 0 });
     after.on_restore(at(200), []);
     assert_eq!((after.sealing(), after.poll_timeout()), (Ok(&full(5)), Some(at(3200))));
 }
@@ -571,7 +571,7 @@ fn after_a_restart_nothing_is_sealed_with_what_may_have_been_sealed_with() {
     let mut after =
         EpochKeyRing::restore(before.config().clone(), id("a"), Arc::new(Plain), &saved, at(10)).unwrap();
     after.on_restore(at(10), [EpochKeys { secret: full(5), members: ids("ab") }]);
-    let silent = RingNotice::Silent { why: Silence::Restored };
+    let silent = RingNotice::Silent { reason: Silence::Restored };
     assert_eq!(drain(&mut after), [ready(5), silent]);
     assert_eq!((after.sealing(), after.open_with(5)), (Err(Silence::Restored), Some(&full(5))));
     // Caught up on: the state was an old one, and the member may have been there before.
@@ -584,7 +584,7 @@ fn after_a_restart_nothing_is_sealed_with_what_may_have_been_sealed_with() {
 
     let mut told = ring();
     told.on_restore(at(10), [EpochKeys { secret: full(5), members: ids("ab") }]);
-    told.sealing_from(Location { group: 3, object: 0 });
+    told.sealing_from(Location { group_id: 3, object_id: 0 });
     assert_eq!(drain(&mut told), [ready(5), send(5, SwitchReason::Restored)]);
     told.new_epoch(at(20), old(6), ids("ab"));
     told.seen(at(30), &id("b"), 6);
@@ -673,8 +673,8 @@ proptest! {
                         prop_assert!(sending.is_none_or(|before| before <= epoch), "back to {epoch}");
                         (sending, silent) = (Some(epoch), false);
                     }
-                    RingNotice::Silent { why } => {
-                        prop_assert_eq!(why, Silence::Behind);
+                    RingNotice::Silent { reason } => {
+                        prop_assert_eq!(reason, Silence::Behind);
                         silent = true;
                     }
                     _ => {}
@@ -721,7 +721,7 @@ fn a_stored_ring_goes_on_where_it_was() {
     let saved = before.save();
     let restore = |saved: &Secret, me: &str, now| {
         EpochKeyRing::restore(before.config().clone(), id(me), Arc::new(Plain), saved, now).map(|mut ring| {
-            ring.sealing_from(Location { group: 7, object: 0 });
+            ring.sealing_from(Location { group_id: 7, object_id: 0 });
             ring
         })
     };
@@ -730,7 +730,7 @@ fn a_stored_ring_goes_on_where_it_was() {
     let told = drain(&mut after);
     assert_eq!(told[..2], [ready(5), ready(6)]);
     assert!(
-        matches!(told[2..], [RingNotice::SendWith { epoch: 5, why: SwitchReason::Restored }]),
+        matches!(told[2..], [RingNotice::SendWith { epoch: 5, reason: SwitchReason::Restored }]),
         "{told:?}"
     );
     assert_eq!(after.open_with(5), Some(&full(5)));

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moq_mls::action::Notice;
 use moq_mls::engine::EngineError;
 use moq_mls::keys::{EpochSecret, Kdf, Silence};
+use moq_mls::notice::Notice;
 use moq_mls::testing::media::{MediaConfig, MediaEndpoint, MediaStats, Places, Received};
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::rng::Rng;
@@ -379,7 +379,7 @@ fn who_did_not_see_a_removal_seals_nothing_ten_minutes_later() {
     net.crash(0);
     net.evict_relay();
     let told = |net: &Network<SymbolicEngine>| {
-        net.notices(1).iter().any(|(_, notice)| matches!(notice, Notice::Rejoining(_)))
+        net.notices(1).iter().any(|(_, notice)| matches!(notice, Notice::Rejoining { .. }))
     };
     assert!(net.run_until(Duration::from_secs(300), told));
     net.run_for(Duration::from_secs(29));

@@ -8,7 +8,7 @@ use mls_rs::client_builder::MlsConfig;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::*;
-use moq_mls::engine::{Engine, GroupParams, MessageKind, Rejection};
+use moq_mls::engine::{ContextParams, Engine, MessageKind, Rejection};
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use moq_mls::tracks::CommitTrackPolicy;
@@ -29,7 +29,7 @@ fn agree<C: MlsConfig>(parties: &[&Party<C>]) {
 
 /// Everything a group goes through.
 fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
-    let params = GroupParams {
+    let params = ContextParams {
         mode: SafetyMode::Advisory,
         commit_tracks: CommitTrackPolicy::PerSender,
         tree_objects: false,
@@ -42,7 +42,7 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
     // Create.
     a.create(&params);
     let view = a.engine.view(a.group()).unwrap();
-    assert_eq!((view.epoch, view.leaf, view.members), (0, 0, 1));
+    assert_eq!((view.epoch, view.leaf_index, view.members), (0, 0, 1));
     assert_eq!(view.group_id, group_name().as_bytes());
     assert_eq!(view.params.as_ref(), Some(&params));
 
@@ -52,12 +52,12 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
         assert_eq!(p.engine.classify(message).unwrap().unwrap(), MessageKind::KeyPackage);
         let info = a.engine.inspect_key_package(NOW, message).unwrap().unwrap();
         let own = p.key.as_ref().unwrap();
-        assert_eq!((&info.sender, info.sequence), (&p.id(), Some(own.sequence)));
-        assert_eq!((&info.reference, info.expires), (&own.reference, own.expires));
+        assert_eq!((&info.sender, info.object_id), (&p.id(), Some(own.object_id)));
+        assert_eq!((&info.key_package_ref, info.expires), (&own.key_package_ref, own.expires));
         assert_eq!((info.expires, info.credential.kind), (NOW.after(hours(24)), kind));
     }
     let before = a.context_hash();
-    let built = a.build(&adds, &[]);
+    let built = a.create_commit(&adds, &[]);
     assert_eq!(a.context_hash(), before, "build must not touch the group");
     assert_eq!(built.added.len(), 4);
     a.adopt(&built);
@@ -67,31 +67,31 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
         assert_eq!(p.engine.classify(welcome).unwrap().unwrap(), MessageKind::Welcome);
         let info = p.engine.examine_welcome(welcome, std::slice::from_ref(&own)).unwrap().unwrap();
         assert_eq!((info.epoch, info.has_tree), (1, true));
-        assert_eq!((&info.group_id, &info.reference), (group_name().as_bytes(), &own.reference));
+        assert_eq!((&info.group_id, &info.key_package_ref), (group_name().as_bytes(), &own.key_package_ref));
         assert_eq!((info.context_hash, info.params.as_ref()), (built.next.context_hash, Some(&params)));
         p.join(&built.welcomes);
     }
     agree(&[&a, &rest[0], &rest[1], &rest[2], &rest[3]]);
     for m in a.engine.roster(a.group()).unwrap() {
-        assert_eq!(m.sequence, Some(u64::from(m.leaf != 0)));
+        assert_eq!(m.key_package_object_id, Some(u64::from(m.leaf_index != 0)));
         assert!(a.engine.credential_valid(a.group(), &m, NOW));
     }
 
     // Add one and remove another in the same commit, made by a joiner.
     let [mut b, mut c, mut d, e] = <[_; 4]>::try_from(rest).ok().unwrap();
     let mut f = Party::new(engine("f"));
-    let built = b.build(&[f.key_package()], &[e.leaf()]);
+    let built = b.create_commit(&[f.key_package()], &[e.leaf()]);
     let kind = b.engine.classify(&built.commit).unwrap().unwrap();
     assert_eq!(kind, MessageKind::Commit { group_id: group_name().as_bytes().clone(), epoch: 1 });
-    let trial = a.engine.trial(a.group(), NOW, &built.commit).unwrap().unwrap();
-    assert_eq!((trial.author, &trial.removed, &trial.added), (b.leaf(), &vec![e.leaf()], &built.added));
-    let next = trial.next.unwrap();
+    let staged = a.engine.stage_commit(a.group(), NOW, &built.commit).unwrap().unwrap();
+    assert_eq!((staged.committer, &staged.removed, &staged.added), (b.leaf(), &vec![e.leaf()], &built.added));
+    let next = staged.next.unwrap();
     assert_eq!(next.context_hash, built.next.context_hash);
-    assert_eq!(trial.added[0].sender, f.id());
+    assert_eq!(staged.added[0].sender, f.id());
     a.group = Some(next.group);
-    let gone = e.engine.trial(e.group(), NOW, &built.commit).unwrap().unwrap();
+    let gone = e.engine.stage_commit(e.group(), NOW, &built.commit).unwrap().unwrap();
     assert!(gone.next.is_none());
-    assert_eq!((gone.author, gone.removed, gone.added), (b.leaf(), vec![e.leaf()], built.added.clone()));
+    assert_eq!((gone.committer, gone.removed, gone.added), (b.leaf(), vec![e.leaf()], built.added.clone()));
     c.follow(&built.commit);
     d.follow(&built.commit);
     b.adopt(&built);
@@ -102,10 +102,10 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
     // Rejoin: the same SenderId removed and added in one commit.
     let stale = c.leaf();
     let again = c.key_package();
-    let built = a.build(&[again], &[stale]);
-    let trial = c.engine.trial(c.group(), NOW, &built.commit).unwrap().unwrap();
-    assert!(trial.next.is_none());
-    assert_eq!(trial.added, built.added, "the old state knows that it is the one rejoining");
+    let built = a.create_commit(&[again], &[stale]);
+    let staged = c.engine.stage_commit(c.group(), NOW, &built.commit).unwrap().unwrap();
+    assert!(staged.next.is_none());
+    assert_eq!(staged.added, built.added, "the old state knows that it is the one rejoining");
     for p in [&mut b, &mut d, &mut f] {
         p.follow(&built.commit);
     }
@@ -114,20 +114,20 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
     agree(&[&a, &b, &c, &d, &f]);
     let roster = a.engine.roster(a.group()).unwrap();
     let member = roster.iter().find(|m| m.sender == c.id()).unwrap();
-    assert_eq!(member.sequence, Some(2));
+    assert_eq!(member.key_package_object_id, Some(2));
 
     // An update; sequences stay through the new leaf.
-    let built = d.build(&[], &[]);
+    let built = d.create_commit(&[], &[]);
     assert!(built.welcomes.is_empty());
     for p in [&mut a, &mut b, &mut c, &mut f] {
         p.follow(&built.commit);
     }
-    assert!(matches!(d.engine.trial(d.group(), NOW, &built.commit), Ok(Err(Rejection::Own))));
+    assert!(matches!(d.engine.stage_commit(d.group(), NOW, &built.commit), Ok(Err(Rejection::Own))));
     d.adopt(&built);
     agree(&[&a, &b, &c, &d, &f]);
     assert_eq!(
-        a.engine.roster(a.group()).unwrap().iter().map(|m| m.sequence).collect::<Vec<_>>(),
-        roster.iter().map(|m| m.sequence).collect::<Vec<_>>()
+        a.engine.roster(a.group()).unwrap().iter().map(|m| m.key_package_object_id).collect::<Vec<_>>(),
+        roster.iter().map(|m| m.key_package_object_id).collect::<Vec<_>>()
     );
 
     // Save, load, continue.
@@ -135,7 +135,7 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
     assert_eq!(saved, b.engine.save(b.group()).unwrap());
     b.group = Some(b.engine.load(&saved).unwrap());
     agree(&[&a, &b]);
-    let built = b.build(&[], &[]);
+    let built = b.create_commit(&[], &[]);
     // The outbox: the next state is saved before the commit is published.
     let outbox = b.engine.save(&built.next.group).unwrap();
     for p in [&mut a, &mut c, &mut d, &mut f] {
@@ -150,8 +150,8 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
     assert_eq!(a.engine.open_leave(a.group(), NOW, &request).unwrap().unwrap(), f.leaf());
     assert_eq!(a.engine.open_leave(a.group(), NOW, &request).unwrap().unwrap(), f.leaf());
     assert!(matches!(f.engine.open_leave(f.group(), NOW, &request), Ok(Err(Rejection::Own))));
-    let built = a.build(&[], &[f.leaf()]);
-    assert!(f.engine.trial(f.group(), NOW, &built.commit).unwrap().unwrap().next.is_none());
+    let built = a.create_commit(&[], &[f.leaf()]);
+    assert!(f.engine.stage_commit(f.group(), NOW, &built.commit).unwrap().unwrap().next.is_none());
     for p in [&mut b, &mut c, &mut d] {
         p.follow(&built.commit);
     }
@@ -195,15 +195,18 @@ fn an_expired_certificate_is_refused() {
     let mut b = Party::new(authority.engine(&crypto, "b", 6));
     let mut late = Party::new(authority.engine(&crypto, "late", 4));
     let mut stranger = Party::new(Authority::new().engine(&crypto, "stranger", 9));
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
 
     for p in [&mut late, &mut stranger] {
         let message = p.key_package();
         assert!(matches!(a.engine.inspect_key_package(NOW, &message), Ok(Err(Rejection::Invalid(_)))));
-        assert!(matches!(a.engine.build(a.group(), NOW, &[message], &[]), Ok(Err(Rejection::Invalid(_)))));
+        assert!(matches!(
+            a.engine.create_commit(a.group(), NOW, &[message], &[]),
+            Ok(Err(Rejection::Invalid(_)))
+        ));
     }
 
-    let built = a.build(&[b.key_package()], &[]);
+    let built = a.create_commit(&[b.key_package()], &[]);
     let (_, welcome) = &built.welcomes[0];
     let key = b.key.clone().unwrap();
     assert!(b.engine.join(june(), welcome, &key, None).unwrap().is_err(), "one's own certificate counts too");
@@ -220,8 +223,8 @@ fn nine_and_six(authority: &Authority) -> (Party<impl MlsConfig + use<>>, Party<
     let crypto = RustCryptoProvider::new();
     let mut a = Party::new(authority.engine(&crypto, "a", 9));
     let mut b = Party::new(authority.engine(&crypto, "b", 6));
-    a.create(&GroupParams::default());
-    let built = a.build(&[b.key_package()], &[]);
+    a.create(&ContextParams::default());
+    let built = a.create_commit(&[b.key_package()], &[]);
     a.adopt(&built);
     b.join(&built.welcomes);
     (a, b)
@@ -236,12 +239,12 @@ fn a_member_whose_certificate_expired_is_told_and_followed_until_it_is_removed()
     assert_eq!(valid(NOW), [true, true]);
     assert_eq!(valid(june()), [true, false]);
 
-    let update = b.engine.build(b.group(), NOW, &[], &[]).unwrap().unwrap();
+    let update = b.engine.create_commit(b.group(), NOW, &[], &[]).unwrap().unwrap();
     for now in [NOW, june()] {
-        let trial = a.engine.trial(a.group(), now, &update.commit).unwrap().unwrap();
-        assert_eq!(trial.updated, [roster[1].clone()]);
-        let next = trial.next.unwrap();
-        assert_eq!(a.engine.credential_valid(&next.group, &trial.updated[0], now), now == NOW);
+        let staged = a.engine.stage_commit(a.group(), now, &update.commit).unwrap().unwrap();
+        assert_eq!(staged.updated, [roster[1].clone()]);
+        let next = staged.next.unwrap();
+        assert_eq!(a.engine.credential_valid(&next.group, &staged.updated[0], now), now == NOW);
     }
 }
 
@@ -255,9 +258,13 @@ fn whoever_is_added_is_judged_by_the_time_it_is() {
     for (name, until, followed) in [("c", 6, false), ("d", 9, true)] {
         let mut c = Party::new(authority.engine(&RustCryptoProvider::new(), name, until));
         let message = c.engine.generate_key_package(made, &group_name(), 3).unwrap().message;
-        let add = b.engine.build(b.group(), made, &[message], &[]).unwrap().unwrap();
+        let add = b.engine.create_commit(b.group(), made, &[message], &[]).unwrap().unwrap();
         for (now, good) in [(made, true), (NOW.after(hours(24 * 14)), followed)] {
-            assert_eq!(a.engine.trial(a.group(), now, &add.commit).unwrap().is_ok(), good, "{name} {now:?}");
+            assert_eq!(
+                a.engine.stage_commit(a.group(), now, &add.commit).unwrap().is_ok(),
+                good,
+                "{name} {now:?}"
+            );
         }
     }
 }
@@ -270,7 +277,7 @@ fn an_embedder_can_name_the_types() {
     }
     fn send<T: Send>(_: &T) {}
     let mut engine = seeded_engine("a", 1);
-    let group = engine.create(NOW, &group_name(), &GroupParams::default(), 0).unwrap();
+    let group = engine.create(NOW, &group_name(), &ContextParams::default(), 0).unwrap();
     let app = App { engine, group };
     send(&app);
     assert_eq!(format!("{:?}", app.group), "MlsGroup { group_id: call-7, epoch: 0, .. }");

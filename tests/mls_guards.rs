@@ -27,7 +27,7 @@ use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::*;
 use moq_mls::codec::leaf_origin::{self, LeafOrigin};
-use moq_mls::engine::{Engine, EngineError, GroupParams, Judged, Rejection};
+use moq_mls::engine::{ContextParams, Engine, EngineError, Judged, Rejection};
 use moq_mls::mls::{MlsEngine, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
 use moq_mls::testing::seeded_crypto::{SeededConfig, seeded_engine};
 
@@ -94,7 +94,7 @@ impl Rogue {
     }
 
     fn let_in(&mut self, by: &mut Seeded, others: &mut [Seeded]) {
-        let built = by.build(&[self.key_package(NOW)], &[]);
+        let built = by.create_commit(&[self.key_package(NOW)], &[]);
         by.adopt(&built);
         others.iter_mut().for_each(|p| p.follow(&built.commit));
         let welcome = MlsMessage::from_bytes(&built.welcomes[0].1).unwrap();
@@ -117,7 +117,7 @@ fn forbidden<T>(judged: Judged<T>) -> &'static str {
 #[test]
 fn an_external_commit_is_refused() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut insider = rogue(true);
     insider.let_in(&mut a, &mut []);
     let info = insider.group().group_info_message_allowing_ext_commit(true).unwrap();
@@ -137,14 +137,14 @@ fn an_external_commit_is_refused() {
     };
     let (_, commit) = stranger.commit_external(info).unwrap();
     // Never encrypted, so refused for that; the rule behind it has a test beside the rules.
-    let refused = a.engine.trial(a.group(), NOW, &bytes(&commit));
+    let refused = a.engine.stage_commit(a.group(), NOW, &bytes(&commit));
     assert_eq!(forbidden(refused), "a handshake message that is not encrypted");
 }
 
 #[test]
 fn only_adds_and_removes_are_followed() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rogue = rogue(true);
     rogue.let_in(&mut a, &mut []);
     let other = || "a proposal other than Add and Remove";
@@ -153,13 +153,13 @@ fn only_adds_and_removes_are_followed() {
     let (mut g1, mut g2, mut g3) = (group.clone(), group.clone(), group.clone());
     let reinit = g1.commit_builder().reinit(None, group.protocol_version(), SUITE, ExtensionList::new());
     let commit = reinit.unwrap().commit_time(at(NOW)).build().unwrap().commit_message;
-    assert_eq!(forbidden(a.engine.trial(a.group(), NOW, &bytes(&commit))), other());
+    assert_eq!(forbidden(a.engine.stage_commit(a.group(), NOW, &bytes(&commit))), other());
 
     let mut list = ExtensionList::new();
     list.set(Extension::new(ExtensionType::new(PARAMS_EXTENSION), vec![1, 0, 0, 0, 0]));
     let context = g2.commit_builder().set_group_context_ext(list).unwrap().commit_time(at(NOW)).build();
     let commit = context.unwrap().commit_message;
-    assert_eq!(forbidden(a.engine.trial(a.group(), NOW, &bytes(&commit))), other());
+    assert_eq!(forbidden(a.engine.stage_commit(a.group(), NOW, &bytes(&commit))), other());
 
     // By reference: nobody caches what the commit refers to.
     let mut proposer = group.clone();
@@ -167,31 +167,31 @@ fn only_adds_and_removes_are_followed() {
     let victim = a.leaf();
     proposer.propose_remove(victim, Vec::new()).unwrap();
     let commit = proposer.commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
-    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).unwrap().is_err());
+    assert!(a.engine.stage_commit(a.group(), NOW, &bytes(&commit)).unwrap().is_err());
 
     // A plain update is fine: the rogue's commits fail for what is in them only.
     let commit = g3.commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
-    assert!(a.engine.trial(a.group(), NOW, &bytes(&commit)).unwrap().is_ok());
+    assert!(a.engine.stage_commit(a.group(), NOW, &bytes(&commit)).unwrap().is_ok());
 }
 
 #[test]
 fn a_commit_without_a_path_is_refused() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rogue = rogue(true);
     rogue.let_in(&mut a, &mut []);
     let joiner = MlsMessage::from_bytes(&seeded("b").key_package()).unwrap();
     let output =
         rogue.group().commit_builder().add_member(joiner).unwrap().commit_time(at(NOW)).build().unwrap();
     assert!(!output.contains_update_path, "mls-rs alone makes and takes such a commit");
-    let refused = a.engine.trial(a.group(), NOW, &bytes(&output.commit_message));
+    let refused = a.engine.stage_commit(a.group(), NOW, &bytes(&output.commit_message));
     assert_eq!(forbidden(refused), "a commit without a path");
 }
 
 #[test]
 fn an_unencrypted_handshake_message_is_refused() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rogue = rogue(false);
     rogue.let_in(&mut a, &mut []);
     let rule = "a handshake message that is not encrypted";
@@ -199,13 +199,13 @@ fn an_unencrypted_handshake_message_is_refused() {
     let leave = rogue.group().clone().propose_remove(leaf, Vec::new()).unwrap();
     assert_eq!(forbidden(a.engine.open_leave(a.group(), NOW, &bytes(&leave))), rule);
     let commit = rogue.group().commit_builder().commit_time(at(NOW)).build().unwrap().commit_message;
-    assert_eq!(forbidden(a.engine.trial(a.group(), NOW, &bytes(&commit))), rule);
+    assert_eq!(forbidden(a.engine.stage_commit(a.group(), NOW, &bytes(&commit))), rule);
 }
 
 #[test]
 fn nobody_asks_for_another_to_leave() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rogue = rogue(true);
     rogue.let_in(&mut a, &mut []);
     let victim = a.leaf();
@@ -222,8 +222,8 @@ fn handshake_messages_are_encrypted_and_padded() {
         let mut options = Options::default();
         options.padding = padding;
         let mut a = Party::new(basic_with(&RustCryptoProvider::new(), "a", options));
-        a.create(&GroupParams::default());
-        let built = a.build(&[seeded(name).key_package()], &[]);
+        a.create(&ContextParams::default());
+        let built = a.create_commit(&[seeded(name).key_package()], &[]);
         let leave = a.engine.propose_leave(&built.next.group, NOW).unwrap();
         (built.commit, leave)
     };
@@ -328,20 +328,20 @@ fn a_key_package_that_was_tampered_with_is_refused() {
 #[test]
 fn a_peer_that_knows_only_the_draft_has_no_sequence() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rogue = rogue(true);
     let info = a.engine.inspect_key_package(NOW, &rogue.key_package(NOW)).unwrap().unwrap();
-    assert_eq!((info.sequence, info.group), (None, None));
+    assert_eq!((info.object_id, info.group), (None, None));
     rogue.let_in(&mut a, &mut []);
     let roster = a.engine.roster(a.group()).unwrap();
-    assert_eq!(roster.iter().map(|m| m.sequence).collect::<Vec<_>>(), [Some(0), None]);
+    assert_eq!(roster.iter().map(|m| m.key_package_object_id).collect::<Vec<_>>(), [Some(0), None]);
     // Whatever it puts into its leaf later, the roster stays readable.
     let mut junk = ExtensionList::new();
     junk.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), b"junk".to_vec()));
     let commit = rogue.group().commit_builder().set_leaf_node_extensions(junk).commit_time(at(NOW));
     a.follow(&bytes(&commit.build().unwrap().commit_message));
     let roster = a.engine.roster(a.group()).unwrap();
-    assert_eq!(roster.iter().map(|m| m.sequence).collect::<Vec<_>>(), [Some(0), None]);
+    assert_eq!(roster.iter().map(|m| m.key_package_object_id).collect::<Vec<_>>(), [Some(0), None]);
 }
 
 /// An identity provider that can be made to fail.
@@ -401,17 +401,17 @@ fn a_trial_that_failed_can_be_repeated() {
         Party::new(MlsEngine::new(&client, &crypto).unwrap())
     };
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
-    let built = a.build(&[flaky.key_package()], &[]);
+    a.create(&ContextParams::default());
+    let built = a.create_commit(&[flaky.key_package()], &[]);
     a.adopt(&built);
     flaky.join(&built.welcomes);
 
-    let built = a.build(&[seeded("b").key_package()], &[]);
+    let built = a.create_commit(&[seeded("b").key_package()], &[]);
     down.store(true, Ordering::SeqCst);
-    assert!(flaky.engine.trial(flaky.group(), NOW, &built.commit).unwrap().is_err());
+    assert!(flaky.engine.stage_commit(flaky.group(), NOW, &built.commit).unwrap().is_err());
     down.store(false, Ordering::SeqCst);
-    let trial = flaky.engine.trial(flaky.group(), NOW, &built.commit).unwrap().unwrap();
-    assert_eq!(trial.next.unwrap().context_hash, built.next.context_hash);
+    let staged = flaky.engine.stage_commit(flaky.group(), NOW, &built.commit).unwrap().unwrap();
+    assert_eq!(staged.next.unwrap().context_hash, built.next.context_hash);
 }
 
 #[test]
@@ -419,10 +419,10 @@ fn a_commit_leads_only_from_its_own_epoch() {
     let mut parties = group_of(&["a", "b", "c"]);
     let [a, b, c] = &mut parties[..] else { unreachable!() };
     // Two candidates for one epoch: both work, on clones, and differ.
-    let (from_a, from_b) = (a.build(&[], &[]), b.build(&[], &[]));
+    let (from_a, from_b) = (a.create_commit(&[], &[]), b.create_commit(&[], &[]));
     let (ta, tb) = (
-        c.engine.trial(c.group(), NOW, &from_a.commit).unwrap().unwrap(),
-        c.engine.trial(c.group(), NOW, &from_b.commit).unwrap().unwrap(),
+        c.engine.stage_commit(c.group(), NOW, &from_a.commit).unwrap().unwrap(),
+        c.engine.stage_commit(c.group(), NOW, &from_b.commit).unwrap().unwrap(),
     );
     assert_ne!(ta.next.as_ref().unwrap().context_hash, tb.next.unwrap().context_hash);
     // Once one is adopted, the other leads nowhere; nor does the first again.
@@ -430,7 +430,7 @@ fn a_commit_leads_only_from_its_own_epoch() {
     a.adopt(&from_a);
     b.follow(&from_a.commit);
     for late in [&from_a.commit, &from_b.commit] {
-        assert!(matches!(c.engine.trial(c.group(), NOW, late), Ok(Err(Rejection::Invalid(_)))));
+        assert!(matches!(c.engine.stage_commit(c.group(), NOW, late), Ok(Err(Rejection::Invalid(_)))));
     }
     // What b built before is a value of the old epoch: it cannot be applied to what b has now.
     assert_eq!(b.engine.view(b.group()).unwrap().epoch, 2);
@@ -441,8 +441,8 @@ fn a_commit_leads_only_from_its_own_epoch() {
 fn a_welcome_needs_its_keys() {
     let mut a = seeded("a");
     let mut b = seeded("b");
-    a.create(&GroupParams::default());
-    let built = a.build(&[b.key_package()], &[]);
+    a.create(&ContextParams::default());
+    let built = a.create_commit(&[b.key_package()], &[]);
     let (_, welcome) = &built.welcomes[0];
     let key = b.key.take().unwrap();
     b.key_package();
@@ -457,8 +457,8 @@ fn a_welcome_needs_its_keys() {
     assert!(matches!(b.engine.join(NOW, welcome, &other, None), Ok(Err(Rejection::NotForMe))));
     // Among several keys the right one is found.
     assert_eq!(
-        b.engine.examine_welcome(welcome, &[other, key.clone()]).unwrap().unwrap().reference,
-        key.reference
+        b.engine.examine_welcome(welcome, &[other, key.clone()]).unwrap().unwrap().key_package_ref,
+        key.key_package_ref
     );
 }
 
@@ -475,35 +475,35 @@ fn one_bad_key_package_fails_the_build() {
     let a = &parties[0];
     let before = a.engine.save(a.group()).unwrap();
     assert!(matches!(
-        a.engine.build(a.group(), NOW, &[good.clone(), expired], &[]),
+        a.engine.create_commit(a.group(), NOW, &[good.clone(), expired], &[]),
         Ok(Err(Rejection::Expired))
     ));
     assert!(matches!(
-        a.engine.build(a.group(), NOW, &[good.clone(), duplicate], &[]),
+        a.engine.create_commit(a.group(), NOW, &[good.clone(), duplicate], &[]),
         Ok(Err(Rejection::Invalid(_)))
     ));
-    assert!(a.engine.build(a.group(), NOW, std::slice::from_ref(&good), &[9]).unwrap().is_err());
-    assert!(a.engine.build(a.group(), NOW, &[], &[a.leaf()]).unwrap().is_err());
+    assert!(a.engine.create_commit(a.group(), NOW, std::slice::from_ref(&good), &[9]).unwrap().is_err());
+    assert!(a.engine.create_commit(a.group(), NOW, &[], &[a.leaf()]).unwrap().is_err());
     assert_eq!(a.engine.save(a.group()).unwrap(), before);
-    assert_eq!(a.build(&[good], &[]).added.len(), 1);
+    assert_eq!(a.create_commit(&[good], &[]).added.len(), 1);
 }
 
 #[test]
 fn welcomes_find_their_recipients() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rest: Vec<_> = (0..40).map(|i| seeded(&format!("m{i}"))).collect();
     let mut adds: Vec<Bytes> = rest.iter_mut().map(Party::key_package).collect();
     // Any order but that of the parties.
     adds.sort_by_key(|m| m.iter().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(*b))));
-    let built = a.build(&adds, &[]);
+    let built = a.create_commit(&adds, &[]);
     a.adopt(&built);
     assert_eq!(built.welcomes.len(), 40);
     for p in &mut rest {
         p.join(&built.welcomes);
         assert_eq!(p.context_hash(), a.context_hash());
         let own = built.added.iter().find(|m| m.sender == p.id()).unwrap();
-        assert_eq!(own.leaf, p.leaf());
+        assert_eq!(own.leaf_index, p.leaf());
     }
 }
 
@@ -513,16 +513,16 @@ fn leaves_freed_by_a_commit_are_filled_from_the_left() {
     let mut parties = group_of(&["a", "b", "c", "d", "e"]);
     let (b, d) = (parties[1].leaf(), parties[3].leaf());
     let adds: Vec<Bytes> = ["x", "y", "z"].iter().map(|n| seeded(n).key_package()).collect();
-    let built = parties[0].build(&adds, &[d, b]);
+    let built = parties[0].create_commit(&adds, &[d, b]);
     let sorted = |mut members: Vec<moq_mls::engine::Member>| {
-        members.sort_by_key(|m| m.leaf);
+        members.sort_by_key(|m| m.leaf_index);
         members
     };
     for i in [1, 2, 3, 4] {
         let p = &mut parties[i];
-        let trial = p.engine.trial(p.group(), NOW, &built.commit).unwrap().unwrap();
-        assert_eq!(sorted(trial.added), sorted(built.added.clone()));
-        assert_eq!(trial.next.is_none(), i == 1 || i == 3);
+        let staged = p.engine.stage_commit(p.group(), NOW, &built.commit).unwrap().unwrap();
+        assert_eq!(sorted(staged.added), sorted(built.added.clone()));
+        assert_eq!(staged.next.is_none(), i == 1 || i == 3);
     }
 }
 
@@ -536,10 +536,10 @@ fn a_saved_group_forgets() {
     assert!(contains(&a.engine.save(a.group()).unwrap(), &old));
     let size = a.engine.save(a.group()).unwrap().len();
     for _ in 0..10 {
-        let built = b.build(&[], &[]);
+        let built = b.create_commit(&[], &[]);
         b.adopt(&built);
         a.follow(&built.commit);
-        let built = a.build(&[], &[]);
+        let built = a.create_commit(&[], &[]);
         a.adopt(&built);
         b.follow(&built.commit);
     }
@@ -552,7 +552,7 @@ fn a_saved_group_forgets() {
 
     // The init key dies with the join.
     let mut c = seeded("c");
-    let built = a.build(&[c.key_package()], &[]);
+    let built = a.create_commit(&[c.key_package()], &[]);
     let data = KeyPackageData::mls_decode(&mut c.key.as_ref().unwrap().secret.as_bytes()).unwrap();
     c.join(&built.welcomes);
     let saved = c.engine.save(c.group()).unwrap();
@@ -576,19 +576,19 @@ fn a_damaged_save_is_refused() {
 fn junk_is_refused_without_harm() {
     let parties = group_of(&["a", "b"]);
     let [a, b] = &parties[..] else { unreachable!() };
-    let commit = a.build(&[], &[]).commit;
+    let commit = a.create_commit(&[], &[]).commit;
     for i in 0..commit.len() {
         let mut bad = commit.to_vec();
         bad[i] ^= 0x40;
         let bad = Bytes::from(bad);
-        assert!(b.engine.trial(b.group(), NOW, &bad).unwrap().is_err(), "byte {i}");
-        assert!(b.engine.trial(b.group(), NOW, &commit.slice(..i)).unwrap().is_err());
+        assert!(b.engine.stage_commit(b.group(), NOW, &bad).unwrap().is_err(), "byte {i}");
+        assert!(b.engine.stage_commit(b.group(), NOW, &commit.slice(..i)).unwrap().is_err());
         assert!(b.engine.classify(&commit.slice(..i)).unwrap().is_err());
         let _ = b.engine.classify(&bad).unwrap();
         assert!(b.engine.open_leave(b.group(), NOW, &bad).unwrap().is_err());
         assert!(b.engine.examine_welcome(&bad, &[]).unwrap().is_err());
     }
-    assert!(b.engine.trial(b.group(), NOW, &commit).unwrap().is_ok());
+    assert!(b.engine.stage_commit(b.group(), NOW, &commit).unwrap().is_ok());
 }
 
 #[test]
@@ -599,13 +599,13 @@ fn a_late_member_still_follows() {
     let mut c = seeded("c");
     let message = c.key_package();
     let last = NOW.after(hours(24));
-    let built = a.engine.build(a.group(), last, &[message], &[]).unwrap().unwrap();
-    let trial = |t| b.engine.trial(b.group(), t, &built.commit).unwrap();
-    assert!(trial(last.after(Duration::from_secs(1))).is_ok());
+    let built = a.engine.create_commit(a.group(), last, &[message], &[]).unwrap().unwrap();
+    let staged = |t| b.engine.stage_commit(b.group(), t, &built.commit).unwrap();
+    assert!(staged(last.after(Duration::from_secs(1))).is_ok());
     // The committer was the one to judge: a clock that is wrong by days costs nobody the group.
-    assert!(trial(last.after(hours(24 * 30))).is_ok());
+    assert!(staged(last.after(hours(24 * 30))).is_ok());
     let back = |secs: u64| moq_mls::Timestamp::from_secs(NOW.as_secs() - secs);
-    assert!(trial(back(30 * 24 * 3600)).is_ok());
+    assert!(staged(back(30 * 24 * 3600)).is_ok());
 }
 
 #[test]
@@ -616,7 +616,8 @@ fn a_silent_member_does_not_close_the_group() {
     let later = NOW.after(hours(24 * 30));
     let mut c = seeded("c");
     let key = c.engine.generate_key_package(later, &group_name(), 1).unwrap();
-    let built = a.engine.build(a.group(), later, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let built =
+        a.engine.create_commit(a.group(), later, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let joined = c.engine.join(later, &built.welcomes[0].1, &key, None).unwrap().unwrap();
     assert_eq!(c.engine.view(&joined).unwrap().members, 3);
 }
@@ -624,7 +625,7 @@ fn a_silent_member_does_not_close_the_group() {
 #[test]
 fn a_tree_can_come_apart() {
     let mut a = seeded("a");
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let mut rogue = rogue_with(true, false, hours(24));
     rogue.let_in(&mut a, &mut []);
     let mut b = seeded("b");
@@ -649,10 +650,10 @@ fn transcript(seed: u64) -> Vec<Bytes> {
     let mut parties: Vec<_> =
         ["a", "b", "c", "d"].iter().map(|n| Party::new(seeded_engine(n, seed))).collect();
     let (a, rest) = parties.split_first_mut().unwrap();
-    a.create(&GroupParams::default());
+    a.create(&ContextParams::default());
     let adds: Vec<Bytes> = rest.iter_mut().map(Party::key_package).collect();
     adds.iter().for_each(|m| assert!(a.engine.inspect_key_package(NOW, m).unwrap().is_ok()));
-    let built = a.build(&adds, &[]);
+    let built = a.create_commit(&adds, &[]);
     out.extend(adds);
     out.push(built.commit.clone());
     out.extend(built.welcomes.iter().map(|(_, w)| w.clone()));
@@ -661,7 +662,7 @@ fn transcript(seed: u64) -> Vec<Bytes> {
     let [b, c, d] = rest else { unreachable!() };
     out.push(d.engine.propose_leave(d.group(), NOW).unwrap());
     let again = c.key_package();
-    let built = b.build(&[again], &[c.leaf(), d.leaf()]);
+    let built = b.create_commit(&[again], &[c.leaf(), d.leaf()]);
     a.follow(&built.commit);
     b.adopt(&built);
     out.push(built.commit.clone());

@@ -104,7 +104,7 @@ impl Net {
                     Output::Control(_) => Default::default(),
                     Output::Object(object) => {
                         let track = subscriber.track_of(&object).unwrap().clone();
-                        let at = Location { group: object.group, object: object.object };
+                        let at = Location { group_id: object.group, object_id: object.object };
                         got.push((track, at, object.payload));
                         Default::default()
                     }
@@ -138,7 +138,7 @@ fn sender(name: &'static str) -> SenderId {
     SenderId::new(Bytes::from_static(name.as_bytes())).unwrap()
 }
 
-const FIRST: Location = Location { group: 0, object: 0 };
+const FIRST: Location = Location { group_id: 0, object_id: 0 };
 
 #[test]
 fn the_figure_of_section_6_1() {
@@ -215,7 +215,7 @@ fn who_comes_late_is_told_what_there_is() {
     net.send("b", [request]);
     assert_eq!(net.end("b").3, [(track.clone(), FIRST, Bytes::from_static(b"early"))]);
     // The next object needs no second NAMESPACE_INFO.
-    net.publish("a", &track, Location { group: 0, object: 1 }, b"next");
+    net.publish("a", &track, Location { group_id: 0, object_id: 1 }, b"next");
     let infos = net.flow.iter().filter(|l| l.contains("Relay -> b: Namespace_Info")).count();
     assert_eq!((infos, net.end("b").3.len()), (1, 2));
 }
@@ -248,17 +248,17 @@ fn a_range_is_read_and_done() {
     let (_, subscribe) = net.end("a").1.subscribe(track.clone(), Filter::From { group: 0 });
     net.send("a", [announce, subscribe]);
     for group in 0..4 {
-        net.publish("a", &track, Location { group, object: 0 }, b"c");
+        net.publish("a", &track, Location { group_id: group, object_id: 0 }, b"c");
     }
     let (id, subscribe) = net.end("b").1.subscribe(track, Filter::Range { first: 1, last: 2 });
     net.send("b", [subscribe]);
-    let groups: Vec<u64> = net.end("b").3.iter().map(|(_, at, _)| at.group).collect();
+    let groups: Vec<u64> = net.end("b").3.iter().map(|(_, at, _)| at.group_id).collect();
     assert_eq!(groups, [1, 2]);
     let done = SubscribeDone {
         subscribe_id: id,
         status: 0,
         reason: Bytes::new(),
-        last: Some(Location { group: 2, object: 0 }),
+        last: Some(Location { group_id: 2, object_id: 0 }),
     };
     assert!(net.flow.iter().any(|l| l.contains(&format!("{:?}", ControlMessage::from(done.clone())))));
 }
@@ -278,8 +278,8 @@ fn unsubscribing_stops_objects_and_only_those() {
     let unsubscribe = net.end("b").1.unsubscribe(1).unwrap();
     assert_eq!(unsubscribe, Unsubscribe { subscribe_id: 1 }.into());
     net.send("b", [unsubscribe]);
-    net.publish("a", &one, Location { group: 0, object: 1 }, b"1");
-    net.publish("a", &two, Location { group: 0, object: 1 }, b"2");
+    net.publish("a", &one, Location { group_id: 0, object_id: 1 }, b"1");
+    net.publish("a", &two, Location { group_id: 0, object_id: 1 }, b"2");
     let payloads: Vec<_> = net.end("b").3.iter().map(|(_, _, p)| p.clone()).collect();
     assert_eq!(payloads, [&b"1"[..], b"2", b"2"]);
     let rest = net.end("b").1.unsubscribe_namespace(request);

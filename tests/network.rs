@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{Fault, Notice};
 use moq_mls::keys::EXPORTER_LABEL;
+use moq_mls::notice::{Fault, Notice};
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, TrackNamespace};
@@ -15,7 +15,7 @@ use moq_mls::{Command, Config, Object, Phase, SafetyMode};
 /// With the ratchet tree in an object of its own as soon as there are two.
 fn config() -> Config {
     let mut config = Config::new(GroupName::try_from("room").unwrap());
-    config.tree_threshold = Some(2);
+    config.tree_threshold = 2;
     config
 }
 
@@ -75,7 +75,7 @@ fn a_life_without_faults() {
 #[test]
 fn a_life_with_a_commit_track_for_each_sender() {
     let mut config = config();
-    config.commit_tracks = CommitTrackPolicy::PerSender;
+    config.params.commit_tracks = CommitTrackPolicy::PerSender;
     life(2, &config, false);
     life(3, &config, true);
 }
@@ -83,17 +83,17 @@ fn a_life_with_a_commit_track_for_each_sender() {
 #[test]
 fn a_life_in_advisory_mode() {
     let mut config = config();
-    config.mode = SafetyMode::Advisory;
+    config.params.mode = SafetyMode::Advisory;
     life(4, &config, false);
 }
 
 #[test]
 fn a_life_in_fenced_mode() {
     let mut config = config();
-    config.mode = SafetyMode::Fenced;
+    config.params.mode = SafetyMode::Fenced;
     life(5, &config, false);
     life(6, &config, true);
-    config.commit_tracks = CommitTrackPolicy::PerSender;
+    config.params.commit_tracks = CommitTrackPolicy::PerSender;
     life(7, &config, true);
 }
 
@@ -173,7 +173,7 @@ fn junk_from_a_stranger_changes_nothing() {
     }
     let epoch = settle(&mut net, &[0, 1, 2]);
     let track = net.peer(0).unwrap().tracks().commit(net.peer(0).unwrap().sender_id());
-    let location = Location { group: epoch, object: 0 };
+    let location = Location { group_id: epoch, object_id: 0 };
     let junk = Object { track, location, payload: Bytes::from_static(b"junk") };
     net.inject(0..3, &junk);
     net.run_for(Duration::from_millis(10));
@@ -192,7 +192,7 @@ fn many_lives_with_faults() {
     for seed in 1000..1300 {
         let mut config = config();
         if seed % 2 == 0 {
-            config.commit_tracks = CommitTrackPolicy::PerSender;
+            config.params.commit_tracks = CommitTrackPolicy::PerSender;
         }
         println!("seed {seed}");
         life(seed, &config, true);
@@ -206,8 +206,8 @@ mod symbolic {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use moq_mls::action::{Fault, Notice, Refusal, ServiceFault};
     use moq_mls::engine::Engine;
+    use moq_mls::notice::{EpochCause, Fault, Notice, Refusal, ServiceFault};
     use moq_mls::testing::network::{Faults, Network, NetworkConfig, Receipts};
     use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts, forged_commit, junk};
     use moq_mls::tracks::{CommitTrackPolicy, Location};
@@ -272,13 +272,13 @@ mod symbolic {
 
     fn fenced() -> Config {
         let mut config = config();
-        config.mode = SafetyMode::Fenced;
+        config.params.mode = SafetyMode::Fenced;
         config
     }
 
     fn per_sender() -> Config {
         let mut config = config();
-        config.commit_tracks = CommitTrackPolicy::PerSender;
+        config.params.commit_tracks = CommitTrackPolicy::PerSender;
         config
     }
 
@@ -291,7 +291,7 @@ mod symbolic {
         }
         let mut config = if seed.is_multiple_of(2) { config() } else { per_sender() };
         if seed % 5 == 4 {
-            config.mode = SafetyMode::Fenced;
+            config.params.mode = SafetyMode::Fenced;
         }
         let mut net = network(setup, 6, &config);
         for who in 0..6 {
@@ -415,7 +415,7 @@ mod symbolic {
             }
             settle(&mut net, &left);
             // Whatever was durable is enough to go on with: nobody loses the group for a restart.
-            let rejoined = |who| net.notices(who).iter().any(|(_, n)| matches!(n, Notice::Rejoining(_)));
+            let rejoined = |who| net.notices(who).iter().any(|(_, n)| matches!(n, Notice::Rejoining { .. }));
             assert!(!left.iter().any(|who| rejoined(*who)), "after {actions}\n{}", net.log().to_text());
             if done {
                 assert!(actions > 5, "the commit has more actions than that");
@@ -508,7 +508,7 @@ mod symbolic {
         net.run_for(Duration::from_secs(60));
         settle(&mut net, &[0, 1, 2, 3, 4]);
         // The service has the commits, too.
-        assert!(!net.notices(4).iter().any(|(_, n)| matches!(n, Notice::Rejoining(_))));
+        assert!(!net.notices(4).iter().any(|(_, n)| matches!(n, Notice::Rejoining { .. })));
     }
 
     #[test]
@@ -551,7 +551,7 @@ mod symbolic {
                 (tracks.welcome(net.peer(1).unwrap().sender_id()), epoch, 0, junk(9)),
             ];
             for (track, group, object, payload) in objects {
-                let location = Location { group, object };
+                let location = Location { group_id: group, object_id: object };
                 net.publish_as_stranger(&Object { track, location, payload });
             }
             net.run_for(Duration::from_secs(10));
@@ -561,7 +561,7 @@ mod symbolic {
                     assert!(faults.contains_key(&fault), "{fault:?} in {faults:?}");
                 }
             }
-            let refused = |n: &Notice| matches!(n, Notice::Refused { why: Refusal::BadKeyPackage, .. });
+            let refused = |n: &Notice| matches!(n, Notice::Refused { reason: Refusal::BadKeyPackage, .. });
             assert!((0..3).any(|who| net.notices(who).iter().any(|(_, n)| refused(n))));
             // And the call goes on: someone comes, who finds the junk at the relay too.
             net.add(engine(3, 0), config).unwrap();
@@ -574,7 +574,7 @@ mod symbolic {
     #[test]
     fn receipts_spare_the_counter_the_questions() {
         let mut config = config();
-        config.service_key = Some(Bytes::from_static(b"service key"));
+        config.params.service_key = Some(Bytes::from_static(b"service key"));
         let mut setup = NetworkConfig::new(4);
         setup.receipts = Receipts::by(SymbolicReceipts("service key".into()));
         let mut net = joined(setup, 5, &config);
@@ -602,7 +602,7 @@ mod symbolic {
         net.run_for(Duration::from_secs(1));
         assert_eq!(seen.lock().unwrap().concat(), net.log().to_text());
         let told = net.take_notices(0);
-        assert!(told.iter().any(|(_, n)| *n == Notice::Joined { epoch: 0 }));
+        assert!(told.iter().any(|(_, n)| *n == Notice::Epoch { epoch: 0, cause: EpochCause::Created }));
         assert!(net.notices(0).is_empty());
         assert!(net.counter().iter().all(|(_, counter)| counter.next() == 1));
     }

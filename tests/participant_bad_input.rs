@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{
-    Fault, FetchId, IncrementRequestId, LockRequestId, Notice, PublishId, Refusal, SubscribeId,
-};
+use moq_mls::action::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
 use moq_mls::counter::{CounterState, IncrementReply, LockReply, Pin};
 use moq_mls::engine::Engine;
+use moq_mls::notice::{Fault, Notice, Refusal};
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
 use moq_mls::{Command, Config, Event, Failure, Object, Participant, Phase};
 use support::engines::{TestEngine, basic_client, engine};
@@ -37,7 +36,7 @@ impl Bad {
     fn signed() -> Self {
         let mut world = World::new();
         let mut config = config();
-        config.service_key = Some(world.sign_receipts());
+        config.params.service_key = Some(world.sign_receipts());
         Self::with(world, &config)
     }
 
@@ -58,7 +57,11 @@ impl Bad {
 
     /// Hands an object to one participant as if it had come from the relay.
     fn give(&mut self, who: usize, track: FullTrackName, group: u64, object: u64, payload: impl Into<Bytes>) {
-        let object = Object { track, location: Location { group, object }, payload: payload.into() };
+        let object = Object {
+            track,
+            location: Location { group_id: group, object_id: object },
+            payload: payload.into(),
+        };
         self.event(who, Event::Object(object));
     }
 
@@ -203,7 +206,7 @@ fn a_key_package_of_another_group_is_not_taken() {
         let mut newcomer = SymbolicEngine::new("x").unwrap();
         let key = newcomer.generate_key_package(world.now(), &room(there), 1).unwrap();
         let track = world.machine(0).tracks().key_package(newcomer.sender_id());
-        let (location, payload) = (Location { group: 0, object: 1 }, key.message.clone());
+        let (location, payload) = (Location { group_id: 0, object_id: 1 }, key.message.clone());
         world.put(Object { track, location, payload });
         world.run(5000);
         let members = world.machine(0).members().count();
@@ -224,7 +227,7 @@ fn a_key_package_of_another_group_is_not_kept_either() {
     let mut stranger = engine("x");
     let payload = stranger.generate_key_package(bad.world.now(), &other, 0).unwrap().message;
     let track = bad.tracks().key_package(stranger.sender_id());
-    let object = Object { track, location: Location { group: 0, object: 0 }, payload };
+    let object = Object { track, location: Location { group_id: 0, object_id: 0 }, payload };
 
     let now = bad.world.now();
     let mut early = Participant::new(engine("y"), config(), now).unwrap();
@@ -276,10 +279,10 @@ fn one_poisoned_key_package_does_not_sink_the_batch() {
     let message = bad.poisoned_key_package(world.now(), &config().group, 1).message;
     let track = world.machine(0).tracks().key_package(bad.sender_id());
     world.tell(2, Command::Join);
-    world.put(Object { track, location: Location { group: 0, object: 1 }, payload: message });
+    world.put(Object { track, location: Location { group_id: 0, object_id: 1 }, payload: message });
     world.run(5000);
     assert_eq!(world.agree(&[0, 1, 2]), epoch + 1, "the good one came in with the first commit");
-    let refused = Notice::Refused { sender: bad.sender_id().clone(), why: Refusal::BadKeyPackage };
+    let refused = Notice::Refused { sender: bad.sender_id().clone(), reason: Refusal::BadKeyPackage };
     assert!(world.heard(0, |n| *n == refused) || world.heard(1, |n| *n == refused));
 }
 
@@ -311,7 +314,7 @@ fn a_welcome_to_another_group() {
     let mut stranger = engine("mallory");
     let name = GroupName::try_from("room-2").unwrap();
     let group = stranger.create(bad.world.now(), &name, &Default::default(), 0).unwrap();
-    let built = stranger.build(&group, bad.world.now(), &[key], &[]).unwrap().unwrap();
+    let built = stranger.create_commit(&group, bad.world.now(), &[key], &[]).unwrap().unwrap();
     let pin = pin_of(&stranger, &name, &built.commit, &built.next, 1);
     let welcome = WelcomeObject::confirmed(pin, None, built.welcomes[0].1.clone());
     let mine = tracks.welcome(&id);
@@ -343,7 +346,7 @@ fn junk_on_the_commit_track_takes_no_place_of_a_commits() {
     let commits = bad.tracks().commit(&somebody());
     let epoch = bad.world.agree(&[0, 1]);
     // On the relay, where it can never be replaced.
-    let location = Location { group: epoch, object: 0 };
+    let location = Location { group_id: epoch, object_id: 0 };
     bad.world.put(Object { track: commits.clone(), location, payload: Bytes::from_static(b"junk") });
     bad.world.settle();
     bad.counted(MEMBER, Fault::NotMls);
@@ -364,7 +367,7 @@ fn commits_of_other_groups_and_epochs() {
     let other = |name: &str, stranger: &mut TestEngine| {
         let name = GroupName::try_from(name).unwrap();
         let group = stranger.create(bad_now(), &name, &Default::default(), 0).unwrap();
-        stranger.build(&group, bad_now(), &[], &[]).unwrap().unwrap().commit
+        stranger.create_commit(&group, bad_now(), &[], &[]).unwrap().unwrap().commit
     };
     let foreign = other("room-2", &mut stranger);
     bad.give(MEMBER, commits.clone(), epoch, 0, foreign);
@@ -374,7 +377,7 @@ fn commits_of_other_groups_and_epochs() {
     bad.give(MEMBER, commits.clone(), epoch, 2, early.clone());
     bad.counted(MEMBER, Fault::WrongEpoch);
     // An old commit again, in its old place: nothing to say about it.
-    let lying = bad.world.lying(&commits).iter().find(|(place, _)| place.object.is_multiple_of(2));
+    let lying = bad.world.lying(&commits).iter().find(|(place, _)| place.object_id.is_multiple_of(2));
     let old = lying.unwrap().1.clone();
     bad.give(MEMBER, commits.clone(), 0, 0, old.clone());
     // The same one in a place of the present epoch.
@@ -402,9 +405,9 @@ fn a_damaged_commit_does_not_burn_the_real_one() {
     bad.world.tell(0, Command::Update);
     bad.world.run(1000);
     // A receipt lies at an odd place.
-    let of_this_epoch = |place: &Location| place.group == epoch && place.object.is_multiple_of(2);
+    let of_this_epoch = |place: &Location| place.group_id == epoch && place.object_id.is_multiple_of(2);
     let lying = bad.world.lying(&commits).iter().find(|(place, _)| of_this_epoch(place));
-    let (place, real) = lying.map(|(place, payload)| (place.object, payload.clone())).unwrap();
+    let (place, real) = lying.map(|(place, payload)| (place.object_id, payload.clone())).unwrap();
     let mut damaged = real.to_vec();
     *damaged.last_mut().unwrap() ^= 1;
     bad.give(1, commits.clone(), epoch, place, damaged);
@@ -467,7 +470,7 @@ fn a_refused_joiner_stays_out() {
     bad.world.tell(JOINER, Command::Join);
     bad.world.run(20_000);
     assert_eq!(bad.world.machine(JOINER).phase(), Phase::Joining);
-    let refused = Notice::Refused { sender: id.clone(), why: Refusal::NotAdmitted };
+    let refused = Notice::Refused { sender: id.clone(), reason: Refusal::NotAdmitted };
     assert!(bad.world.heard(0, |n| *n == refused));
     bad.world.tell(0, admit(&id, "c"));
     bad.goes_on();
@@ -527,9 +530,13 @@ fn a_member_whose_fresh_key_package_cannot_be_committed_stays_in() {
     let number = world.now().as_millis() << 16;
     let poisoned = engine.poisoned_key_package(world.now(), &config().group, number);
     let track = world.machine(0).tracks().key_package(&world.id(2));
-    world.put(Object { track, location: Location { group: 0, object: number }, payload: poisoned.message });
+    world.put(Object {
+        track,
+        location: Location { group_id: 0, object_id: number },
+        payload: poisoned.message,
+    });
     world.run(5000);
     assert_eq!(world.agree(&[0, 1, 2]), epoch);
-    let refused = Notice::Refused { sender: world.id(2), why: Refusal::BadKeyPackage };
+    let refused = Notice::Refused { sender: world.id(2), reason: Refusal::BadKeyPackage };
     assert!(world.heard(0, |n| *n == refused));
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Notice, RejoinReason, ServiceFault, Timer};
+use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Timer};
 use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply, Pin, Reason};
+use moq_mls::notice::{Notice, RejoinReason, ServiceFault};
 use moq_mls::testing::sha256;
 use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode};
 use support::attackers::{Rogue, commits, put};
@@ -58,7 +59,7 @@ impl Scripted {
     fn newcomer(mode: SafetyMode) -> Self {
         let mut world = World::new();
         let mut config = config();
-        config.mode = mode;
+        config.params.mode = mode;
         let who = world.enter(engine("a"), config);
         Self { world, who }
     }
@@ -187,7 +188,7 @@ fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
         s.wait();
     }
     assert_eq!(s.world.now().since(start), Duration::from_secs(30));
-    assert_eq!(s.told(&Notice::Rejoining(RejoinReason::Unreachable)), 1);
+    assert_eq!(s.told(&Notice::Rejoining { reason: RejoinReason::Unreachable }), 1);
     assert_eq!(s.machine().phase(), Phase::Joining);
 }
 
@@ -212,7 +213,7 @@ fn holding_a_commit() -> (Scripted, Pin, LockRequestId) {
     let commits = b.machine().tracks().commit(b.machine().sender_id());
     let lying = b.world.lying(&commits).last_key_value().unwrap();
     let commit = Object { track: commits, location: *lying.0, payload: lying.1.clone() };
-    assert_eq!(commit.location.group, 1);
+    assert_eq!(commit.location.group_id, 1);
     b.world.crash(1);
 
     let mut a = Scripted { world: b.world, who: 0 };
@@ -235,7 +236,7 @@ fn a_slot_whose_lock_the_commit_does_not_make_is_dead() {
     a.event(Event::LockReply { id, reply: Ok(LockReply::CounterError(state(3, Some(lie)))) });
     let notices = a.world.notices(0);
     assert_eq!(a.told(&Notice::DeadSlot { epoch: 2 }), 1, "{notices:?}");
-    assert_eq!(a.told(&Notice::Rejoining(RejoinReason::WrongLock)), 1, "{notices:?}");
+    assert_eq!(a.told(&Notice::Rejoining { reason: RejoinReason::WrongLock }), 1, "{notices:?}");
     a.world.run(120_000);
     assert_eq!(a.machine().epoch(), None, "nobody can follow");
     assert_eq!(a.told(&Notice::DeadSlot { epoch: 2 }), 1, "told once");
@@ -394,7 +395,7 @@ fn a_lost_race_keeps_the_intent() {
     s.world.tell(0, Command::Gone(rival.id()));
     let (id, request) = s.increment();
     // Another commit took the slot: ours is dropped, and the winner looked for.
-    let (built, winner) = rival.build(&s.world, &[], &[]);
+    let (built, winner) = rival.create_commit(&s.world, &[], &[]);
     assert_ne!(request.pin, Some(winner));
     s.event(Event::IncrementReply { id, reply: Ok(IncrementReply::CounterError(state(3, Some(winner)))) });
     assert_eq!(s.machine().epoch(), Some(1));
@@ -523,7 +524,7 @@ fn in_advisory_mode_an_own_commit_that_won_is_known_again_after_a_restart() {
     let client = basic_client("a", RustCryptoProvider::default());
     let mut world = World::new();
     let mut config = config();
-    config.mode = SafetyMode::Advisory;
+    config.params.mode = SafetyMode::Advisory;
     let who = world.enter(engine_of(&client), config);
     let mut s = Scripted { world, who };
     s.world.tell(0, Command::Join);

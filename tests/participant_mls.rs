@@ -6,9 +6,10 @@ mod support;
 
 use mls_rs::CryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{Action, Fault, Hold, Notice};
+use moq_mls::action::Action;
 use moq_mls::codec::pinned::ReceiptObject;
-use moq_mls::engine::{Credential, Engine, GroupParams};
+use moq_mls::engine::{ContextParams, Credential, Engine};
+use moq_mls::notice::{Fault, Hold, Notice};
 use moq_mls::tracks::Location;
 use moq_mls::{Command, Error, Misuse, Object, Participant, Phase};
 use support::engines::{basic, basic_client, engine, engine_of};
@@ -68,7 +69,7 @@ fn second_device_of_an_identity_does_not_evict_the_first() {
     assert!(world.agree(&[0, 1]) >= 1, "the first device is still in, alone");
     assert_eq!(world.machine(2).phase(), Phase::Joining);
     let asked = |n: &Notice| match n {
-        Notice::JoinRequested { request, hold: Hold::SameIdentity { member } }
+        Notice::JoinRequested { request, reason: Hold::SameIdentity { member } }
             if *request.sender() == second && *member == first =>
         {
             Some(request.clone())
@@ -121,11 +122,11 @@ fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     let number = world.now().as_millis() << 16;
     let key = engine.generate_key_package(world.now(), &config().group, number).unwrap();
     let track = world.machine(0).tracks().key_package(&removed);
-    let location = Location { group: 0, object: number };
+    let location = Location { group_id: 0, object_id: number };
     world.put(Object { track, location, payload: key.message });
     world.run(5000);
     assert_eq!(world.agree(&[0, 1]), epoch);
-    assert!(world.heard(0, |n| matches!(n, Notice::JoinRequested { hold: Hold::Barred, .. })));
+    assert!(world.heard(0, |n| matches!(n, Notice::JoinRequested { reason: Hold::Barred, .. })));
     world.tell(1, admit(&removed, "m2"));
     world.run(5000);
     assert_eq!(world.machine(0).members().count(), 3, "the embedder's word lets it back in");
@@ -207,7 +208,7 @@ fn snapshots_that_cannot_be_restored_are_typed_errors() {
     assert_eq!(restore(engine_of(&client), config(), &good), Ok(Some(0)));
     assert_eq!(restore(engine("b"), config(), &good), Err(SnapshotError::OtherParticipant));
     let mut other = config();
-    other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
+    other.params.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
     assert_eq!(restore(engine_of(&client), other, &good), Err(SnapshotError::OtherGroup));
     let bytes = good.to_bytes();
     for cut in 0..bytes.len() {
@@ -236,7 +237,7 @@ fn nobody_comes_in_unasked_where_the_embedder_wants_to_be_asked() {
     assert_eq!(world.agree(&[0]), 0);
     let (yes, no) = (world.id(1), world.id(2));
     for sender in [&yes, &no] {
-        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { request, hold: Hold::Policy } if request.sender() == sender);
+        let asked = |n: &Notice| matches!(n, Notice::JoinRequested { request, reason: Hold::Policy } if request.sender() == sender);
         assert!(world.heard(0, asked));
     }
     world.tell(0, admit(&yes, "b"));
@@ -251,7 +252,7 @@ fn a_group_with_other_parameters_is_a_typed_mismatch() {
     let mut world = World::new();
     world.enter(engine("a"), config());
     let mut other = config();
-    other.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
+    other.params.commit_tracks = moq_mls::tracks::CommitTrackPolicy::PerSender;
     world.enter(engine("b"), other);
     world.tell(0, Command::Join);
     world.run(1000);
@@ -281,7 +282,7 @@ fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
     let mut world = World::new();
     for name in ["a", "b"] {
         let mut config = config();
-        config.mode = moq_mls::SafetyMode::Advisory;
+        config.params.mode = moq_mls::SafetyMode::Advisory;
         world.enter(engine(name), config);
     }
     world.tell(0, Command::Join);
@@ -319,7 +320,7 @@ fn with_receipts_members_confirm_without_asking_the_counter() {
     let key = world.sign_receipts();
     for name in ["a", "b", "c"] {
         let mut config = config();
-        config.service_key = Some(key.clone());
+        config.params.service_key = Some(key.clone());
         let who = world.enter(engine(name), config);
         world.tell(who, Command::Join);
         world.run(3000);
@@ -343,14 +344,14 @@ fn a_forged_receipt_confirms_nothing() {
     let key = world.sign_receipts();
     for name in ["a", "b"] {
         let mut config = config();
-        config.service_key = Some(key.clone());
+        config.params.service_key = Some(key.clone());
         let who = world.enter(engine(name), config);
         world.tell(who, Command::Join);
         world.run(3000);
     }
     let epoch = world.agree(&[0, 1]);
     let used = world.machine(1).stats().receipts_used;
-    // A commit that its author never takes to the counter, with a receipt of its own making.
+    // A commit that its committer never takes to the counter, with a receipt of its own making.
     let tracks = world.machine(0).tracks().clone();
     let track = tracks.commit(&world.id(0));
     world.carriage_mut().hold(|action| matches!(action, Action::Increment { .. }));
@@ -364,12 +365,12 @@ fn a_forged_receipt_confirms_nothing() {
     world.carriage_mut().hold(|_| false);
     assert_eq!(world.machine(1).inside().candidates, 1, "it has the commit");
     let receipt = ReceiptObject { pin: request.pin.unwrap(), receipt: vec![7; 64].into() };
-    let at = Location { group: epoch, object: 1 };
+    let at = Location { group_id: epoch, object_id: 1 };
     world.put(Object { track, location: at, payload: receipt.encode() });
     assert_eq!(world.faults(1, Fault::BadReceipt), 1);
     assert_eq!(world.machine(1).epoch(), Some(epoch));
     assert_eq!(world.machine(1).stats().receipts_used, used);
-    // It asks instead, and finishes what the author began.
+    // It asks instead, and finishes what the committer began.
     world.run(5000);
     assert_eq!((world.machine(1).stats().helped, world.machine(1).epoch()), (1, Some(epoch + 1)));
 }
@@ -380,12 +381,12 @@ fn an_insider_can_welcome_to_keys_of_its_own() {
     let (mut a, mut b) = (engine("a"), engine("b"));
     let (name, now) = (config().group, support::START);
     let mut insider = Insider::new("insider");
-    let alone = a.create(now, &name, &GroupParams::default(), 0).unwrap();
-    let built = a.build(&alone, now, &[insider.key_package(now, &name, 0)], &[]).unwrap().unwrap();
+    let alone = a.create(now, &name, &ContextParams::default(), 0).unwrap();
+    let built = a.create_commit(&alone, now, &[insider.key_package(now, &name, 0)], &[]).unwrap().unwrap();
     insider.join(now, &built.welcomes[0].1);
     let key = b.generate_key_package(now, &name, 0).unwrap();
     let forgery = insider.add(now, &key.message, &[7; 32]);
-    let of_a = a.trial(&built.next.group, now, &forgery.commit).unwrap().unwrap().next.unwrap();
+    let of_a = a.stage_commit(&built.next.group, now, &forgery.commit).unwrap().unwrap().next.unwrap();
     let mut seen = Vec::new();
     for welcome in [&forgery.real, &forgery.forged] {
         let info = b.examine_welcome(welcome, std::slice::from_ref(&key)).unwrap().unwrap();
@@ -406,7 +407,7 @@ fn an_insider_can_welcome_to_keys_of_its_own() {
 fn a_service_key_of_another_length_is_refused_at_once() {
     for len in [0, 31, 33, 64] {
         let mut config = config();
-        config.service_key = Some(vec![9; len].into());
+        config.params.service_key = Some(vec![9; len].into());
         let refused = Participant::new(engine("a"), config, support::START).map(|_| ());
         assert!(matches!(refused, Err(Error::Misuse(Misuse::BadServiceKey))), "{len}: {refused:?}");
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mls_rs::CryptoProvider;
 use mls_support::{Authority, NOW};
-use moq_mls::action::Notice;
+use moq_mls::notice::Notice;
 use moq_mls::{Command, Phase};
 use support::{Steps, World, config};
 

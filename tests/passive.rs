@@ -52,7 +52,7 @@ fn run(case: &Value, counted: &mut Counted) {
     if case["tree_object"].is_object() {
         // What the working group's files do not have.
         let place = info.tree.as_ref().unwrap();
-        assert_eq!(case["tree_object"]["reference"]["object"], place.place.object.to_string());
+        assert_eq!(case["tree_object"]["reference"]["object"], place.place.object_id.to_string());
         let opened = engine.open_tree(place, &hex(&case["tree_object"]["payload"])).unwrap().unwrap();
         assert_eq!(Some(opened), tree);
     }
@@ -65,12 +65,12 @@ fn run(case: &Value, counted: &mut Counted) {
             return counted.skipped.push("proposals by reference".to_owned());
         }
         let commit = hex(&epoch["commit"]);
-        let trial = match engine.trial(&group, now, &commit).unwrap() {
-            Ok(trial) => trial,
+        let staged = match engine.stage_commit(&group, now, &commit).unwrap() {
+            Ok(staged) => staged,
             Err(Rejection::Forbidden(why)) => return counted.skipped.push(why.to_owned()),
             Err(error) => panic!("{error}"),
         };
-        let next = trial.next.unwrap();
+        let next = staged.next.unwrap();
         group = next.group.clone();
         assert_eq!(engine.epoch_authenticator(&group).unwrap(), hex(&epoch["epoch_authenticator"]));
         // What the working group's files do not have.

@@ -16,10 +16,10 @@ use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
-use moq_mls::action::Notice;
 use moq_mls::counter::{IncrementRequest, LockReply, LockRequest};
-use moq_mls::engine::{Engine, GroupParams, Member, Rejection, Trial};
+use moq_mls::engine::{ContextParams, Engine, Member, Rejection, StagedCommit};
 use moq_mls::mls::{MlsEngine, MlsGroup, Options, PARAMS_EXTENSION};
+use moq_mls::notice::Notice;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{FullTrackName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Object, SafetyMode, Timestamp};
@@ -64,11 +64,11 @@ struct Mixed<C: MlsConfig, P: MlsConfig> {
 }
 
 impl<C: MlsConfig, P: MlsConfig> Mixed<C, P> {
-    fn new(engine: MlsEngine<C>, params: &GroupParams, clients: &[&Client<P>]) -> Self {
+    fn new(engine: MlsEngine<C>, params: &ContextParams, clients: &[&Client<P>]) -> Self {
         let mut ours = Party::new(engine);
         ours.create(params);
         let adds: Vec<Bytes> = clients.iter().map(|client| key_package(client, NOW)).collect();
-        let built = ours.build(&adds, &[]);
+        let built = ours.create_commit(&adds, &[]);
         ours.adopt(&built);
         let join = |client: &&Client<P>| {
             let welcome = |(_, w): &(_, Bytes)| {
@@ -81,19 +81,28 @@ impl<C: MlsConfig, P: MlsConfig> Mixed<C, P> {
         Self { ours, plain }
     }
 
-    fn trial(&self, commit: &MlsMessage, proposals: &[&MlsMessage]) -> Result<Trial<MlsGroup<C>>, Rejection> {
+    fn stage_commit(
+        &self,
+        commit: &MlsMessage,
+        proposals: &[&MlsMessage],
+    ) -> Result<StagedCommit<MlsGroup<C>>, Rejection> {
         let bytes = |m: &MlsMessage| Bytes::from(m.to_bytes().unwrap());
         let proposals: Vec<Bytes> = proposals.iter().map(|m| bytes(m)).collect();
         for proposal in &proposals {
             self.ours.engine.inspect_proposal(self.ours.group(), NOW, proposal).unwrap()?;
         }
-        self.ours.engine.trial_with(self.ours.group(), NOW, &bytes(commit), &proposals).unwrap()
+        self.ours.engine.stage_commit_with(self.ours.group(), NOW, &bytes(commit), &proposals).unwrap()
     }
 
     /// Follows the commit that the plain member `by` has pending; all agree.
-    fn follow(&mut self, by: usize, commit: &MlsMessage, proposals: &[&MlsMessage]) -> Trial<MlsGroup<C>> {
-        let trial = self.trial(commit, proposals).unwrap();
-        self.ours.group = trial.next.clone().map(|next| next.group);
+    fn follow(
+        &mut self,
+        by: usize,
+        commit: &MlsMessage,
+        proposals: &[&MlsMessage],
+    ) -> StagedCommit<MlsGroup<C>> {
+        let staged = self.stage_commit(commit, proposals).unwrap();
+        self.ours.group = staged.next.clone().map(|next| next.group);
         self.plain[by].apply_pending_commit().unwrap();
         for (at, group) in self.plain.iter_mut().enumerate().filter(|(at, _)| *at != by) {
             let processed = group.process_incoming_message_with_time(commit.clone(), time());
@@ -106,10 +115,10 @@ impl<C: MlsConfig, P: MlsConfig> Mixed<C, P> {
                 authenticator.to_vec()
             );
             let members = self.ours.engine.roster(self.ours.group()).unwrap();
-            let leaves: Vec<u32> = members.iter().map(|m| m.leaf).collect();
+            let leaves: Vec<u32> = members.iter().map(|m| m.leaf_index).collect();
             assert_eq!(leaves, group.roster().members_iter().map(|m| m.index).collect::<Vec<_>>());
         }
-        trial
+        staged
     }
 }
 
@@ -121,8 +130,8 @@ fn engine() -> MlsEngine<impl MlsConfig> {
 
 #[test]
 fn commits_in_the_clear_and_without_a_path_are_followed_in_advisory_mode_only() {
-    let pinned = GroupParams { mode: SafetyMode::Pinned, ..GroupParams::default() };
-    for (params, taken) in [(GroupParams::draft(), true), (pinned, false)] {
+    let pinned = ContextParams { mode: SafetyMode::Pinned, ..ContextParams::default() };
+    for (params, taken) in [(ContextParams::draft(), true), (pinned, false)] {
         for public in [false, true] {
             let (p, _) = plain("p", public, YEAR);
             let (q, _) = plain("q", public, YEAR);
@@ -133,15 +142,15 @@ fn commits_in_the_clear_and_without_a_path_are_followed_in_advisory_mode_only() 
             let commit =
                 group.plain[0].commit_builder().commit_time(time()).add_member(add).unwrap().build().unwrap();
             if !taken {
-                let refused = group.trial(&commit.commit_message, &[]).err();
+                let refused = group.stage_commit(&commit.commit_message, &[]).err();
                 assert!(matches!(refused, Some(Rejection::Forbidden(_))), "{refused:?}");
                 continue;
             }
-            let trial = group.follow(0, &commit.commit_message, &[]);
-            assert_eq!((trial.added.len(), trial.removed.len()), (1, 0));
+            let staged = group.follow(0, &commit.commit_message, &[]);
+            assert_eq!((staged.added.len(), staged.removed.len()), (1, 0));
             let update = group.plain[1].commit_builder().commit_time(time()).build().unwrap();
             group.follow(1, &update.commit_message, &[]);
-            let leaf = trial.added[0].leaf;
+            let leaf = staged.added[0].leaf_index;
             let remove = group.plain[0]
                 .commit_builder()
                 .commit_time(time())
@@ -149,8 +158,8 @@ fn commits_in_the_clear_and_without_a_path_are_followed_in_advisory_mode_only() 
                 .unwrap()
                 .build()
                 .unwrap();
-            let trial = group.follow(0, &remove.commit_message, &[]);
-            assert_eq!(trial.removed, [leaf]);
+            let staged = group.follow(0, &remove.commit_message, &[]);
+            assert_eq!(staged.removed, [leaf]);
         }
     }
 }
@@ -161,7 +170,7 @@ fn commits_that_refer_to_members_proposals_are_followed_once_those_are_here() {
         let clients: Vec<_> = ["p", "q", "r"].iter().map(|name| plain(name, public, YEAR).0).collect();
         let [p, q, r] = &clients[..] else { panic!() };
         let (newcomer, _) = plain("n", public, YEAR);
-        let mut group = Mixed::new(engine(), &GroupParams::draft(), &[p, q, r]);
+        let mut group = Mixed::new(engine(), &ContextParams::draft(), &[p, q, r]);
         // An Update by another member, the removal of a third, and a newcomer.
         let update = group.plain[1].propose_update(Vec::new()).unwrap();
         let leaf = group.plain[2].current_member_index();
@@ -176,22 +185,22 @@ fn commits_that_refer_to_members_proposals_are_followed_once_those_are_here() {
         }
         let commit = group.plain[0].commit_builder().commit_time(time()).build().unwrap().commit_message;
         for lacking in [&[][..], &[&update], &[&update, &add]] {
-            assert!(matches!(group.trial(&commit, lacking), Err(Rejection::MissingProposal)));
+            assert!(matches!(group.stage_commit(&commit, lacking), Err(Rejection::MissingProposal)));
         }
-        let trial = group.follow(0, &commit, &[&add, &update, &remove]);
+        let staged = group.follow(0, &commit, &[&add, &update, &remove]);
         let roster = group.ours.engine.roster(group.ours.group()).unwrap();
         for by in [0, 1] {
             let leaf = group.plain[by].current_member_index();
-            let at = |members: &[Member]| members.iter().find(|m| m.leaf == leaf).cloned().unwrap();
-            assert_eq!(at(&trial.updated), at(&roster), "{by}");
+            let at = |members: &[Member]| members.iter().find(|m| m.leaf_index == leaf).cloned().unwrap();
+            assert_eq!(at(&staged.updated), at(&roster), "{by}");
         }
-        assert_eq!(trial.updated.len(), 2);
-        assert_eq!((trial.removed, trial.added.len()), (vec![leaf], 1));
+        assert_eq!(staged.updated.len(), 2);
+        assert_eq!((staged.removed, staged.added.len()), (vec![leaf], 1));
         // What the Update changed is known: the next commit is followed on that.
         let next = group.plain[1].commit_builder().commit_time(time()).build().unwrap().commit_message;
         group.follow(1, &next, &[]);
         // A pinned group takes no proposal by itself.
-        let mut pinned = Mixed::new(engine(), &GroupParams::default(), &[p, q]);
+        let mut pinned = Mixed::new(engine(), &ContextParams::default(), &[p, q]);
         let update = pinned.plain[1].propose_update(Vec::new()).unwrap();
         let refused =
             pinned.ours.engine.inspect_proposal(pinned.ours.group(), NOW, &update.to_bytes().unwrap().into());
@@ -203,12 +212,13 @@ fn commits_that_refer_to_members_proposals_are_followed_once_those_are_here() {
 #[test]
 fn a_public_message_that_was_altered_is_a_strangers() {
     let (p, _) = plain("p", true, YEAR);
-    let mut group = Mixed::new(engine(), &GroupParams::draft(), &[&p]);
+    let mut group = Mixed::new(engine(), &ContextParams::draft(), &[&p]);
     let commit = group.plain[0].commit_builder().commit_time(time()).build().unwrap().commit_message;
     let mut altered = commit.to_bytes().unwrap();
     *altered.last_mut().unwrap() ^= 1;
     for _ in 0..2 {
-        let refused = group.ours.engine.trial(group.ours.group(), NOW, &altered.clone().into()).unwrap();
+        let refused =
+            group.ours.engine.stage_commit(group.ours.group(), NOW, &altered.clone().into()).unwrap();
         assert!(matches!(refused, Err(Rejection::Stranger)), "{:?}", refused.err());
     }
     group.follow(0, &commit, &[]);
@@ -240,13 +250,13 @@ fn how_long_a_draft_peers_key_package_may_live_can_be_set() {
 
 fn advisory() -> Config {
     let mut config = Config::new(group_name());
-    config.mode = SafetyMode::Advisory;
+    config.params.mode = SafetyMode::Advisory;
     config
 }
 
 fn on_track(sender: &SenderId, object: u64, payload: Bytes) -> Object {
     let track = GroupTracks::new(group_name(), Default::default()).key_package(sender);
-    Object { track, location: Location { group: KEY_PACKAGE_GROUP, object }, payload }
+    Object { track, location: Location { group_id: KEY_PACKAGE_GROUP, object_id: object }, payload }
 }
 
 /// It has no number that says which KeyPackage it joined by.
@@ -319,7 +329,7 @@ fn by_reference(
         groups.push(client.join_group(None, &welcome, None).unwrap().0);
     }
     let commits = world.lying(&commit_track()).clone();
-    let second = MlsMessage::from_bytes(&commits[&Location { group: 1, object: 0 }]).unwrap();
+    let second = MlsMessage::from_bytes(&commits[&Location { group_id: 1, object_id: 0 }]).unwrap();
     let start = MlsTime::from(START.as_secs());
     groups[0].process_incoming_message_with_time(second, start).unwrap();
     assert_eq!(world.machine(0).epoch(), Some(2));
@@ -346,7 +356,7 @@ fn commit_track() -> FullTrackName {
 }
 
 fn commit_object(object: u64, payload: Bytes) -> Object {
-    Object { track: commit_track(), location: Location { group: 2, object }, payload }
+    Object { track: commit_track(), location: Location { group_id: 2, object_id: object }, payload }
 }
 
 #[test]
@@ -375,14 +385,15 @@ fn a_commit_waits_for_the_proposal_that_it_refers_to() {
 fn another_key_that_an_update_brings_is_followed() {
     let mut world = World::new();
     let (sender, proposal, commit) = by_reference(&mut world, true);
-    let name = |world: &World<_>| world.machine(0).members().find(|m| m.leaf == 2).unwrap().sender.clone();
+    let name =
+        |world: &World<_>| world.machine(0).members().find(|m| m.leaf_index == 2).unwrap().sender.clone();
     let old_name = name(&world);
     assert_ne!(old_name, sender);
     world.put(commit_object(7, proposal));
     world.put(commit_object(0, commit));
     world.run(100);
     assert_eq!((world.machine(0).epoch(), name(&world)), (Some(3), sender.clone()));
-    let told = |n: &Notice| matches!(n, Notice::MemberChanged { leaf: 2, old, new, .. } if *old == old_name && *new == sender);
+    let told = |n: &Notice| matches!(n, Notice::MemberChanged { leaf_index: 2, old, new, .. } if *old == old_name && *new == sender);
     assert_eq!(world.told(0).filter(|n| told(n)).count(), 1);
 }
 

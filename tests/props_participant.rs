@@ -4,7 +4,7 @@
 
 mod support;
 
-use moq_mls::action::Notice;
+use moq_mls::notice::Notice;
 use moq_mls::tracks::CommitTrackPolicy;
 use moq_mls::{Command, Phase};
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ fn live(steps: &[Step], delay: u64, seed: u64, policy: CommitTrackPolicy, founde
     let mut world: World<TestEngine> = World::late(delay, seed);
     for i in 0..MOST {
         let mut config = config();
-        config.commit_tracks = policy;
+        config.params.commit_tracks = policy;
         world.enter(engine(&format!("p{i}")), config);
     }
     let is_member = |world: &World<TestEngine>, who: usize| world.machine(who).phase() == Phase::Member;

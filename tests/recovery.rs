@@ -7,11 +7,11 @@ mod support;
 use bytes::Bytes;
 use mls_rs::Client;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use moq_mls::action::{Notice, Recovery, RejoinReason, ServiceFault};
 use moq_mls::codec::pinned::WelcomeObject;
 use moq_mls::counter::service::{Counter, Slot};
 use moq_mls::counter::{IncrementReply, IncrementRequest, Pin, Reason, slot_lock_message};
-use moq_mls::engine::{Engine, GroupParams};
+use moq_mls::engine::{ContextParams, Engine};
+use moq_mls::notice::{Notice, Recovery, RejoinReason, ServiceFault};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use moq_mls::{Action, Admission, Command, Config, Phase};
@@ -43,7 +43,7 @@ impl Room {
     fn signed(members: usize) -> Self {
         let mut world = World::new();
         let mut config = config();
-        config.service_key = Some(world.sign_receipts());
+        config.params.service_key = Some(world.sign_receipts());
         Self::over(world, members, config)
     }
 
@@ -83,7 +83,7 @@ impl Room {
 
 /// An insider pins a good commit that nobody else gets to see, for the service loses it.
 fn pin_what_nobody_has(room: &mut Room, insider: &Rogue) -> Bytes {
-    let (built, pin) = insider.build(&room.world, &[], &[]);
+    let (built, pin) = insider.create_commit(&room.world, &[], &[]);
     let request = insider.increment(&room.world, built.commit.clone(), pin);
     fill(&mut room.world, &request);
     let mut counter: Counter = room.world.counter().get(&group()).unwrap().clone();
@@ -110,7 +110,7 @@ fn who_could_not_find_a_commit_goes_on_when_it_appears() {
     for who in room.everyone() {
         assert_eq!(room.world.machine(who).epoch(), Some(epoch));
         assert_eq!(room.world.machine(who).context_hash(), room.world.machine(0).context_hash());
-        assert_eq!(room.told(who, &Notice::Rejoining(RejoinReason::Unreachable)), 1);
+        assert_eq!(room.told(who, &Notice::Rejoining { reason: RejoinReason::Unreachable }), 1);
         assert_eq!(room.told(who, &Notice::Resumed { epoch: insider.epoch + 1 }), 1);
     }
 }
@@ -137,7 +137,7 @@ fn a_state_that_nothing_came_for_is_erased_after_ten_minutes() {
 
 /// An insider pins a good commit with a lock that nobody can open.
 fn pin_a_wrong_lock(room: &mut Room, insider: &Rogue, removes: &[u32]) -> Bytes {
-    let (built, pin) = insider.build(&room.world, &[], removes);
+    let (built, pin) = insider.create_commit(&room.world, &[], removes);
     let wrong =
         Pin::new(pin.commit_hash().try_into().unwrap(), pin.context_hash().try_into().unwrap(), [9; 32]);
     let request = insider.increment(&room.world, built.commit.clone(), wrong);
@@ -229,7 +229,7 @@ fn nobody_goes_over_because_a_commit_is_withheld() {
     // All were stranded.
     assert_eq!(room.phases(), [Phase::Joining; 3]);
     for who in room.everyone() {
-        assert_eq!(room.told(who, &Notice::Rejoining(RejoinReason::Unreachable)), 1, "{who}");
+        assert_eq!(room.told(who, &Notice::Rejoining { reason: RejoinReason::Unreachable }), 1, "{who}");
     }
     stays(&room);
 }
@@ -333,7 +333,7 @@ fn members_meet_in_a_successor_when_a_service_signs_that_it_went_back() {
         assert!(room.phases().iter().all(|phase| *phase == Phase::Member), "once proves nothing");
         room.world.run(4 * MINUTE);
         met(&room, &[0, 1, 2]);
-        assert_eq!(room.told(0, &Notice::Rejoining(RejoinReason::ServiceRegressed)), 1);
+        assert_eq!(room.told(0, &Notice::Rejoining { reason: RejoinReason::ServiceRegressed }), 1);
     }
 }
 
@@ -498,10 +498,10 @@ fn who_followed_an_offer_for_nothing_comes_back() {
     let mut mallory = engine("mallory");
     let now = room.world.now();
     let name = group().successor([7; 16]).unwrap();
-    let params = GroupParams { epoch_base: 1 << 46, ..params };
+    let params = ContextParams { epoch_base: 1 << 46, ..params };
     let made_up = mallory.create(now, &name, &params, 0).unwrap();
     let key = newest(&room.world, &tracks.key_package(&id)).1;
-    let built = mallory.build(&made_up, now, &[key], &[]).unwrap().unwrap();
+    let built = mallory.create_commit(&made_up, now, &[key], &[]).unwrap().unwrap();
     let pin = Pin::new([1; 32], built.next.context_hash, [2; 32]);
     let welcome = WelcomeObject::confirmed(pin, None, built.welcomes[0].1.clone());
     put(&mut room.world, &tracks.welcome(&id), 1, 7, welcome.encode());

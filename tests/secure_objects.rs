@@ -55,7 +55,7 @@ fn base_key(key_id: u64, key: &[u8]) -> TrackBaseKey {
 }
 
 fn header(group: u64, object: u64, immutable: &[u8]) -> ObjectHeader<'_> {
-    ObjectHeader { location: Location { group, object }, priority: 128, immutable }
+    ObjectHeader { location: Location { group_id: group, object_id: object }, priority: 128, immutable }
 }
 
 /// Every library under test, with the suites that it has.
@@ -162,7 +162,7 @@ fn published_nonces_and_aads() {
         spy.take();
         let immutable = bytes(&row["immutable"]);
         let location =
-            Location { group: row["group"].as_u64().unwrap(), object: row["object"].as_u64().unwrap() };
+            Location { group_id: row["group"].as_u64().unwrap(), object_id: row["object"].as_u64().unwrap() };
         let priority = u8::try_from(row["priority"].as_u64().unwrap()).unwrap();
         let header = ObjectHeader { location, priority, immutable: &immutable };
         key.seal(&header, b"", &mut ObjectBuffer::with_capacity(0)).unwrap();
@@ -498,9 +498,9 @@ fn a_key_seals_upwards_only() {
         // What was refused for another reason was not sealed.
         let refused = key.seal(&header(6, 0, b""), b"", &mut ObjectBuffer::with_capacity(0));
         assert_eq!((refused, seal(&mut key, 6, 0)), (Err(SealError::KeyId), Ok(())));
-        key.sealing_from(Location { group: 8, object: 3 });
+        key.sealing_from(Location { group_id: 8, object_id: 3 });
         assert_eq!(seal(&mut key, 8, 2), Err(SealError::NotAbove));
-        key.sealing_from(Location { group: 0, object: 0 });
+        key.sealing_from(Location { group_id: 0, object_id: 0 });
         assert_eq!(seal(&mut key, 8, 2), Err(SealError::NotAbove), "no way back down");
         assert_eq!(seal(&mut key, 8, 3), Ok(()));
         assert_eq!(seal(&mut key, u64::MAX, last), Ok(()));
@@ -582,7 +582,7 @@ fn a_key_of_before_a_restart_opens_and_seals_only_from_where_it_is_told() {
     assert_eq!(after.open(&header(7, 0, &property), &mut object.clone()).unwrap().payload, b"payload");
     assert_eq!(seal(&mut after, 8), Err(SealError::Restored));
     assert_eq!(seal(&mut after, u64::MAX), Err(SealError::Restored));
-    after.sealing_from(Location { group: 8, object: 0 });
+    after.sealing_from(Location { group_id: 8, object_id: 0 });
     assert_eq!(seal(&mut after, 7), Err(SealError::NotAbove));
     assert!(seal(&mut after, 8).is_ok());
     // What comes later from before the restart, too; what is new, from anywhere.
@@ -774,7 +774,7 @@ proptest! {
         let mut key = keys().remove(suite);
         let mut immutable = key.key_id_property().to_vec();
         properties::push(&mut immutable, 0x0004, &extra);
-        let location = Location { group, object: object.into() };
+        let location = Location { group_id: group, object_id: object.into() };
         let header = ObjectHeader { location, priority, immutable: &immutable };
         let encrypted = encrypted.unwrap_or_default();
         let mut buffer = ObjectBuffer::with_capacity(room * 30_000);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use moq_mls::action::Notice;
+use moq_mls::notice::Notice;
 use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::simulation::mutants::MUTANTS;
 use moq_mls::testing::simulation::shrinking::shrink;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moq_mls::counter::service::ServiceCrypto;
-use moq_mls::engine::{Engine, EngineError, GroupParams, MessageKind, OwnKeyPackage, Rejection};
+use moq_mls::engine::{ContextParams, Engine, EngineError, MessageKind, OwnKeyPackage, Rejection};
 use moq_mls::testing::symbolic::{
     SymbolicEngine, SymbolicGroup, SymbolicReceipts, forged_commit, junk, mix, other_message,
 };
@@ -29,7 +29,7 @@ fn engine(name: &str) -> SymbolicEngine {
 /// A group of these members, made by the first; each with its engine.
 fn group(names: &[&str]) -> Vec<(SymbolicEngine, SymbolicGroup)> {
     let mut creator = engine(names[0]);
-    let alone = creator.create(NOW, &room(), &GroupParams::default(), 0).unwrap();
+    let alone = creator.create(NOW, &room(), &ContextParams::default(), 0).unwrap();
     let mut members = vec![(creator, alone)];
     let mut joiners: Vec<SymbolicEngine> = names[1..].iter().map(|name| engine(name)).collect();
     let keys: Vec<OwnKeyPackage> =
@@ -38,7 +38,7 @@ fn group(names: &[&str]) -> Vec<(SymbolicEngine, SymbolicGroup)> {
         return members;
     }
     let adds: Vec<Bytes> = keys.iter().map(|key| key.message.clone()).collect();
-    let built = members[0].0.build(&members[0].1, NOW, &adds, &[]).unwrap().unwrap();
+    let built = members[0].0.create_commit(&members[0].1, NOW, &adds, &[]).unwrap().unwrap();
     for ((mut joiner, key), (to, welcome)) in joiners.into_iter().zip(&keys).zip(&built.welcomes) {
         assert_eq!(to, joiner.sender_id());
         let group = joiner.join(NOW, welcome, key, None).unwrap().unwrap();
@@ -50,7 +50,7 @@ fn group(names: &[&str]) -> Vec<(SymbolicEngine, SymbolicGroup)> {
 
 fn names(engine: &SymbolicEngine, group: &SymbolicGroup) -> Vec<(u32, String)> {
     let roster = engine.roster(group).unwrap();
-    roster.into_iter().map(|m| (m.leaf, m.sender.to_string())).collect()
+    roster.into_iter().map(|m| (m.leaf_index, m.sender.to_string())).collect()
 }
 
 #[track_caller]
@@ -70,21 +70,21 @@ fn agree(members: &[(SymbolicEngine, SymbolicGroup)]) {
 #[test]
 fn a_created_group_has_one_member_and_carries_its_parameters() {
     let mut a = engine("a");
-    let params = GroupParams { service_key_hash: Some([7; 32]), ..GroupParams::default() };
+    let params = ContextParams { service_key_hash: Some([7; 32]), ..ContextParams::default() };
     let group = a.create(NOW, &room(), &params, 5).unwrap();
     let view = a.view(&group).unwrap();
-    assert_eq!((view.epoch, view.leaf, view.members), (0, 0, 1));
+    assert_eq!((view.epoch, view.leaf_index, view.members), (0, 0, 1));
     assert_eq!((view.group_id, view.params), (Bytes::from_static(b"room"), Some(params)));
-    assert_eq!(a.roster(&group).unwrap()[0].sequence, Some(5));
+    assert_eq!(a.roster(&group).unwrap()[0].key_package_object_id, Some(5));
     // What only knows the draft finds no parameters.
-    let draft = a.create(NOW, &room(), &GroupParams::draft(), 0).unwrap();
+    let draft = a.create(NOW, &room(), &ContextParams::draft(), 0).unwrap();
     assert_eq!(a.view(&draft).unwrap().params, None);
     // Created twice, two groups; also in another life.
-    let again = a.create(NOW, &room(), &GroupParams::draft(), 0).unwrap();
+    let again = a.create(NOW, &room(), &ContextParams::draft(), 0).unwrap();
     assert_ne!(draft.context_hash(), again.context_hash());
     let context = |life| {
         let mut a = engine("a").incarnation(life);
-        *a.create(NOW, &room(), &GroupParams::draft(), 0).unwrap().context_hash()
+        *a.create(NOW, &room(), &ContextParams::draft(), 0).unwrap().context_hash()
     };
     assert_eq!(context(1), context(1));
     assert_ne!(context(0), context(1));
@@ -94,23 +94,29 @@ fn a_created_group_has_one_member_and_carries_its_parameters() {
 fn key_packages_say_who_they_are_of_and_until_when() {
     let mut a = engine("a2").of("alice").lifetime(Duration::from_secs(60));
     let key = a.generate_key_package(NOW, &room(), 3).unwrap();
-    assert_eq!((key.sequence, key.expires), (3, NOW.after(Duration::from_secs(60))));
+    assert_eq!((key.object_id, key.expires), (3, NOW.after(Duration::from_secs(60))));
     let mut b = engine("b");
     let info = b.inspect_key_package(NOW, &key.message).unwrap().unwrap();
     assert_eq!((&info.sender, &info.identity[..]), (a.sender_id(), &b"alice"[..]));
-    assert_eq!((info.sequence, info.reference, info.expires), (Some(3), key.reference.clone(), key.expires));
+    assert_eq!(
+        (info.object_id, info.key_package_ref, info.expires),
+        (Some(3), key.key_package_ref.clone(), key.expires)
+    );
     assert_eq!(info.credential.data, "alice");
     let late = key.expires.after(Duration::from_millis(1));
     assert!(matches!(b.inspect_key_package(late, &key.message), Ok(Err(Rejection::Expired))));
     assert_eq!(
-        b.inspect_key_package(NOW, &a.draft_key_package(NOW).message).unwrap().unwrap().sequence,
+        b.inspect_key_package(NOW, &a.draft_key_package(NOW).message).unwrap().unwrap().object_id,
         None
     );
     b.distrust("alice");
     assert!(matches!(b.inspect_key_package(NOW, &key.message), Ok(Err(Rejection::Invalid(_)))));
     // The same once more is another one: no init key twice.
     let again = a.generate_key_package(NOW, &room(), 3).unwrap();
-    assert_ne!((again.message, again.reference, again.secret), (key.message, key.reference, key.secret));
+    assert_ne!(
+        (again.message, again.key_package_ref, again.secret),
+        (key.message, key.key_package_ref, key.secret)
+    );
 }
 
 #[test]
@@ -118,23 +124,23 @@ fn members_agree_through_adds_removes_and_updates() {
     let mut members = group(&["a", "b", "c"]);
     agree(&members);
     let before = members.clone();
-    let built = members[1].0.build(&members[1].1, NOW, &[], &[2]).unwrap().unwrap();
+    let built = members[1].0.create_commit(&members[1].1, NOW, &[], &[2]).unwrap().unwrap();
     let (c, in_c) = members.pop().unwrap();
-    let trial = c.trial(&in_c, NOW, &built.commit).unwrap().unwrap();
-    assert!(trial.next.is_none() && trial.removed == [2]);
-    let trial = members[0].0.trial(&members[0].1, NOW, &built.commit).unwrap().unwrap();
-    assert_eq!((trial.author, &trial.removed[..], &trial.added[..]), (1, &[2][..], &[][..]));
+    let staged = c.stage_commit(&in_c, NOW, &built.commit).unwrap().unwrap();
+    assert!(staged.next.is_none() && staged.removed == [2]);
+    let staged = members[0].0.stage_commit(&members[0].1, NOW, &built.commit).unwrap().unwrap();
+    assert_eq!((staged.committer, &staged.removed[..], &staged.added[..]), (1, &[2][..], &[][..]));
     // Nothing happened to the groups it was built and tried on (RFC 9420 section 14).
     assert!(members.iter().zip(&before).all(|((_, now), (_, then))| now == then));
-    let next = trial.next.unwrap();
+    let next = staged.next.unwrap();
     assert_eq!(next.context_hash, built.next.context_hash);
     assert_eq!(next.context_hash, members[0].0.view(&next.group).unwrap().context_hash);
     members[0].1 = next.group;
     members[1].1 = built.next.group;
     agree(&members);
-    let built = members[0].0.build(&members[0].1, NOW, &[], &[]).unwrap().unwrap();
+    let built = members[0].0.create_commit(&members[0].1, NOW, &[], &[]).unwrap().unwrap();
     members[1].1 =
-        members[1].0.trial(&members[1].1, NOW, &built.commit).unwrap().unwrap().next.unwrap().group;
+        members[1].0.stage_commit(&members[1].1, NOW, &built.commit).unwrap().unwrap().next.unwrap().group;
     members[0].1 = built.next.group;
     agree(&members);
     assert_eq!(members[0].0.view(&members[0].1).unwrap().epoch, 3);
@@ -144,26 +150,29 @@ fn members_agree_through_adds_removes_and_updates() {
 fn commits_of_one_epoch_are_exclusive_and_never_the_same_bytes() {
     let members = group(&["a", "b", "c"]);
     let ((a, in_a), (b, in_b), (c, in_c)) = (&members[0], &members[1], &members[2]);
-    let one = a.build(in_a, NOW, &[], &[]).unwrap().unwrap();
-    let two = a.build(in_a, NOW, &[], &[]).unwrap().unwrap();
-    let rival = b.build(in_b, NOW, &[], &[]).unwrap().unwrap();
-    let other_life = a.clone().incarnation(1).build(in_a, NOW, &[], &[]).unwrap().unwrap();
+    let one = a.create_commit(in_a, NOW, &[], &[]).unwrap().unwrap();
+    let two = a.create_commit(in_a, NOW, &[], &[]).unwrap().unwrap();
+    let rival = b.create_commit(in_b, NOW, &[], &[]).unwrap().unwrap();
+    let other_life = a.clone().incarnation(1).create_commit(in_a, NOW, &[], &[]).unwrap().unwrap();
     let all: BTreeSet<Bytes> = [&one, &two, &rival, &other_life].map(|b| b.commit.clone()).into();
     assert_eq!(all.len(), 4);
     let contexts: BTreeSet<[u8; 32]> = [&one, &two, &rival].map(|b| b.next.context_hash).into();
     assert_eq!(contexts.len(), 3);
     // Whoever followed one cannot follow another.
-    let next = c.trial(in_c, NOW, &one.commit).unwrap().unwrap().next.unwrap().group;
+    let next = c.stage_commit(in_c, NOW, &one.commit).unwrap().unwrap().next.unwrap().group;
     for late in [&two, &rival, &one] {
-        assert!(matches!(c.trial(&next, NOW, &late.commit), Ok(Err(Rejection::Invalid(_)))));
+        assert!(matches!(c.stage_commit(&next, NOW, &late.commit), Ok(Err(Rejection::Invalid(_)))));
     }
     // Nor can the two sides of a fork follow each other.
-    let side = b.build(&rival.next.group, NOW, &[], &[]).unwrap().unwrap();
-    assert!(matches!(c.trial(&next, NOW, &side.commit), Ok(Err(Rejection::Stranger))));
+    let side = b.create_commit(&rival.next.group, NOW, &[], &[]).unwrap().unwrap();
+    assert!(matches!(c.stage_commit(&next, NOW, &side.commit), Ok(Err(Rejection::Stranger))));
     // One's own comes back as one's own.
-    assert!(matches!(a.trial(in_a, NOW, &one.commit), Ok(Err(Rejection::Own))));
+    assert!(matches!(a.stage_commit(in_a, NOW, &one.commit), Ok(Err(Rejection::Own))));
     // An engine in the same state makes the same bytes.
-    assert_eq!(group(&["a", "b", "c"])[0].0.build(in_a, NOW, &[], &[]).unwrap().unwrap().commit, one.commit);
+    assert_eq!(
+        group(&["a", "b", "c"])[0].0.create_commit(in_a, NOW, &[], &[]).unwrap().unwrap().commit,
+        one.commit
+    );
 }
 
 #[test]
@@ -173,12 +182,16 @@ fn a_welcome_opens_for_its_key_package_alone() {
     let (of_b, of_c) =
         (b.generate_key_package(NOW, &room(), 0).unwrap(), c.generate_key_package(NOW, &room(), 0).unwrap());
     let spare = b.generate_key_package(NOW, &room(), 1).unwrap();
-    let built = a.build(&alone, NOW, &[of_b.message.clone(), of_c.message.clone()], &[]).unwrap().unwrap();
+    let built =
+        a.create_commit(&alone, NOW, &[of_b.message.clone(), of_c.message.clone()], &[]).unwrap().unwrap();
     let (_, welcome) = &built.welcomes[0];
     let info = b.examine_welcome(welcome, &[spare.clone(), of_b.clone()]).unwrap().unwrap();
     assert_eq!((info.epoch, &info.group_id[..], info.has_tree), (1, &b"room"[..], true));
-    assert_eq!((info.context_hash, info.reference), (built.next.context_hash, of_b.reference.clone()));
-    assert_eq!(info.params, Some(GroupParams::default()));
+    assert_eq!(
+        (info.context_hash, info.key_package_ref),
+        (built.next.context_hash, of_b.key_package_ref.clone())
+    );
+    assert_eq!(info.params, Some(ContextParams::default()));
     assert!(matches!(b.examine_welcome(welcome, std::slice::from_ref(&spare)), Ok(Err(Rejection::NotForMe))));
     assert!(matches!(c.examine_welcome(welcome, std::slice::from_ref(&of_c)), Ok(Err(Rejection::NotForMe))));
     assert!(matches!(b.join(NOW, welcome, &spare, None), Ok(Err(Rejection::NotForMe))));
@@ -186,7 +199,7 @@ fn a_welcome_opens_for_its_key_package_alone() {
     assert!(matches!(c.join(NOW, welcome, &stolen, None), Ok(Err(Rejection::Invalid(_)))));
     assert!(matches!(c.join(NOW, welcome, &of_b, None), Ok(Err(Rejection::Invalid(_)))), "not c's leaf");
     let joined = b.join(NOW, welcome, &of_b, None).unwrap().unwrap();
-    assert_eq!(b.view(&joined).unwrap().leaf, 1);
+    assert_eq!(b.view(&joined).unwrap().leaf_index, 1);
     agree(&[(a, built.next.group), (b, joined)]);
 }
 
@@ -194,34 +207,37 @@ fn a_welcome_opens_for_its_key_package_alone() {
 fn adds_fill_blank_leaves_from_the_left() {
     let members = group(&["a", "b", "c", "d"]);
     let (d, in_d) = &members[3];
-    let built = d.build(in_d, NOW, &[], &[0, 2]).unwrap().unwrap();
+    let built = d.create_commit(in_d, NOW, &[], &[0, 2]).unwrap().unwrap();
     let (d, in_d) = (d, built.next.group);
     assert_eq!(names(d, &in_d), [(1, "b".into()), (3, "d".into())]);
     let keys: Vec<Bytes> =
         ["x", "y", "z"].map(|n| engine(n).generate_key_package(NOW, &room(), 0).unwrap().message).into();
-    let built = d.build(&in_d, NOW, &keys, &[1]).unwrap().unwrap();
-    let leaves: Vec<u32> = built.added.iter().map(|m| m.leaf).collect();
+    let built = d.create_commit(&in_d, NOW, &keys, &[1]).unwrap().unwrap();
+    let leaves: Vec<u32> = built.added.iter().map(|m| m.leaf_index).collect();
     assert_eq!(leaves, [0, 1, 2], "a leaf freed by the same commit is free");
     // Whoever is removed still learns who came, and where.
     let (b, in_b) = (&members[1].0, &members[1].1);
-    let first = members[3].0.clone().build(&members[3].1, NOW, &keys[..1], &[1]).unwrap().unwrap();
-    let trial = b.trial(in_b, NOW, &first.commit).unwrap().unwrap();
-    assert!(trial.next.is_none());
-    assert_eq!(trial.added, first.added);
+    let first = members[3].0.clone().create_commit(&members[3].1, NOW, &keys[..1], &[1]).unwrap().unwrap();
+    let staged = b.stage_commit(in_b, NOW, &first.commit).unwrap().unwrap();
+    assert!(staged.next.is_none());
+    assert_eq!(staged.added, first.added);
 }
 
 #[test]
 fn what_cannot_be_committed_fails_the_whole_call() {
     let members = group(&["a", "b", "c"]);
     let (a, in_a) = &members[0];
-    let refused = |adds: &[Bytes], removes: &[u32]| a.build(in_a, NOW, adds, removes).unwrap().err();
+    let refused = |adds: &[Bytes], removes: &[u32]| a.create_commit(in_a, NOW, adds, removes).unwrap().err();
     let mut b = engine("b").incarnation(1);
     let again = b.generate_key_package(NOW, &room(), 1).unwrap().message;
     let mut x = engine("x");
     let good = x.generate_key_package(NOW, &room(), 0).unwrap();
     let other = x.generate_key_package(NOW, &room(), 1).unwrap().message;
     let poisoned = engine("y").poisoned_key_package(NOW, &room(), 0);
-    assert_eq!(a.inspect_key_package(NOW, &poisoned.message).unwrap().unwrap().reference, poisoned.reference);
+    assert_eq!(
+        a.inspect_key_package(NOW, &poisoned.message).unwrap().unwrap().key_package_ref,
+        poisoned.key_package_ref
+    );
     let invalid = |error| matches!(error, Some(Rejection::Invalid(_)));
     assert!(invalid(refused(std::slice::from_ref(&again), &[])), "a member already");
     assert!(invalid(refused(&[good.message.clone(), other], &[])), "one sender twice");
@@ -232,18 +248,18 @@ fn what_cannot_be_committed_fails_the_whole_call() {
     assert!(matches!(refused(&[junk(30)], &[]), Some(Rejection::Malformed)));
     let late = good.expires.after(Duration::from_secs(1));
     assert!(matches!(
-        a.build(in_a, late, std::slice::from_ref(&good.message), &[]),
+        a.create_commit(in_a, late, std::slice::from_ref(&good.message), &[]),
         Ok(Err(Rejection::Expired))
     ));
     // A member comes back: its stale leaf goes in the same commit, and its stale copy learns that.
-    let built = a.build(in_a, NOW, std::slice::from_ref(&again), &[1]).unwrap().unwrap();
+    let built = a.create_commit(in_a, NOW, std::slice::from_ref(&again), &[1]).unwrap().unwrap();
     assert_eq!(names(a, &built.next.group), [(0, "a".into()), (1, "b".into()), (2, "c".into())]);
-    assert!(members[1].0.trial(&members[1].1, NOW, &built.commit).unwrap().unwrap().next.is_none());
-    let trial = members[2].0.trial(&members[2].1, NOW, &built.commit).unwrap().unwrap();
-    assert_eq!(trial.added[0].sequence, Some(1));
+    assert!(members[1].0.stage_commit(&members[1].1, NOW, &built.commit).unwrap().unwrap().next.is_none());
+    let staged = members[2].0.stage_commit(&members[2].1, NOW, &built.commit).unwrap().unwrap();
+    assert_eq!(staged.added[0].key_package_object_id, Some(1));
     // Two devices of one person are two members.
     let device = engine("b2").of("b").generate_key_package(NOW, &room(), 0).unwrap();
-    assert!(a.build(in_a, NOW, &[device.message], &[]).unwrap().is_ok());
+    assert!(a.create_commit(in_a, NOW, &[device.message], &[]).unwrap().is_ok());
 }
 
 #[test]
@@ -252,43 +268,50 @@ fn commits_that_are_not_for_this_state_change_nothing() {
     let (a, in_a) = &members[0];
     let (b, in_b) = &members[1];
     let invalid = |commit: &Bytes| {
-        let refused = a.trial(in_a, NOW, commit);
+        let refused = a.stage_commit(in_a, NOW, commit);
         matches!(refused, Ok(Err(Rejection::Invalid(_) | Rejection::Stranger)))
     };
     let forged = forged_commit(&room(), 1);
     let header = MessageKind::Commit { group_id: "room".into(), epoch: 1 };
     assert_eq!(a.classify(&forged).unwrap().unwrap(), header);
     assert!(invalid(&forged));
-    let elsewhere =
-        engine("z").create(NOW, &GroupName::try_from("lobby").unwrap(), &GroupParams::default(), 0).unwrap();
-    assert!(invalid(&engine("z").build(&elsewhere, NOW, &[], &[]).unwrap().unwrap().commit), "another group");
-    let built = b.build(in_b, NOW, &[], &[]).unwrap().unwrap();
-    assert!(invalid(&b.build(&built.next.group, NOW, &[], &[]).unwrap().unwrap().commit), "a later epoch");
-    assert!(matches!(a.trial(in_a, NOW, &junk(100)), Ok(Err(Rejection::Malformed))));
+    let elsewhere = engine("z")
+        .create(NOW, &GroupName::try_from("lobby").unwrap(), &ContextParams::default(), 0)
+        .unwrap();
+    assert!(
+        invalid(&engine("z").create_commit(&elsewhere, NOW, &[], &[]).unwrap().unwrap().commit),
+        "another group"
+    );
+    let built = b.create_commit(in_b, NOW, &[], &[]).unwrap().unwrap();
+    assert!(
+        invalid(&b.create_commit(&built.next.group, NOW, &[], &[]).unwrap().unwrap().commit),
+        "a later epoch"
+    );
+    assert!(matches!(a.stage_commit(in_a, NOW, &junk(100)), Ok(Err(Rejection::Malformed))));
     let misplaced = engine("x").generate_key_package(NOW, &room(), 0).unwrap().message;
-    assert!(matches!(a.trial(in_a, NOW, &misplaced), Ok(Err(Rejection::Malformed))));
+    assert!(matches!(a.stage_commit(in_a, NOW, &misplaced), Ok(Err(Rejection::Malformed))));
     // Every flipped bit is seen, and every truncation.
     for at in 0..built.commit.len() {
         let mut flipped = built.commit.to_vec();
         flipped[at] ^= 0x10;
-        assert!(a.trial(in_a, NOW, &flipped.into()).unwrap().is_err(), "byte {at}");
-        assert!(a.trial(in_a, NOW, &built.commit.slice(..at)).unwrap().is_err());
+        assert!(a.stage_commit(in_a, NOW, &flipped.into()).unwrap().is_err(), "byte {at}");
+        assert!(a.stage_commit(in_a, NOW, &built.commit.slice(..at)).unwrap().is_err());
     }
-    // A commit that only its author can process.
+    // A commit that only its committer can process.
     let faulty = b.build_faulty(in_b, NOW, &[], &[]).unwrap().unwrap();
     assert!(invalid(&faulty.commit));
     // An identity that one member trusts and the other does not.
     let mut strict = a.clone();
     strict.distrust("x");
     let key = engine("x").generate_key_package(NOW, &room(), 0).unwrap();
-    let built = b.build(in_b, NOW, &[key.message], &[]).unwrap().unwrap();
-    assert!(a.trial(in_a, NOW, &built.commit).unwrap().is_ok());
-    assert!(strict.trial(in_a, NOW, &built.commit).unwrap().is_err());
+    let built = b.create_commit(in_b, NOW, &[key.message], &[]).unwrap().unwrap();
+    assert!(a.stage_commit(in_a, NOW, &built.commit).unwrap().is_ok());
+    assert!(strict.stage_commit(in_a, NOW, &built.commit).unwrap().is_err());
     let member = &built.added[0];
     assert!(a.credential_valid(&built.next.group, member, NOW));
     assert!(!strict.credential_valid(&built.next.group, member, NOW));
     // The last epoch has no successor: nothing overflows.
-    assert!(a.trial(in_a, NOW, &forged_commit(&room(), u64::MAX)).unwrap().is_err());
+    assert!(a.stage_commit(in_a, NOW, &forged_commit(&room(), u64::MAX)).unwrap().is_err());
 }
 
 #[test]
@@ -302,7 +325,7 @@ fn a_wish_to_leave_is_opened_in_its_epoch_by_others() {
     );
     assert_eq!(a.open_leave(in_a, NOW, &wish).unwrap().unwrap(), 1);
     assert!(matches!(b.open_leave(in_b, NOW, &wish), Ok(Err(Rejection::Own))));
-    let next = a.build(in_a, NOW, &[], &[]).unwrap().unwrap().next.group;
+    let next = a.create_commit(in_a, NOW, &[], &[]).unwrap().unwrap().next.group;
     assert!(matches!(a.open_leave(&next, NOW, &wish), Ok(Err(Rejection::Invalid(_)))));
     assert!(matches!(a.open_leave(in_a, NOW, &junk(60)), Ok(Err(Rejection::Malformed))));
     assert!(matches!(a.open_leave(in_a, NOW, &forged_commit(&room(), 1)), Ok(Err(Rejection::Malformed))));
@@ -313,7 +336,7 @@ fn kinds_are_told_apart_without_a_key() {
     let members = group(&["a", "b"]);
     let (a, in_a) = &members[0];
     let key = engine("x").generate_key_package(NOW, &room(), 0).unwrap();
-    let built = a.build(in_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let built = a.create_commit(in_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let stranger = engine("s");
     assert_eq!(stranger.classify(&key.message).unwrap().unwrap(), MessageKind::KeyPackage);
     assert_eq!(stranger.classify(&built.welcomes[0].1).unwrap().unwrap(), MessageKind::Welcome);
@@ -352,7 +375,7 @@ fn saved_and_loaded_is_the_same_value() {
 fn secrets_depend_on_everything() {
     let members = group(&["a", "b"]);
     let (a, in_a) = &members[0];
-    let next = a.build(in_a, NOW, &[], &[]).unwrap().unwrap().next.group;
+    let next = a.create_commit(in_a, NOW, &[], &[]).unwrap().unwrap().next.group;
     let kdf = a.kdf();
     let secret = |group, label: &str, context: &str, len| {
         a.export_secret(group, label.as_bytes(), context.as_bytes(), len).unwrap().as_bytes().to_vec()
@@ -420,9 +443,9 @@ fn one_context_can_have_two_sets_of_keys() {
     let key = b.generate_key_package(NOW, &room(), 0).unwrap();
     let (a, of_a) = members.swap_remove(0);
     let (c, of_c) = members.swap_remove(0);
-    let built = a.build(&of_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let built = a.create_commit(&of_a, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let (of_a, welcome) = (built.next.group, &built.welcomes[0].1);
-    let of_c = c.trial(&of_c, NOW, &built.commit).unwrap().unwrap().next.unwrap().group;
+    let of_c = c.stage_commit(&of_c, NOW, &built.commit).unwrap().unwrap().next.unwrap().group;
     let forged = a.forge_welcome(welcome, [7; 32]).unwrap().unwrap();
     assert!(a.forge_welcome(&built.commit, [7; 32]).unwrap().is_err());
     let keys = std::slice::from_ref(&key);
@@ -440,18 +463,18 @@ fn one_context_can_have_two_sets_of_keys() {
     let (fooled_secrets, real_secrets) = (secrets(&fooled), secrets(&joined));
     assert!(fooled_secrets.0 != real_secrets.0 && fooled_secrets.1 != real_secrets.1);
     // Whatever is sent under the one keys does not open under the other, either way.
-    let (commit, leave) = (c.build(&of_c, NOW, &[], &[]), c.propose_leave(&of_c, NOW).unwrap());
+    let (commit, leave) = (c.create_commit(&of_c, NOW, &[], &[]), c.propose_leave(&of_c, NOW).unwrap());
     let commit = commit.unwrap().unwrap().commit;
     assert!(
-        b.trial(&joined, NOW, &commit).unwrap().is_ok()
+        b.stage_commit(&joined, NOW, &commit).unwrap().is_ok()
             && b.open_leave(&joined, NOW, &leave).unwrap().is_ok()
     );
     assert!(
-        b.trial(&fooled, NOW, &commit).unwrap().is_err()
+        b.stage_commit(&fooled, NOW, &commit).unwrap().is_err()
             && b.open_leave(&fooled, NOW, &leave).unwrap().is_err()
     );
-    let commit = b.build(&fooled, NOW, &[], &[]).unwrap().unwrap().commit;
-    assert!(a.trial(&of_a, NOW, &commit).unwrap().is_err());
+    let commit = b.create_commit(&fooled, NOW, &[], &[]).unwrap().unwrap().commit;
+    assert!(a.stage_commit(&of_a, NOW, &commit).unwrap().is_err());
     let saved = b.save(&fooled).unwrap();
     assert!(b.load(&saved).unwrap() == fooled && fooled != joined);
 }

@@ -6,12 +6,13 @@
 mod support;
 
 use bytes::Bytes;
-use moq_mls::action::{Action, Fault, Notice, Timer};
+use moq_mls::action::{Action, FetchTarget, Timer};
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
 use moq_mls::codec::tree_object::{decode, encode};
 use moq_mls::counter::service::ServiceCrypto;
 use moq_mls::counter::{CounterState, LockReply, Pin, receipt_message};
-use moq_mls::engine::{Attached, Engine, GroupParams, TreeObject, TreePlace};
+use moq_mls::engine::{Attached, ContextParams, Engine, RatchetTreeObject, TreePlace};
+use moq_mls::notice::{Fault, Notice};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
 use moq_mls::tracks::{
     CommitTrackPolicy, FullTrackName, GroupTracks, Location, MAX_SENDER_ID, SenderId, TrackKind,
@@ -23,7 +24,7 @@ use support::{Steps, World, config, pin_of};
 /// Trees go apart from two members on.
 fn apart() -> Config {
     let mut config = config();
-    config.tree_threshold = Some(2);
+    config.tree_threshold = 2;
     config
 }
 
@@ -79,13 +80,13 @@ fn symbolic(name: &str) -> SymbolicEngine {
 fn once<E: Engine>(new: impl Fn(&str) -> E) {
     for policy in [CommitTrackPolicy::Shared, CommitTrackPolicy::PerSender] {
         let mut config = apart();
-        config.commit_tracks = policy;
+        config.params.commit_tracks = policy;
         let mut world = World::new();
         crowd(&mut world, &new, &config, 4);
         world.run(3000);
         assert_eq!(world.agree(&[0, 1, 2, 3, 4]), 1);
         let [tree] = &trees(&world)[..] else { panic!("one tree for all, not {}", trees(&world).len()) };
-        assert_eq!(tree.location.group, 1);
+        assert_eq!(tree.location.group_id, 1);
         assert_eq!(welcomes(&world).len(), 4);
         // A later joiner, in an epoch of its own.
         let late = world.enter(new("late"), config.clone());
@@ -249,7 +250,7 @@ fn a_committer_that_crashes_brings_the_tree_all_the_same() {
 #[test]
 fn off_by_one_setting() {
     let mut off = config();
-    off.tree_threshold = None;
+    off.params.tree_objects = false;
     let mut world = World::new();
     crowd(&mut world, &engine, &off, 2);
     world.run(3000);
@@ -260,11 +261,11 @@ fn off_by_one_setting() {
     world.tell(other, Command::Join);
     world.run(3000);
     assert!(world.heard(other, |n| {
-        matches!(n, Notice::ParamsMismatch { group: Some(GroupParams { tree_objects: false, .. }) })
+        matches!(n, Notice::ParamsMismatch { group: Some(ContextParams { tree_objects: false, .. }) })
     }));
     // The draft's own mode never has it.
     let mut draft = apart();
-    draft.mode = SafetyMode::Advisory;
+    draft.params.mode = SafetyMode::Advisory;
     let mut world = World::new();
     crowd(&mut world, &engine, &draft, 2);
     world.run(5000);
@@ -284,15 +285,18 @@ fn tree_objects_are_bounded() {
         let object = Object { track: track.clone(), location, payload: vec![0; len].into() };
         world.give(who, Event::Object(object));
     };
-    give(Location { group: 1, object: 0 }, 100);
-    give(Location { group: 1, object: 0 }, 101);
-    give(Location { group: 1, object: 1 << 61 }, 100);
+    give(Location { group_id: 1, object_id: 0 }, 100);
+    give(Location { group_id: 1, object_id: 0 }, 101);
+    give(Location { group_id: 1, object_id: 1 << 61 }, 100);
     assert_eq!((world.faults(who, Fault::TooLarge), world.faults(who, Fault::BadLocation)), (1, 0));
 }
 
 #[test]
 fn a_reference_to_a_tree_reads_back_and_nothing_else_does() {
-    let tree = TreeObject { place: TreePlace { publisher: None, object: 7 }, key: Secret::new(vec![9; 16]) };
+    let tree = RatchetTreeObject {
+        place: TreePlace { publisher: None, object_id: 7 },
+        key: Secret::new(vec![9; 16]),
+    };
     let bytes = encode(&tree);
     assert_eq!(decode(&bytes).unwrap(), tree);
     assert_eq!(hex::encode(&bytes), "02000000000000000709090909090909090909090909090909");
@@ -352,10 +356,11 @@ impl Door {
     /// A Welcome that names a tree at [`PLACE`], its commit's pin, and the tree; `with` is let in too.
     fn welcome(&mut self, publisher: Option<SenderId>, with: &[Bytes]) -> (Bytes, Pin, Bytes) {
         let adds = [std::slice::from_ref(&self.key_package), with].concat();
-        let tree = Some(TreePlace { publisher, object: PLACE.object });
+        let tree = Some(TreePlace { publisher, object_id: PLACE.object_id });
         let attached = Attached { tree, spent: None };
         let now = self.world.now();
-        let built = self.founder.build_with(&self.group, now, &adds, &[], &attached).unwrap().unwrap();
+        let built =
+            self.founder.create_commit_with(&self.group, now, &adds, &[], &attached).unwrap().unwrap();
         let pin = pin_of(&self.founder, &config().group, &built.commit, &built.next, 1);
         let me = self.machine().sender_id();
         let (_, welcome) = built.welcomes.into_iter().find(|(to, _)| to == me).unwrap();
@@ -400,10 +405,11 @@ impl Door {
                         let reply = Ok(LockReply::CounterError(state));
                         self.world.give(who, Event::LockReply { id, reply });
                     }
-                    Action::Fetch { track, .. } => {
+                    Action::Fetch { target: FetchTarget::Track(track), .. } => {
                         let kind = self.machine().tracks().classify(&track);
                         fetches += usize::from(matches!(kind, Some(TrackKind::Tree(_))));
                     }
+                    Action::Fetch { target: FetchTarget::Namespace(_), .. } => {}
                     other => panic!("{other:?}"),
                 }
             }
@@ -424,7 +430,7 @@ impl Door {
 }
 
 /// Where the tree of epoch 1 lies.
-const PLACE: Location = Location { group: 1, object: 0 };
+const PLACE: Location = Location { group_id: 1, object_id: 0 };
 
 #[test]
 fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
@@ -434,7 +440,7 @@ fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
         [(CommitTrackPolicy::Shared, Some(founder)), (CommitTrackPolicy::PerSender, None)]
     {
         let mut config = apart();
-        config.commit_tracks = policy;
+        config.params.commit_tracks = policy;
         let mut door = Door::new(config);
         let (welcome, pin, _) = door.welcome(publisher, &[]);
         assert_eq!(door.take_welcome(welcome, pin), 0);
@@ -447,7 +453,7 @@ fn a_tree_that_opens_and_is_of_another_commit_is_thrown_away() {
     let mut door = Door::new(apart());
     let track = door.tree_track();
     let (welcome, pin, tree) = door.welcome(None, &[]);
-    // Symbolic trees of one author and epoch have one key.
+    // Symbolic trees of one committer and epoch have one key.
     let mut friend = Participant::new(symbolic("friend"), apart(), door.world.now()).unwrap();
     friend.handle(door.world.now(), Command::Join).unwrap();
     let published = |action| match action {
@@ -490,7 +496,7 @@ fn signature(pin: &Pin) -> Bytes {
 /// A joiner that knows the service's key, before a Welcome without a pin; with the Welcome's pin, and the tree.
 fn bare() -> (Door, Bytes, Pin, Bytes) {
     let mut config = apart();
-    config.service_key = Some(SERVICE_KEY.into());
+    config.params.service_key = Some(SERVICE_KEY.into());
     let mut door = Door::new(config);
     let (welcome, pin, tree) = door.welcome(None, &[]);
     door.pin = Some(pin);
@@ -507,7 +513,10 @@ impl Door {
     fn take_receipt(&mut self, object: u64, pin: Pin, receipt: Bytes) -> usize {
         let track = self.machine().tracks().commit(self.founder.sender_id());
         let payload = ReceiptObject { pin, receipt }.encode();
-        self.world.give(0, Event::Object(Object { track, location: Location { group: 0, object }, payload }));
+        self.world.give(
+            0,
+            Event::Object(Object { track, location: Location { group_id: 0, object_id: object }, payload }),
+        );
         self.drive()
     }
 }

@@ -60,8 +60,9 @@ impl<E: Engine> Seat<E> {
                 Action::SubscribeNamespace { id, .. } | Action::Subscribe { id, .. } => {
                     self.machine.handle(now, Event::SubscribeReply { id, reply: Ok(()) }).unwrap();
                 }
-                Action::Fetch { id, track, groups } => {
-                    let wanted = |o: &&Object| o.track == track && groups.contains(&o.location.group);
+                Action::Fetch { id, target, groups } => {
+                    let wanted =
+                        |o: &&Object| target.covers(&o.track) && groups.contains(&o.location.group_id);
                     let objects = self.relay.iter().filter(wanted).cloned().collect();
                     self.machine.handle(now, Event::FetchReply { id, reply: Ok(objects) }).unwrap();
                 }

@@ -1,7 +1,7 @@
 //! A crowd of any size, and how much of its committer's time is whose.
 
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
-use moq_mls::engine::{Attached, Engine, GroupParams, TreePlace};
+use moq_mls::engine::{Attached, ContextParams, Engine, TreePlace};
 
 use crate::support::{SUITE, engine_of, group, timed};
 use crate::{NOW, Plan, joiner, millis, round};
@@ -32,11 +32,11 @@ fn parts(joiners: usize, plan: &Plan) {
     });
     assert!(all);
     println!("figure crowd_{joiners}_check_ms {:.0} ms", check * 1e3);
-    let mut alone = engine.create(NOW, &group(), &GroupParams::draft(), 0).expect("a group of one");
-    let apart = Attached { tree: Some(TreePlace { publisher: None, object: 1 }), spent: None };
+    let mut alone = engine.create(NOW, &group(), &ContextParams::draft(), 0).expect("a group of one");
+    let apart = Attached { tree: Some(TreePlace { publisher: None, object_id: 1 }), spent: None };
     let mut built = 0.0;
     for batch in packages.chunks(crate::config(plan).limits.adds_per_commit_apart) {
-        let (time, commit) = timed(|| engine.build_with(&alone, NOW, batch, &[], &apart));
+        let (time, commit) = timed(|| engine.create_commit_with(&alone, NOW, batch, &[], &apart));
         built += time;
         alone = commit.expect("no failure").expect("a commit").next.group;
     }

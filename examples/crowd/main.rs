@@ -77,13 +77,13 @@ impl Plan {
 
 fn config(plan: &Plan) -> Config {
     let mut config = Config::new(group());
-    config.service_key = plan.receipts.as_ref().map(|key| key.public.clone());
+    config.params.service_key = plan.receipts.as_ref().map(|key| key.public.clone());
     // Those of a group that waits at once are bounded by default.
     if plan.joiners > config.limits.pending_joiners {
         config.limits = Limits::for_group(plan.joiners + 1, plan.credential, 32);
     }
     if plan.literal {
-        config.tree_threshold = None;
+        config.params.tree_objects = false;
         config.limits.adds_per_commit = usize::MAX;
         config.limits.outbox_bytes = usize::MAX;
     }
@@ -181,7 +181,7 @@ fn round<P: Provider>(plan: &Plan) -> Round {
         let Some(mut seat) = joiner.seat.take() else { continue };
         let track = seat.machine().tracks().welcome(&joiner.sender);
         let welcome = objects.iter().find(|o| o.track == track).expect("a Welcome for everyone").clone();
-        let epoch = welcome.location.group;
+        let epoch = welcome.location.group_id;
         seat.decided(epoch, founder.pin_of(epoch));
         let tracks = seat.machine().tracks().clone();
         let is_tree = |o: &&Object| matches!(tracks.classify(&o.track), Some(TrackKind::Tree(_)));
@@ -189,7 +189,7 @@ fn round<P: Provider>(plan: &Plan) -> Round {
         // Odd object ids of the Commit track are receipts.
         let is_receipt = |o: &&Object| {
             matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
-                && (o.location.group + 1, o.location.object % 2) == (epoch, 1)
+                && (o.location.group_id + 1, o.location.object_id % 2) == (epoch, 1)
         };
         let receipts: Vec<Object> = objects.iter().filter(is_receipt).cloned().collect();
         let before = seat.asked();
@@ -287,7 +287,7 @@ impl Live {
     fn new(receipts: bool) -> Self {
         let key = Bytes::from_static(b"service key");
         let mut config = config(&Plan::default());
-        config.service_key = receipts.then(|| key.clone());
+        config.params.service_key = receipts.then(|| key.clone());
         let travel = (Duration::from_millis(5), Duration::from_millis(20));
         let mut world = World::delayed(NOW, travel, 0).quiet();
         world.set_receipts(Receipts::by(SymbolicReceipts(key)));

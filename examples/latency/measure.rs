@@ -41,9 +41,9 @@ const KEY: Bytes = Bytes::from_static(b"service key");
 /// Adds somebody who joins now; its number.
 pub(crate) fn join(net: &mut Net, setting: &Setting, seed: u64) -> usize {
     let mut config = Config::new("room".try_into().unwrap());
-    config.mode = setting.mode;
-    config.commit_tracks = setting.tracks;
-    config.service_key = setting.receipts.then_some(KEY);
+    config.params.mode = setting.mode;
+    config.params.commit_tracks = setting.tracks;
+    config.params.service_key = setting.receipts.then_some(KEY);
     let engine = SymbolicEngine::new(&format!("s{seed}-{}", net.len())).unwrap();
     let who = net.add(engine, config).unwrap();
     net.command(who, Command::Join).unwrap();

@@ -65,8 +65,8 @@ impl Hub {
             }
             Action::Subscribe { id, track } => self.subscribe(to, id, track.namespace, Some(track.name)),
             Action::SubscribeNamespace { id, namespace } => self.subscribe(to, id, namespace, None),
-            Action::Fetch { id, track, groups } => {
-                let asked = |o: &&Object| o.track == track && groups.contains(&o.location.group);
+            Action::Fetch { id, target, groups } => {
+                let asked = |o: &&Object| target.covers(&o.track) && groups.contains(&o.location.group_id);
                 Event::FetchReply { id, reply: Ok(self.objects.iter().filter(asked).cloned().collect()) }
             }
             _ => return Ok(()),

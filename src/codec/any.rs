@@ -33,5 +33,5 @@ pub(crate) fn optional_short_bytes(u: &mut Unstructured<'_>) -> Result<Option<By
 }
 
 pub(crate) fn largest(u: &mut Unstructured<'_>) -> Result<Option<Location>> {
-    if u.arbitrary()? { Ok(Some(Location { group: varint(u)?, object: varint(u)? })) } else { Ok(None) }
+    if u.arbitrary()? { Ok(Some(Location { group_id: varint(u)?, object_id: varint(u)? })) } else { Ok(None) }
 }

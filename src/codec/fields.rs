@@ -77,12 +77,12 @@ pub(super) fn decode_largest<B: Buf>(input: &mut B) -> Result<Option<Location>, 
     if !decode_flag("content exists", input)? {
         return Ok(None);
     }
-    Ok(Some(Location { group: varint::decode(input)?, object: varint::decode(input)? }))
+    Ok(Some(Location { group_id: varint::decode(input)?, object_id: varint::decode(input)? }))
 }
 
 pub(super) fn encode_largest<B: BufMut>(largest: Option<Location>, out: &mut B) -> Result<(), EncodeError> {
     out.put_u8(u8::from(largest.is_some()));
-    if let Some(Location { group, object }) = largest {
+    if let Some(Location { group_id: group, object_id: object }) = largest {
         varint::encode(group, "largest group", out)?;
         varint::encode(object, "largest object", out)?;
     }
@@ -90,5 +90,5 @@ pub(super) fn encode_largest<B: BufMut>(largest: Option<Location>, out: &mut B) 
 }
 
 pub(super) fn largest_len(largest: Option<Location>) -> usize {
-    1 + largest.map_or(0, |at| varint::encoded_len(at.group) + varint::encoded_len(at.object))
+    1 + largest.map_or(0, |at| varint::encoded_len(at.group_id) + varint::encoded_len(at.object_id))
 }

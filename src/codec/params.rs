@@ -5,7 +5,7 @@
 //! Version 2 has the epoch base, which is not 0; version 1 has none.
 
 use crate::config::SafetyMode;
-use crate::engine::GroupParams;
+use crate::engine::ContextParams;
 use crate::tracks::CommitTrackPolicy;
 
 const VERSION: u8 = 1;
@@ -43,7 +43,7 @@ fn policy_of(byte: u8) -> Option<CommitTrackPolicy> {
 }
 
 /// The extension's content: 5 to 45 bytes.
-pub fn encode(params: &GroupParams) -> Vec<u8> {
+pub fn encode(params: &ContextParams) -> Vec<u8> {
     let (mode, tracks) = (mode_byte(params.mode), policy_byte(params.commit_tracks));
     let hash = params.service_key_hash;
     let version = if params.epoch_base == 0 { VERSION } else { VERSION_WITH_BASE };
@@ -59,7 +59,7 @@ pub fn encode(params: &GroupParams) -> Vec<u8> {
 ///
 /// # Errors
 /// [`ParamsError`] names the field: an unknown version or value, or a wrong length.
-pub fn decode(content: &[u8]) -> Result<GroupParams, ParamsError> {
+pub fn decode(content: &[u8]) -> Result<ContextParams, ParamsError> {
     let (head, hash) = content.split_first_chunk::<5>().ok_or(ParamsError("length"))?;
     let [version, mode, tracks, trees, hashed] = *head;
     let (hash, epoch_base) = match version {
@@ -79,7 +79,7 @@ pub fn decode(content: &[u8]) -> Result<GroupParams, ParamsError> {
         1 => Ok(true),
         _ => Err(ParamsError(name)),
     };
-    Ok(GroupParams {
+    Ok(ContextParams {
         mode: mode_of(mode).ok_or(ParamsError("mode"))?,
         commit_tracks: policy_of(tracks).ok_or(ParamsError("commit tracks"))?,
         tree_objects: flag(trees, "tree objects")?,

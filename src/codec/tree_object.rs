@@ -6,7 +6,7 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::engine::{TREE_KEY_LEN, TreeObject, TreePlace};
+use crate::engine::{RatchetTreeObject, TREE_KEY_LEN, TreePlace};
 use crate::secret::Secret;
 use crate::tracks::SenderId;
 
@@ -18,9 +18,9 @@ const VERSION: u8 = 2;
 pub struct TreeObjectError(&'static str);
 
 /// Encodes the extension's content.
-pub fn encode(tree: &TreeObject) -> Vec<u8> {
+pub fn encode(tree: &RatchetTreeObject) -> Vec<u8> {
     let mut out = vec![VERSION];
-    out.put_u64(tree.place.object);
+    out.put_u64(tree.place.object_id);
     out.put_slice(tree.key.as_bytes());
     if let Some(publisher) = &tree.place.publisher {
         out.put_slice(publisher.as_bytes());
@@ -32,7 +32,7 @@ pub fn encode(tree: &TreeObject) -> Vec<u8> {
 ///
 /// # Errors
 /// [`TreeObjectError`] names the field: an unknown version, a SenderId that is too long, or a wrong length.
-pub fn decode(content: &[u8]) -> Result<TreeObject, TreeObjectError> {
+pub fn decode(content: &[u8]) -> Result<RatchetTreeObject, TreeObjectError> {
     let mut from = content;
     let short = |_| TreeObjectError("length");
     if from.try_get_u8().map_err(short)? != VERSION {
@@ -44,5 +44,8 @@ pub fn decode(content: &[u8]) -> Result<TreeObject, TreeObjectError> {
         [] => None,
         id => Some(SenderId::new(Bytes::copy_from_slice(id)).map_err(|_| TreeObjectError("publisher"))?),
     };
-    Ok(TreeObject { place: TreePlace { publisher, object }, key: Secret::new(key.to_vec()) })
+    Ok(RatchetTreeObject {
+        place: TreePlace { publisher, object_id: object },
+        key: Secret::new(key.to_vec()),
+    })
 }

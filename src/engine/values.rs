@@ -9,9 +9,9 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, SenderId};
 
-/// What the members of a group must agree on; in its GroupContext from creation (ours).
+/// What the GroupContext of a group says of [`GroupParams`](crate::GroupParams), from its creation on (ours).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct GroupParams {
+pub struct ContextParams {
     /// How the winner of an epoch is decided.
     pub mode: SafetyMode,
     /// Where commits are published.
@@ -25,7 +25,7 @@ pub struct GroupParams {
     pub epoch_base: u64,
 }
 
-impl GroupParams {
+impl ContextParams {
     /// What a group has that knows only the draft. Such a group carries no parameters, so that
     /// members without this crate's extensions can be in it.
     pub fn draft() -> Self {
@@ -43,11 +43,11 @@ impl GroupParams {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OwnKeyPackage {
     /// Its object id on the KeyPackage track, which its leaf carries too.
-    pub sequence: u64,
+    pub object_id: u64,
     /// The MLSMessage to publish.
     pub message: Bytes,
     /// Its KeyPackageRef (RFC 9420 section 5.2).
-    pub reference: Bytes,
+    pub key_package_ref: Bytes,
     /// The private keys, in the engine's own encoding. Secret.
     pub secret: Secret,
     /// The end of its lifetime.
@@ -57,7 +57,7 @@ pub struct OwnKeyPackage {
 impl fmt::Debug for OwnKeyPackage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnKeyPackage")
-            .field("sequence", &self.sequence)
+            .field("object_id", &self.object_id)
             .field("expires", &self.expires)
             .finish_non_exhaustive()
     }
@@ -100,8 +100,8 @@ impl fmt::Display for Credential {
 pub struct KeyPackageClaim {
     /// As [`KeyPackageInfo::sender`].
     pub sender: SenderId,
-    /// As [`KeyPackageInfo::sequence`].
-    pub sequence: Option<u64>,
+    /// As [`KeyPackageInfo::object_id`].
+    pub object_id: Option<u64>,
     /// As [`KeyPackageInfo::group`].
     pub group: Option<GroupMark>,
 }
@@ -110,7 +110,7 @@ impl KeyPackageClaim {
     /// Whether it says that it is `sender`'s and was made for this place on its track. One that knows only the draft
     /// does not say for which.
     pub fn may_lie_at(&self, sender: &SenderId, object_id: u64) -> bool {
-        self.sender == *sender && self.sequence.is_none_or(|sequence| sequence == object_id)
+        self.sender == *sender && self.object_id.is_none_or(|sequence| sequence == object_id)
     }
 }
 
@@ -124,12 +124,12 @@ pub struct KeyPackageInfo {
     /// The credential.
     pub credential: Credential,
     /// KeyPackageRef.
-    pub reference: Bytes,
+    pub key_package_ref: Bytes,
     /// The object id its leaf carries; `None` from a peer that knows only the draft.
-    pub sequence: Option<u64>,
+    pub object_id: Option<u64>,
     /// The mark of the group it was made for; `None` from a peer that knows only the draft.
     pub group: Option<GroupMark>,
-    /// The HPKE public key of its leaf, if it has no `sequence` that tells it from others of its sender.
+    /// The HPKE public key of its leaf, if it has no object id that tells it from others of its sender.
     pub leaf_key: Option<Bytes>,
     /// The begin of its lifetime.
     pub begins: Timestamp,
@@ -140,7 +140,7 @@ pub struct KeyPackageInfo {
 impl KeyPackageInfo {
     /// What it says of itself, as [`Engine::peek_key_package`](crate::engine::Engine::peek_key_package) reads it.
     pub fn claim(&self) -> KeyPackageClaim {
-        KeyPackageClaim { sender: self.sender.clone(), sequence: self.sequence, group: self.group }
+        KeyPackageClaim { sender: self.sender.clone(), object_id: self.object_id, group: self.group }
     }
 }
 
@@ -178,7 +178,7 @@ pub struct Survey {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Leaf index.
-    pub leaf: u32,
+    pub leaf_index: u32,
     /// The fingerprint of its signature key.
     pub sender: SenderId,
     /// The identity, as the identity provider names it.
@@ -186,8 +186,8 @@ pub struct Member {
     /// The credential.
     pub credential: Credential,
     /// The object id of the KeyPackage it joined by; `None` from a peer that knows only the draft.
-    pub sequence: Option<u64>,
-    /// The HPKE public key of its leaf if it has no `sequence`: its KeyPackage's, until it commits. A participant that was
+    pub key_package_object_id: Option<u64>,
+    /// The HPKE public key of its leaf if it has no object id of a KeyPackage: its KeyPackage's, until it commits. A participant that was
     /// there before keeps that one.
     pub leaf_key: Option<Bytes>,
 }
@@ -196,7 +196,7 @@ impl Member {
     /// Whether a KeyPackage of the same sender is another than the one this member joined by, though it has no number
     /// that says so.
     pub(crate) fn came_by_another(&self, info: &KeyPackageInfo) -> bool {
-        self.sequence.is_none() && self.leaf_key != info.leaf_key
+        self.key_package_object_id.is_none() && self.leaf_key != info.leaf_key
     }
 }
 
@@ -210,11 +210,11 @@ pub struct GroupView {
     /// SHA-256 of the TLS-serialized GroupContext.
     pub context_hash: [u8; 32],
     /// This member's own leaf index.
-    pub leaf: u32,
+    pub leaf_index: u32,
     /// Number of members.
     pub members: usize,
     /// The group's parameters; `None` if it was created without them.
-    pub params: Option<GroupParams>,
+    pub params: Option<ContextParams>,
 }
 
 /// What a Welcome says before one joins by it.
@@ -227,13 +227,13 @@ pub struct WelcomeInfo {
     /// SHA-256 of the TLS-serialized GroupContext.
     pub context_hash: [u8; 32],
     /// The KeyPackageRef it was made for.
-    pub reference: Bytes,
+    pub key_package_ref: Bytes,
     /// The group's parameters; `None` if it was created without them.
-    pub params: Option<GroupParams>,
+    pub params: Option<ContextParams>,
     /// Whether the ratchet tree is inside.
     pub has_tree: bool,
     /// Where the ratchet tree is, if the committer sent it apart.
-    pub tree: Option<TreeObject>,
+    pub tree: Option<RatchetTreeObject>,
     /// As [`Attached::spent`].
     pub spent: Option<u64>,
 }
@@ -262,7 +262,7 @@ pub struct TreePlace {
     /// Whose tree track it is; `None` for the shared one.
     pub publisher: Option<SenderId>,
     /// The MOQT object id.
-    pub object: u64,
+    pub object_id: u64,
 }
 
 /// A ratchet tree that its Welcomes come without: its place, and what opens it (ours).
@@ -272,7 +272,7 @@ pub struct TreePlace {
 /// else. No hash of the object is needed, nor could one be given, for the GroupInfo is signed before the
 /// tree is there: the tree is checked against the tree hash in the GroupContext, which the pin names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TreeObject {
+pub struct RatchetTreeObject {
     /// The place.
     pub place: TreePlace,
     /// [`TREE_KEY_LEN`] bytes.
@@ -307,10 +307,10 @@ pub enum MessageKind {
 
 /// A commit that worked on a clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Trial<G> {
+pub struct StagedCommit<G> {
     /// The committer's leaf.
-    pub author: u32,
-    /// The members whose leaves it replaces, as it leaves them: the committer, by its path, and the authors of Updates
+    pub committer: u32,
+    /// The members whose leaves it replaces, as it leaves them: the committer, by its path, and the senders of Updates
     /// that it refers to. That may bring another signature key, and so another name of its tracks, or another credential
     /// (RFC 9420 section 7.3). Whether such a credential is valid is not judged yet: see [`Engine::credential_valid`].
     /// Empty if the commit removes oneself.
@@ -336,7 +336,7 @@ pub struct Next<G> {
 
 /// An own commit, not applied.
 #[derive(Clone)]
-pub struct Built<G> {
+pub struct CommitOutput<G> {
     /// The MLSMessage to publish.
     pub commit: Bytes,
     /// One Welcome per added member.

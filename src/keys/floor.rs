@@ -15,7 +15,7 @@ impl Floor {
     /// At a location. An object id over 2^32 - 1 is never sealed, so it stands for the next group.
     #[inline]
     pub(crate) fn at(location: Location) -> Self {
-        Self((u128::from(location.group) << 32) + u128::from(location.object.min(1 << 32)))
+        Self((u128::from(location.group_id) << 32) + u128::from(location.object_id.min(1 << 32)))
     }
 
     /// Right above this location.

@@ -7,7 +7,7 @@ use crate::keys::floor::Floor;
 use crate::keys::ring_config::{ForgetReason, RingConfig, RingNotice, Silence, SwitchReason};
 use crate::keys::secret::{EpochKeys, EpochSecret};
 use crate::keys::signs::Signs;
-use crate::notice::Notice;
+use crate::notice::{EpochCause, Notice};
 use crate::time::Timestamp;
 use crate::tracks::SenderId;
 
@@ -102,16 +102,16 @@ impl EpochKeyRing {
         keys: impl FnOnce(u64) -> Result<EpochKeys, E>,
     ) -> Result<(), E> {
         match notice {
-            Notice::Epoch { epoch, committer } => {
+            Notice::Epoch { epoch, cause } => {
                 let EpochKeys { secret, members } = keys(*epoch)?;
                 self.new_epoch(now, secret, members);
-                if let Some(committer) = committer {
+                if let EpochCause::Commit { committer } = cause {
                     self.seen(now, committer, *epoch);
                 }
             }
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => self.close(),
             // The next epoch was decided, and is out of reach for now.
-            Notice::Rejoining(_)
+            Notice::Rejoining { .. }
             | Notice::FaultyCommit { .. }
             | Notice::DeadSlot { .. }
             | Notice::JoinStalled { .. } => {
@@ -250,7 +250,7 @@ impl EpochKeyRing {
     /// Erases every secret: for a member that has left or was removed. A later epoch starts anew.
     pub fn close(&mut self) {
         while let Some((epoch, _)) = self.held.pop_first() {
-            self.notices.push_back(RingNotice::Forgotten { epoch, why: ForgetReason::Closed });
+            self.notices.push_back(RingNotice::Forgotten { epoch, reason: ForgetReason::Closed });
         }
         self.sending = None;
         self.behind = None;
@@ -306,8 +306,8 @@ impl EpochKeyRing {
         }
     }
 
-    fn forgotten(&mut self, epoch: u64, why: ForgetReason) {
-        self.notices.push_back(RingNotice::Forgotten { epoch, why });
+    fn forgotten(&mut self, epoch: u64, reason: ForgetReason) {
+        self.notices.push_back(RingNotice::Forgotten { epoch, reason });
     }
 
     pub(super) fn settle(&mut self, now: Timestamp) {
@@ -319,11 +319,11 @@ impl EpochKeyRing {
                 self.switch(newest, SwitchReason::Resumed);
             }
         }
-        while let Some((at, epoch, why)) = self.next_switch() {
+        while let Some((at, epoch, reason)) = self.next_switch() {
             if at > now {
                 break;
             }
-            self.switch(epoch, why);
+            self.switch(epoch, reason);
         }
         self.tell_silence();
         self.forget_old(now);

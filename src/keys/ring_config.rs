@@ -54,19 +54,19 @@ pub enum RingNotice {
         /// The epoch.
         epoch: u64,
         /// Why now.
-        why: SwitchReason,
+        reason: SwitchReason,
     },
     /// Seal nothing from now on, until the next [`SendWith`](Self::SendWith). What can be opened stays so.
     Silent {
         /// Why.
-        why: Silence,
+        reason: Silence,
     },
     /// This epoch's secret is erased: drop what was derived from it.
     Forgotten {
         /// The epoch.
         epoch: u64,
         /// Why.
-        why: ForgetReason,
+        reason: ForgetReason,
     },
 }
 

@@ -70,14 +70,14 @@ impl EpochKeyRing {
             && self.open_with(epoch).is_some_and(EpochSecret::may_seal)
     }
 
-    pub(super) fn switch(&mut self, epoch: u64, why: SwitchReason) {
+    pub(super) fn switch(&mut self, epoch: u64, reason: SwitchReason) {
         if self.sending == Some(epoch) {
             return;
         }
         self.sending = Some(epoch);
         if self.sealing().is_ok() {
             self.silent = None;
-            self.notify_instead(RingNotice::SendWith { epoch, why });
+            self.notify_instead(RingNotice::SendWith { epoch, reason });
         } else {
             self.tell_silence();
         }
@@ -91,11 +91,11 @@ impl EpochKeyRing {
             return;
         }
         match (silent, self.sending) {
-            (Some(why), _) => self.notify_instead(RingNotice::Silent { why }),
+            (Some(reason), _) => self.notify_instead(RingNotice::Silent { reason }),
             (None, Some(epoch)) => {
                 let restored = before == Some(Silence::Restored);
-                let why = if restored { SwitchReason::Restored } else { SwitchReason::Resumed };
-                self.notify_instead(RingNotice::SendWith { epoch, why });
+                let reason = if restored { SwitchReason::Restored } else { SwitchReason::Resumed };
+                self.notify_instead(RingNotice::SendWith { epoch, reason });
             }
             (None, None) => {}
         }

@@ -11,7 +11,7 @@ use mls_rs::time::MlsTime;
 use mls_rs::{Extension, ExtensionList};
 
 use crate::codec::tree_object;
-use crate::engine::{Built, EngineError, Rejection, TreeObject};
+use crate::engine::{CommitOutput, EngineError, RatchetTreeObject, Rejection};
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, invalid, provider, unless_identity};
 use crate::mls::group::MlsGroup;
@@ -27,9 +27,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-        apart: Option<&TreeObject>,
+        apart: Option<&RatchetTreeObject>,
         spent: Option<u64>,
-    ) -> Result<Built<MlsGroup<C>>, Stop> {
+    ) -> Result<CommitOutput<MlsGroup<C>>, Stop> {
         let (mut next, mut kept) = self.take(group)?;
         removes.iter().for_each(|leaf| kept.remove(*leaf));
         let mut recipients = BTreeMap::new();
@@ -87,12 +87,12 @@ impl<C: MlsConfig> MlsEngine<C> {
             _ => None,
         };
         let added = self.added(&next, &kept, adds.len(), None)?;
-        let author = next.current_member_index();
-        Ok(Built {
+        let committer = next.current_member_index();
+        Ok(CommitOutput {
             commit: output.commit_message.to_bytes().map_err(provider)?.into(),
             welcomes,
             tree,
-            next: self.next(next, kept, author, &added)?,
+            next: self.next(next, kept, committer, &added)?,
             added,
         })
     }

@@ -161,11 +161,11 @@ impl<C: MlsConfig> MlsEngine<C> {
         // What another member made of its own leaf must not make the roster unreadable.
         let origin = origin(&leaf.extensions).unwrap_or_default();
         Ok(Member {
-            leaf: index,
+            leaf_index: index,
             sender: self.fingerprint(&leaf.signing_identity)?,
             identity: self.identity(&leaf.signing_identity, &group.context().extensions)?,
             credential: credential(&leaf.signing_identity)?,
-            sequence: origin.map(|origin| origin.sequence),
+            key_package_object_id: origin.map(|origin| origin.sequence),
             leaf_key: leaf_key(origin, leaf),
         })
     }

@@ -10,8 +10,8 @@ use mls_rs::time::MlsTime;
 
 use crate::codec::params;
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
+    Attached, CommitOutput, ContextParams, Engine, EngineError, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, RatchetTreeObject, StagedCommit, Survey, WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
 use crate::mls::error::{Stop, judged, provider};
@@ -66,9 +66,9 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let (reference, data) =
             self.key_packages.take().ok_or(EngineError::Unsupported("mls-rs stored no KeyPackage"))?;
         Ok(OwnKeyPackage {
-            sequence,
+            object_id: sequence,
             message: message.to_bytes().map_err(provider)?.into(),
-            reference: reference.into(),
+            key_package_ref: reference.into(),
             expires: Timestamp::from_secs(data.expiration),
             secret: Secret::new(data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?),
         })
@@ -86,11 +86,11 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        params: &GroupParams,
+        params: &ContextParams,
         sequence: u64,
     ) -> Result<MlsGroup<C>, EngineError> {
         // Members that know only the draft can be in a group without our extension alone.
-        let params = if *params == GroupParams::draft() {
+        let params = if *params == ContextParams::draft() {
             ExtensionList::new()
         } else {
             extension(PARAMS_EXTENSION, params::encode(params))
@@ -122,7 +122,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
                 group_id: Bytes::copy_from_slice(group.group_id()),
                 epoch: group.current_epoch(),
                 context_hash: self.context_hash(group.context())?,
-                leaf: group.current_member_index(),
+                leaf_index: group.current_member_index(),
                 members: group.roster().member_identities_iter().count(),
                 // Readable since the group was entered: no commit changes the extensions.
                 params: group_params(&group.context().extensions).map_err(EngineError::unexpected)?,
@@ -140,7 +140,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
 
     fn credential_valid(&self, group: &MlsGroup<C>, member: &Member, now: Timestamp) -> bool {
         self.with(group, |group| {
-            let Some(held) = group.member_at_index(member.leaf) else { return Ok(false) };
+            let Some(held) = group.member_at_index(member.leaf_index) else { return Ok(false) };
             Ok::<_, EngineError>(
                 self.fingerprint(&held.signing_identity).is_ok_and(|sender| sender == member.sender)
                     && self.validate_credential(group, &held.signing_identity, now).is_ok(),
@@ -153,13 +153,13 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         Ok(kind(message))
     }
 
-    fn trial_with(
+    fn stage_commit_with(
         &self,
         group: &MlsGroup<C>,
         now: Timestamp,
         commit: &Bytes,
         proposals: &[Bytes],
-    ) -> Judged<Trial<MlsGroup<C>>> {
+    ) -> Judged<StagedCommit<MlsGroup<C>>> {
         judged(self.judge_commit(group, now, commit, proposals))
     }
 
@@ -176,22 +176,22 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         self.with(group, |group| self.look_over(group, key_packages, by_sealing))
     }
 
-    fn build_with(
+    fn create_commit_with(
         &self,
         group: &MlsGroup<C>,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
         attached: &Attached,
-    ) -> Judged<Built<MlsGroup<C>>> {
+    ) -> Judged<CommitOutput<MlsGroup<C>>> {
         let tree = match &attached.tree {
-            Some(place) => Some(TreeObject { place: place.clone(), key: self.primitives.tree_key()? }),
+            Some(place) => Some(RatchetTreeObject { place: place.clone(), key: self.primitives.tree_key()? }),
             None => None,
         };
         judged(self.commit(group, now, adds, removes, tree.as_ref(), attached.spent))
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
+    fn open_tree(&self, tree: &RatchetTreeObject, payload: &Bytes) -> Judged<Bytes> {
         Ok(self.primitives.open(&tree.key, payload).map(Bytes::from))
     }
 

@@ -15,7 +15,7 @@ use mls_rs::mls_rs_codec::MlsDecode;
 use mls_rs::{ExtensionList, MlsMessageDescription};
 
 use crate::engine::{
-    CLOCK_TOLERANCE, KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, Trial,
+    CLOCK_TOLERANCE, KeyPackageClaim, KeyPackageInfo, MessageKind, OwnKeyPackage, Rejection, StagedCommit,
     WelcomeInfo,
 };
 use crate::mls::client::MlsEngine;
@@ -38,7 +38,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         let origin = origin(&leaf_of(message)?.extensions)?;
         Ok(KeyPackageClaim {
             sender: self.fingerprint(key_package.signing_identity())?,
-            sequence: origin.map(|origin| origin.sequence),
+            object_id: origin.map(|origin| origin.sequence),
             group: origin.map(|origin| origin.group),
         })
     }
@@ -71,8 +71,8 @@ impl<C: MlsConfig> MlsEngine<C> {
             sender: self.fingerprint(identity)?,
             identity: self.identity(identity, &ExtensionList::new())?,
             credential: credential(identity)?,
-            reference: self.primitives.key_package_ref(&parsed)?.into(),
-            sequence: origin.map(|origin| origin.sequence),
+            key_package_ref: self.primitives.key_package_ref(&parsed)?.into(),
+            object_id: origin.map(|origin| origin.sequence),
             group: origin.map(|origin| origin.group),
             leaf_key: leaf_key(origin, &leaf),
             begins: Timestamp::from_secs(lifetime.not_before.seconds_since_epoch()),
@@ -101,7 +101,7 @@ impl<C: MlsConfig> MlsEngine<C> {
                     group_id: Bytes::copy_from_slice(&context.group_id),
                     epoch: context.epoch,
                     context_hash: self.context_hash(context)?,
-                    reference: key.reference.clone(),
+                    key_package_ref: key.key_package_ref.clone(),
                     params: group_params(&context.extensions)?,
                     has_tree,
                     tree: tree_place(extensions)?,
@@ -158,7 +158,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         now: Timestamp,
         commit: &Bytes,
         proposals: &[Bytes],
-    ) -> Result<Trial<MlsGroup<C>>, Stop> {
+    ) -> Result<StagedCommit<MlsGroup<C>>, Stop> {
         let (next, before, received) = self.process(group, commit, ContentType::Commit, proposals)?;
         let ReceivedMessage::Commit(commit) = received else {
             return Err(Rejection::Malformed.into());
@@ -172,26 +172,26 @@ impl<C: MlsConfig> MlsEngine<C> {
             CommitEffect::ReInit(_) => return Err(Rejection::Forbidden("a reinitialization").into()),
         };
         let removed = removed(epoch);
-        let author = commit.committer;
+        let committer = commit.committer;
         // Only a path gives the committer another leaf key. mls-rs asks for one where RFC 9420
         // does, which is not where all there is are adds.
         let unchanged = || {
             let tree = next.export_tree();
-            let leaf = leaf_at(&tree, author)?;
-            Ok::<_, Stop>(before.at(author) == leaf.map(|leaf| &leaf.public_key[..]))
+            let leaf = leaf_at(&tree, committer)?;
+            Ok::<_, Stop>(before.at(committer) == leaf.map(|leaf| &leaf.public_key[..]))
         };
         if stays && !takes_plain_mls(&next.context().extensions) && unchanged()? {
             return Err(Rejection::Forbidden("a commit without a path").into());
         }
         self.check_adds(epoch)?;
         if stays {
-            self.check_path(&next, author)?;
+            self.check_path(&next, committer)?;
         }
         let mut kept = before;
         removed.iter().for_each(|leaf| kept.remove(*leaf));
         if !stays {
             let added = self.added_without_us(&next, epoch, &kept, now)?;
-            return Ok(Trial { author, updated: Vec::new(), removed, added, next: None });
+            return Ok(StagedCommit { committer, updated: Vec::new(), removed, added, next: None });
         }
         let adds = epoch.applied_proposals.iter().filter(|p| matches!(p.proposal, Proposal::Add(_))).count();
         let added = self.added(&next, &kept, adds, Some(now))?;
@@ -199,12 +199,12 @@ impl<C: MlsConfig> MlsEngine<C> {
             let tree = next.export_tree();
             let mut leaves = updated(epoch);
             leaves.iter().try_for_each(|leaf| kept.update(&tree, *leaf))?;
-            leaves.push(author);
+            leaves.push(committer);
             let member = |at| self.member(&next, at, leaf_at(&tree, at)?.ok_or(Rejection::Malformed)?);
             leaves.into_iter().map(member).collect::<Result<_, Stop>>()?
         };
-        let next = self.next(next, kept, author, &added)?;
-        Ok(Trial { author, updated, removed, added, next: Some(next) })
+        let next = self.next(next, kept, committer, &added)?;
+        Ok(StagedCommit { committer, updated, removed, added, next: Some(next) })
     }
 
     /// Judges a leaf that a commit brought into `group`: the credential by the time it is. Of the lifetime the committer

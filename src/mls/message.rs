@@ -16,7 +16,7 @@ use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::tree_object;
-use crate::engine::{Credential, Rejection, TreeObject};
+use crate::engine::{Credential, RatchetTreeObject, Rejection};
 use crate::mls::settings::{Inner, SEQUENCE_EXTENSION, SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
@@ -92,7 +92,7 @@ pub(super) fn spent(extensions: &ExtensionList) -> Result<Option<u64>, Rejection
 }
 
 /// Returns where the tree of a Welcome is that comes without it.
-pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<TreeObject>, Rejection> {
+pub(super) fn tree_place(extensions: &ExtensionList) -> Result<Option<RatchetTreeObject>, Rejection> {
     let found = extensions.get(ExtensionType::new(TREE_EXTENSION));
     found
         .map(|e| tree_object::decode(&e.extension_data))

@@ -5,12 +5,12 @@ use mls_rs::extension::ExtensionType;
 
 use crate::codec::params;
 use crate::config::SafetyMode;
-use crate::engine::{GroupParams, Rejection};
+use crate::engine::{ContextParams, Rejection};
 
-/// The GroupContext extension with the [`GroupParams`] (ours; private use).
+/// The GroupContext extension with the [`ContextParams`] (ours; private use).
 pub const PARAMS_EXTENSION: u16 = 0xF0A1;
 
-pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<GroupParams>, Rejection> {
+pub(super) fn group_params(extensions: &ExtensionList) -> Result<Option<ContextParams>, Rejection> {
     let found = extensions.get(ExtensionType::new(PARAMS_EXTENSION));
     found.map(|e| params::decode(&e.extension_data)).transpose().map_err(|e| Rejection::Invalid(Box::new(e)))
 }

@@ -54,8 +54,8 @@ impl<C: MlsConfig> MlsEngine<C> {
         let key_package = message.get(4..).unwrap_or_default().to_vec();
         let data = KeyPackageData::new(key_package, secret(&keys.init), secret(&keys.encryption), u64::MAX);
         Ok(OwnKeyPackage {
-            sequence: 0,
-            reference: self.primitives.key_package_ref(&parsed).map_err(Stop::ours)?.into(),
+            object_id: 0,
+            key_package_ref: self.primitives.key_package_ref(&parsed).map_err(Stop::ours)?.into(),
             message,
             secret: Secret::new(data.mls_encode_to_vec().map_err(|e| EngineError::Provider(Box::new(e)))?),
             expires: Timestamp::from_millis(u64::MAX),

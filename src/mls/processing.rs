@@ -40,17 +40,17 @@ fn changed_nothing<C: MlsConfig>(group: &mut Inner<C>, message: MlsMessage, erro
 }
 
 impl<C: MlsConfig> MlsEngine<C> {
-    /// A group that `author` has just advanced, without what mls-rs may remember of the epoch before. `kept` are
+    /// A group that `committer` has just advanced, without what mls-rs may remember of the epoch before. `kept` are
     /// the leaves before, less the removed.
     pub(super) fn next(
         &self,
         mut group: Inner<C>,
         kept: LeafKeys,
-        author: u32,
+        committer: u32,
         added: &[Member],
     ) -> Result<Next<MlsGroup<C>>, Stop> {
         let mut keys = kept;
-        for leaf in added.iter().map(|member| member.leaf).chain([author]) {
+        for leaf in added.iter().map(|member| member.leaf_index).chain([committer]) {
             keys.update(&group.export_tree(), leaf)?;
         }
         debug_assert!(keys == LeafKeys::of::<C>(&group), "a commit changed another leaf");
@@ -154,11 +154,11 @@ impl<C: MlsConfig> MlsEngine<C> {
             self.judge_leaf(group, &leaf, now)?;
             let origin = origin(&leaf.extensions).unwrap_or_default();
             added.push(Member {
-                leaf: free.next().ok_or(Rejection::Malformed)?,
+                leaf_index: free.next().ok_or(Rejection::Malformed)?,
                 sender: self.fingerprint(identity)?,
                 identity: self.identity(identity, &group.context().extensions)?,
                 credential: credential(identity)?,
-                sequence: origin.map(|origin| origin.sequence),
+                key_package_object_id: origin.map(|origin| origin.sequence),
                 leaf_key: leaf_key(origin, &leaf),
             });
         }
@@ -178,13 +178,13 @@ impl<C: MlsConfig> MlsEngine<C> {
         };
         let key = key_package_refs
             .iter()
-            .find_map(|r| keys.iter().find(|key| key.reference[..] == r[..]))
+            .find_map(|r| keys.iter().find(|key| key.key_package_ref[..] == r[..]))
             .ok_or(Rejection::NotForMe)?;
         // Our own bytes, whatever the Welcome is.
         let data =
             KeyPackageData::mls_decode_exhaustive(key.secret.as_bytes()).map_err(|_| EngineError::State)?;
         let _guard = self.slots();
-        self.key_packages.put(key.reference.to_vec(), data);
+        self.key_packages.put(key.key_package_ref.to_vec(), data);
         let result = f(&message, key);
         self.key_packages.take();
         result

@@ -19,7 +19,7 @@ use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
 
 /// The GroupInfo extension that says where the ratchet tree is, in a Welcome that comes without it: a
-/// [`TreeObject`](crate::engine::TreeObject) (ours; private use).
+/// [`RatchetTreeObject`](crate::engine::RatchetTreeObject) (ours; private use).
 pub const TREE_EXTENSION: u16 = 0xF0A2;
 
 /// The GroupInfo extension with the highest spent object id, 8 bytes big-endian:

@@ -25,15 +25,15 @@ const COMMIT: usize = 1024;
 const WELCOME: usize = 2048;
 
 impl<C: MlsConfig> MlsEngine<C> {
-    /// Checks the HPKE keys of the path that `author` has just put into the tree. All members check the same ones by
+    /// Checks the HPKE keys of the path that `committer` has just put into the tree. All members check the same ones by
     /// the same list, so that all follow a commit or none does. To a node's key of low order others would seal
     /// secrets of later epochs for everybody.
-    pub(super) fn check_path(&self, group: &Inner<C>, author: u32) -> Result<(), Stop> {
+    pub(super) fn check_path(&self, group: &Inner<C>, committer: u32) -> Result<(), Stop> {
         let kem = self.kem();
         let tree = group.export_tree();
-        let leaf = leaf_at(&tree, author)?.ok_or(Rejection::Malformed)?;
+        let leaf = leaf_at(&tree, committer)?.ok_or(Rejection::Malformed)?;
         kem.check(&leaf.public_key)?;
-        for node in direct_path(author, tree.total_leaf_count()) {
+        for node in direct_path(committer, tree.total_leaf_count()) {
             // A blank one is not in the filtered path (RFC 9420 section 4.1.2).
             let node = usize::try_from(node).ok().and_then(|at| tree.nodes().get(at));
             if let Some(Some(Node::Parent(parent))) = node {

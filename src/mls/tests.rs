@@ -13,7 +13,9 @@ use mls_rs_core::group::{EpochRecord, GroupState};
 
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::params;
-use crate::engine::{Attached, Built, Engine, EngineError, GroupParams, OwnKeyPackage, Rejection, TreePlace};
+use crate::engine::{
+    Attached, CommitOutput, ContextParams, Engine, EngineError, OwnKeyPackage, Rejection, TreePlace,
+};
 use crate::mls::error::{Stop, invalid};
 use crate::mls::message::mls_time;
 use crate::mls::settings::SMALL_WELCOME;
@@ -29,7 +31,7 @@ fn name() -> GroupName {
 }
 
 fn group(engine: &mut MlsEngine<SeededConfig>) -> MlsGroup<SeededConfig> {
-    engine.create(NOW, &name(), &GroupParams::default(), 0).unwrap()
+    engine.create(NOW, &name(), &ContextParams::default(), 0).unwrap()
 }
 
 type OneOf = MlsEngine<SeededConfig>;
@@ -39,7 +41,7 @@ fn two() -> (OneOf, MlsGroup<SeededConfig>, OneOf, MlsGroup<SeededConfig>) {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
     let key = b.generate_key_package(NOW, &name(), 1).unwrap();
     let alone = group(&mut a);
-    let built = a.build(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let built = a.create_commit(&alone, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     let of_b = b.join(NOW, built.welcomes.first().map(|(_, w)| w).unwrap(), &key, None).unwrap().unwrap();
     (a, built.next.group, b, of_b)
 }
@@ -55,7 +57,7 @@ fn nothing_stays_in_the_slots() {
     empty(&b);
     let other = b.generate_key_package(NOW, &name(), 2).unwrap();
     let group = group(&mut a);
-    let built = a.build(&group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
+    let built = a.create_commit(&group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap();
     empty(&a);
     let (_, welcome) = &built.welcomes[0];
     b.examine_welcome(welcome, &[other.clone(), key.clone()]).unwrap().unwrap();
@@ -79,7 +81,12 @@ fn a_welcome_looked_into_is_joined_by_as_it_was() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
     let keys = [1, 2].map(|sequence| b.generate_key_package(NOW, &name(), sequence).unwrap());
     let welcomed = |a: &MlsEngine<SeededConfig>, group: &MlsGroup<SeededConfig>, key: &OwnKeyPackage| {
-        a.build(group, NOW, std::slice::from_ref(&key.message), &[]).unwrap().unwrap().welcomes.remove(0).1
+        a.create_commit(group, NOW, std::slice::from_ref(&key.message), &[])
+            .unwrap()
+            .unwrap()
+            .welcomes
+            .remove(0)
+            .1
     };
     let group = group(&mut a);
     let [first, second] = [0, 1].map(|i| welcomed(&a, &group, &keys[i]));
@@ -125,10 +132,10 @@ fn only_a_welcome_with_its_tree_inside_is_tried() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
     let key = b.generate_key_package(NOW, &name(), 1).unwrap();
     let (group, adds) = (group(&mut a), std::slice::from_ref(&key.message));
-    let whole = a.build(&group, NOW, adds, &[]).unwrap().unwrap();
-    let attached = Attached { tree: Some(TreePlace { publisher: None, object: 0 }), spent: None };
-    let apart = a.build_with(&group, NOW, adds, &[], &attached).unwrap().unwrap();
-    let small = |built: &Built<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
+    let whole = a.create_commit(&group, NOW, adds, &[]).unwrap().unwrap();
+    let attached = Attached { tree: Some(TreePlace { publisher: None, object_id: 0 }), spent: None };
+    let apart = a.create_commit_with(&group, NOW, adds, &[], &attached).unwrap().unwrap();
+    let small = |built: &CommitOutput<_>| SMALL_WELCOME.contains(&built.welcomes.first().unwrap().1.len());
     assert_eq!((small(&whole), small(&apart)), (true, false), "the smallest tree there is, and none");
 }
 
@@ -194,7 +201,7 @@ fn prior_epochs_are_flushed_where_mls_rs_keeps_them() {
 #[test]
 fn params_round_trip_and_refuse_junk() {
     for hash in [None, Some([9; 32])] {
-        let params = GroupParams { tree_objects: true, service_key_hash: hash, ..Default::default() };
+        let params = ContextParams { tree_objects: true, service_key_hash: hash, ..Default::default() };
         let bytes = params::encode(&params);
         assert_eq!(params::decode(&bytes).unwrap(), params);
         (0..bytes.len()).for_each(|cut| assert!(params::decode(&bytes[..cut]).is_err()));
@@ -214,7 +221,7 @@ fn a_leaf_says_where_it_comes_from() {
     let of = |e: &mut MlsEngine<_>, name: &str| {
         let key = e.generate_key_package(NOW, &GroupName::try_from(name).unwrap(), 3).unwrap();
         let info = e.inspect_key_package(NOW, &key.message).unwrap().unwrap();
-        assert_eq!(info.sequence, Some(3));
+        assert_eq!(info.object_id, Some(3));
         info.group.unwrap()
     };
     let room = of(&mut a, "room");
@@ -223,19 +230,19 @@ fn a_leaf_says_where_it_comes_from() {
     assert_ne!(a.random().unwrap(), a.random().unwrap());
 }
 
-/// A trial works on the group itself once that was saved, and nobody can tell: the group is what it was.
+/// A commit is staged on the group itself once that was saved, and nobody can tell: the group is what it was.
 #[test]
 fn a_group_that_was_used_up_is_read_back() {
     let (a, of_a, b, of_b) = two();
-    let commit = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap().commit;
+    let commit = a.create_commit(&of_a, NOW, &[], &[]).unwrap().unwrap().commit;
     let held = |g: &MlsGroup<SeededConfig>| g.is_held();
 
-    // Not saved: nothing could bring it back, and the trial is on a clone.
-    let first = b.trial(&of_b, NOW, &commit).unwrap().unwrap().next.unwrap();
+    // Not saved: nothing could bring it back, and the commit is staged on a clone.
+    let first = b.stage_commit(&of_b, NOW, &commit).unwrap().unwrap().next.unwrap();
     assert!(held(&of_b));
     let saved = b.save(&of_b).unwrap();
     let (before, roster) = (b.view(&of_b).unwrap(), b.roster(&of_b).unwrap());
-    let second = b.trial(&of_b, NOW, &commit).unwrap().unwrap().next.unwrap();
+    let second = b.stage_commit(&of_b, NOW, &commit).unwrap().unwrap().next.unwrap();
     assert!(!held(&of_b), "a clone was made for nothing");
     assert!(second.group.knows_its_leaves(), "a tree was walked through for nothing");
     assert_eq!(first.context_hash, second.context_hash);
@@ -247,10 +254,10 @@ fn a_group_that_was_used_up_is_read_back() {
     // A commit that fails spoils nothing, and neither does one of one's own.
     let mut bad = commit.to_vec();
     *bad.last_mut().unwrap() ^= 1;
-    assert!(b.trial(&of_b, NOW, &bad.into()).unwrap().is_err());
-    assert!(b.build(&of_b, NOW, &[Bytes::from_static(b"junk")], &[]).unwrap().is_err());
-    b.build(&of_b, NOW, &[], &[]).unwrap().unwrap();
-    let again = b.trial(&of_b.clone(), NOW, &commit).unwrap().unwrap().next.unwrap();
+    assert!(b.stage_commit(&of_b, NOW, &bad.into()).unwrap().is_err());
+    assert!(b.create_commit(&of_b, NOW, &[Bytes::from_static(b"junk")], &[]).unwrap().is_err());
+    b.create_commit(&of_b, NOW, &[], &[]).unwrap().unwrap();
+    let again = b.stage_commit(&of_b.clone(), NOW, &commit).unwrap().unwrap().next.unwrap();
     assert_eq!(again.context_hash, first.context_hash);
     assert_eq!(b.epoch_authenticator(&again.group).unwrap(), b.epoch_authenticator(&first.group).unwrap());
 }
@@ -270,7 +277,7 @@ const SENDER_DATA: usize = 20;
 #[test]
 fn a_forgery_leaves_the_group_held() {
     let (a, of_a, b, of_b) = two();
-    let built = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap();
+    let built = a.create_commit(&of_a, NOW, &[], &[]).unwrap().unwrap();
     let leave = a.propose_leave(&of_a, NOW).unwrap();
     let own = b.propose_leave(&of_b, NOW).unwrap();
     for saved in [false, true] {
@@ -278,15 +285,15 @@ fn a_forgery_leaves_the_group_held() {
             b.save(&of_b).unwrap();
         }
         for i in 1..=100 {
-            assert!(b.trial(&of_b, NOW, &changed(&built.commit, SENDER_DATA, i)).unwrap().is_err());
+            assert!(b.stage_commit(&of_b, NOW, &changed(&built.commit, SENDER_DATA, i)).unwrap().is_err());
             assert!(b.open_leave(&of_b, NOW, &changed(&leave, SENDER_DATA, i)).unwrap().is_err());
             // Another version of MLS.
-            assert!(b.trial(&of_b, NOW, &changed(&built.commit, 1, i)).unwrap().is_err());
+            assert!(b.stage_commit(&of_b, NOW, &changed(&built.commit, 1, i)).unwrap().is_err());
             assert!(matches!(b.open_leave(&of_b, NOW, &own).unwrap(), Err(Rejection::Own)));
             assert!(of_b.is_held(), "{i}: it was used up");
         }
         assert_eq!(b.open_leave(&of_b, NOW, &leave).unwrap().unwrap(), 0);
-        let next = b.trial(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
+        let next = b.stage_commit(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
         assert_eq!(of_b.is_held(), !saved);
         assert_eq!(next.context_hash, built.next.context_hash);
     }

@@ -167,7 +167,7 @@ impl Publisher {
 
     fn replay(&self, subscribe_id: u64) -> Vec<ObjectStream> {
         let Some(wanted) = self.wanted(subscribe_id) else { return Vec::new() };
-        let kept = self.kept.of(&wanted.name).filter(|(at, _)| at.group >= wanted.from);
+        let kept = self.kept.of(&wanted.name).filter(|(at, _)| at.group_id >= wanted.from);
         kept.map(|(at, payload)| stream(subscribe_id, wanted.alias, at, payload)).collect()
     }
 
@@ -237,7 +237,7 @@ impl Publisher {
         self.kept.put(&name, object.location, &object.payload);
         let control = self.tell_all(&name);
         let objects = self.listeners.of(&name).filter_map(|id| {
-            let wanted = self.wanted(*id).filter(|w| w.from <= object.location.group)?;
+            let wanted = self.wanted(*id).filter(|w| w.from <= object.location.group_id)?;
             Some(stream(*id, wanted.alias, object.location, object.payload.clone()))
         });
         (control, objects.collect())
@@ -245,6 +245,6 @@ impl Publisher {
 }
 
 fn stream(subscribe_id: u64, track_alias: u64, at: Location, payload: Bytes) -> ObjectStream {
-    let Location { group, object } = at;
+    let Location { group_id: group, object_id: object } = at;
     ObjectStream { subscribe_id, track_alias, group, object, send_order: 0, payload }
 }

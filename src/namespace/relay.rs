@@ -303,7 +303,7 @@ impl<S: Ord + Clone> Relay<S> {
         out.push((from.clone(), Output::Control(ok.into())));
         let mut sent = None;
         for (at, payload) in self.cache.of(&name) {
-            if (first..=last.unwrap_or(u64::MAX)).contains(&at.group) {
+            if (first..=last.unwrap_or(u64::MAX)).contains(&at.group_id) {
                 out.push((from.clone(), object(id, alias, at, payload)));
                 sent = Some(at);
             }
@@ -331,7 +331,7 @@ impl<S: Ord + Clone> Relay<S> {
         }
         let name = up.name.clone();
         session.touch(stream.subscribe_id);
-        let at = Location { group: stream.group, object: stream.object };
+        let at = Location { group_id: stream.group, object_id: stream.object };
         if let Some(there) = self.cache.get(&name, &at) {
             self.conflicts = self.conflicts.saturating_add(u64::from(*there != stream.payload));
             return Ok(Vec::new());
@@ -341,7 +341,7 @@ impl<S: Ord + Clone> Relay<S> {
         for (to, id) in self.listeners.of(&name) {
             let Some(down) = self.sessions.get(to).and_then(|session| session.down(*id)) else { continue };
             let echo = to == from && id % 2 == 1;
-            if down.from <= at.group && !echo {
+            if down.from <= at.group_id && !echo {
                 out.push((to.clone(), object(*id, down.alias, at, stream.payload.clone())));
             }
         }
@@ -354,7 +354,7 @@ impl<S: Ord + Clone> Relay<S> {
 }
 
 fn object(subscribe_id: u64, track_alias: u64, at: Location, payload: Bytes) -> Output {
-    let Location { group, object } = at;
+    let Location { group_id: group, object_id: object } = at;
     Output::Object(ObjectStream { subscribe_id, track_alias, group, object, send_order: 0, payload })
 }
 

@@ -108,7 +108,7 @@ fn track(n: u64) -> FullTrackName {
 }
 
 fn object(n: u64, object: u64) -> Object {
-    let location = Location { group: 0, object };
+    let location = Location { group_id: 0, object_id: object };
     Object { track: track(n), location, payload: Bytes::from_static(b"payload") }
 }
 

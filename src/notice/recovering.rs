@@ -16,7 +16,7 @@ pub enum RejoinReason {
     /// participant in: who could is who made the lock up.
     WrongLock,
     /// The service signed, twice, that it went back or has another group under this name
-    /// ([`Config::service_key`](crate::Config::service_key)). The state is kept, and nobody is asked to let this
+    /// ([`GroupParams::service_key`](crate::GroupParams::service_key)). The state is kept, and nobody is asked to let this
     /// participant in.
     ServiceRegressed,
     /// A fork was detected. The state is erased.

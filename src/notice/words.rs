@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::counter::Reason;
 use crate::notice::{
-    ClockError, ClockWitness, Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault,
+    ClockError, ClockWitness, EpochCause, Fault, Hold, Notice, Recovery, Refusal, RejoinReason, ServiceFault,
 };
 use crate::policy::Breach;
 use crate::tracks::SenderId;
@@ -25,25 +25,30 @@ impl fmt::Display for Somebody<'_> {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Joined { epoch } => write!(f, "This participant is a member since epoch {epoch}."),
-            Self::Epoch { epoch, committer: None } => write!(f, "Epoch {epoch} is in force."),
-            Self::Epoch { epoch, committer: Some(who) } => write!(f, "Epoch {epoch} is in force, by {who}."),
-            Self::AgainstPolicy { epoch, committer, breach } => {
-                let who = Somebody(committer.as_ref());
-                write!(f, "Epoch {epoch}, by {who}, is against the policy: {breach}.")
+            Self::Epoch { epoch, cause: EpochCause::Created } => {
+                write!(f, "This participant created the group, at epoch {epoch}.")
             }
-            Self::MemberJoined { sender, leaf, credential } => {
+            Self::Epoch { epoch, cause: EpochCause::Welcome } => {
+                write!(f, "This participant is a member from epoch {epoch} on.")
+            }
+            Self::Epoch { epoch, cause: EpochCause::Commit { committer } } => {
+                write!(f, "Epoch {epoch} is in force, by {committer}.")
+            }
+            Self::AgainstPolicy { epoch, committer, breach } => {
+                write!(f, "Epoch {epoch}, by {committer}, is against the policy: {breach}.")
+            }
+            Self::MemberJoined { sender, leaf_index: leaf, credential } => {
                 write!(f, "Member {sender} joined at leaf {leaf}, as {credential}.")
             }
             Self::MemberLeft { sender } => write!(f, "Member {sender} is out."),
-            Self::MemberReplaced { old, new, leaf, credential } => {
+            Self::MemberReplaced { old, new, leaf_index: leaf, credential } => {
                 write!(f, "Member {old} came back as {new} at leaf {leaf}, as {credential}.")
             }
-            Self::MemberChanged { leaf, old, new, credential } => {
+            Self::MemberChanged { leaf_index: leaf, old, new, credential } => {
                 write!(f, "Member {old} at leaf {leaf} is {new} from now on, as {credential}.")
             }
-            Self::JoinRequested { request, hold } => {
-                write!(f, "The client {} asks to join, and you decide: {hold}.", request.sender())
+            Self::JoinRequested { request, reason } => {
+                write!(f, "The client {} asks to join, and you decide: {reason}.", request.sender())
             }
             Self::InvalidLeafKey { sender } => {
                 write!(f, "The leaf key of member {sender} is no key; the next commit removes it.")
@@ -60,10 +65,13 @@ impl fmt::Display for Notice {
             Self::JoinStalled { counter: Some(counter) } => {
                 write!(f, "Nobody has let this participant in yet; the counter stands at {counter}.")
             }
+            Self::NotReadBack { epoch } => {
+                write!(f, "The own commit of epoch {epoch} never came back from the relay.")
+            }
             Self::TreeMissing { epoch } => {
                 write!(f, "The relay does not have the ratchet tree of epoch {epoch}.")
             }
-            Self::Rejoining(reason) => write!(f, "This participant asks to be let in again: {reason}."),
+            Self::Rejoining { reason } => write!(f, "This participant asks to be let in again: {reason}."),
             Self::Resumed { epoch } => {
                 write!(f, "The missing commit is here: this participant goes on in epoch {epoch}.")
             }
@@ -93,16 +101,18 @@ impl fmt::Display for Notice {
             Self::ParamsMismatch { .. } => {
                 f.write_str("The group has other parameters than this participant's configuration.")
             }
-            Self::Refused { sender, why } => write!(f, "A request about {sender} came to nothing: {why}."),
+            Self::Refused { sender, reason } => {
+                write!(f, "A request about {sender} came to nothing: {reason}.")
+            }
             Self::UnderAttack { fault, total } => {
                 write!(f, "Too many faults come, {total} so far: {fault}.")
             }
-            Self::ClockSkew { error: ClockError::None, told_by, .. } => {
-                write!(f, "This machine's clock is right again, as {told_by} shows.")
+            Self::ClockSkew { error: ClockError::None, witness, .. } => {
+                write!(f, "This machine's clock is right again, as {witness} shows.")
             }
-            Self::ClockSkew { error, by, told_by } => {
+            Self::ClockSkew { error, by, witness } => {
                 let way = if *error == ClockError::Ahead { "ahead" } else { "behind" };
-                write!(f, "This machine's clock is {} s {way}, as {told_by} shows.", by.as_secs())
+                write!(f, "This machine's clock is {} s {way}, as {witness} shows.", by.as_secs())
             }
             Self::Doubled { times, wait } => {
                 let wait = wait.as_secs();
@@ -171,8 +181,8 @@ words! {
         Doubled => "another run of it acted in its place",
     }
     Breach {
-        Adds => "its author may not add members",
-        Removes => "its author may not remove members",
+        Adds => "its committer may not add members",
+        Removes => "its committer may not remove members",
         TooManyAdds => "it adds too many members",
         TooManyRemoves => "it removes too many members",
         TooLarge => "it has too many bytes",
@@ -264,19 +274,19 @@ mod tests {
         let request = || JoinRequest::expected(who.clone(), credential.clone());
         let member = Some(credential.clone());
         let mut all = vec![
-            Notice::Joined { epoch: 7 },
-            Notice::Epoch { epoch: 7, committer: None },
-            Notice::Epoch { epoch: 7, committer: Some(who.clone()) },
-            Notice::MemberJoined { sender: who.clone(), leaf: 1, credential: credential.clone() },
+            Notice::Epoch { epoch: 7, cause: EpochCause::Created },
+            Notice::Epoch { epoch: 7, cause: EpochCause::Welcome },
+            Notice::Epoch { epoch: 7, cause: EpochCause::Commit { committer: who.clone() } },
+            Notice::MemberJoined { sender: who.clone(), leaf_index: 1, credential: credential.clone() },
             Notice::MemberLeft { sender: who.clone() },
             Notice::MemberReplaced {
                 old: who.clone(),
                 new: who.clone(),
-                leaf: 1,
+                leaf_index: 1,
                 credential: credential.clone(),
             },
             Notice::MemberChanged {
-                leaf: 1,
+                leaf_index: 1,
                 old: who.clone(),
                 new: who.clone(),
                 credential: credential.clone(),
@@ -288,6 +298,7 @@ mod tests {
             Notice::LeaveUnheard,
             Notice::JoinStalled { counter: None },
             Notice::JoinStalled { counter: Some(7) },
+            Notice::NotReadBack { epoch: 7 },
             Notice::TreeMissing { epoch: 7 },
             Notice::Resumed { epoch: 7 },
             Notice::StateErased { epoch: 7 },
@@ -299,7 +310,7 @@ mod tests {
             Notice::ParamsMismatch { group: None },
             Notice::Doubled { times: 2, wait: Duration::from_secs(7) },
         ];
-        let hold = |hold| Notice::JoinRequested { request: request(), hold };
+        let hold = |hold| Notice::JoinRequested { request: request(), reason: hold };
         all.extend([Hold::Policy, Hold::Barred, Hold::MaybeBarred].map(hold));
         all.extend([None, member].map(|member| hold(Hold::OtherCredential { member })));
         all.push(hold(Hold::SameIdentity { member: who.clone() }));
@@ -326,23 +337,19 @@ mod tests {
             ]
             .map(Notice::ServiceFault),
         );
-        for (error, told_by) in [
+        for (error, witness) in [
             (ClockError::None, ClockWitness::Service),
             (ClockError::Behind, ClockWitness::Peers),
             (ClockError::Ahead, ClockWitness::Service),
         ] {
-            all.push(Notice::ClockSkew { error, by: Duration::from_secs(7), told_by });
+            all.push(Notice::ClockSkew { error, by: Duration::from_secs(7), witness });
         }
         let breach = Breach::TooManyAdds;
-        all.extend([None, Some(who.clone())].map(|committer| Notice::AgainstPolicy {
-            epoch: 7,
-            committer,
-            breach,
-        }));
+        all.push(Notice::AgainstPolicy { epoch: 7, committer: who.clone(), breach });
         all.extend([None, Some(who.clone())].map(|from| Notice::PeerFault { from, fault: Fault::NotForMe }));
         all.push(Notice::UnderAttack { fault: Fault::TooMany, total: 70 });
-        all.push(Notice::Rejoining(RejoinReason::Unreachable));
-        all.push(Notice::Refused { sender: who, why: Refusal::Full });
+        all.push(Notice::Rejoining { reason: RejoinReason::Unreachable });
+        all.push(Notice::Refused { sender: who, reason: Refusal::Full });
         all
     }
 

@@ -48,7 +48,11 @@ impl<E: Engine> Context<E> {
                 if let Some(fault) = self.is_no_key_package(&object) {
                     return Err((Some(sender), fault));
                 }
-                Ok(Some(Arrival::KeyPackage { sender, object_id: location.object, payload: object.payload }))
+                Ok(Some(Arrival::KeyPackage {
+                    sender,
+                    object_id: location.object_id,
+                    payload: object.payload,
+                }))
             }
             Some(TrackKind::Welcome(recipient)) if recipient != self.me => {
                 Err((Some(recipient), Fault::NotForMe))
@@ -57,7 +61,7 @@ impl<E: Engine> Context<E> {
                 if len > limits.handshake_bytes {
                     return Err((None, Fault::TooLarge));
                 }
-                if !self.rules.draws_places && location.object != WELCOME_OBJECT {
+                if !self.rules.draws_places && location.object_id != WELCOME_OBJECT {
                     return Err((None, Fault::BadLocation));
                 }
                 Ok(Some(Arrival::Welcome(object.payload)))
@@ -83,7 +87,7 @@ impl<E: Engine> Context<E> {
     /// What is wrong with an object of a KeyPackage track by its place and size.
     fn is_no_key_package(&self, object: &Object) -> Option<Fault> {
         // The newest speaks: one from the far future would silence all that come after it.
-        if object.location.group != KEY_PACKAGE_GROUP || self.is_ahead(object.location.object) {
+        if object.location.group_id != KEY_PACKAGE_GROUP || self.is_ahead(object.location.object_id) {
             return Some(Fault::BadLocation);
         }
         (object.payload.len() > self.config.limits.key_package_bytes).then_some(Fault::TooLarge)
@@ -91,13 +95,13 @@ impl<E: Engine> Context<E> {
 
     /// Sorts an object of none of the group's tracks: it may be of the group before.
     fn sort_elsewhere(&self, object: Object) -> Result<Option<Arrival>, (Option<SenderId>, Fault)> {
-        match self.moved.classify(&object.track, self.config.commit_tracks) {
+        match self.moved.classify(&object.track, self.config.params.commit_tracks) {
             None => Err((None, Fault::ForeignTrack)),
             Some(TrackKind::KeyPackage(sender)) if sender != self.me => {
                 if let Some(fault) = self.is_no_key_package(&object) {
                     return Err((Some(sender), fault));
                 }
-                let object_id = object.location.object;
+                let object_id = object.location.object_id;
                 Ok(Some(Arrival::Elsewhere { sender, object_id, payload: object.payload }))
             }
             // What was under way when this participant went over.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::{Action, Timer};
+use crate::action::{Action, FetchTarget, Timer};
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest};
 use crate::engine::Engine;
 use crate::notice::Fault;
@@ -15,7 +15,7 @@ use crate::participant::requests::{Attempt, FetchPurpose, IncrementPurpose, Inte
 use crate::request::{
     CommitRequestId, Failure, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId,
 };
-use crate::tracks::{FullTrackName, Location, Object};
+use crate::tracks::{CommitTrackPolicy, FullTrackName, Location, Object};
 
 impl<E: Engine> Context<E> {
     pub(crate) fn ask_lock(&mut self, purpose: LockPurpose) {
@@ -71,19 +71,22 @@ impl<E: Engine> Context<E> {
     pub(crate) fn fetch(
         &mut self,
         purpose: FetchPurpose,
-        track: FullTrackName,
+        target: FetchTarget,
         groups: RangeInclusive<u64>,
     ) -> FetchId {
         let id = FetchId(self.requests.id());
         self.requests.fetches.insert(id, purpose);
-        self.actions.push_back(Action::Fetch { id, track, groups });
+        self.actions.push_back(Action::Fetch { id, target, groups });
         id
     }
 
-    /// Fetches MOQT groups of the Commit track; under the per-sender policy, of any of them, as
-    /// [`Action::Fetch`] says.
+    /// Fetches MOQT groups of the Commit track, or of every member's.
     pub(crate) fn fetch_commits(&mut self, purpose: FetchPurpose, groups: RangeInclusive<u64>) -> FetchId {
-        self.fetch(purpose, self.tracks.commit(&self.me), groups)
+        let target = match self.tracks.policy() {
+            CommitTrackPolicy::Shared => FetchTarget::Track(self.tracks.commit(&self.me)),
+            CommitTrackPolicy::PerSender => FetchTarget::Namespace(self.tracks.commit_namespace()),
+        };
+        self.fetch(purpose, target, groups)
     }
 
     pub(crate) fn publish(&mut self, track: FullTrackName, location: Location, payload: Bytes) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::action::{Action, Timer};
 use crate::codec::leaf_origin;
 use crate::config::{Config, SafetyMode};
-use crate::engine::{Credential, Engine, EngineError, GroupMark, GroupParams, KeyPackageClaim};
+use crate::engine::{ContextParams, Credential, Engine, EngineError, GroupMark, KeyPackageClaim};
 use crate::error::Error;
 use crate::notice::{Fault, Notice};
 use crate::participant::alarms::{Alarms, TOLD};
@@ -31,7 +31,7 @@ use crate::tracks::{GroupTracks, SenderId};
 pub(crate) struct Context<E: Engine> {
     pub(crate) engine: E,
     pub(crate) config: Config,
-    pub(crate) params: GroupParams,
+    pub(crate) params: ContextParams,
     pub(crate) rules: Rules,
     pub(crate) tracks: GroupTracks,
     /// What KeyPackages for this group carry.
@@ -70,20 +70,21 @@ pub(crate) struct Context<E: Engine> {
 
 impl<E: Engine> Context<E> {
     pub(crate) fn new(engine: E, config: Config, now: Timestamp) -> Result<Self, Error> {
-        let service_key_hash = config.service_key.as_ref().map(|key| engine.sha256(key)).transpose()?;
-        let params = GroupParams {
-            mode: config.mode,
-            commit_tracks: config.commit_tracks,
-            tree_objects: config.tree_threshold.is_some() && config.mode != SafetyMode::Advisory,
+        let service_key_hash =
+            config.params.service_key.as_ref().map(|key| engine.sha256(key)).transpose()?;
+        let params = ContextParams {
+            mode: config.params.mode,
+            commit_tracks: config.params.commit_tracks,
+            tree_objects: config.params.tree_objects && config.params.mode != SafetyMode::Advisory,
             service_key_hash,
             epoch_base: 0,
         };
         let me = engine.sender_id().clone();
         let moved = Moved::nowhere(config.group.clone());
         Ok(Self {
-            tracks: GroupTracks::new(config.group.clone(), config.commit_tracks),
+            tracks: GroupTracks::new(config.group.clone(), config.params.commit_tracks),
             jitter: Jitter::new(me.as_bytes()),
-            rules: Rules::of(config.mode),
+            rules: Rules::of(config.params.mode),
             mark: leaf_origin::mark(&engine.sha256(&config.group.root())?),
             engine,
             config,

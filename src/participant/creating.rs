@@ -387,6 +387,6 @@ impl<G> Creating<G> {
     /// Whether a slot 0 whose pin is forgotten was another's: ours went no further. With a key of the service its
     /// statement alone does not count.
     fn is_anothers<E: Engine<Group = G>>(&self, cx: &Context<E>, state: &CounterState) -> bool {
-        state.pin_forgotten && cx.config.service_key.is_none()
+        state.pin_forgotten && cx.config.params.service_key.is_none()
     }
 }

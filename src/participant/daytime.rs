@@ -51,7 +51,7 @@ impl<E: Engine> Context<E> {
 
     /// Says how far the own clock is off: once, and once more when that has changed by a lot or is over.
     fn tell_skew(&mut self) {
-        let Some((offset, told_by)) = self.skew.known() else { return };
+        let Some((offset, witness)) = self.skew.known() else { return };
         let told = self.skew.told;
         let news = (offset == 0) != (told == 0) || offset.abs_diff(told) > CHANGED;
         let quiet = self.skew.told_at.is_some_and(|at| self.now.since(at) < QUIET);
@@ -64,6 +64,6 @@ impl<E: Engine> Context<E> {
             1.. => ClockError::Behind,
             _ => ClockError::Ahead,
         };
-        self.notify(Notice::ClockSkew { error, by: Duration::from_millis(offset.unsigned_abs()), told_by });
+        self.notify(Notice::ClockSkew { error, by: Duration::from_millis(offset.unsigned_abs()), witness });
     }
 }

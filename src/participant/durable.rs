@@ -54,15 +54,15 @@ pub(crate) fn snapshot<E: Engine>(
 ) -> Snapshot {
     let mut out = Writer::new();
     out.bytes(cx.moved.home.as_bytes());
-    out.u8(mode_byte(cx.config.mode));
-    out.u8(policy_byte(cx.config.commit_tracks));
+    out.u8(mode_byte(cx.config.params.mode));
+    out.u8(policy_byte(cx.config.params.commit_tracks));
     out.bytes(cx.me.as_bytes());
     cx.write_moved(&mut out);
     out.u64(cx.keys.next_object_id);
     out.list(cx.keys.packages.iter(), |out, key| {
-        out.u64(key.sequence);
+        out.u64(key.object_id);
         out.bytes(&key.message);
-        out.bytes(&key.reference);
+        out.bytes(&key.key_package_ref);
         out.bytes(key.secret.as_bytes());
         out.u64(key.expires.as_millis());
     });
@@ -70,7 +70,7 @@ pub(crate) fn snapshot<E: Engine>(
     out.u8(tag as u8);
     phase(&mut out);
     // Their notices may never be polled, and MLS has no way back to these epochs.
-    out.list(cx.passed.iter(), |out, secret| secret.write(out));
+    out.list(cx.passed.durable(), |out, secret| secret.write(out));
     out.finish()
 }
 
@@ -104,8 +104,8 @@ pub(crate) fn open<E: Engine>(
 ) -> Result<(Reader, Carried, Tag), Error> {
     let mut from = Reader::open(snapshot)?;
     if from.bytes()? != cx.config.group.as_bytes()
-        || from.u8()? != mode_byte(cx.config.mode)
-        || from.u8()? != policy_byte(cx.config.commit_tracks)
+        || from.u8()? != mode_byte(cx.config.params.mode)
+        || from.u8()? != policy_byte(cx.config.params.commit_tracks)
     {
         return Err(SnapshotError::OtherGroup.into());
     }
@@ -117,9 +117,9 @@ pub(crate) fn open<E: Engine>(
     cx.fresh = Fresh::restored(cx.keys.next_object_id);
     cx.keys.packages = from.list(|from| {
         Ok(OwnKeyPackage {
-            sequence: from.u64()?,
+            object_id: from.u64()?,
             message: from.bytes()?,
-            reference: from.bytes()?,
+            key_package_ref: from.bytes()?,
             secret: from.secret()?,
             expires: Timestamp::from_millis(from.u64()?),
         })

@@ -7,11 +7,12 @@ use crate::participant::Participant;
 use crate::tracks::FullTrackName;
 
 impl<E: Engine> Participant<E> {
-    /// The secret of an epoch: of the current one at any time, and of one that was passed since until the
-    /// [`Notice::Epoch`](crate::Notice::Epoch) after its own is polled.
+    /// Returns the secret of an epoch: of the current one at any time, and of one that was passed for
+    /// [`Timers::epoch_secrets`](crate::Timers::epoch_secrets) after the [`Notice::Epoch`](crate::Notice::Epoch) of a later
+    /// one was polled.
     ///
-    /// A member that catches up passes several epochs in one call, while others may still send with any
-    /// of them.
+    /// So there is no hurry: a member that catches up passes several epochs in one call, while others may still send with
+    /// any of them.
     ///
     /// # Errors
     /// [`Misuse::NotAMember`], [`Misuse::EpochGone`] for any other epoch, or a failure of the provider.
@@ -23,7 +24,7 @@ impl<E: Engine> Participant<E> {
         if current.shown() != epoch {
             return Err(Misuse::EpochGone.into());
         }
-        current.secret(&self.cx)
+        Ok(current.secret(&self.cx))
     }
 
     /// Every secret that [`epoch_secret`](Self::epoch_secret) gives now, oldest first; none for one that is

@@ -35,7 +35,7 @@ impl FutureCommits {
         keep: Keep,
         limits: &Limits,
     ) -> bool {
-        let epoch = object.location.group;
+        let epoch = object.location.group_id;
         let here = self.objects.entry(epoch).or_default();
         if here.iter().any(|(_, o)| *o == object) {
             return true;

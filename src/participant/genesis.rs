@@ -22,7 +22,7 @@ pub(crate) struct Genesis<G> {
 impl<G> Genesis<G> {
     /// Creates the group of the present name.
     pub(crate) fn create<E: Engine<Group = G>>(cx: &mut Context<E>) -> Result<Self, Error> {
-        let object_id = cx.keys.packages.last().map_or(0, |key| key.sequence);
+        let object_id = cx.keys.packages.last().map_or(0, |key| key.object_id);
         let group = cx.engine.create(cx.time_of_day(), &cx.config.group, &cx.params, object_id)?;
         let view = cx.engine.view(&group)?;
         let lock = if cx.rules.pins { cx.slot_lock(&group, 0)? } else { [0; 32] };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::{CounterState, FIRST_NONCE};
-use crate::engine::{Engine, GroupParams, OwnKeyPackage, Rejection};
+use crate::engine::{ContextParams, Engine, OwnKeyPackage, Rejection};
 use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice};
@@ -208,7 +208,7 @@ impl<G> Joining<G> {
             return Ok(Flow::Stay);
         }
         // A group without parameters is one that knows only the draft.
-        if *waiting.info.params.as_ref().unwrap_or(&GroupParams::draft()) != cx.params {
+        if *waiting.info.params.as_ref().unwrap_or(&ContextParams::draft()) != cx.params {
             if !std::mem::replace(&mut self.told.params, true) {
                 cx.notify(Notice::ParamsMismatch { group: waiting.info.params });
             }
@@ -235,7 +235,7 @@ impl<G> Joining<G> {
         counter: Option<CounterState>,
     ) -> Result<Flow<G>, Error> {
         let info = &waiting.info;
-        let own = |key: &&OwnKeyPackage| key.reference == info.reference;
+        let own = |key: &&OwnKeyPackage| key.key_package_ref == info.key_package_ref;
         let Some(key) = cx.keys.packages.iter().find(own).cloned() else {
             cx.fault(None, Fault::NotForMe);
             return Ok(Flow::Stay);
@@ -272,9 +272,9 @@ impl<G> Joining<G> {
                 return Ok(Flow::Stay);
             }
         };
-        cx.fresh.on_joined(info.epoch, key.sequence);
+        cx.fresh.on_joined(info.epoch, key.object_id);
         // Erased together with the join becoming durable: the same Welcome never opens twice.
-        cx.keys.packages.retain(|other| other.sequence > key.sequence);
+        cx.keys.packages.retain(|other| other.object_id > key.object_id);
         cx.keys.unanswered = 0;
         if let Some(spent) = info.spent {
             self.carried.joiners.note_gone(spent.min(cx.honest_number()));

@@ -33,7 +33,7 @@ use crate::counter::LockReply;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Command;
-use crate::notice::{Fault, Notice, RejoinReason};
+use crate::notice::{EpochCause, Fault, Notice, RejoinReason};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable::{self, Tag};
@@ -221,7 +221,8 @@ impl<G> Member<G> {
             self.epoch.publish_receipt(cx, receipt)?;
         }
         let committer = turnover.committer.clone();
-        cx.notify(Notice::Epoch { epoch: self.epoch.shown(), committer: committer.clone() });
+        let cause = EpochCause::Commit { committer: committer.clone() };
+        cx.notify(Notice::Epoch { epoch: self.epoch.shown(), cause });
         if let Some(breach) = breach {
             cx.notify(Notice::AgainstPolicy { epoch: self.epoch.shown(), committer, breach });
         }
@@ -307,11 +308,11 @@ impl<G> Member<G> {
         from: Option<SenderId>,
         object: Object,
     ) -> Result<Verdict<G>, Error> {
-        let (group, now) = (object.location.group, self.epoch.number);
+        let (group, now) = (object.location.group_id, self.epoch.number);
         if group < now {
             self.epoch.on_past_object(cx, &object);
         } else if group == now {
-            if object.location.object % 2 == 1 && self.takes_state(cx, from.as_ref(), &object) {
+            if object.location.object_id % 2 == 1 && self.takes_state(cx, from.as_ref(), &object) {
                 return Ok(Verdict::Open);
             }
             return self.slot.on_object(cx, &self.epoch, from, object);
@@ -359,6 +360,7 @@ impl<G> Member<G> {
             | Timer::Publish
             | Timer::Tree
             | Timer::Service
+            | Timer::EpochSecrets
             | Timer::Erase => {}
         }
         Ok(Verdict::Open)

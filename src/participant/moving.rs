@@ -12,7 +12,7 @@ use crate::tracks::{FullTrackName, GroupName, GroupTracks, KEY_PACKAGE_GROUP, Lo
 
 impl<E: Engine> Context<E> {
     fn rename(&mut self, group: GroupName, epoch_base: u64) {
-        self.tracks = GroupTracks::new(group.clone(), self.config.commit_tracks);
+        self.tracks = GroupTracks::new(group.clone(), self.config.params.commit_tracks);
         self.config.group = group;
         self.params.epoch_base = epoch_base;
     }
@@ -50,7 +50,7 @@ impl<E: Engine> Context<E> {
 
     /// Hears what goes on where this participant came from.
     pub(crate) fn listen_back(&mut self) {
-        let policy = self.config.commit_tracks;
+        let policy = self.config.params.commit_tracks;
         let heard = self.moved.heard().map(|group| GroupTracks::new(group.clone(), policy));
         for tracks in heard.collect::<Vec<_>>() {
             for namespace in [tracks.key_package_namespace(), tracks.welcome_namespace()] {
@@ -62,7 +62,7 @@ impl<E: Engine> Context<E> {
 
     /// Where a recipient may look for its Welcome: a newcomer knows the group as it was configured.
     pub(crate) fn welcome_tracks(&self, recipient: &SenderId) -> Vec<FullTrackName> {
-        let policy = self.config.commit_tracks;
+        let policy = self.config.params.commit_tracks;
         let home = self.moved.past.iter().map(|_| GroupTracks::new(self.moved.home.clone(), policy));
         std::iter::once(self.tracks.clone()).chain(home).map(|tracks| tracks.welcome(recipient)).collect()
     }
@@ -70,7 +70,7 @@ impl<E: Engine> Context<E> {
     /// The KeyPackage tracks where the members of the last epoch tell each other of successors.
     pub(crate) fn meeting_place(&self) -> GroupTracks {
         let group = self.moved.past.as_ref().unwrap_or(&self.config.group);
-        GroupTracks::new(group.clone(), self.config.commit_tracks)
+        GroupTracks::new(group.clone(), self.config.params.commit_tracks)
     }
 
     /// Keeps the announcement of the successor that this participant founds.
@@ -82,7 +82,7 @@ impl<E: Engine> Context<E> {
     /// Tells of the successor that this participant founded; again and again, for a relay may lose it.
     pub(crate) fn show_beacon(&mut self) {
         let Some(beacon) = self.moved.beacon.clone().filter(|beacon| self.now < beacon.until) else { return };
-        let location = Location { group: KEY_PACKAGE_GROUP, object: beacon.object };
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: beacon.object };
         self.publish(self.meeting_place().key_package(&self.me), location, beacon.payload);
         self.set(Timer::Recover, self.config.timers.strand / 4);
     }

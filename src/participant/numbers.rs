@@ -34,7 +34,7 @@ impl<E: Engine> Context<E> {
             // Drawn while the own clock was far ahead. Others refuse such a number, and all above it.
             next = 0;
             let honest = first_of(self.time_of_day().after(MOST_AHEAD));
-            self.keys.packages.retain(|key| key.sequence < honest);
+            self.keys.packages.retain(|key| key.object_id < honest);
         }
         let number = if self.rules.numbers_by_time {
             let unanswered = usize::try_from(self.keys.unanswered).unwrap_or(usize::MAX);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::engine::{Engine, GroupParams, WelcomeInfo};
+use crate::engine::{ContextParams, Engine, WelcomeInfo};
 use crate::participant::context::Context;
 use crate::tracks::GroupName;
 
@@ -20,7 +20,7 @@ impl Offer {
         let group = GroupName::new(info.group_id.clone()).ok()?;
         let params = info.params.as_ref()?;
         let epoch_base = params.epoch_base;
-        let same = GroupParams { epoch_base: 0, ..params.clone() } == cx.params;
+        let same = ContextParams { epoch_base: 0, ..params.clone() } == cx.params;
         let is_one = group.founding_hash().is_some() && group.root() == cx.moved.home.root();
         let goes = cx.config.successor && !cx.moved.is_elsewhere();
         (is_one && same && epoch_base > 0 && goes).then_some(Self { group, epoch_base, payload })

@@ -49,7 +49,7 @@ impl<E: Engine> Context<E> {
     /// Says whether the service's statement that `pin` won `slot` is to be believed: with a key of the service,
     /// only with its receipt. Everybody who hears of a pin asks here.
     pub(crate) fn believes(&self, slot: u64, pin: &Pin, receipt: Option<&Bytes>) -> bool {
-        let Some(key) = &self.config.service_key else { return true };
+        let Some(key) = &self.config.params.service_key else { return true };
         let message = || receipt_message(&self.config.group, slot, pin);
         receipt.is_some_and(|receipt| self.engine.verify_receipt(key, &message(), receipt))
     }
@@ -63,13 +63,13 @@ impl<E: Engine> Context<E> {
 
     /// Says whether the service signs what it says: where it has a key, and slots are pinned.
     pub(crate) fn is_signed(&self) -> bool {
-        self.rules.pins && self.config.service_key.is_some()
+        self.rules.pins && self.config.params.service_key.is_some()
     }
 
     /// Says whether the service signed that the counter stands there, when it was asked for `val`.
     pub(crate) fn vouches(&self, val: u64, current: u64, newest: Option<&Pin>, receipt: &Bytes) -> bool {
         let message = state_message(&self.config.group, val, current, newest);
-        let key = self.config.service_key.as_ref();
+        let key = self.config.params.service_key.as_ref();
         key.is_some_and(|key| self.engine.verify_receipt(key, &message, receipt))
     }
 

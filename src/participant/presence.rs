@@ -55,7 +55,7 @@ impl<E: Engine> Context<E> {
     /// Publishes the newest own KeyPackage, always the same bytes at the same place.
     pub(crate) fn show_key_package(&mut self) {
         let Some(key) = self.keys.packages.last() else { return };
-        let location = Location { group: KEY_PACKAGE_GROUP, object: key.sequence };
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: key.object_id };
         let message = key.message.clone();
         self.publish(self.tracks.key_package(&self.me), location, message);
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::Timer;
+use crate::action::{FetchTarget, Timer};
 use crate::codec::successor::Successor;
 use crate::counter::Pin;
 use crate::engine::Engine;
@@ -161,7 +161,8 @@ impl Recovery {
         let place = cx.meeting_place();
         let others: Vec<_> = order.into_iter().filter(|sender| *sender != cx.me).take(MOST_ASKED).collect();
         for sender in &others {
-            cx.fetch(FetchPurpose::Objects, place.key_package(sender), KEY_PACKAGE_GROUP..=KEY_PACKAGE_GROUP);
+            let track = FetchTarget::Track(place.key_package(sender));
+            cx.fetch(FetchPurpose::Objects, track, KEY_PACKAGE_GROUP..=KEY_PACKAGE_GROUP);
         }
         cx.set(Timer::Recover, wait);
         Next::Wait

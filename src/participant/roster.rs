@@ -26,9 +26,9 @@ impl Roster {
     }
 
     pub(crate) fn insert(&mut self, member: Member) {
-        self.by_sender.insert(member.sender.clone(), member.leaf);
-        self.by_identity.insert((member.identity.clone(), member.leaf));
-        self.by_leaf.insert(member.leaf, member);
+        self.by_sender.insert(member.sender.clone(), member.leaf_index);
+        self.by_identity.insert((member.identity.clone(), member.leaf_index));
+        self.by_leaf.insert(member.leaf_index, member);
     }
 
     pub(crate) fn remove(&mut self, leaf: u32) -> Option<Member> {
@@ -66,16 +66,16 @@ impl Roster {
     /// Puts a member in the place of the one at its leaf, if it is another or shows itself otherwise; the old one.
     /// The leaf key of the KeyPackage that it joined by stays known: that one may yet be replayed.
     pub(crate) fn change(&mut self, mut member: Member) -> Option<Member> {
-        let old = self.at(member.leaf).filter(|old| old.sender == member.sender);
+        let old = self.at(member.leaf_index).filter(|old| old.sender == member.sender);
         if let (Some(key), Some(joined_by)) =
             (&mut member.leaf_key, old.and_then(|old| old.leaf_key.as_ref()))
         {
             key.clone_from(joined_by);
         }
-        if self.at(member.leaf) == Some(&member) {
+        if self.at(member.leaf_index) == Some(&member) {
             return None;
         }
-        let old = self.remove(member.leaf);
+        let old = self.remove(member.leaf_index);
         self.insert(member);
         old
     }
@@ -95,11 +95,11 @@ mod tests {
 
     fn member(leaf: u32) -> Member {
         Member {
-            leaf,
+            leaf_index: leaf,
             sender: SenderId::new("s").unwrap(),
             identity: Bytes::from_static(b"i"),
             credential: Credential::basic(&b"i"[..]),
-            sequence: Some(u64::from(leaf)),
+            key_package_object_id: Some(u64::from(leaf)),
             leaf_key: None,
         }
     }
@@ -110,7 +110,7 @@ mod tests {
         for gone in [0, 1] {
             let mut roster = Roster::new(vec![member(0), other.clone()]);
             roster.remove(gone);
-            assert_eq!(roster.with_identity(&other.identity).map(|m| m.leaf), Some(1 - gone));
+            assert_eq!(roster.with_identity(&other.identity).map(|m| m.leaf_index), Some(1 - gone));
         }
     }
 
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn the_key_that_a_draft_peer_joined_by_stays_known() {
         let [first, second] = [1u8, 2].map(|key| Some(Bytes::from(vec![key])));
-        let joined = Member { sequence: None, leaf_key: first.clone(), ..member(0) };
+        let joined = Member { key_package_object_id: None, leaf_key: first.clone(), ..member(0) };
         let mut roster = Roster::new(vec![joined.clone()]);
         assert_eq!(roster.change(Member { leaf_key: second.clone(), ..joined.clone() }), None);
         assert_eq!(roster.at(0), Some(&joined));
@@ -142,7 +142,7 @@ mod tests {
         roster.insert(member(3));
         assert_eq!(roster.remove(0), Some(member(0)));
         assert_eq!(roster.of(&member(0).sender), Some(&member(3)));
-        assert_eq!(roster.with_identity(&member(0).identity).map(|m| m.leaf), Some(3));
+        assert_eq!(roster.with_identity(&member(0).identity).map(|m| m.leaf_index), Some(3));
         assert_eq!(roster.remove(3), Some(member(3)));
         assert_eq!((roster.of(&member(0).sender), roster.by_identity.len()), (None, 0));
     }

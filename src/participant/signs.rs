@@ -10,12 +10,12 @@ impl<E: Engine> Context<E> {
     /// Where the service signs, only its statement is one; elsewhere anybody can make one up.
     pub(crate) fn is_sign(&self, object: &Object) -> Result<bool, EngineError> {
         if self.is_signed() {
-            let slot = object.location.group.saturating_add(1);
+            let slot = object.location.group_id.saturating_add(1);
             let receipt = ReceiptObject::decode(object.payload.clone());
-            return Ok(object.location.object % 2 == 1
+            return Ok(object.location.object_id % 2 == 1
                 && receipt.is_ok_and(|r| self.believes(slot, &r.pin, Some(&r.receipt))));
         }
-        Ok(object.location.object.is_multiple_of(2)
+        Ok(object.location.object_id.is_multiple_of(2)
             && matches!(
                 self.engine.classify(&object.payload)?,
                 Ok(MessageKind::Commit { group_id, .. }) if group_id == self.config.group.as_bytes()

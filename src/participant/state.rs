@@ -205,7 +205,7 @@ impl<G> State<G> {
         let mut joining = Joining::new(carried, trees, join.counter);
         joining.kept = kept;
         if let Then::Rejoin { reason, .. } = join.then {
-            cx.notify(Notice::Rejoining(reason));
+            cx.notify(Notice::Rejoining { reason });
         }
         let flow = joining.begin(cx);
         *self = Self::Joining(Box::new(joining));
@@ -345,6 +345,6 @@ fn admit<E: Engine>(
 
 fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId) {
     if carried.joiners.turn_away(&sender, &cx.config.limits) {
-        cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+        cx.notify(Notice::Refused { sender, reason: Refusal::NotAdmitted });
     }
 }

@@ -132,7 +132,7 @@ impl<G> Stranded<G> {
                 });
             }
             Input::Arrival(Arrival::Commit { from, object })
-                if object.location.group == self.epoch.number && self.may_appear() =>
+                if object.location.group_id == self.epoch.number && self.may_appear() =>
             {
                 self.slot.on_object(cx, &self.epoch, from, object)?
             }

@@ -138,7 +138,8 @@ fn among(config: Config, others: &[&str]) -> (Machine, Vec<(SymbolicEngine, Symb
     let mut others: Vec<_> = others.iter().map(|name| engine(name)).collect();
     let keys: Vec<_> = others.iter_mut().map(|e| e.generate_key_package(NOW, &name, 0).unwrap()).collect();
     let adds: Vec<Bytes> = keys.iter().map(|key| key.message.clone()).collect();
-    let built = a.cx.engine.build(&a.member().unwrap().epoch.group, NOW, &adds, &[]).unwrap().unwrap();
+    let built =
+        a.cx.engine.create_commit(&a.member().unwrap().epoch.group, NOW, &adds, &[]).unwrap().unwrap();
     put(&mut a, built.next.group);
     let join = |(mut e, key): (SymbolicEngine, OwnKeyPackage)| {
         let (_, welcome) = built.welcomes.iter().find(|(to, _)| to == e.sender_id()).unwrap();
@@ -156,7 +157,7 @@ fn faults(a: &Machine, fault: Fault) -> u64 {
 fn commit_at(a: &Machine, group: u64, object: u64, payload: impl Into<Bytes>) -> Object {
     Object {
         track: a.cx.tracks.commit(&a.cx.me),
-        location: Location { group, object },
+        location: Location { group_id: group, object_id: object },
         payload: payload.into(),
     }
 }

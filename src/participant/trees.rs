@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::Timer;
+use crate::action::{FetchTarget, Timer};
 use crate::counter::Pin;
 use crate::engine::{Engine, EngineError, TreePlace, WelcomeInfo};
 use crate::limits::Limits;
@@ -159,7 +159,8 @@ impl Trees {
         self.attempts = self.attempts.saturating_add(1);
         cx.set(Timer::Tree, wait);
         for (_, (track, location)) in &self.waiting {
-            cx.fetch(FetchPurpose::Objects, track.clone(), location.group..=location.group);
+            let track = FetchTarget::Track(track.clone());
+            cx.fetch(FetchPurpose::Objects, track, location.group_id..=location.group_id);
         }
     }
 
@@ -194,9 +195,9 @@ fn is_at(object: &Object, (track, location): &Place) -> bool {
 
 /// Finds where the tree of a Welcome is; `None` if this group has no such track.
 fn place_of<E: Engine>(cx: &Context<E>, info: &WelcomeInfo) -> Option<Place> {
-    let TreePlace { publisher, object } = &info.tree.as_ref()?.place;
+    let TreePlace { publisher, object_id: object } = &info.tree.as_ref()?.place;
     let track = cx.tracks.tree_of(publisher.as_ref())?;
-    Some((track, Location { group: info.epoch, object: *object }))
+    Some((track, Location { group_id: info.epoch, object_id: *object }))
 }
 
 #[cfg(all(test, feature = "testing"))]
@@ -209,7 +210,7 @@ mod tests {
     fn object(author: u8, epoch: u64, len: usize) -> Object {
         let tracks = GroupTracks::new("g".try_into().unwrap(), CommitTrackPolicy::PerSender);
         let track = tracks.tree(&SenderId::new(vec![author]).unwrap());
-        let location = Location { group: epoch, object: 0 };
+        let location = Location { group_id: epoch, object_id: 0 };
         Object { track, location, payload: vec![0; len].into() }
     }
 
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_kept_up_to_their_number_and_their_bytes() {
-        let held = |trees: &Trees| trees.held.iter().map(|o| o.location.group).collect::<Vec<_>>();
+        let held = |trees: &Trees| trees.held.iter().map(|o| o.location.group_id).collect::<Vec<_>>();
         let mut trees = Trees::default();
         let limits = Limits { tree_bytes: 25, ..Limits::default() };
         (1..=5).for_each(|epoch| trees.keep(object(1, epoch, 10), &limits));
@@ -241,7 +242,7 @@ mod tests {
             group_id: "g".into(),
             epoch: 7,
             context_hash: [0; 32],
-            reference: "r".into(),
+            key_package_ref: "r".into(),
             params: None,
             has_tree: false,
             tree: None,

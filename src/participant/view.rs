@@ -54,7 +54,7 @@ impl<E: Engine> Participant<E> {
         &self.cx.engine
     }
 
-    /// The epoch, while a member: the MLS epoch, and in a successor [`GroupParams::epoch_base`](crate::engine::GroupParams::epoch_base)
+    /// The epoch, while a member: the MLS epoch, and in a successor [`ContextParams::epoch_base`](crate::engine::ContextParams::epoch_base)
     /// more.
     pub fn epoch(&self) -> Option<u64> {
         self.member().map(|m| m.epoch.shown())

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
+    Attached, CommitOutput, ContextParams, Engine, EngineError, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, RatchetTreeObject, StagedCommit, Survey,
+    WelcomeInfo,
 };
 use crate::recording::answer_log::AnswerLog;
 use crate::recording::format::Secrets;
@@ -179,8 +180,12 @@ impl<E: Engine> RecordedEngine<E> {
         }
     }
 
-    fn built(&self, built: Built<E::Group>, line: Json) -> Told<Built<RecordedGroup<E::Group>>> {
-        let Built { commit, welcomes, tree, added, next } = built;
+    fn built(
+        &self,
+        built: CommitOutput<E::Group>,
+        line: Json,
+    ) -> Told<CommitOutput<RecordedGroup<E::Group>>> {
+        let CommitOutput { commit, welcomes, tree, added, next } = built;
         let mut line = line.hex("commit", &commit).objects(
             "welcomes",
             welcomes.iter().map(|(to, w)| Json::new().hex("to", to.as_bytes()).hex("payload", w)),
@@ -189,7 +194,7 @@ impl<E: Engine> RecordedEngine<E> {
             line = line.hex("tree", tree);
         }
         let (next, line) = self.next(next, line.objects("added", added.iter().map(member)));
-        (Built { commit, welcomes, tree, added, next }, line)
+        (CommitOutput { commit, welcomes, tree, added, next }, line)
     }
 }
 
@@ -237,7 +242,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     ) -> Result<OwnKeyPackage, EngineError> {
         let made = self.inner.generate_key_package(now, group, sequence);
         self.answer(about("generate_key_package").number("sequence", sequence), made, |key, line| {
-            let line = line.hex("payload", &key.message).hex("reference", &key.reference);
+            let line = line.hex("payload", &key.message).hex("reference", &key.key_package_ref);
             let line =
                 self.secret(line, "secret", key.secret.as_bytes()).number("expires", key.expires.as_millis());
             (key, line)
@@ -264,7 +269,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        params: &GroupParams,
+        params: &ContextParams,
         sequence: u64,
     ) -> Result<Self::Group, EngineError> {
         let made = self.inner.create(now, group, params, sequence);
@@ -276,7 +281,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     }
 
     fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {
-        let parts = std::iter::once(&welcome[..]).chain(keys.iter().map(|k| &k.reference[..]));
+        let parts = std::iter::once(&welcome[..]).chain(keys.iter().map(|k| &k.key_package_ref[..]));
         let line = self.asked(about("examine_welcome"), parts);
         self.judged(line, self.inner.examine_welcome(welcome, keys), |info, line| {
             let mut line = told::welcome(line, &info);
@@ -304,7 +309,8 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         key: &OwnKeyPackage,
         tree: Option<&Bytes>,
     ) -> Judged<Self::Group> {
-        let line = self.asked(about("join"), [&welcome[..], &key.reference]).flag("tree", tree.is_some());
+        let line =
+            self.asked(about("join"), [&welcome[..], &key.key_package_ref]).flag("tree", tree.is_some());
         let joined = self.inner.join(now, welcome, key, tree);
         self.judged(line, joined, |group, line| {
             let group = self.keep(group);
@@ -329,7 +335,7 @@ impl<E: Engine> Engine for RecordedEngine<E> {
 
     fn credential_valid(&self, group: &Self::Group, member: &Member, now: Timestamp) -> bool {
         let good = self.inner.credential_valid(&group.inner, member, now);
-        let line = of("credential_valid", group).number("leaf", u64::from(member.leaf));
+        let line = of("credential_valid", group).number("leaf", u64::from(member.leaf_index));
         self.answers.push(line.flag("good", good));
         good
     }
@@ -347,31 +353,35 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         self.judged(line, self.inner.inspect_proposal(&group.inner, now, message), |(), line| ((), line))
     }
 
-    fn trial_with(
+    fn stage_commit_with(
         &self,
         group: &Self::Group,
         now: Timestamp,
         commit: &Bytes,
         proposals: &[Bytes],
-    ) -> Judged<Trial<Self::Group>> {
+    ) -> Judged<StagedCommit<Self::Group>> {
         let asked = std::iter::once(&commit[..]).chain(proposals.iter().map(|proposal| &proposal[..]));
-        let line = self.asked(of("trial", group), asked);
-        self.judged(line, self.inner.trial_with(&group.inner, now, commit, proposals), |trial, line| {
-            let Trial { author, updated, removed, added, next } = trial;
-            let line = line
-                .number("author", u64::from(author))
-                .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
-                .objects("updated", updated.iter().map(member))
-                .objects("added", added.iter().map(member));
-            let (next, line) = match next {
-                Some(next) => {
-                    let (next, line) = self.next(next, line);
-                    (Some(next), line)
-                }
-                None => (None, line),
-            };
-            (Trial { author, updated, removed, added, next }, line)
-        })
+        let line = self.asked(of("stage_commit", group), asked);
+        self.judged(
+            line,
+            self.inner.stage_commit_with(&group.inner, now, commit, proposals),
+            |staged, line| {
+                let StagedCommit { committer, updated, removed, added, next } = staged;
+                let line = line
+                    .number("author", u64::from(committer))
+                    .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
+                    .objects("updated", updated.iter().map(member))
+                    .objects("added", added.iter().map(member));
+                let (next, line) = match next {
+                    Some(next) => {
+                        let (next, line) = self.next(next, line);
+                        (Some(next), line)
+                    }
+                    None => (None, line),
+                };
+                (StagedCommit { committer, updated, removed, added, next }, line)
+            },
+        )
     }
 
     fn survey(
@@ -388,15 +398,15 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         })
     }
 
-    fn build_with(
+    fn create_commit_with(
         &self,
         group: &Self::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
         attached: &Attached,
-    ) -> Judged<Built<Self::Group>> {
-        let mut line = self.asked(of("build", group), adds.iter().map(|a| &a[..]));
+    ) -> Judged<CommitOutput<Self::Group>> {
+        let mut line = self.asked(of("create_commit", group), adds.iter().map(|a| &a[..]));
         line = line.numbers("removes", removes.iter().map(|leaf| u64::from(*leaf)));
         if let Some(place) = &attached.tree {
             line = line.object("at", lines::tree_place(Json::new(), place));
@@ -404,11 +414,11 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         if let Some(spent) = attached.spent {
             line = line.number("spent", spent);
         }
-        let built = self.inner.build_with(&group.inner, now, adds, removes, attached);
+        let built = self.inner.create_commit_with(&group.inner, now, adds, removes, attached);
         self.judged(line, built, |built, line| self.built(built, line))
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
+    fn open_tree(&self, tree: &RatchetTreeObject, payload: &Bytes) -> Judged<Bytes> {
         let line = self.asked(about("open_tree"), [&payload[..]]);
         self.judged(line, self.inner.open_tree(tree, payload), |tree, line| {
             let line = self.secret(line, "tree", &tree);

@@ -1,12 +1,12 @@
 //! One line of the log for each thing that can happen.
 
-use crate::action::Action;
+use crate::action::{Action, FetchTarget};
 use crate::config::Config;
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin};
-use crate::engine::{GroupParams, TreePlace};
+use crate::engine::{ContextParams, TreePlace};
 use crate::event::{Command, Event};
 use crate::participant::Phase;
-use crate::policy::{Authors, CommitPolicy};
+use crate::policy::{CommitPolicy, Committers};
 use crate::recording::format::{LOG_VERSION, Secrets};
 use crate::recording::json::Object as Json;
 use crate::recording::settings;
@@ -16,7 +16,7 @@ use crate::time::millis;
 use crate::tracks::{FullTrackName, Location, Object, SenderId, TrackNamespace};
 
 /// The parameters in a group's GroupContext.
-pub(super) fn params(params: &GroupParams) -> Json {
+pub(super) fn params(params: &ContextParams) -> Json {
     let line = Json::new()
         .text("mode", params.mode.name())
         .text("commit_tracks", params.commit_tracks.name())
@@ -35,8 +35,8 @@ pub(super) fn params(params: &GroupParams) -> Json {
 fn commit_policy(policy: &CommitPolicy) -> Json {
     let CommitPolicy { adds, removes, most_adds, most_removes, most_bytes } = policy;
     let mut line = Json::new();
-    for (name, authors) in [("adds", adds), ("removes", removes)] {
-        if let Authors::Only(some) = authors {
+    for (name, committers) in [("adds", adds), ("removes", removes)] {
+        if let Committers::Only(some) = committers {
             line = line.hexes(name, some.iter().map(|sender| &sender.as_bytes()[..]));
         }
     }
@@ -57,18 +57,17 @@ pub(super) fn header(engine: &str, config: &Config, secrets: Secrets, answers: O
         .flag("secrets", secrets == Secrets::Included)
         .text("engine", engine)
         .hex("group", config.group.as_bytes())
-        .text("mode", config.mode.name())
-        .text("commit_tracks", config.commit_tracks.name())
+        .text("mode", config.params.mode.name())
+        .text("commit_tracks", config.params.commit_tracks.name())
         .text("admission", &word(&config.admission));
-    if let Some(key) = &config.service_key {
+    if let Some(key) = &config.params.service_key {
         line = line.hex("service_key", key);
     }
-    match config.tree_threshold {
-        None => line = line.flag("tree_objects", false),
-        Some(n) if config.tree_threshold != Config::new(config.group.clone()).tree_threshold => {
-            line = line.number("tree_threshold", n as u64);
-        }
-        Some(_) => {}
+    if !config.params.tree_objects {
+        line = line.flag("tree_objects", false);
+    }
+    if config.tree_threshold != Config::new(config.group.clone()).tree_threshold {
+        line = line.number("tree_threshold", config.tree_threshold as u64);
     }
     if config.follow_offers {
         line = line.flag("follow_offers", true);
@@ -127,11 +126,11 @@ fn track(line: Json, track: &FullTrackName) -> Json {
 }
 
 pub(super) fn place(line: Json, name: &FullTrackName, at: Location) -> Json {
-    track(line, name).number("group", at.group).number("object", at.object)
+    track(line, name).number("group", at.group_id).number("object", at.object_id)
 }
 
 pub(super) fn tree_place(line: Json, place: &TreePlace) -> Json {
-    let line = line.number("object", place.object);
+    let line = line.number("object", place.object_id);
     match &place.publisher {
         Some(publisher) => sender(line, "publisher", publisher),
         None => line,
@@ -300,9 +299,14 @@ pub(super) fn action(action: &Action, secrets: Secrets, token: impl Fn(&[u8]) ->
         }
         Action::Subscribe { id, track: t } => track(line.text("action", "subscribe").number("id", id.0), t),
         Action::Unsubscribe { id } => line.text("action", "unsubscribe").number("id", id.0),
-        Action::Fetch { id, track: t, groups } => track(line.text("action", "fetch").number("id", id.0), t)
-            .number("first", *groups.start())
-            .number("last", *groups.end()),
+        Action::Fetch { id, target, groups } => {
+            let line = line.text("action", "fetch").number("id", id.0);
+            let line = match target {
+                FetchTarget::Track(t) => track(line, t),
+                FetchTarget::Namespace(n) => namespace(line, n),
+            };
+            line.number("first", *groups.start()).number("last", *groups.end())
+        }
         Action::Publish { id, object: o } => object(line.text("action", "publish").number("id", id.0), o),
         Action::Lock { id, request } => {
             line.text("action", "lock").number("id", id.0).number("val", request.val)

@@ -77,7 +77,7 @@ macro_rules! timers {
 
 timers!(
     batch, crowd, turn, confirm, lease, returns, key_package, fetch, read_back, join_retry, join_deadline, rejoin,
-    keep, strand, leave, audit, audit_with_media, hint, lost_group,
+    keep, strand, leave, audit, epoch_secrets, audit_with_media, hint, lost_group,
     credential_check;
     backoff "backoff_first" "backoff_longest", retry_later "retry_later_shortest" "retry_later_longest"
 );

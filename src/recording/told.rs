@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::engine::{
-    Credential, EngineError, GroupParams, GroupView, KeyPackageClaim, KeyPackageInfo, Member, MessageKind,
+    ContextParams, Credential, EngineError, GroupView, KeyPackageClaim, KeyPackageInfo, Member, MessageKind,
     Rejection, Survey, WelcomeInfo,
 };
 use crate::recording::json::Object as Json;
@@ -66,8 +66,9 @@ fn maybe(line: Json, name: &str, number: Option<u64>) -> Json {
 
 /// Describes a member.
 pub(super) fn member(m: &Member) -> Json {
-    let line = Json::new().number("leaf", u64::from(m.leaf));
-    let line = maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.sequence);
+    let line = Json::new().number("leaf", u64::from(m.leaf_index));
+    let line =
+        maybe(identity(line, &m.sender, &m.identity, &m.credential), "sequence", m.key_package_object_id);
     leaf_key(line, m.leaf_key.as_ref())
 }
 
@@ -78,7 +79,7 @@ fn leaf_key(line: Json, key: Option<&Bytes>) -> Json {
     }
 }
 
-fn params(line: Json, params: Option<&GroupParams>) -> Json {
+fn params(line: Json, params: Option<&ContextParams>) -> Json {
     match params {
         Some(params) => line.object("params", lines::params(params)),
         None => line,
@@ -92,7 +93,7 @@ pub(super) fn claim(line: Json, claim: &KeyPackageClaim) -> Json {
         Some(group) => line.hex("group", group),
         None => line,
     };
-    maybe(line, "sequence", claim.sequence)
+    maybe(line, "sequence", claim.object_id)
 }
 
 /// Describes a KeyPackage.
@@ -102,7 +103,7 @@ pub(super) fn key_package(line: Json, info: &KeyPackageInfo) -> Json {
         Some(group) => line.hex("group", group),
         None => line,
     };
-    let line = maybe(line.hex("reference", &info.reference), "sequence", info.sequence);
+    let line = maybe(line.hex("reference", &info.key_package_ref), "sequence", info.object_id);
     leaf_key(line, info.leaf_key.as_ref())
         .number("begins", info.begins.as_millis())
         .number("expires", info.expires.as_millis())
@@ -114,7 +115,7 @@ pub(super) fn welcome(line: Json, info: &WelcomeInfo) -> Json {
         .hex("group_id", &info.group_id)
         .number("epoch", info.epoch)
         .hex("context_hash", &info.context_hash)
-        .hex("reference", &info.reference)
+        .hex("reference", &info.key_package_ref)
         .flag("has_tree", info.has_tree);
     params(maybe(line, "spent", info.spent), info.params.as_ref())
 }
@@ -125,7 +126,7 @@ pub(super) fn view(line: Json, view: &GroupView) -> Json {
         .hex("group_id", &view.group_id)
         .number("epoch", view.epoch)
         .hex("context_hash", &view.context_hash)
-        .number("leaf", u64::from(view.leaf))
+        .number("leaf", u64::from(view.leaf_index))
         .number("members", view.members as u64);
     params(line, view.params.as_ref())
 }

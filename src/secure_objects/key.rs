@@ -207,10 +207,10 @@ impl ObjectKey {
     /// CTR xor salt; `None` for an object id that does not fit.
     #[inline]
     fn nonce(&self, header: &ObjectHeader<'_>) -> Option<[u8; NONCE_LEN]> {
-        let object = u32::try_from(header.location.object).ok()?;
+        let object = u32::try_from(header.location.object_id).ok()?;
         let mut nonce = [0; NONCE_LEN];
         let (group_place, object_place) = nonce.split_first_chunk_mut()?;
-        *group_place = (header.location.group ^ self.salt.0).to_be_bytes();
+        *group_place = (header.location.group_id ^ self.salt.0).to_be_bytes();
         *object_place.first_chunk_mut()? = (object ^ self.salt.1).to_be_bytes();
         Some(nonce)
     }
@@ -270,10 +270,10 @@ impl AadSpace {
         }
         if let Some(fixed) = self.bytes.first_chunk_mut::<{ Self::FIXED }>() {
             let [group @ .., _, _, _, _, _] = fixed;
-            *group = header.location.group.to_be_bytes();
+            *group = header.location.group_id.to_be_bytes();
             let [_, _, _, _, _, _, _, _, object @ .., priority] = fixed;
             // Over 2^32 - 1 nothing is ever accepted.
-            *object = (header.location.object as u32).to_be_bytes();
+            *object = (header.location.object_id as u32).to_be_bytes();
             *priority = header.priority;
         }
         self.named

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
-use crate::engine::{Engine, GroupParams, KeyPackageInfo, Next, OwnKeyPackage};
+use crate::engine::{ContextParams, Engine, KeyPackageInfo, Next, OwnKeyPackage};
 use crate::error::Error;
 use crate::limits::Timers;
 use crate::participant::Participant;
@@ -127,7 +127,7 @@ impl<E: Engine> Participant<E> {
     }
 
     /// Returns the parameters that this participant's group must have.
-    pub fn params(&self) -> GroupParams {
+    pub fn params(&self) -> ContextParams {
         self.cx.params.clone()
     }
 
@@ -165,7 +165,7 @@ impl<E: Engine> Participant<E> {
                 welcome.clone()
             };
             let location =
-                Location { group: member.epoch.slot(), object: self.cx.welcome_place(&payload).ok()? };
+                Location { group_id: member.epoch.slot(), object_id: self.cx.welcome_place(&payload).ok()? };
             Some(Object { track: self.cx.tracks.welcome(recipient), location, payload })
         };
         outbox.welcomes.iter().filter_map(object).collect()
@@ -213,8 +213,13 @@ impl<E: Engine> Participant<E> {
             State::Joining(joining) => {
                 let held = joining.gate.of_context(pin.context_hash());
                 held.and_then(|(welcome, info)| {
-                    let key =
-                        self.cx.keys.packages.iter().find(|key| key.reference == info.reference)?.clone();
+                    let key = self
+                        .cx
+                        .keys
+                        .packages
+                        .iter()
+                        .find(|key| key.key_package_ref == info.key_package_ref)?
+                        .clone();
                     let group = self.cx.engine.join(now, &welcome, &key, None).ok()?.ok()?;
                     Some(self.cx.slot_lock(&group, info.epoch).ok()?.to_vec())
                 })
@@ -228,7 +233,7 @@ impl<E: Engine> Participant<E> {
 
     /// Forgets the service's key: whatever it says is believed.
     pub(crate) fn forget_service_key(&mut self) {
-        self.cx.config.service_key = None;
+        self.cx.config.params.service_key = None;
     }
 
     /// Puts objects at the draft's places.
@@ -327,7 +332,7 @@ impl<E: Engine> Participant<E> {
                 if let Some(kept) = &mut joining.kept {
                     kept.until = late;
                     kept.slot.attempts = 0;
-                    (kept.slot.trials, kept.slot.verified) = (0, 0);
+                    (kept.slot.staged_commits, kept.slot.verified) = (0, 0);
                     kept.recovery.level();
                     kept.slot.refused.clear();
                 }
@@ -336,7 +341,7 @@ impl<E: Engine> Participant<E> {
                 let slot = &mut member.slot;
                 slot.attempts = 0;
                 // Bounds far beyond any world that is checked.
-                (slot.trials, slot.verified, slot.vain) = (0, 0, 0);
+                (slot.staged_commits, slot.verified, slot.vain) = (0, 0, 0);
                 slot.looks = slot.looks.min(1);
                 slot.refused.clear();
                 if let Step::Looking { fetch, .. } = &mut slot.step {

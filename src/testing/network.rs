@@ -15,12 +15,12 @@ use super::session::{Outgoing, Port, Session, Wire};
 use super::stranger::Stranger;
 pub use super::world::{Agreement, Traffic};
 use super::world::{Carriage, World};
-use crate::action::Notice;
 use crate::codec::ControlDecoder;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::namespace::Relay;
+use crate::notice::Notice;
 use crate::participant::Participant;
 use crate::time::Timestamp;
 

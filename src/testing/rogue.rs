@@ -18,12 +18,12 @@ pub fn commit<E: Engine>(
 ) -> Option<(Location, Bytes)> {
     let group = participant.group()?;
     let epoch = participant.epoch()?.saturating_sub(participant.epoch_base());
-    let built = engine.build(group, now, &[], &[]).ok()?.ok()?;
-    Some((Location { group: epoch, object: 2 }, built.commit))
+    let built = engine.create_commit(group, now, &[], &[]).ok()?.ok()?;
+    Some((Location { group_id: epoch, object_id: 2 }, built.commit))
 }
 
 /// The pin of a commit of another's, as a member that processes it makes it.
 pub fn pin<E: Engine>(participant: &Participant<E>, commit: &Bytes, now: Timestamp) -> Option<Pin> {
-    let trial = participant.engine().trial(participant.group()?, now, commit).ok()?.ok()?;
-    participant.pin_of(commit, &trial.next?)
+    let staged = participant.engine().stage_commit(participant.group()?, now, commit).ok()?.ok()?;
+    participant.pin_of(commit, &staged.next?)
 }

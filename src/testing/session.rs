@@ -5,16 +5,16 @@
 //! of a real stack does with sockets, this one does with [`Outgoing`] and [`Incoming`] values; or, through the
 //! port [`Direct`], with the actions and events themselves.
 
-use crate::action::{Action, Notice, Timer};
+use crate::action::{Action, FetchTarget, Timer};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Event, Object};
+use crate::notice::Notice;
 use crate::participant::Participant;
 use crate::recording::Recorder;
 use crate::snapshot::Snapshot;
 use crate::testing::flaws::Subject;
 use crate::time::Timestamp;
-use crate::tracks::FullTrackName;
 
 mod port;
 mod wire;
@@ -29,8 +29,8 @@ pub enum Done {
     Published(Object),
     /// The counter service was asked, about this value if about any.
     Asked(HttpId, Option<u64>),
-    /// The relay was asked for a track's objects.
-    Fetched(FullTrackName),
+    /// The relay was asked for objects.
+    Fetched(FetchTarget),
     /// News for the embedder.
     Told(Notice),
 }
@@ -161,7 +161,7 @@ impl Done {
             Action::Lock { id, request } => Some(Self::Asked(HttpId::Lock(*id), Some(request.val))),
             Action::Increment { id, request } => Some(Self::Asked(HttpId::Increment(*id), request.val)),
             Action::GetCommit { id, request } => Some(Self::Asked(HttpId::Commit(*id), Some(request.val))),
-            Action::Fetch { track, .. } => Some(Self::Fetched(track.clone())),
+            Action::Fetch { target, .. } => Some(Self::Fetched(target.clone())),
             _ => None,
         }
     }

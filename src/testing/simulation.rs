@@ -46,7 +46,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::event::Command;
 use crate::participant::{Participant, Phase};
-use crate::policy::Authors;
+use crate::policy::Committers;
 use crate::snapshot::Snapshot;
 use crate::tracks::{GroupName, SenderId};
 
@@ -185,17 +185,18 @@ impl<'a, E: Engine> Run<'a, E> {
         // The name is a constant of this crate's rules.
         let group = GroupName::try_from("room").unwrap_or_else(|_| unreachable!());
         let mut config = Config::new(group);
-        config.mode = scenario.mode;
-        config.commit_tracks = scenario.commit_tracks;
-        config.tree_threshold = scenario.trees.then_some(2);
+        config.params.mode = scenario.mode;
+        config.params.commit_tracks = scenario.commit_tracks;
+        config.params.tree_objects = scenario.trees;
+        config.tree_threshold = 2;
         if let (true, Some((signer, key))) = (scenario.receipts, &kit.receipts) {
             setup.receipts = signer.clone();
-            config.service_key = Some(key.clone());
+            config.params.service_key = Some(key.clone());
         }
         if scenario.profile == Profile::Insider {
             // Who is to be removed is for the first member to say.
             let host = (kit.engine)("u0", 0).sender_id().clone();
-            config.policy.removes = Authors::Only(BTreeSet::from([host]));
+            config.policy.removes = Committers::Only(BTreeSet::from([host]));
         }
         let mut net = Network::new(setup);
         net.watch();

@@ -7,16 +7,16 @@
 //! tests of [`mls`](crate::mls). **Never for production: everybody can read and make everything.**
 //!
 //! ```
-//! use moq_mls::engine::{Engine, GroupParams};
+//! use moq_mls::engine::{Engine, ContextParams};
 //! use moq_mls::testing::symbolic::SymbolicEngine;
 //! use moq_mls::{Timestamp, tracks::GroupName};
 //!
 //! let now = Timestamp::from_secs(0);
 //! let (mut a, mut b) = (SymbolicEngine::new("a")?, SymbolicEngine::new("b")?);
 //! let room = GroupName::try_from("room")?;
-//! let group = a.create(now, &room, &GroupParams::default(), 0)?;
+//! let group = a.create(now, &room, &ContextParams::default(), 0)?;
 //! let key = b.generate_key_package(now, &room, 0)?;
-//! let built = a.build(&group, now, &[key.message.clone()], &[])??;
+//! let built = a.create_commit(&group, now, &[key.message.clone()], &[])??;
 //! let joined = b.join(now, &built.welcomes[0].1, &key, None)??;
 //! assert_eq!(a.epoch_authenticator(&built.next.group)?, b.epoch_authenticator(&joined)?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::config::SafetyMode;
 use crate::counter::CommitReply;
 use crate::counter::service::{Counter, Slot};
-use crate::engine::Engine;
+use crate::engine::{Engine, Member};
 use crate::participant::Participant;
 use crate::snapshot::Snapshot;
 use crate::testing::sha256;
@@ -137,19 +137,18 @@ impl Witness {
         object: &Object,
     ) {
         self.published.push(object.clone());
-        let mode = participant.config().mode;
         let place = object.location;
         // Of a successor the epochs go on from the group before it.
-        let group = participant.epoch_base().saturating_add(place.group);
+        let group = participant.epoch_base().saturating_add(place.group_id);
         match participant.tracks().classify(&object.track) {
-            Some(TrackKind::Commit(_)) if place.object.is_multiple_of(2) => {
+            Some(TrackKind::Commit(_)) if place.object_id.is_multiple_of(2) => {
                 let Ok(hash) = participant.engine().sha256(&object.payload) else { return };
                 let context = participant.context_hash().filter(|_| participant.epoch() == Some(group));
                 let all = (who, group, None)..=(who, group, Some([255; 32]));
                 let mut known = self.own.range(all).map(|(_, own)| *own).peekable();
                 let new = known.peek().is_some() && known.all(|own| own != hash);
                 let first = *self.own.entry((who, group, context)).or_insert(hash);
-                let what = format!("commit of epoch {}", place.group);
+                let what = format!("commit of epoch {}", place.group_id);
                 if first != hash || (new && context.is_none()) {
                     self.breaks("OneOutboxPerSlot", at, who, format!("another {what}"));
                 }
@@ -159,10 +158,10 @@ impl Witness {
             }
             Some(TrackKind::Welcome(to)) => {
                 self.welcomed.insert((who, group, to));
-                if mode == SafetyMode::Advisory || self.reset {
+                if participant.config().params.mode == SafetyMode::Advisory || self.reset {
                     return;
                 }
-                let decided = match counter.map_or(Slot::Free, |c| c.slot(place.group)) {
+                let decided = match counter.map_or(Slot::Free, |c| c.slot(place.group_id)) {
                     Slot::Free => false,
                     Slot::Pinned(pin) if participant.epoch() == Some(group) => {
                         participant.context_hash().is_some_and(|c| c == pin.context_hash())
@@ -170,7 +169,7 @@ impl Witness {
                     Slot::Pinned(_) | Slot::Unpinned | Slot::Forgotten => true,
                 };
                 if !decided {
-                    self.breaks("NoWelcomeBeforePin", at, who, format!("to epoch {}", place.group));
+                    self.breaks("NoWelcomeBeforePin", at, who, format!("to epoch {}", place.group_id));
                 }
             }
             _ => {}
@@ -214,7 +213,8 @@ impl Witness {
         }
         let here = |l: &Last| l.life == life && l.rejoins == rejoins && l.epoch.checked_add(1) == Some(epoch);
         let parent = last.filter(here).map(|l| l.context);
-        let members: BTreeMap<_, _> = participant.members().map(|m| (m.sender.clone(), m.sequence)).collect();
+        let came = |m: &Member| (m.sender.clone(), m.key_package_object_id);
+        let members: BTreeMap<_, _> = participant.members().map(came).collect();
         if !members.contains_key(participant.sender_id()) {
             let detail = format!("holds epoch {epoch}, which it is not in");
             self.breaks("RemovedCannotDerive", at, who, detail);
@@ -225,7 +225,7 @@ impl Witness {
         if let Ok(authenticator) = participant.epoch_authenticator() {
             self.agree_on_keys(at, who, epoch, context, authenticator);
         }
-        if participant.config().mode == SafetyMode::Pinned {
+        if participant.config().params.mode == SafetyMode::Pinned {
             self.check_pin(at, who, participant, counter, epoch, context, parent);
         }
         if participant.inside().outbox.is_some_and(|(_, _, base)| base != context) {

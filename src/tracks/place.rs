@@ -9,9 +9,9 @@ use super::name::FullTrackName;
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Location {
     /// MOQT group id.
-    pub group: u64,
+    pub group_id: u64,
     /// MOQT object id within the group.
-    pub object: u64,
+    pub object_id: u64,
 }
 
 /// An MoQT object.

@@ -131,7 +131,7 @@ impl World {
             for (id, object) in &self.store {
                 let useful = match machine.tracks().classify(&object.track) {
                     Some(TrackKind::Commit(_)) => {
-                        machine.epoch().is_none_or(|e| e - machine.epoch_base() <= object.location.group)
+                        machine.epoch().is_none_or(|e| e - machine.epoch_base() <= object.location.group_id)
                             || row.mode == SafetyMode::Fenced
                     }
                     Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),

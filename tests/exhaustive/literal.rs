@@ -29,7 +29,7 @@ enum Phase {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
-    /// Each member's history: the author of each epoch's commit.
+    /// Each member's history: the committer of each epoch's commit.
     logs: [Vec<u8>; MEMBERS as usize],
     phases: [Phase; MEMBERS as usize],
     relay: BTreeSet<(Commit, Vec<u8>)>,

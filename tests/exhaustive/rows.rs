@@ -217,7 +217,7 @@ pub(crate) fn all() -> Vec<Row> {
         Row { remove: Some((0, 2)), ..row("P10 A removes C while C commits", 3, 1) }.large(),
         row("P11 3 members, crash of A, a malicious publisher", 3, 1).crash_of(0).rogue(1).large(),
         row("P12 3 members, loss, crash of A", 3, 1).loss().crash_of(0).large(),
-        row("PR 3 members, loss, restart: a helper and a restarted author meet", 3, 1)
+        row("PR 3 members, loss, restart: a helper and a restarted committer meet", 3, 1)
             .loss()
             .restart()
             .large(),

@@ -97,7 +97,7 @@ fn kind(world: &World, row: &Row) -> Kind {
         // Only a successor helps. Until then all stay in the epoch before, whole, and know it.
         agreed && members.iter().all(|m| m.inside().dead && m.epoch() == world.counter.next().checked_sub(2))
     } else if world.was_reset {
-        // A group whose counter is lost stops, and says so: [`ServiceFault`](moq_mls::action::ServiceFault).
+        // A group whose counter is lost stops, and says so: [`ServiceFault`](moq_mls::notice::ServiceFault).
         // That a newcomer may found another one is R3 of the notes; it has nothing to stop for.
         let before = world.peers.iter().take(row.members).filter_map(|p| p.machine());
         let mut members = before.filter(|m| m.phase() == Phase::Member);

@@ -21,9 +21,9 @@ impl World {
         object: Object,
     ) {
         let id = digest(&object);
-        let group = machine.epoch_base() + object.location.group;
+        let group = machine.epoch_base() + object.location.group_id;
         match machine.tracks().classify(&object.track) {
-            Some(TrackKind::Commit(_)) if object.location.object.is_multiple_of(2) => {
+            Some(TrackKind::Commit(_)) if object.location.object_id.is_multiple_of(2) => {
                 let first = *self.own.entry((who as u8, group)).or_insert(digest(&object.payload));
                 if first != digest(&object.payload) {
                     self.break_invariant("OneOutboxPerSlot");
@@ -34,7 +34,7 @@ impl World {
                 }
             }
             Some(TrackKind::Welcome(_)) if !self.was_reset => {
-                let decided = match self.counter_of(machine).slot(object.location.group) {
+                let decided = match self.counter_of(machine).slot(object.location.group_id) {
                     Slot::Free => false,
                     Slot::Pinned(pin) => {
                         machine.epoch() != Some(group)

@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
-use moq_mls::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, Notice, Timer};
+use moq_mls::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, Timer};
 use moq_mls::codec::pinned::WelcomeObject;
 use moq_mls::counter::service::{Counter, Slot};
 use moq_mls::counter::{CommitReply, IncrementReply, IncrementRequest, LockReply, Pin};
 use moq_mls::engine::Engine;
+use moq_mls::notice::{EpochCause, Notice};
 use moq_mls::snapshot::Snapshot;
 use moq_mls::testing::flaws::Subject;
 use moq_mls::testing::rogue;
@@ -211,7 +213,7 @@ impl fmt::Debug for World {
         for (what, objects) in [("on its way", &self.publishes), ("at the relay", &self.store)] {
             for (id, object) in objects {
                 let at = object.location;
-                writeln!(f, "{what}: {id:016x} {:?} {}/{}", object.track, at.group, at.object)?;
+                writeln!(f, "{what}: {id:016x} {:?} {}/{}", object.track, at.group_id, at.object_id)?;
             }
         }
         Ok(())
@@ -225,9 +227,11 @@ impl World {
 
     fn config(row: &Row) -> Config {
         let mut config = Config::new(GroupName::try_from("room").unwrap());
-        config.mode = row.mode;
+        config.params.mode = row.mode;
+        // How long a secret stays changes nothing that the others see.
+        config.timers.epoch_secrets = Duration::ZERO;
         config.successor = row.recovers;
-        config.commit_tracks =
+        config.params.commit_tracks =
             if row.shared { CommitTrackPolicy::Shared } else { CommitTrackPolicy::PerSender };
         config
     }
@@ -313,7 +317,7 @@ impl World {
 
     /// Whether a commit made in `epoch` is anywhere.
     pub(crate) fn anything_at(&self, epoch: u64) -> bool {
-        let here = |o: &Arc<Object>| o.location.group == epoch && is_commit(o);
+        let here = |o: &Arc<Object>| o.location.group_id == epoch && is_commit(o);
         self.store.values().any(here) || self.publishes.values().any(here)
     }
 
@@ -413,12 +417,9 @@ impl World {
             Action::Subscribe { id, .. } | Action::SubscribeNamespace { id, .. } => {
                 answers.push(Event::SubscribeReply { id, reply: Ok(()) });
             }
-            Action::Fetch { id, groups, .. } => {
-                let tracks = machine.tracks();
-                let wanted = |o: &&Arc<Object>| {
-                    groups.contains(&o.location.group)
-                        && matches!(tracks.classify(&o.track), Some(TrackKind::Commit(_)))
-                };
+            Action::Fetch { id, target, groups } => {
+                let wanted =
+                    |o: &&Arc<Object>| groups.contains(&o.location.group_id) && target.covers(&o.track);
                 let found = self.store.values().filter(wanted).map(|o| (**o).clone()).collect();
                 answers.push(Event::FetchReply { id: FetchId(id.0), reply: Ok(found) });
             }
@@ -439,7 +440,9 @@ impl World {
                 let body = Body::about(request.counter, Body::Commit(request.val));
                 self.requests.insert((who as u8, id.0), body);
             }
-            Action::Notify(Notice::Joined { epoch }) if !self.was_reset && epoch > 0 => {
+            Action::Notify(Notice::Epoch { epoch, cause: EpochCause::Created | EpochCause::Welcome })
+                if !self.was_reset && epoch > 0 =>
+            {
                 let slot = self.counter_of(machine).slot(epoch - machine.epoch_base());
                 if let Slot::Pinned(pin) = slot {
                     if machine.context_hash().is_none_or(|c| c != pin.context_hash()) {
@@ -664,7 +667,7 @@ impl World {
                 let welcome = Self::engine(0, 0).forge_welcome(&real.welcome, [7; 32]).unwrap().unwrap();
                 let payload = WelcomeObject { welcome, ..real }.encode();
                 let mut location = object.location;
-                location.object ^= 1 << 20;
+                location.object_id ^= 1 << 20;
                 let forged = Object { track: object.track.clone(), location, payload };
                 self.store.insert(digest(&forged), Arc::new(forged));
             }

@@ -14,7 +14,7 @@ use mls_rs_identity_x509::{
     CertificateChain, DerCertificate, SubjectIdentityExtractor, X509IdentityProvider,
 };
 use moq_mls::Timestamp;
-use moq_mls::engine::{Built, Engine, GroupParams, OwnKeyPackage};
+use moq_mls::engine::{CommitOutput, ContextParams, Engine, OwnKeyPackage};
 use moq_mls::mls::{MlsEngine, MlsGroup, Options};
 use moq_mls::tracks::{GroupName, SenderId};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -140,7 +140,7 @@ impl<C: MlsConfig> Party<C> {
         self.group.as_ref().unwrap()
     }
 
-    pub fn create(&mut self, params: &GroupParams) {
+    pub fn create(&mut self, params: &ContextParams) {
         self.group = Some(self.engine.create(NOW, &group_name(), params, 0).unwrap());
     }
 
@@ -152,17 +152,17 @@ impl<C: MlsConfig> Party<C> {
         message
     }
 
-    pub fn build(&self, adds: &[Bytes], removes: &[u32]) -> Built<MlsGroup<C>> {
-        self.engine.build(self.group(), NOW, adds, removes).unwrap().unwrap()
+    pub fn create_commit(&self, adds: &[Bytes], removes: &[u32]) -> CommitOutput<MlsGroup<C>> {
+        self.engine.create_commit(self.group(), NOW, adds, removes).unwrap().unwrap()
     }
 
-    pub fn adopt(&mut self, built: &Built<MlsGroup<C>>) {
+    pub fn adopt(&mut self, built: &CommitOutput<MlsGroup<C>>) {
         self.group = Some(built.next.group.clone());
     }
 
     pub fn follow(&mut self, commit: &Bytes) {
-        let trial = self.engine.trial(self.group(), NOW, commit).unwrap().unwrap();
-        self.group = trial.next.map(|n| n.group);
+        let staged = self.engine.stage_commit(self.group(), NOW, commit).unwrap().unwrap();
+        self.group = staged.next.map(|n| n.group);
     }
 
     pub fn join(&mut self, welcomes: &[(SenderId, Bytes)]) {
@@ -173,7 +173,7 @@ impl<C: MlsConfig> Party<C> {
     }
 
     pub fn leaf(&self) -> u32 {
-        self.engine.view(self.group()).unwrap().leaf
+        self.engine.view(self.group()).unwrap().leaf_index
     }
 
     pub fn context_hash(&self) -> [u8; 32] {
@@ -188,9 +188,9 @@ impl<C: MlsConfig> Party<C> {
 /// A group of `parties`, the first of them its creator.
 pub fn assemble<C: MlsConfig>(parties: &mut [Party<C>]) {
     let (first, rest) = parties.split_first_mut().unwrap();
-    first.create(&GroupParams::default());
+    first.create(&ContextParams::default());
     let adds: Vec<Bytes> = rest.iter_mut().map(Party::key_package).collect();
-    let built = first.build(&adds, &[]);
+    let built = first.create_commit(&adds, &[]);
     first.adopt(&built);
     rest.iter_mut().for_each(|p| p.join(&built.welcomes));
 }

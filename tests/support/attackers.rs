@@ -7,7 +7,7 @@ use moq_mls::counter::{
     CommitReply, CommitRequest, CounterState, IncrementReply, IncrementRequest, LockReply, LockRequest, Pin,
     slot_lock_message,
 };
-use moq_mls::engine::{Built, Engine, GroupParams, OwnKeyPackage};
+use moq_mls::engine::{CommitOutput, ContextParams, Engine, OwnKeyPackage};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{FullTrackName, GroupName, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Object};
@@ -47,7 +47,11 @@ pub fn put<E: Engine>(
     object: u64,
     payload: impl Into<Bytes>,
 ) {
-    world.put(Object { track: track.clone(), location: Location { group, object }, payload: payload.into() });
+    world.put(Object {
+        track: track.clone(),
+        location: Location { group_id: group, object_id: object },
+        payload: payload.into(),
+    });
 }
 
 /// The group's Commit track, of participant 0.
@@ -232,20 +236,20 @@ impl Rogue {
         loop {
             let request = CommitRequest { counter: group(), val: self.epoch + 1 };
             let CommitReply::Found { commit, .. } = world.counter().commit(&request) else { return };
-            let trial = self.engine.trial(&self.group, world.now(), &commit).unwrap().unwrap();
-            let Some(next) = trial.next else { return };
+            let staged = self.engine.stage_commit(&self.group, world.now(), &commit).unwrap().unwrap();
+            let Some(next) = staged.next else { return };
             (self.group, self.epoch) = (next.group, self.epoch + 1);
         }
     }
 
     /// A commit on the present epoch, not applied, and its pin.
-    pub fn build(
+    pub fn create_commit(
         &self,
         world: &World<TestEngine>,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> (Built<<TestEngine as Engine>::Group>, Pin) {
-        let built = self.engine.build(&self.group, world.now(), adds, removes).unwrap().unwrap();
+    ) -> (CommitOutput<<TestEngine as Engine>::Group>, Pin) {
+        let built = self.engine.create_commit(&self.group, world.now(), adds, removes).unwrap().unwrap();
         let pin = pin_of(&self.engine, &group(), &built.commit, &built.next, self.epoch + 1);
         (built, pin)
     }
@@ -274,7 +278,7 @@ pub struct OtherGroup {
 }
 
 impl OtherGroup {
-    pub fn found(world: &World<TestEngine>, params: &GroupParams) -> Self {
+    pub fn found(world: &World<TestEngine>, params: &ContextParams) -> Self {
         let mut engine = engine("mallory");
         let group = engine.create(world.now(), &group(), params, 0).unwrap();
         Self { engine, group, epoch: 0 }
@@ -283,7 +287,8 @@ impl OtherGroup {
     /// Lets `epochs` of it pass.
     pub fn pass(&mut self, world: &World<TestEngine>, epochs: u64) {
         for _ in 0..epochs {
-            self.group = self.engine.build(&self.group, world.now(), &[], &[]).unwrap().unwrap().next.group;
+            self.group =
+                self.engine.create_commit(&self.group, world.now(), &[], &[]).unwrap().unwrap().next.group;
             self.epoch += 1;
         }
     }
@@ -291,7 +296,7 @@ impl OtherGroup {
     /// As [`welcome`](Self::welcome), with the pin and the commit that go with it.
     pub fn welcome_pinned(&self, world: &World<TestEngine>, key_package: &Bytes) -> (u64, Bytes, Pin, Bytes) {
         let adds = std::slice::from_ref(key_package);
-        let built = self.engine.build(&self.group, world.now(), adds, &[]).unwrap().unwrap();
+        let built = self.engine.create_commit(&self.group, world.now(), adds, &[]).unwrap().unwrap();
         let pin = pin_of(&self.engine, &group(), &built.commit, &built.next, self.epoch + 1);
         (self.epoch + 1, built.welcomes[0].1.clone(), pin, built.commit)
     }
@@ -299,7 +304,7 @@ impl OtherGroup {
     /// A Welcome into it, which anybody can make from a KeyPackage that lies on the relay, and its epoch.
     pub fn welcome(&self, world: &World<TestEngine>, key_package: &Bytes) -> (u64, Bytes) {
         let adds = std::slice::from_ref(key_package);
-        let built = self.engine.build(&self.group, world.now(), adds, &[]).unwrap().unwrap();
+        let built = self.engine.create_commit(&self.group, world.now(), adds, &[]).unwrap().unwrap();
         (self.epoch + 1, built.welcomes[0].1.clone())
     }
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use moq_mls::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, Survey, TreeObject, Trial, WelcomeInfo,
+    Attached, CommitOutput, ContextParams, Engine, EngineError, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, RatchetTreeObject, Rejection, StagedCommit, Survey,
+    WelcomeInfo,
 };
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Secret, Timestamp};
@@ -133,7 +134,7 @@ impl<E: Engine> Engine for Failing<E> {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        params: &GroupParams,
+        params: &ContextParams,
         sequence: u64,
     ) -> Result<E::Group, EngineError> {
         self.plan.call("create")?;
@@ -175,15 +176,15 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.classify(message)
     }
 
-    fn trial_with(
+    fn stage_commit_with(
         &self,
         group: &E::Group,
         now: Timestamp,
         commit: &Bytes,
         proposals: &[Bytes],
-    ) -> Judged<Trial<E::Group>> {
-        self.plan.call("trial")?;
-        self.inner.trial_with(group, now, commit, proposals)
+    ) -> Judged<StagedCommit<E::Group>> {
+        self.plan.call("stage_commit")?;
+        self.inner.stage_commit_with(group, now, commit, proposals)
     }
 
     fn inspect_proposal(&self, group: &E::Group, now: Timestamp, message: &Bytes) -> Judged<()> {
@@ -201,22 +202,22 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.survey(group, key_packages, by_sealing)
     }
 
-    fn build_with(
+    fn create_commit_with(
         &self,
         group: &E::Group,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
         attached: &Attached,
-    ) -> Judged<Built<E::Group>> {
-        self.plan.call(if attached.tree.is_some() { "build_apart" } else { "build" })?;
+    ) -> Judged<CommitOutput<E::Group>> {
+        self.plan.call(if attached.tree.is_some() { "create_commit_apart" } else { "create_commit" })?;
         if attached.tree.is_none() && self.plan.refuses() {
             return Ok(Err(Rejection::Invalid("made to be refused".into())));
         }
-        self.inner.build_with(group, now, adds, removes, attached)
+        self.inner.create_commit_with(group, now, adds, removes, attached)
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
+    fn open_tree(&self, tree: &RatchetTreeObject, payload: &Bytes) -> Judged<Bytes> {
         self.plan.call("open_tree")?;
         self.inner.open_tree(tree, payload)
     }

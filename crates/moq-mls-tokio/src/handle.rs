@@ -99,7 +99,7 @@ impl Handle {
     }
 
     /// Takes part: creates the group or joins it. Returns when the participant has begun, which is not before the relay
-    /// is [ready](crate::Relay::ready). [`Notice::Joined`](moq_mls::Notice::Joined) and [`status`](Self::status) say when
+    /// is [ready](crate::Relay::ready). [`Notice::Epoch`](moq_mls::Notice::Epoch) and [`status`](Self::status) say when
     /// it is a member.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! # Decide first
 //!
-//! - **Receipts.** Set [`Config::service_key`](moq_mls::Config::service_key) for all members. Without it, an attacker
+//! - **Receipts.** Set [`GroupParams::service_key`](moq_mls::GroupParams::service_key) for all members. Without it, an attacker
 //!   between a member and the counter service can forge its answers.
 //! - **Admission.** The default of the core lets in every valid credential. Set
 //!   [`Admission::Ask`](moq_mls::Admission::Ask), and answer by [`Handle::admit`] or [`Handle::refuse`].

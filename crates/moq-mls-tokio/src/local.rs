@@ -83,7 +83,7 @@ impl Relay for LocalRelay {
 
     async fn fetch(&self, request: FetchRequest) -> Result<Vec<Object>, RelayError> {
         let wanted = |object: &&Object| {
-            object.track == request.track && request.groups.contains(&object.location.group)
+            request.target.covers(&object.track) && request.groups.contains(&object.location.group_id)
         };
         Ok(self.0.borrow().iter().filter(wanted).cloned().collect())
     }

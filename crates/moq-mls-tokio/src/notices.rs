@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moq_mls::Notice;
+use moq_mls::notice::EpochCause;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -83,7 +84,7 @@ impl Reporter {
 
 #[cfg(test)]
 mod tests {
-    use moq_mls::action::Fault;
+    use moq_mls::notice::Fault;
 
     use super::*;
 
@@ -93,9 +94,10 @@ mod tests {
         let fault = Notice::PeerFault { from: None, fault: Fault::NotMls };
         (0..9).for_each(|_| reporter.report(fault.clone()));
         assert_eq!(reporter.queue.capacity(), 2);
-        (0..3).for_each(|epoch| reporter.report(Notice::Joined { epoch }));
+        let entered = |epoch| Notice::Epoch { epoch, cause: EpochCause::Welcome };
+        (0..3).for_each(|epoch| reporter.report(entered(epoch)));
         assert_eq!(notices.recv().await.unwrap(), Err(NoticesMissed { missed: 1 }));
-        for expected in [fault.clone(), fault, Notice::Joined { epoch: 0 }, Notice::Joined { epoch: 1 }] {
+        for expected in [fault.clone(), fault, entered(0), entered(1)] {
             assert_eq!(notices.recv().await.unwrap(), Ok(expected));
         }
         drop(reporter);

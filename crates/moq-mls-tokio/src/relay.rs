@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use moq_mls::tracks::{FullTrackName, SenderId, TrackNamespace};
-use moq_mls::{Failure, Object};
+use moq_mls::{Failure, FetchTarget, Object};
 use tokio::sync::mpsc;
 
 /// A connection with a MoQ relay.
@@ -96,8 +96,8 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FetchRequest {
-    /// The track. If each sender has a commit track, every track of the commit namespace is meant.
-    pub track: FullTrackName,
+    /// Of what.
+    pub target: FetchTarget,
     /// The MOQT groups.
     pub groups: RangeInclusive<u64>,
     /// The other members of the present epoch: a relay that keeps no history may pass the request on to one of them.

@@ -40,7 +40,11 @@ async fn opens(from: &Handle, to: &Handle, object: u64) {
     sender.follow(&from.media_keys().borrow()).unwrap();
     receiver.follow(&to.media_keys().borrow()).unwrap();
     let immutable = sender.track().key_id_property().unwrap().to_vec();
-    let header = ObjectHeader { location: Location { group: 0, object }, priority: 0, immutable: &immutable };
+    let header = ObjectHeader {
+        location: Location { group_id: 0, object_id: object },
+        priority: 0,
+        immutable: &immutable,
+    };
     let mut buffer = ObjectBuffer::with_capacity(64);
     buffer.extend_from_slice(b"hello");
     sender.track().seal(&header, b"", &mut buffer).unwrap();

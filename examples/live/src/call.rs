@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use moq_mls::action::Notice;
+use moq_mls::notice::{EpochCause, Notice};
 use moq_mls::tracks::GroupName;
 use moq_mls::{Command, Config, Phase};
 use moq_mls_tokio::{FileStore, IdentityKey};
@@ -94,8 +94,8 @@ impl Stage {
     /// How participants of this stage are configured.
     pub fn config(&self) -> Config {
         let mut config = Config::new(self.group.clone());
-        config.commit_tracks = mapping::COMMIT_TRACKS;
-        config.service_key = Some(self.service_key.clone());
+        config.params.commit_tracks = mapping::COMMIT_TRACKS;
+        config.params.service_key = Some(self.service_key.clone());
         config
     }
 
@@ -359,14 +359,13 @@ async fn print_news(mut heard: mpsc::UnboundedReceiver<(String, Notice)>, began:
 /// A notice for people.
 pub fn tell(notice: &Notice) -> String {
     match notice {
-        Notice::Joined { epoch: 0 } => "created the group".to_owned(),
-        Notice::Joined { epoch } => format!("is in, at epoch {epoch}"),
-        Notice::Epoch { epoch, committer: Some(committer) } => {
+        Notice::Epoch { cause: EpochCause::Created, .. } => "created the group".to_owned(),
+        Notice::Epoch { epoch, cause: EpochCause::Welcome } => format!("is in, at epoch {epoch}"),
+        Notice::Epoch { epoch, cause: EpochCause::Commit { committer } } => {
             format!("is at epoch {epoch}, committed by {}", identity::short(committer))
         }
-        Notice::Epoch { epoch, committer: None } => format!("is at epoch {epoch}"),
-        Notice::MemberJoined { sender, leaf, .. } => {
-            format!("sees {} come in, leaf {leaf}", identity::short(sender))
+        Notice::MemberJoined { sender, leaf_index, .. } => {
+            format!("sees {} come in, leaf {leaf_index}", identity::short(sender))
         }
         Notice::MemberLeft { sender } => format!("sees {} go", identity::short(sender)),
         Notice::Removed { epoch } => format!("was removed: epoch {epoch} is closed to it"),

@@ -34,7 +34,7 @@ pub fn track(commits: &TrackNamespace, sender: &SenderId) -> Result<FullTrackNam
 impl CommitLog {
     /// Takes an object of a commit track.
     pub fn note(&mut self, object: &Object) {
-        let group = self.0.entry(object.location.group).or_default();
+        let group = self.0.entry(object.location.group_id).or_default();
         if group.len() < KEPT_OBJECTS && !group.contains(object) {
             group.push(object.clone());
         }
@@ -59,9 +59,9 @@ impl CommitLog {
                 let mut payload = Vec::with_capacity(seen.payload.len() + 80);
                 payload.put_u16(u16::try_from(seen.track.name.len()).unwrap_or(u16::MAX));
                 payload.put_slice(&seen.track.name);
-                payload.put_u64(seen.location.object);
+                payload.put_u64(seen.location.object_id);
                 payload.put_slice(&seen.payload);
-                let location = Location { group: *group, object };
+                let location = Location { group_id: *group, object_id: object };
                 out.push(Object { track: track.clone(), location, payload: payload.into() });
             }
         }
@@ -77,7 +77,7 @@ pub fn import(commits: &TrackNamespace, object: Object) -> Result<Object> {
         bail!("a name cut short");
     }
     let name = payload.split_to(len);
-    let location = Location { group: object.location.group, object: payload.try_get_u64()? };
+    let location = Location { group_id: object.location.group_id, object_id: payload.try_get_u64()? };
     Ok(Object { track: FullTrackName { namespace: commits.clone(), name }, location, payload })
 }
 
@@ -91,7 +91,7 @@ mod tests {
         let sender = SenderId::new("alice").unwrap();
         let object = |group, object, name: &'static str| Object {
             track: FullTrackName { namespace: commits.clone(), name: name.into() },
-            location: Location { group, object },
+            location: Location { group_id: group, object_id: object },
             payload: format!("{group} {object}").into(),
         };
         let all = [object(4, 0, "a"), object(4, 1, "a"), object(4, 0, "b"), object(7, 0, "b")];
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(log.seen(0..=9), all);
         let track = track(&commits, &sender).unwrap();
         let exported = log.export(&track, 0..=9);
-        let places: Vec<_> = exported.iter().map(|o| (o.location.group, o.location.object)).collect();
+        let places: Vec<_> = exported.iter().map(|o| (o.location.group_id, o.location.object_id)).collect();
         assert_eq!(places, [(4, 0), (4, 1), (4, 2), (7, 0)]);
         let back: Vec<_> = exported.into_iter().map(|o| import(&commits, o).unwrap()).collect();
         assert_eq!(back, all);

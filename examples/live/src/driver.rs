@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
-use moq_mls::action::Notice;
 use moq_mls::keys::EpochKeyRing;
+use moq_mls::notice::{EpochCause, Notice};
 use moq_mls::recording::{AnswerLog, RecordedEngine, Secrets};
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Command, Config};
@@ -204,7 +204,9 @@ impl Person {
         match notice {
             Ok(notice) => {
                 match &notice {
-                    Notice::Joined { .. } => self.joined = Some(Instant::now()),
+                    Notice::Epoch { cause: EpochCause::Created | EpochCause::Welcome, .. } => {
+                        self.joined = Some(Instant::now())
+                    }
                     Notice::PeerFault { from, fault } => {
                         let from = from.as_ref().map(|f| short(f).to_string());
                         tracing::debug!(name, from, ?fault, "peer fault");

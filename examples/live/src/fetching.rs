@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub async fn tree(relay: RelayAddress, track: FullTrackName, group: u64) -> Result<Vec<Object>> {
     let namespace = track.namespace.clone();
     let wanted: Wanted = Arc::new(move |offered| *offered == track);
-    let found = link::look(relay, &namespace, wanted, |object| object.location.group == group);
+    let found = link::look(relay, &namespace, wanted, |object| object.location.group_id == group);
     let mut objects = found.await?;
-    objects.retain(|object| object.location.group == group);
+    objects.retain(|object| object.location.group_id == group);
     Ok(objects)
 }
 
@@ -54,7 +54,7 @@ pub async fn commits(
         (Err(error), None) => return Err(error),
         (kept, seen) => [kept.unwrap_or_default(), seen.unwrap_or_default()].concat(),
     };
-    objects.retain(|object| groups.contains(&object.location.group));
+    objects.retain(|object| groups.contains(&object.location.group_id));
     Ok(objects)
 }
 

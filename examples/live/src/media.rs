@@ -102,7 +102,7 @@ impl Sequences {
 
     /// Where this one lies.
     fn location(sequence: u64) -> Location {
-        Location { group: sequence / PER_GROUP, object: sequence % PER_GROUP }
+        Location { group_id: sequence / PER_GROUP, object_id: sequence % PER_GROUP }
     }
 
     /// The next one, which was never used before, by this process or another.
@@ -283,7 +283,7 @@ impl Media {
         };
         match outcome {
             Ok(Some(sealed)) => {
-                let sequence = location.group.saturating_mul(PER_GROUP).saturating_add(location.object);
+                let sequence = location.group_id.saturating_mul(PER_GROUP).saturating_add(location.object_id);
                 let member = self.member;
                 self.count(&name).note(sequence, key_id, sealed, waited, member);
                 signs.opened(&SenderId::new(name.name)?, key_id);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use moq_mls::action::Notice;
+use moq_mls::notice::Notice;
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls::{Command, Config, Phase};
 use moq_mls_tokio::FileStore;
@@ -65,8 +65,8 @@ pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result
         .with_context(|| format!("cannot use {}", options.state_dir.display()))?;
     let engine = identity::engine(&options.name, &identity::in_folder(state.path())?)?;
     let mut config = Config::new(GroupName::try_from(&*options.group).context("--group")?);
-    config.commit_tracks = mapping::COMMIT_TRACKS;
-    config.service_key =
+    config.params.commit_tracks = mapping::COMMIT_TRACKS;
+    config.params.service_key =
         options.receipt_key.map(|key| hex::decode(key).context("--receipt-key")).transpose()?.map(Into::into);
     let token = options.token_file.map(|path| {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));

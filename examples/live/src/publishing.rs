@@ -106,7 +106,7 @@ async fn serve(
                 window.push_back(job.object);
             }
             let groups = |w: &VecDeque<WireObject>| {
-                w.iter().map(|o| o.object.location.group).collect::<std::collections::BTreeSet<_>>().len()
+                w.iter().map(|o| o.object.location.group_id).collect::<std::collections::BTreeSet<_>>().len()
             };
             while groups(window) > OPEN_GROUPS {
                 window.pop_front();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use moq_mls::Object;
+use moq_mls::action::FetchTarget;
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, SenderId, TrackKind, TrackNamespace};
 use moq_mls_tokio::{FetchRequest, Relay, RelayError, Scope};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -206,16 +207,20 @@ impl Relay for QuicRelay {
     }
 
     async fn fetch(&self, request: FetchRequest) -> Result<Vec<Object>, RelayError> {
-        let FetchRequest { track, groups, members, .. } = request;
+        let FetchRequest { target, groups, members, .. } = request;
         let address = self.0.address.clone();
-        let found = match kind(&track) {
-            Some(TrackKind::Tree(_)) => fetching::tree(address, track, *groups.start()).await,
-            Some(TrackKind::KeyPackage(_)) => fetching::track(address, track).await,
+        let found = match target {
+            FetchTarget::Track(track) if matches!(kind(&track), Some(TrackKind::Tree(_))) => {
+                fetching::tree(address, track, *groups.start()).await
+            }
+            FetchTarget::Track(track) if matches!(kind(&track), Some(TrackKind::KeyPackage(_))) => {
+                fetching::track(address, track).await
+            }
             // The look before a commit: the subscription has brought what there is.
             _ if groups.start() == groups.end() => return Ok(lock(&self.0.inbound.commits).seen(groups)),
-            _ => {
+            commits => {
                 let session = self.0.pairs.borrow().as_ref().map(|pair| pair.subscriber.clone());
-                fetching::commits(address, session, track.namespace, groups, members).await
+                fetching::commits(address, session, commits.namespace().clone(), groups, members).await
             }
         };
         found.map_err(|error| RelayError::not_sent(format!("{error:#}")))

@@ -43,7 +43,7 @@ pub fn facts<E: Engine>(of: &Participant<E>) -> Option<Result<Facts>> {
             base_key: of.track_base_key(&wire::media_track())?.key.as_bytes().to_vec(),
             roster: of
                 .members()
-                .map(|m| (m.leaf, String::from_utf8_lossy(m.sender.as_bytes()).into_owned()))
+                .map(|m| (m.leaf_index, String::from_utf8_lossy(m.sender.as_bytes()).into_owned()))
                 .collect(),
         })
     };

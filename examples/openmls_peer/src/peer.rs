@@ -254,13 +254,13 @@ impl Peer {
         let Object { track, location, payload } = object;
         let name = String::from_utf8_lossy(&track.name).into_owned();
         if track == self.names.commits() {
-            return self.on_commit_object(location.group, location.object, payload);
+            return self.on_commit_object(location.group_id, location.object_id, payload);
         }
         if track == self.names.welcome(&self.identity.sender) {
             return self.on_welcome(payload);
         }
         if track == self.names.key_packages(&name) && name != self.identity.sender {
-            return self.on_key_package_object(&name, location.object, &payload);
+            return self.on_key_package_object(&name, location.object_id, &payload);
         }
         Ok(())
     }
@@ -342,7 +342,7 @@ impl Peer {
     }
 
     fn publish(&mut self, track: moq_mls::tracks::FullTrackName, group: u64, object: u64, payload: Bytes) {
-        let location = moq_mls::tracks::Location { group, object };
+        let location = moq_mls::tracks::Location { group_id: group, object_id: object };
         self.out.push(Out::Publish(Object { track, location, payload }));
     }
 

@@ -62,8 +62,9 @@ impl Scenario {
         let start = Timestamp::from_secs(now.as_secs());
         let threshold = random.chance(50).then_some(random.between(2, 5) as usize);
         let mut config = Config::new(GroupName::try_from(GROUP)?);
-        config.mode = self.mode;
-        config.tree_threshold = threshold;
+        config.params.mode = self.mode;
+        config.params.tree_objects = threshold.is_some();
+        config.tree_threshold = threshold.unwrap_or_default();
         let size = random.between(2, 8) as usize;
         let ours_first = random.chance(50);
         let kinds: Vec<bool> = (0..size).map(|at| (at % 2 == 0) == ours_first).collect();

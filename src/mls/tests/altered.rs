@@ -52,7 +52,7 @@ fn copy(message: &Bytes, i: usize) -> Bytes {
 fn a_content_that_does_not_open_spoils_no_real_one() {
     for saved in [false, true] {
         let (a, of_a, b, of_b) = two();
-        let built = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap();
+        let built = a.create_commit(&of_a, NOW, &[], &[]).unwrap().unwrap();
         let leave = a.propose_leave(&of_a, NOW).unwrap();
         if saved {
             b.save(&of_b).unwrap();
@@ -60,12 +60,12 @@ fn a_content_that_does_not_open_spoils_no_real_one() {
         for i in 1..TRIES {
             assert!(b.open_leave(&of_b, NOW, &copy(&leave, i)).unwrap().is_err());
             assert_eq!(used_up(&b, &of_b), saved, "{i}: a group without a key is no group");
-            assert!(b.trial(&of_b, NOW, &copy(&built.commit, i)).unwrap().is_err());
+            assert!(b.stage_commit(&of_b, NOW, &copy(&built.commit, i)).unwrap().is_err());
             assert_eq!(used_up(&b, &of_b), saved, "{i}");
         }
         for _ in 0..2 {
             assert_eq!(b.open_leave(&of_b, NOW, &leave).unwrap().unwrap(), 0);
-            let next = b.trial(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
+            let next = b.stage_commit(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
             assert_eq!(next.context_hash, built.next.context_hash);
         }
     }
@@ -98,16 +98,16 @@ fn a_thousand_copies_of_a_leave_request_cost_no_more_than_a_few() {
 #[test]
 fn a_commit_is_found_among_any_number_of_its_copies() {
     let (a, of_a, b, of_b) = two();
-    let built = a.build(&of_a, NOW, &[], &[]).unwrap().unwrap();
+    let built = a.create_commit(&of_a, NOW, &[], &[]).unwrap().unwrap();
     b.save(&of_b).unwrap();
     for i in 0..3 * TRIES {
         let copy = copy(&built.commit, i);
         for first in [true, false] {
-            assert!(b.trial(&of_b, NOW, &copy).unwrap().is_err());
+            assert!(b.stage_commit(&of_b, NOW, &copy).unwrap().is_err());
             assert_eq!(used_up(&b, &of_b), first, "{i}: the same bytes fail again");
         }
     }
-    let next = b.trial(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
+    let next = b.stage_commit(&of_b, NOW, &built.commit).unwrap().unwrap().next.unwrap();
     assert_eq!(next.context_hash, built.next.context_hash);
 }
 

@@ -95,7 +95,7 @@ fn a_leaf_key_that_is_none_is_refused() {
     let odd = key_package();
     assert!(matches!(a.inspect_key_package(NOW, &odd).unwrap(), Err(Rejection::Invalid(_))));
     // If another's commit lets it in all the same, it keeps the others from committing, which stops none of them.
-    let next = a.build(&of_a, NOW, &[odd], &[]).unwrap().unwrap().next.group;
-    assert!(matches!(a.build(&next, NOW, &[], &[]).unwrap(), Err(Rejection::Invalid(_))));
-    assert!(a.build(&next, NOW, &[], &[2]).unwrap().is_ok(), "and it can be removed");
+    let next = a.create_commit(&of_a, NOW, &[odd], &[]).unwrap().unwrap().next.group;
+    assert!(matches!(a.create_commit(&next, NOW, &[], &[]).unwrap(), Err(Rejection::Invalid(_))));
+    assert!(a.create_commit(&next, NOW, &[], &[2]).unwrap().is_ok(), "and it can be removed");
 }

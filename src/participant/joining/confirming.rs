@@ -49,7 +49,7 @@ impl<G> Joining<G> {
         from: Option<SenderId>,
         object: Object,
     ) -> Result<Flow<G>, Error> {
-        let epoch = object.location.group.saturating_add(1);
+        let epoch = object.location.group_id.saturating_add(1);
         if cx.is_signed()
             && let Ok(receipt) = ReceiptObject::decode(object.payload.clone())
             && self.gate.may_verify(epoch, &receipt.pin, &cx.config.limits)

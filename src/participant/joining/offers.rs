@@ -39,7 +39,8 @@ impl<G> Joining<G> {
             return self.accept(cx, &group);
         }
         if !known {
-            let own = cx.keys.packages.iter().find(|key| key.reference == info.reference).cloned();
+            let own =
+                cx.keys.packages.iter().find(|key| key.key_package_ref == info.key_package_ref).cloned();
             let joined = match own.filter(|_| info.has_tree) {
                 Some(key) => cx.engine.join(cx.time_of_day(), welcome, &key, None)?.ok(),
                 None => None,

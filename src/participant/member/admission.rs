@@ -79,7 +79,7 @@ fn on_key_package<E: Engine>(
     }
     let member = epoch.roster.of(&sender);
     if !joiners.would_be_news(&sender, object_id)
-        || member.is_some_and(|m| m.sequence.is_some_and(|joined_by| joined_by >= object_id))
+        || member.is_some_and(|m| m.key_package_object_id.is_some_and(|joined_by| joined_by >= object_id))
     {
         // It came before, or is what its sender joined by or older. Relays replay; this is no fault of the sender's.
         return Ok(());
@@ -110,9 +110,11 @@ fn on_key_package<E: Engine>(
         && !cx.rules.numbers_by_time
         && epoch.roster.len() > 1
         && !joiners.is_known(&sender)
-        && member.is_none_or(|m| m.sequence.is_none());
+        && member.is_none_or(|m| m.key_package_object_id.is_none());
     joiners.is_news(&sender, object_id, &cx.config.limits);
-    if left_to_others || member.is_some_and(|m| m.sequence.is_none() && !m.came_by_another(&info)) {
+    if left_to_others
+        || member.is_some_and(|m| m.key_package_object_id.is_none() && !m.came_by_another(&info))
+    {
         return Ok(());
     }
     if spent && member.is_none() {
@@ -125,12 +127,12 @@ fn on_key_package<E: Engine>(
     {
         // It renews its KeyPackage every few seconds.
         if is_news {
-            cx.notify(Notice::Refused { sender, why: Refusal::NotAdmitted });
+            cx.notify(Notice::Refused { sender, reason: Refusal::NotAdmitted });
         }
         return Ok(());
     }
     if !cx.can_add(epoch, message.len())? {
-        cx.notify(Notice::Refused { sender, why: Refusal::TooLarge });
+        cx.notify(Notice::Refused { sender, reason: Refusal::TooLarge });
         return Ok(());
     }
     let hold = if permit.is_some() { None } else { hold(cx, epoch, joiners, &info) };
@@ -216,9 +218,9 @@ fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: W
         if !cx.alarms.tells_full(cx.now) {
             return;
         }
-        cx.notify(Notice::Refused { sender: request.sender().clone(), why: Refusal::Full });
+        cx.notify(Notice::Refused { sender: request.sender().clone(), reason: Refusal::Full });
     } else if let Some(hold) = hold {
-        cx.notify(Notice::JoinRequested { request, hold });
+        cx.notify(Notice::JoinRequested { request, reason: hold });
     }
 }
 
@@ -236,13 +238,13 @@ pub(crate) fn add<E: Engine>(
     message: Bytes,
     info: KeyPackageInfo,
 ) -> Result<(), Error> {
-    let object = info.sequence.unwrap_or(0);
-    if epoch.roster.of(&info.sender).is_some_and(|m| m.sequence.is_none_or(|s| s >= object)) {
-        cx.notify(Notice::Refused { sender: info.sender, why: Refusal::BadKeyPackage });
+    let object = info.object_id.unwrap_or(0);
+    if epoch.roster.of(&info.sender).is_some_and(|m| m.key_package_object_id.is_none_or(|s| s >= object)) {
+        cx.notify(Notice::Refused { sender: info.sender, reason: Refusal::BadKeyPackage });
         return Ok(());
     }
     if !cx.can_add(epoch, message.len())? {
-        cx.notify(Notice::Refused { sender: info.sender, why: Refusal::TooLarge });
+        cx.notify(Notice::Refused { sender: info.sender, reason: Refusal::TooLarge });
         return Ok(());
     }
     let (hold, replacing) = (None, None);
@@ -265,6 +267,6 @@ pub(crate) fn remove<E: Engine>(
         let intent = carried.intents.removals.entry(sender).or_default();
         *intent = *intent || bar;
     } else if carried.joiners.take(&sender).is_none() {
-        cx.notify(Notice::Refused { sender, why: Refusal::NotAMember });
+        cx.notify(Notice::Refused { sender, reason: Refusal::NotAMember });
     }
 }

@@ -3,7 +3,7 @@
 use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::notice::Notice;
+use crate::notice::{EpochCause, Notice};
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::flow::{By, Entry};
@@ -31,9 +31,11 @@ pub(crate) fn arrive<E: Engine>(
         member.carried.joiners.leave_early_to_others(&cx.config.limits);
     }
     member.persist(cx);
-    let epoch = member.epoch.shown();
-    cx.notify(Notice::Joined { epoch });
-    cx.notify(Notice::Epoch { epoch, committer: None });
+    let cause = match by {
+        By::Creation => EpochCause::Created,
+        By::Welcome(_) => EpochCause::Welcome,
+    };
+    cx.notify(Notice::Epoch { epoch: member.epoch.shown(), cause });
     match by {
         By::Creation => {
             cx.confirmed = Some(cx.now);

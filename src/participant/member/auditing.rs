@@ -179,7 +179,7 @@ impl<G> Epoch<G> {
         let payload = object.encode();
         let at = date_of(object.val).unwrap_or_default();
         let object = cx.state_place(key.as_bytes(), at, &payload)?;
-        let location = Location { group: self.number, object };
+        let location = Location { group_id: self.number, object_id: object };
         cx.publish(cx.tracks.commit(&cx.me), location, payload);
         Ok(())
     }

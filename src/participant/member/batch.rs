@@ -5,7 +5,7 @@
 //! Padding is counted as mls-rs's step function pads, which no other mode of it exceeds.
 
 use crate::counter::{MAX_RECEIPT, Pin};
-use crate::engine::{Built, Engine, EngineError, Survey};
+use crate::engine::{CommitOutput, Engine, EngineError, Survey};
 use crate::limits::Limits;
 use crate::notice::{Notice, Refusal};
 use crate::participant::context::Context;
@@ -97,7 +97,7 @@ impl Sizes {
     }
 
     /// Measures what was built.
-    pub(crate) fn of<G>(built: &Built<G>) -> Self {
+    pub(crate) fn of<G>(built: &CommitOutput<G>) -> Self {
         let welcomes =
             || built.welcomes.iter().map(|(_, welcome)| welcome.len().saturating_add(WELCOME_FRAME));
         let (commit, tree) = (built.commit.len(), built.tree.as_ref().map_or(0, bytes::Bytes::len));
@@ -139,7 +139,7 @@ impl<E: Engine> Context<E> {
         let Some(len) = joiners.get(sender).map(|waiting| waiting.message.len()) else { return Ok(()) };
         if !self.can_add(epoch, len)? {
             joiners.take(sender);
-            self.notify(Notice::Refused { sender: sender.clone(), why: Refusal::TooLarge });
+            self.notify(Notice::Refused { sender: sender.clone(), reason: Refusal::TooLarge });
         }
         Ok(())
     }

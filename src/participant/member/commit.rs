@@ -264,7 +264,7 @@ impl<G> Slot<G> {
         outbox.sent = true;
         let object = cx.commit_place(outbox.pin.commit_hash(), outbox.tries)?;
         let commit = outbox.commit.clone();
-        cx.publish(cx.tracks.commit(&cx.me), Location { group: epoch.number, object }, commit);
+        cx.publish(cx.tracks.commit(&cx.me), Location { group_id: epoch.number, object_id: object }, commit);
         if !cx.rules.pins {
             cx.set(Timer::ReadBack, cx.config.timers.read_back);
         }
@@ -282,6 +282,9 @@ impl<G> Slot<G> {
         if publishing {
             if let Some(outbox) = &mut self.outbox {
                 outbox.tries = outbox.tries.saturating_add(1);
+                if outbox.tries == cx.config.limits.publish_tries {
+                    cx.notify(Notice::NotReadBack { epoch: epoch.shown() });
+                }
             }
             self.step = Step::Idle;
             self.ask(cx, epoch);

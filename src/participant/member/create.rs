@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::engine::{Attached, Built, Engine, EngineError, Judged, TreePlace};
+use crate::engine::{Attached, CommitOutput, Engine, EngineError, Judged, TreePlace};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, Refusal};
 use crate::participant::carried::Carried;
@@ -16,7 +16,7 @@ use crate::participant::member::turn::{Add, Agenda, Work};
 use crate::tracks::SenderId;
 
 /// A commit and the leaves that it empties.
-type Emptying<G> = (Built<G>, Vec<u32>);
+type Emptying<G> = (CommitOutput<G>, Vec<u32>);
 
 /// The best commit that there is, and those whose KeyPackages cannot be committed.
 type Best<'a, G> = (Option<Emptying<G>>, Vec<&'a Add>);
@@ -117,9 +117,9 @@ fn sift<E: Engine>(
     Ok(Work { adds, ..work })
 }
 
-fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId, why: Refusal) {
+fn refuse<E: Engine>(cx: &mut Context<E>, carried: &mut Carried, sender: SenderId, reason: Refusal) {
     if carried.joiners.take(&sender).is_some() {
-        cx.notify(Notice::Refused { sender, why });
+        cx.notify(Notice::Refused { sender, reason });
     }
 }
 
@@ -143,9 +143,10 @@ impl<E: Engine> Builder<'_, E> {
         let messages: Vec<Bytes> = adds.iter().map(|add| add.message.clone()).collect();
         let members = (epoch.roster.len() + messages.len()).saturating_sub(removes.len());
         let apart = cx.sends_tree_apart(members) && !messages.is_empty();
-        let place = || TreePlace { publisher: cx.tracks.tree_publisher(&cx.me), object: self.place };
+        let place = || TreePlace { publisher: cx.tracks.tree_publisher(&cx.me), object_id: self.place };
         let attached = Attached { tree: apart.then(place), spent: self.spent };
-        let built = cx.engine.build_with(&epoch.group, cx.time_of_day(), &messages, &removes, &attached);
+        let built =
+            cx.engine.create_commit_with(&epoch.group, cx.time_of_day(), &messages, &removes, &attached);
         Ok(built?.map(|built| (built, removes)))
     }
 
@@ -258,7 +259,7 @@ fn build<E: Engine>(
         // The bound before was too low.
         match adds {
             [] => {
-                cx.notify(Notice::Refused { sender: cx.me.clone(), why: Refusal::TooLarge });
+                cx.notify(Notice::Refused { sender: cx.me.clone(), reason: Refusal::TooLarge });
                 return Ok(Created::Impossible);
             }
             [one] => {

@@ -17,7 +17,7 @@ impl<G> Slot<G> {
         from: Option<&SenderId>,
     ) -> bool {
         let of_it = |c: &Candidate<G>| {
-            from.is_some() && epoch.roster.at(c.trial.author).map(|member| &member.sender) == from
+            from.is_some() && epoch.roster.at(c.staged.committer).map(|member| &member.sender) == from
         };
         self.is_flooded(cx) || (cx.rules.pins && self.candidates.iter().any(of_it))
     }
@@ -25,7 +25,7 @@ impl<G> Slot<G> {
     /// Whether members made this one try as much as it does for one slot.
     pub(crate) fn is_flooded<E: Engine<Group = G>>(&self, cx: &Context<E>) -> bool {
         let limits = &cx.config.limits;
-        self.trials >= limits.commits_per_epoch
+        self.staged_commits >= limits.commits_per_epoch
             || self.vain >= limits.vain_bytes
             || self.candidates.len() >= limits.candidates
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::action::{Action, Timer};
 use crate::codec::pinned::WelcomeObject;
 use crate::counter::Pin;
-use crate::engine::{Engine, Member as GroupMember, Next};
+use crate::engine::{Engine, EngineError, Member as GroupMember, Next};
 use crate::error::Error;
 use crate::keys::{EXPORTER_LABEL, EpochSecret};
 use crate::notice::Notice;
@@ -36,6 +36,9 @@ pub(crate) struct Epoch<G> {
     pub(crate) pin: Option<Pin>,
     /// What opens the slot of the next epoch; `None` but in Pinned mode.
     pub(crate) slot_key: Option<Secret>,
+    /// What media keys follow from. Exported at once: once a commit was staged on the group, it would have to be read back
+    /// for that.
+    secret: EpochSecret,
     pub(crate) roster: Roster,
     /// What the own commit that made it left to be shown.
     pub(crate) afterwards: Afterwards,
@@ -103,7 +106,7 @@ pub(crate) struct OwnCommit {
 /// Who came, who went, and by whose commit.
 pub(crate) struct Turnover {
     /// By the key that signed it.
-    pub(crate) committer: Option<SenderId>,
+    pub(crate) committer: SenderId,
     /// The members that took another key, credential or origin: as each was, and as it is.
     pub(crate) changed: Vec<(GroupMember, GroupMember)>,
     pub(crate) removed: Vec<GroupMember>,
@@ -114,15 +117,17 @@ impl<G> Epoch<G> {
     /// Takes a group state as this participant's own.
     pub(crate) fn enter<E: Engine<Group = G>>(cx: &Context<E>, entry: Entry<G>) -> Result<Self, Error> {
         let Entry { group, view, saved, pin } = entry;
+        let base = view.params.map_or(0, |params| params.epoch_base);
         Ok(Self {
+            secret: export(cx, &group, base.saturating_add(view.epoch))?,
             slot_key: cx.rules.pins.then(|| cx.slot_key(&group)).transpose()?,
             roster: Roster::new(cx.engine.roster(&group)?),
             group,
             saved,
             number: view.epoch,
-            base: view.params.map_or(0, |params| params.epoch_base),
+            base,
             context_hash: view.context_hash,
-            leaf: view.leaf,
+            leaf: view.leaf_index,
             pin,
             afterwards: Afterwards::default(),
             committer: None,
@@ -157,12 +162,14 @@ impl<G> Epoch<G> {
             Some(own) => own,
             None => OwnCommit { saved: cx.engine.save(&next.group)?, afterwards: Afterwards::default() },
         };
-        self.keep_if_untold(cx)?;
-        let committer = self.roster.at(change.committer).map(|m| m.sender.clone());
+        self.keep_secret(cx);
+        // An engine that names a leaf where nobody is has another group than this one.
+        let committer = self.roster.at(change.committer).ok_or(EngineError::State)?.sender.clone();
         self.committer = Some(change.committer);
         self.number = self.slot();
         self.measured = Measured::default();
         self.slot_key = cx.rules.pins.then(|| cx.slot_key(&next.group)).transpose()?;
+        self.secret = export(cx, &next.group, self.shown())?;
         self.group = next.group;
         self.saved = saved;
         self.context_hash = next.context_hash;
@@ -183,28 +190,28 @@ impl<G> Epoch<G> {
         Ok(Turnover { committer, changed, removed, added: change.added })
     }
 
-    /// The secret that all track keys of this epoch follow from.
-    pub(crate) fn secret<E: Engine<Group = G>>(&self, cx: &Context<E>) -> Result<EpochSecret, Error> {
-        if let Some(passed) = cx.passed.of(self.shown()) {
-            return Ok(passed.clone());
+    /// Returns the secret that all track keys of this epoch follow from.
+    pub(crate) fn secret<E: Engine<Group = G>>(&self, cx: &Context<E>) -> EpochSecret {
+        match cx.passed.of(self.shown()) {
+            Some(passed) => passed.clone(),
+            None if cx.fresh.is(self.number) => self.secret.clone(),
+            None => self.secret.clone().resumed(),
         }
-        let kdf = cx.engine.kdf();
-        let group = cx.config.group.as_bytes();
-        let master = cx.engine.export_secret(&self.group, EXPORTER_LABEL, group, kdf.hash_len())?;
-        let secret = EpochSecret::from_master(kdf, self.shown(), &master)?;
-        Ok(if cx.fresh.is(self.number) { secret } else { secret.resumed() })
     }
 
-    /// Before this epoch is left: the embedder could not pull the secret of one whose notice it has not
-    /// polled, and MLS has no way back to it.
-    pub(crate) fn keep_if_untold<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
-        let untold =
+    /// Keeps this epoch's secret, before it is left: the embedder may not have pulled it yet, and MLS has no way back to
+    /// it.
+    pub(crate) fn keep_secret<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
+        let unheard =
             |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.shown());
-        if cx.actions.iter().any(untold) {
-            let secret = self.secret(cx)?;
-            cx.passed.keep(secret);
-        }
-        Ok(())
+        let keep = cx.config.timers.epoch_secrets;
+        let until = match cx.actions.iter().any(unheard) {
+            true => None,
+            false if keep.is_zero() => return,
+            false => Some(cx.now.after(keep)),
+        };
+        let secret = self.secret(cx);
+        cx.passed.keep(secret, until);
     }
 
     /// Publishes the Welcomes of the own commit, its tree ahead of them. Its slot is decided, so nobody is
@@ -213,7 +220,11 @@ impl<G> Epoch<G> {
         let group = self.number;
         let Afterwards { welcomes, tree, receipt, .. } = &self.afterwards;
         if let Some((object, tree)) = tree {
-            cx.publish(cx.tracks.tree(&cx.me), Location { group, object: *object }, tree.clone());
+            cx.publish(
+                cx.tracks.tree(&cx.me),
+                Location { group_id: group, object_id: *object },
+                tree.clone(),
+            );
         }
         cx.stats.welcomes = cx.stats.welcomes.saturating_add(welcomes.len() as u64);
         for (recipient, welcome) in welcomes {
@@ -227,7 +238,7 @@ impl<G> Epoch<G> {
             };
             let object = cx.welcome_place(&payload)?;
             for track in cx.welcome_tracks(recipient) {
-                cx.publish(track, Location { group, object }, payload.clone());
+                cx.publish(track, Location { group_id: group, object_id: object }, payload.clone());
             }
         }
         Ok(())
@@ -237,7 +248,11 @@ impl<G> Epoch<G> {
     pub(crate) fn publish_unheard<E: Engine<Group = G>>(&self, cx: &mut Context<E>) -> Result<(), Error> {
         let Some(Unheard { epoch, commit, tries }) = &self.afterwards.unheard else { return Ok(()) };
         let object = cx.commit_place(&cx.engine.sha256(commit)?, *tries)?;
-        cx.publish(cx.tracks.commit(&cx.me), Location { group: *epoch, object }, commit.clone());
+        cx.publish(
+            cx.tracks.commit(&cx.me),
+            Location { group_id: *epoch, object_id: object },
+            commit.clone(),
+        );
         cx.set(Timer::ReadBack, cx.config.timers.read_back);
         Ok(())
     }
@@ -260,6 +275,7 @@ impl<G> Epoch<G> {
         if unheard.tries > cx.config.limits.publish_tries && cx.rules.pins {
             // The service has it.
             self.afterwards.unheard = None;
+            cx.notify(Notice::NotReadBack { epoch: self.base.saturating_add(group) });
             return Ok(());
         }
         self.publish_unheard(cx)?;
@@ -269,7 +285,7 @@ impl<G> Epoch<G> {
 
     /// Takes in an object of an epoch that is over, perhaps the own commit that came back.
     pub(crate) fn on_past_object<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, object: &Object) {
-        let own = |u: &mut Unheard| u.epoch == object.location.group && u.commit == object.payload;
+        let own = |u: &mut Unheard| u.epoch == object.location.group_id && u.commit == object.payload;
         if self.afterwards.unheard.take_if(own).is_some() {
             cx.deadlines.clear(Timer::ReadBack);
         }
@@ -346,4 +362,11 @@ impl Stored {
         let receipt = from.option(Reader::bytes)?;
         Ok(Self { saved, pin, afterwards: Afterwards { welcomes, unheard, receipt, tree } })
     }
+}
+
+fn export<E: Engine>(cx: &Context<E>, group: &E::Group, shown: u64) -> Result<EpochSecret, Error> {
+    let kdf = cx.engine.kdf();
+    let name = cx.config.group.as_bytes();
+    let master = cx.engine.export_secret(group, EXPORTER_LABEL, name, kdf.hash_len())?;
+    Ok(EpochSecret::from_master(kdf, shown, &master)?)
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::action::Timer;
 use crate::codec::pinned::{ReceiptObject, StateObject};
 use crate::counter::{CounterState, Pin};
-use crate::engine::{Engine, EngineError, MessageKind, Rejection, Trial};
+use crate::engine::{Engine, EngineError, MessageKind, Rejection, StagedCommit};
 use crate::error::Error;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
 use crate::participant::context::Context;
@@ -27,7 +27,7 @@ impl<G> Slot<G> {
     ) -> Result<Verdict<G>, Error> {
         if cx.rules.takes_proposals {
             self.on_handshake(cx, epoch, from, object.payload)
-        } else if object.location.object % 2 == 1 {
+        } else if object.location.object_id % 2 == 1 {
             self.on_receipt(cx, epoch, from, object.payload)
         } else {
             self.on_commit(cx, epoch, from, object.payload)
@@ -67,28 +67,30 @@ impl<G> Slot<G> {
             self.leave_to_the_counter(cx);
             return Ok(Verdict::Open);
         }
-        self.trials = self.trials.saturating_add(1);
-        match epoch.trial(cx, &bytes, &self.proposals)? {
-            Ok(trial) => {
+        self.staged_commits = self.staged_commits.saturating_add(1);
+        match epoch.stage_commit(cx, &bytes, &self.proposals)? {
+            Ok(staged) => {
                 // One per committer: a member that sends two cannot crowd out the others.
-                if self.decided.is_none() && self.candidates.iter().any(|c| c.trial.author == trial.author) {
+                if self.decided.is_none()
+                    && self.candidates.iter().any(|c| c.staged.committer == staged.committer)
+                {
                     self.vain = self.vain.saturating_add(bytes.len());
                     cx.fault(from, Fault::TooMany);
                     return Ok(Verdict::Open);
                 }
-                let pin = match &trial.next {
+                let pin = match &staged.next {
                     Some(next) => Some(cx.pin_of(hash, next, epoch.slot())?),
                     None => None,
                 };
                 self.on_candidate(
                     cx,
                     epoch,
-                    Candidate { hash, bytes, since: cx.now, pin, trial, asked: false },
+                    Candidate { hash, bytes, since: cx.now, pin, staged, asked: false },
                 )
             }
             // Another run's, or this one's from before a state was put back: it cannot be processed here.
             Err(Rejection::Own) => {
-                self.trials = self.trials.saturating_sub(1);
+                self.staged_commits = self.staged_commits.saturating_sub(1);
                 self.doubled = Some(hash);
                 cx.hint();
                 let decided = self.decided.is_some_and(|pin| pin.commit_hash() == hash);
@@ -99,8 +101,8 @@ impl<G> Slot<G> {
                 Ok(Verdict::Open)
             }
             Err(Rejection::Stranger) => {
-                // It cost next to nothing, and anybody could use up the trials so.
-                self.trials = self.trials.saturating_sub(1);
+                // It cost next to nothing, and anybody could use up what may be staged so.
+                self.staged_commits = self.staged_commits.saturating_sub(1);
                 cx.fault(from, Fault::Invalid);
                 Ok(self.on_faulty(cx, epoch, &hash))
             }
@@ -180,7 +182,7 @@ impl<G> Slot<G> {
         if self.doubled.is_some_and(|hash| pin.commit_hash() == hash) {
             return Ok(Verdict::Rejoin(RejoinReason::Doubled));
         }
-        let named = self.candidates.iter().find(|c| c.is_named_by(&pin)).map(|c| &c.trial.removed);
+        let named = self.candidates.iter().find(|c| c.is_named_by(&pin)).map(|c| &c.staged.removed);
         let dead = named.or(self.outbox.as_ref().filter(|_| own.is_some()).map(|o| &o.removed)).cloned();
         if dead.is_none() && self.decided == Some(pin) {
             // It is being looked for, at leisure.
@@ -211,7 +213,7 @@ impl<G> Slot<G> {
     /// Without pins: the counter is ahead, so a commit is on its way or lost.
     pub(crate) fn on_behind<E: Engine<Group = G>>(&mut self, cx: &mut Context<E>, epoch: &Epoch<G>) {
         // One of the commits that are to come is the one that is needed, whatever others sent before.
-        (self.trials, self.vain) = (0, 0);
+        (self.staged_commits, self.vain) = (0, 0);
         cx.bring_forward(Timer::Rejoin, cx.config.timers.rejoin);
         self.fetch_missing(cx, epoch);
         // What there is to commit waits: asked about the same slot at once, the counter says the same.
@@ -282,13 +284,13 @@ impl<G> Slot<G> {
         if at >= self.candidates.len() {
             return Verdict::Open;
         }
-        let Candidate { bytes, trial, .. } = self.candidates.swap_remove(at);
-        let Trial { author, updated, removed, added, next } = trial;
+        let Candidate { bytes, staged, .. } = self.candidates.swap_remove(at);
+        let StagedCommit { committer, updated, removed, added, next } = staged;
         self.lose_outbox(cx);
         let Won { pin, receipt } = won.unwrap_or_default();
         match next {
             Some(next) => {
-                let change = Change { committer: author, updated, removed, added, bytes: bytes.len() };
+                let change = Change { committer, updated, removed, added, bytes: bytes.len() };
                 let receipt = self.tells.then(|| receipt.unwrap_or_default());
                 Verdict::Enter(Box::new(NewEpoch { next, change, pin, receipt, current: 0, own: None }))
             }
@@ -376,7 +378,7 @@ pub(crate) fn what_is_wrong<E: Engine>(
     if cx.rules.takes_proposals && proposals::is_of(cx, epoch, &object.payload)? {
         return Ok(None);
     }
-    if object.location.object % 2 == 1 && !cx.rules.takes_proposals {
+    if object.location.object_id % 2 == 1 && !cx.rules.takes_proposals {
         let payload = || object.payload.clone();
         let known = ReceiptObject::decode(payload()).is_ok() || StateObject::decode(payload()).is_ok();
         return Ok((!known).then_some(Fault::BadReceipt));

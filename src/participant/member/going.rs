@@ -30,7 +30,7 @@ impl<G> Member<G> {
         }
         if let Some((object, request)) = leave::ask(cx, &self.epoch, &mut self.carried)? {
             self.persist(cx);
-            let location = Location { group: KEY_PACKAGE_GROUP, object };
+            let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: object };
             cx.publish(cx.tracks.key_package(&cx.me), location, request);
         }
         Ok(())
@@ -56,7 +56,8 @@ impl<G> Member<G> {
         cx: &mut Context<E>,
         notice: Notice,
     ) -> Result<Flow<G>, Error> {
-        self.epoch.keep_if_untold(cx)?;
+        self.epoch.keep_secret(cx);
+        cx.passed.end();
         Ok(Flow::End(notice))
     }
 }

@@ -1,10 +1,10 @@
 //! Whom a member helps, whom it gives way to, and for how long.
 //!
-//! A commit of another member is pinned by its author at once, if the author still runs. For [`Timers::confirm`] a
+//! A commit of another member is pinned by its committer at once, if the committer still runs. For [`Timers::confirm`] a
 //! member that has work of its own gives way to it, then goes on: with pins, two commits for one slot do no harm. A
-//! member without work waits for [`Timers::lease`], then pins the commit for its author. So one that publishes commits
+//! member without work waits for [`Timers::lease`], then pins the commit for its committer. So one that publishes commits
 //! and does not pin them, or whom nobody wants in the group, holds nobody up for longer than that. It is given nothing
-//! either: no commit is helped whose author this member wants out, nor one against its policy. And who made the present
+//! either: no commit is helped whose committer this member wants out, nor one against its policy. And who made the present
 //! epoch is not given way to.
 //!
 //! Where nothing is pinned, all commits are given way to and helped, as the draft has it.
@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::action::Timer;
 use crate::counter::Pin;
-use crate::engine::{Engine, Member, Trial};
+use crate::engine::{Engine, Member, StagedCommit};
 use crate::error::Error;
 use crate::participant::carried::Carried;
 use crate::participant::context::Context;
@@ -40,7 +40,7 @@ impl<E: Engine> Agenda<'_, E> {
     /// What a commit of another member, of so many bytes, is against.
     pub(crate) fn breach(
         &self,
-        author: u32,
+        committer: u32,
         removed: &[u32],
         added: &[Member],
         bytes: usize,
@@ -52,7 +52,7 @@ impl<E: Engine> Agenda<'_, E> {
         let asked = |leaf: &u32| carried.intents.leaves.contains(leaf);
         let members = epoch.roster.len().saturating_add(added.len());
         let contents = Contents {
-            author: epoch.roster.at(author).map(|m| &m.sender),
+            committer: epoch.roster.at(committer).map(|m| &m.sender),
             adds: added.len(),
             removes: removed.iter().filter(|leaf| !returns(leaf) && !asked(leaf)).count(),
             bytes,
@@ -67,20 +67,20 @@ impl<E: Engine> Agenda<'_, E> {
         if new.own.is_some() { None } else { self.breach(*committer, removed, added, *bytes) }
     }
 
-    /// Whether a commit's author gets nothing of this member's time.
+    /// Whether a commit's committer gets nothing of this member's time.
     fn denies(&self, candidate: &Candidate<E::Group>) -> bool {
-        let Trial { author, removed, added, .. } = &candidate.trial;
-        self.wants_out(*author) || self.breach(*author, removed, added, candidate.bytes.len()).is_some()
+        let StagedCommit { committer, removed, added, .. } = &candidate.staged;
+        self.wants_out(*committer) || self.breach(*committer, removed, added, candidate.bytes.len()).is_some()
     }
 
     /// Whether work of this member's own waits for a commit of another.
     fn yields_to(&self, candidate: &Candidate<E::Group>) -> bool {
         let fresh = self.cx.now < candidate.since.after(self.cx.config.timers.confirm);
-        let again = self.epoch.committer == Some(candidate.trial.author);
+        let again = self.epoch.committer == Some(candidate.staged.committer);
         fresh && !again && !self.denies(candidate)
     }
 
-    /// Whether a commit may be pinned for its author.
+    /// Whether a commit may be pinned for its committer.
     fn may_help(&self, candidate: &Candidate<E::Group>) -> bool {
         let alone = self.cx.now < candidate.since.after(self.cx.config.timers.lease);
         candidate.pin.is_some() && !alone && !self.denies(candidate)
@@ -115,13 +115,13 @@ impl<G> Slot<G> {
         self.candidates.iter().any(|candidate| agenda.yields_to(candidate))
     }
 
-    /// The commit to pin for its author; of several, one of a member that did not make the present epoch.
+    /// The commit to pin for its committer; of several, one of a member that did not make the present epoch.
     pub(crate) fn to_help<E: Engine<Group = G>>(&self, agenda: &Agenda<'_, E>) -> Option<Pin> {
         if !agenda.cx.rules.pins {
             return self.best_candidate();
         }
         let may = self.candidates.iter().filter(|candidate| agenda.may_help(candidate));
-        let first = may.min_by_key(|candidate| agenda.epoch.committer == Some(candidate.trial.author));
+        let first = may.min_by_key(|candidate| agenda.epoch.committer == Some(candidate.staged.committer));
         first.and_then(|candidate| candidate.pin)
     }
 

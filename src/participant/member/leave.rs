@@ -30,7 +30,7 @@ pub(crate) fn on_request<E: Engine>(
     let Request { epoch: of, object_id, message } = request;
     let Carried { joiners, intents, .. } = carried;
     // The cheapest checks come first: anybody may have made it. A leaver asks again in each epoch.
-    let Some(leaf) = epoch.roster.of(&sender).map(|m| m.leaf) else { return Ok(()) };
+    let Some(leaf) = epoch.roster.of(&sender).map(|m| m.leaf_index) else { return Ok(()) };
     if of < epoch.number || intents.leaves.contains(&leaf) {
         return Ok(());
     }

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use crate::action::FetchTarget;
 use crate::engine::{Engine, EngineError, MessageKind, Rejection};
 use crate::error::Error;
 use crate::notice::Fault;
@@ -64,9 +65,9 @@ impl<G> Slot<G> {
             Ok(()) => self.proposals.push(message),
             Err(Rejection::Own) => return Ok(Verdict::Open),
             Err(rejection) => {
-                // A stranger's cost next to nothing, and anybody could use up the trials so.
+                // A stranger's cost next to nothing, and anybody could use up what may be staged so.
                 if !matches!(rejection, Rejection::Stranger) {
-                    self.trials = self.trials.saturating_add(1);
+                    self.staged_commits = self.staged_commits.saturating_add(1);
                     self.vain = self.vain.saturating_add(bytes);
                     self.refused.insert(hash);
                 }
@@ -76,7 +77,7 @@ impl<G> Slot<G> {
         }
         for commit in std::mem::take(&mut self.waiting) {
             // It was counted when it came.
-            self.trials = self.trials.saturating_sub(1);
+            self.staged_commits = self.staged_commits.saturating_sub(1);
             let verdict = self.on_commit(cx, epoch, None, commit)?;
             if !matches!(verdict, Verdict::Open) {
                 return Ok(verdict);
@@ -123,7 +124,7 @@ impl<G> Slot<G> {
         let groups = others.len().div_ceil(FETCHED).max(1);
         let turn = usize::try_from(self.attempts).unwrap_or(0) % groups;
         for sender in others.chunks(FETCHED).nth(turn).unwrap_or_default() {
-            let track = cx.tracks.key_package(sender);
+            let track = FetchTarget::Track(cx.tracks.key_package(sender));
             cx.fetch(FetchPurpose::Objects, track, KEY_PACKAGE_GROUP..=KEY_PACKAGE_GROUP);
         }
     }

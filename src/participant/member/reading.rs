@@ -151,7 +151,7 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         state: &CounterState,
     ) -> Verdict<G> {
-        if cx.config.service_key.is_none() {
+        if cx.config.params.service_key.is_none() {
             return Verdict::Rejoin(RejoinReason::PinForgotten);
         }
         let newest = state.current.saturating_sub(1);

@@ -32,7 +32,7 @@ impl<G> Slot<G> {
             }
             return Ok(Verdict::Open);
         };
-        if cx.config.service_key.is_none() {
+        if cx.config.params.service_key.is_none() {
             self.on_word(cx, epoch, receipt);
             return Ok(Verdict::Open);
         }
@@ -94,7 +94,7 @@ impl<G> Slot<G> {
             if !self.names(&receipt) {
                 continue;
             }
-            if cx.config.service_key.is_none() {
+            if cx.config.params.service_key.is_none() {
                 self.on_word(cx, epoch, receipt);
                 continue;
             }
@@ -136,12 +136,12 @@ impl<G> Epoch<G> {
         receipt: Bytes,
     ) -> Result<(), Error> {
         let (Some(pin), Some(key)) = (self.pin, &self.slot_key) else { return Ok(()) };
-        if cx.config.service_key.is_some() && receipt.is_empty() {
+        if cx.config.params.service_key.is_some() && receipt.is_empty() {
             return Ok(());
         }
         let payload = ReceiptObject { pin, receipt }.encode();
         let object = cx.receipt_place(key.as_bytes(), &payload)?;
-        let location = Location { group: self.number.saturating_sub(1), object };
+        let location = Location { group_id: self.number.saturating_sub(1), object_id: object };
         cx.publish(cx.tracks.commit(&cx.me), location, payload);
         Ok(())
     }

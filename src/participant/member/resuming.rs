@@ -37,7 +37,7 @@ impl<G> Member<G> {
         when: When,
     ) -> Result<Flow<G>, Error> {
         let when = if reason == RejoinReason::Doubled { doubled::note(cx, when) } else { when };
-        self.epoch.keep_if_untold(cx)?;
+        self.epoch.keep_secret(cx);
         cx.stats.rejoins = cx.stats.rejoins.saturating_add(1);
         // Whom the others let in meanwhile is not seen here: what waits is theirs.
         self.carried.joiners.empty_room();

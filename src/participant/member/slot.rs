@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::codec::pinned::ReceiptObject;
 use crate::counter::Pin;
-use crate::engine::{Engine, Member as GroupMember, Next, Trial};
+use crate::engine::{Engine, Member as GroupMember, Next, StagedCommit};
 use crate::error::Error;
 use crate::notice::{RejoinReason, ServiceFault};
 use crate::participant::context::Context;
@@ -59,8 +59,8 @@ pub(crate) struct Slot<G> {
     /// Other members' commits that worked on a clone.
     pub(crate) candidates: Vec<Candidate<G>>,
     /// Commits of others tried.
-    pub(crate) trials: usize,
-    /// Of those, the hashes of what was refused: the same again costs no trial.
+    pub(crate) staged_commits: usize,
+    /// Of those, the hashes of what was refused: the same again is not staged.
     pub(crate) refused: BTreeSet<[u8; 32]>,
     /// Proposals of this epoch that a commit may refer to, where there are such.
     pub(crate) proposals: Vec<Bytes>,
@@ -135,7 +135,7 @@ pub(crate) struct Candidate<G> {
     pub(crate) since: Timestamp,
     /// The pin that names it; unknown to a member that it removes.
     pub(crate) pin: Option<Pin>,
-    pub(crate) trial: Trial<G>,
+    pub(crate) staged: StagedCommit<G>,
     /// Whether the counter was asked about it because a client said that it has won.
     pub(crate) asked: bool,
 }
@@ -183,7 +183,7 @@ impl<G> Slot<G> {
     pub(crate) fn new() -> Self {
         Self {
             candidates: Vec::new(),
-            trials: 0,
+            staged_commits: 0,
             vain: 0,
             refused: BTreeSet::new(),
             proposals: Vec::new(),
@@ -286,7 +286,8 @@ impl Stored {
         let context_hash = cx.engine.view(&group)?.context_hash;
         let after = Roster::new(cx.engine.roster(&group)?);
         let differs = |a: &Roster, m: &GroupMember| {
-            a.at(m.leaf).is_none_or(|o| o.sender != m.sender || o.sequence != m.sequence)
+            a.at(m.leaf_index)
+                .is_none_or(|o| o.sender != m.sender || o.key_package_object_id != m.key_package_object_id)
         };
         Ok(Outbox {
             base: epoch.context_hash,
@@ -297,7 +298,7 @@ impl Stored {
             next: Next { group, context_hash },
             saved,
             added: after.iter().filter(|m| differs(&epoch.roster, m)).cloned().collect(),
-            removed: epoch.roster.iter().filter(|m| differs(&after, m)).map(|m| m.leaf).collect(),
+            removed: epoch.roster.iter().filter(|m| differs(&after, m)).map(|m| m.leaf_index).collect(),
             // It may have left before the crash: from now on only a confirmed pin may end it. Where the slot is
             // filled first, nothing leaves before that.
             sent: !cx.rules.fills_first,

@@ -87,7 +87,7 @@ impl<'a, E: Engine> Agenda<'a, E> {
     fn removes(&self) -> BTreeSet<u32> {
         let (roster, intents) = (&self.epoch.roster, &self.carried.intents);
         let leaves = intents.leaves.iter().copied().filter(|leaf| roster.at(*leaf).is_some());
-        let wanted = intents.removals.keys().filter_map(|sender| roster.of(sender)).map(|m| m.leaf);
+        let wanted = intents.removals.keys().filter_map(|sender| roster.of(sender)).map(|m| m.leaf_index);
         leaves.chain(wanted).filter(|leaf| *leaf != self.epoch.leaf).collect()
     }
 
@@ -105,7 +105,7 @@ impl<'a, E: Engine> Agenda<'a, E> {
             // A stale leaf of the same sender goes in the same commit, and so does a replaced device.
             let stale = epoch.roster.of(sender);
             let replaced = waiting.replacing.as_ref().and_then(|other| epoch.roster.of(other));
-            let takes = stale.into_iter().chain(replaced).map(|m| m.leaf).filter(|l| *l != epoch.leaf);
+            let takes = stale.into_iter().chain(replaced).map(|m| m.leaf_index).filter(|l| *l != epoch.leaf);
             Add { sender: sender.clone(), message: waiting.message.clone(), takes: takes.collect() }
         })
     }
@@ -114,8 +114,7 @@ impl<'a, E: Engine> Agenda<'a, E> {
 impl<E: Engine> Context<E> {
     /// Whether the tree of a commit that makes a group of `members` goes into an object of its own.
     pub(crate) fn sends_tree_apart(&self, members: usize) -> bool {
-        let threshold = self.config.tree_threshold.filter(|_| self.params.tree_objects);
-        threshold.is_some_and(|threshold| members >= threshold)
+        self.params.tree_objects && members >= self.config.tree_threshold
     }
 }
 

@@ -26,10 +26,12 @@ pub(crate) fn settle<E: Engine>(
             joiners.take(&new.sender);
         }
         // What came under the old name must not be taken for a new intent to join.
-        for (sender, sequence) in [old, new].into_iter().filter_map(|m| Some((&m.sender, m.sequence?))) {
+        for (sender, sequence) in
+            [old, new].into_iter().filter_map(|m| Some((&m.sender, m.key_package_object_id?)))
+        {
             joiners.spend(sender, sequence, limits);
         }
-        if let Some(sequence) = old.sequence.filter(|_| old.sender != new.sender) {
+        if let Some(sequence) = old.key_package_object_id.filter(|_| old.sender != new.sender) {
             joiners.note_gone(sequence.min(cx.honest_number()));
         }
     }
@@ -42,7 +44,7 @@ pub(crate) fn settle<E: Engine>(
         // By the embedder's word only: a namesake that comes in as it goes must not save it from being barred.
         let replaced = added.iter().any(|m| joiners.is_to_replace(&m.sender, &gone.sender));
         // What it joined by is spent, and must not be taken for a new intent to join.
-        if let Some(sequence) = gone.sequence {
+        if let Some(sequence) = gone.key_package_object_id {
             joiners.spend(&gone.sender, sequence, limits);
             joiners.note_gone(sequence.min(cx.honest_number()));
         }
@@ -58,7 +60,7 @@ pub(crate) fn settle<E: Engine>(
     }
     for new in added {
         paces.entries.note(&new.sender, cx.now, cx.entry_rate(), limits.remembered_senders);
-        if let Some(sequence) = new.sequence {
+        if let Some(sequence) = new.key_package_object_id {
             joiners.spend(&new.sender, sequence, limits);
         }
         // Somebody else let it in, who knew nothing of whom it takes the place of.
@@ -76,8 +78,8 @@ pub(crate) fn settle<E: Engine>(
 pub(crate) fn tell<E: Engine>(cx: &mut Context<E>, turnover: Turnover) {
     let Turnover { changed, removed, added: mut fresh, .. } = turnover;
     for (old, new) in changed.into_iter().filter(|(old, new)| is_changed(old, new)) {
-        let GroupMember { leaf, sender: new, credential, .. } = new;
-        cx.notify(Notice::MemberChanged { leaf, old: old.sender, new, credential });
+        let GroupMember { leaf_index: leaf, sender: new, credential, .. } = new;
+        cx.notify(Notice::MemberChanged { leaf_index: leaf, old: old.sender, new, credential });
     }
     for old in removed {
         // Its own key goes before a namesake's. Of another identity it is another, whatever its key.
@@ -86,13 +88,13 @@ pub(crate) fn tell<E: Engine>(cx: &mut Context<E>, turnover: Turnover) {
         };
         match same(true).or_else(|| same(false)) {
             Some(at) => {
-                let GroupMember { leaf, sender: new, credential, .. } = fresh.swap_remove(at);
-                cx.notify(Notice::MemberReplaced { old: old.sender, new, leaf, credential });
+                let GroupMember { leaf_index: leaf, sender: new, credential, .. } = fresh.swap_remove(at);
+                cx.notify(Notice::MemberReplaced { old: old.sender, new, leaf_index: leaf, credential });
             }
             None => cx.notify(Notice::MemberLeft { sender: old.sender }),
         }
     }
-    for GroupMember { leaf, sender, credential, .. } in fresh {
-        cx.notify(Notice::MemberJoined { sender, leaf, credential });
+    for GroupMember { leaf_index: leaf, sender, credential, .. } in fresh {
+        cx.notify(Notice::MemberJoined { sender, leaf_index: leaf, credential });
     }
 }

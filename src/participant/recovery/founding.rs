@@ -72,7 +72,7 @@ pub(crate) fn admit_members<E: Engine>(
     for member in before.roster.iter().filter(|member| member.sender != cx.me) {
         let sender = &member.sender;
         // What it joined the group before by opens no Welcome any more, and relays show it again.
-        if let Some(sequence) = member.sequence {
+        if let Some(sequence) = member.key_package_object_id {
             carried.joiners.spend(sender, sequence, limits);
         }
         if !carried.joiners.barred.contains(sender) && !carried.intents.removals.contains_key(sender) {

@@ -21,7 +21,7 @@ impl Recovery {
         payload: &Bytes,
     ) -> Result<bool, Error> {
         // The cheapest checks come first: anybody may have made it.
-        let Some(leaf) = epoch.roster.of(sender).map(|member| member.leaf) else { return Ok(false) };
+        let Some(leaf) = epoch.roster.of(sender).map(|member| member.leaf_index) else { return Ok(false) };
         let opened = self.opened.get(sender).copied().unwrap_or(0);
         if self.from.is_none()
             || self.heard.get(sender).is_some_and(|(message, _)| message == payload)
@@ -30,10 +30,10 @@ impl Recovery {
         {
             return Ok(false);
         }
-        let Ok((author, data)) = cx.engine.open(&epoch.group, cx.time_of_day(), payload)? else {
+        let Ok((from_leaf, data)) = cx.engine.open(&epoch.group, cx.time_of_day(), payload)? else {
             return Ok(false);
         };
-        if author != leaf {
+        if from_leaf != leaf {
             cx.fault(Some(sender.clone()), Fault::WrongSender);
             return Ok(false);
         }

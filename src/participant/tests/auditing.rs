@@ -101,7 +101,8 @@ fn signed(val: u64, current: u64, pin: Pin) -> StateObject {
 
 #[test]
 fn one_members_audit_is_passed_on_and_puts_off_the_others() {
-    let shared = || Config { service_key: Some(KEY), ..config() };
+    let shared =
+        || Config { params: GroupParams { service_key: Some(KEY), ..GroupParams::default() }, ..config() };
     let (mut a, _) = among(shared(), &["b"]);
     let pin = *a.pin().unwrap();
     a.run(Input::Timer(Timer::Audit)).unwrap();
@@ -150,7 +151,7 @@ fn one_members_audit_is_passed_on_and_puts_off_the_others() {
         let faulty = if what == "forged" { 2 } else { 0 };
         assert_eq!(faults(&other, Fault::BadReceipt), faulty, "{what}");
         // Of an epoch that has not come here yet it is nobody's fault.
-        let at = Location { group: 3, object: 77 };
+        let at = Location { group_id: 3, object_id: 77 };
         other.handle(after(18), Event::Object(Object { location: at, ..passed.clone() })).unwrap();
         assert_eq!(faults(&other, Fault::BadReceipt), faulty, "{what}");
     }
@@ -159,7 +160,8 @@ fn one_members_audit_is_passed_on_and_puts_off_the_others() {
 /// What asks for the state instead of a slot is looked at by who asked; nothing else gets by without a receipt.
 #[test]
 fn an_answer_about_a_slot_that_no_counter_gets_to_needs_its_receipt() {
-    let config = Config { service_key: Some(KEY), ..config() };
+    let config =
+        Config { params: GroupParams { service_key: Some(KEY), ..GroupParams::default() }, ..config() };
     let mut a = Participant::new(engine("a"), config, NOW).unwrap();
     a.handle(NOW, Command::Join).unwrap();
     for (at, purpose) in [LockPurpose::ConfirmWelcome(FIRST_DATED + 3), LockPurpose::Slot(FIRST_DATED - 3)]
@@ -177,7 +179,10 @@ fn an_answer_about_a_slot_that_no_counter_gets_to_needs_its_receipt() {
 /// The service's clock counts, which the own one need not agree with to a few seconds.
 #[test]
 fn an_audit_is_dated_by_the_services_clock() {
-    let (mut a, _) = among(Config { service_key: Some(KEY), ..config() }, &["b"]);
+    let (mut a, _) = among(
+        Config { params: GroupParams { service_key: Some(KEY), ..GroupParams::default() }, ..config() },
+        &["b"],
+    );
     a.handle(NOW, Event::ServiceTime(after(60))).unwrap();
     a.run(Input::Timer(Timer::Audit)).unwrap();
     let val = a.actions().find_map(|action| match action {
@@ -189,7 +194,10 @@ fn an_audit_is_dated_by_the_services_clock() {
 
 #[test]
 fn junk_in_place_of_audits_is_verified_so_often_and_no_more() {
-    let (mut a, _) = among(Config { service_key: Some(KEY), ..config() }, &["b"]);
+    let (mut a, _) = among(
+        Config { params: GroupParams { service_key: Some(KEY), ..GroupParams::default() }, ..config() },
+        &["b"],
+    );
     let pin = *a.pin().unwrap();
     for junk in 0..100 {
         let object =

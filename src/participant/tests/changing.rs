@@ -19,7 +19,7 @@ fn only_a_credential_that_is_new_to_the_group_must_be_valid_for_a_commit_to_be_f
             if !trusted {
                 a.cx.engine.distrust("b");
             }
-            let commit = b.build(&of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+            let commit = b.create_commit(&of_b, NOW, &[], &[]).unwrap().unwrap().commit;
             let object = commit_at(&a, 1, 6, commit);
             arrive(&mut a, None, object);
             let taken = usize::from(!is_new || trusted);
@@ -31,14 +31,14 @@ fn only_a_credential_that_is_new_to_the_group_must_be_valid_for_a_commit_to_be_f
 
 /// Follows a commit of `b`'s that gives it another key and credential. (The symbolic engine has no such commits.)
 fn change_b(a: &mut Machine, (b, of_b): &(SymbolicEngine, SymbolicGroup), new: &str) -> Vec<Notice> {
-    let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+    let commit = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
     let object = commit_at(a, 1, 6, commit);
     arrive(a, None, object);
     let candidate = &mut slot(a).candidates[0];
     let pin = candidate.pin.unwrap();
     let (sender, credential) = (id(new), Credential::basic(new.to_owned()));
-    let old = candidate.trial.updated.remove(0);
-    candidate.trial.updated.push(GroupMember { sender, credential, ..old });
+    let old = candidate.staged.updated.remove(0);
+    candidate.staged.updated.push(GroupMember { sender, credential, ..old });
     decide(a, pin);
     assert_eq!(a.epoch(), Some(2));
     notices(a)
@@ -56,8 +56,12 @@ fn what_is_intended_for_a_member_still_is_when_it_has_another_key() {
     joiners.let_in(&id("b"), &Credential::basic("b"), permit, &limits);
 
     let told = change_b(&mut a, &others[0], "c");
-    let changed =
-        Notice::MemberChanged { leaf: 1, old: id("b"), new: id("c"), credential: Credential::basic("c") };
+    let changed = Notice::MemberChanged {
+        leaf_index: 1,
+        old: id("b"),
+        new: id("c"),
+        credential: Credential::basic("c"),
+    };
     assert!(told.contains(&changed), "{told:?}");
     assert!(epoch(&mut a).roster.of(&id("b")).is_none() && epoch(&mut a).roster.of(&id("c")).is_some());
     let Carried { intents, joiners, .. } = &member(&mut a).carried;
@@ -78,7 +82,7 @@ fn a_credential_that_was_told_as_expired_and_is_another_now_may_be_told_again() 
     };
     assert!(expired(&mut a) && !expired(&mut a));
     let old = epoch(&mut a).roster.of(&id("b")).unwrap().clone();
-    epoch(&mut a).roster.change(GroupMember { sequence: Some(7), ..old });
+    epoch(&mut a).roster.change(GroupMember { key_package_object_id: Some(7), ..old });
     change_b(&mut a, &others[0], "b");
     assert!(expired(&mut a));
 }
@@ -93,7 +97,7 @@ fn whose_place_is_taken_is_removed_whoever_let_the_other_in() {
     let of_c = Credential::basic("c");
     member(&mut a).carried.joiners.let_in(&id("c"), &of_c, permit, &Limits::default());
     let key = c.generate_key_package(NOW, &config().group, 3).unwrap();
-    let commit = b.build(of_b, NOW, &[key.message], &[]).unwrap().unwrap().commit;
+    let commit = b.create_commit(of_b, NOW, &[key.message], &[]).unwrap().unwrap().commit;
     let object = commit_at(&a, 1, 6, commit);
     arrive(&mut a, None, object);
     let pin = slot(&mut a).candidates[0].pin.unwrap();
@@ -117,8 +121,8 @@ fn a_namesake_takes_nobodys_place_unasked() {
             let of_d = Credential::basic("c");
             member(&mut a).carried.joiners.let_in(&id("d"), &of_d, permit, &Limits::default());
         }
-        let leaf = epoch(&mut a).roster.of(&id("c")).unwrap().leaf;
-        let commit = b.build(of_b, NOW, &[key.message], &[leaf]).unwrap().unwrap().commit;
+        let leaf = epoch(&mut a).roster.of(&id("c")).unwrap().leaf_index;
+        let commit = b.create_commit(of_b, NOW, &[key.message], &[leaf]).unwrap().unwrap().commit;
         let object = commit_at(&a, 1, 6, commit);
         arrive(&mut a, None, object);
         let pin = slot(&mut a).candidates[0].pin.unwrap();

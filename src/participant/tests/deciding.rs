@@ -8,7 +8,7 @@ use crate::testing::symbolic::{forged_commit, junk};
 /// Alone, wanting an update, with the lock where one is asked for: the relay has nothing yet and takes everything.
 /// With what was published, and the increment that is still to be answered.
 pub(super) fn committing(mode: SafetyMode) -> (Machine, Vec<Object>, Option<IncrementRequestId>) {
-    let mut a = alone(Config { mode, ..config() });
+    let mut a = alone(Config { params: GroupParams { mode, ..GroupParams::default() }, ..config() });
     want_update(&mut a);
     let (published, asked) = commit(&mut a);
     (a, published, asked)
@@ -58,14 +58,15 @@ fn an_outbox_of_another_base_is_never_applied() {
     outbox.base = [9; 32];
     decide(&mut moved, pin);
     assert_eq!((moved.phase(), moved.epoch()), (Phase::Joining, None));
-    let told = moved.actions().any(|a| a == Action::Notify(Notice::Rejoining(RejoinReason::Unreachable)));
+    let told =
+        moved.actions().any(|a| a == Action::Notify(Notice::Rejoining { reason: RejoinReason::Unreachable }));
     assert!(told);
 }
 
 #[test]
 fn one_commit_of_each_author_is_held_wherever_it_lies() {
     let (mut a, others) = among(config(), &["b", "c"]);
-    let commit = |e: &SymbolicEngine, group| e.build(group, NOW, &[], &[]).unwrap().unwrap().commit;
+    let commit = |e: &SymbolicEngine, group| e.create_commit(group, NOW, &[], &[]).unwrap().unwrap().commit;
     let [of_b, of_c] = [0, 1].map(|i| commit(&others[i].0, &others[i].1));
     let second_of_b = {
         let again = engine("b").incarnation(1);
@@ -102,7 +103,7 @@ fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
         assert_eq!(a.inside().outbox.is_none(), leaves);
         if leaves {
             let (b, of_b) = &others[0];
-            let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+            let commit = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
             let object = commit_at(&a, 1, 0, commit);
             a.handle(NOW, Event::Object(object)).unwrap();
             let pinned = helping::after_lock(&mut a, NOW.after(Timers::default().lease));
@@ -135,9 +136,12 @@ fn the_counter_is_ahead_behind_or_just_where_it_should_be() {
 #[test]
 fn a_decided_commit_that_nobody_can_process_is_named_and_left_behind() {
     let elsewhere = {
-        let (_, others) = among(Config { mode: SafetyMode::Fenced, ..config() }, &["c", "d"]);
+        let (_, others) = among(
+            Config { params: GroupParams { mode: SafetyMode::Fenced, ..GroupParams::default() }, ..config() },
+            &["c", "d"],
+        );
         let (engine, group) = &others[0];
-        engine.build(group, NOW, &[], &[]).unwrap().unwrap().commit
+        engine.create_commit(group, NOW, &[], &[]).unwrap().unwrap().commit
     };
     for payload in [elsewhere, Bytes::from_static(b"junk")] {
         let (mut a, _) = among(config(), &["b"]);
@@ -159,7 +163,8 @@ fn answers_to_other_questions_change_nothing() {
 
     // Asked about the slot while it was open, answered when it is filled: the service has lost nothing.
     for mode in [SafetyMode::Pinned, SafetyMode::Fenced] {
-        let (mut a, _) = among(Config { mode, ..config() }, &["b"]);
+        let (mut a, _) =
+            among(Config { params: GroupParams { mode, ..GroupParams::default() }, ..config() }, &["b"]);
         notices(&mut a);
         let held = || LockReply::Conflict { retry_later: Duration::from_secs(2) };
         for reply in [token(), held()] {
@@ -193,12 +198,18 @@ fn an_increment_that_was_refused_is_no_epoch() {
 #[test]
 fn without_pins_a_rivals_commit_fills_the_slot_or_else_ones_own() {
     for rival in [true, false] {
-        let (mut a, others) = among(Config { mode: SafetyMode::Advisory, ..config() }, &["b"]);
+        let (mut a, others) = among(
+            Config {
+                params: GroupParams { mode: SafetyMode::Advisory, ..GroupParams::default() },
+                ..config()
+            },
+            &["b"],
+        );
         want_update(&mut a);
         let (_, id) = commit(&mut a);
         let own = a.inside().outbox.unwrap().1;
         let (b, of_b) = &others[0];
-        let built = b.build(of_b, NOW, &[], &[]).unwrap().unwrap();
+        let built = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap();
         if rival {
             let object = commit_at(&a, 1, 2, built.commit);
             a.handle(NOW, Event::Object(object)).unwrap();
@@ -214,7 +225,7 @@ fn without_pins_a_rivals_commit_fills_the_slot_or_else_ones_own() {
 #[test]
 fn a_commit_lies_at_an_even_place_that_follows_from_its_bytes_and_its_tries() {
     for mode in SafetyMode::ALL {
-        let a = alone(Config { mode, ..config() });
+        let a = alone(Config { params: GroupParams { mode, ..GroupParams::default() }, ..config() });
         let place = |hash: u8, tries| a.cx.commit_place(&[hash; 32], tries).unwrap();
         let places = [place(1, 0), place(1, 1), place(1, 2), place(2, 0), place(2, 1)];
         assert!(places.iter().all(|place| place % 2 == 0 && *place < 1 << 62), "{places:?}");
@@ -230,7 +241,7 @@ fn a_commit_lies_at_an_even_place_that_follows_from_its_bytes_and_its_tries() {
 fn commits_lie_at_even_places_and_nowhere_else() {
     let (mut a, others) = among(config(), &["b"]);
     let (b, of_b) = &others[0];
-    let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+    let commit = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
     for (place, held) in [(1, 0), ((1 << 62) - 1, 0), ((1 << 62) - 2, 1)] {
         let object = commit_at(&a, 1, place, commit.clone());
         a.handle(NOW, Event::Object(object)).unwrap();
@@ -251,12 +262,16 @@ fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
         let object = commit_at(&a, 1, place, payload);
         arrive(&mut a, Some(id("x")), object);
         let kinds = [Fault::NotMls, Fault::WrongGroup, Fault::WrongEpoch, Fault::Invalid, Fault::TooMany];
-        (slot(&mut a).trials, kinds.map(|fault| faults(&a, fault)), a.cx.deadlines.is_set(Timer::Confirm))
+        (
+            slot(&mut a).staged_commits,
+            kinds.map(|fault| faults(&a, fault)),
+            a.cx.deadlines.is_set(Timer::Confirm),
+        )
     };
     give(0, junk(100));
     give(2, forged_commit(&elsewhere, 1));
     assert_eq!(give(4, forged_commit(&name, 2)), (0, [1, 1, 1, 0, 0], false));
-    // Who has no keys uses up no trials.
+    // Who has no keys uses up none of those that may be staged.
     for _ in 0..5 {
         give(6, forged_commit(&name, 1));
     }
@@ -290,7 +305,10 @@ fn a_commit_is_shown_again_where_it_lies_and_elsewhere_once_that_was_in_vain() {
 
 #[test]
 fn only_ones_own_commit_of_its_epoch_was_read_back() {
-    let mut a = alone(Config { mode: SafetyMode::Fenced, ..config() });
+    let mut a = alone(Config {
+        params: GroupParams { mode: SafetyMode::Fenced, ..GroupParams::default() },
+        ..config()
+    });
     epoch(&mut a).number = 2;
     let commit = Bytes::from_static(b"own");
     epoch(&mut a).afterwards.unheard = Some(Unheard { epoch: 0, commit, tries: 0 });
@@ -317,11 +335,18 @@ fn a_peers_view_counts_if_it_is_a_members_and_of_this_epoch() {
 /// Without pins: the commit that made the counter go on is followed, however much junk came before it.
 #[test]
 fn what_is_missing_is_tried_whatever_came_before() {
-    for flood in [|a: &mut Machine| slot(a).trials = usize::MAX, |a: &mut Machine| slot(a).vain = usize::MAX]
+    for flood in
+        [|a: &mut Machine| slot(a).staged_commits = usize::MAX, |a: &mut Machine| slot(a).vain = usize::MAX]
     {
-        let (mut a, others) = among(Config { mode: SafetyMode::Advisory, ..config() }, &["b"]);
+        let (mut a, others) = among(
+            Config {
+                params: GroupParams { mode: SafetyMode::Advisory, ..GroupParams::default() },
+                ..config()
+            },
+            &["b"],
+        );
         let (b, of_b) = &others[0];
-        let built = b.build(of_b, NOW, &[], &[]).unwrap().unwrap();
+        let built = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap();
         let object = commit_at(&a, 1, 2, built.commit);
         flood(&mut a);
         a.handle(NOW, Event::Object(object.clone())).unwrap();

@@ -10,7 +10,7 @@ fn genesis(
     reply: IncrementReply,
 ) -> (Phase, Vec<Notice>) {
     let mut config = config();
-    config.mode = mode;
+    config.params.mode = mode;
     let mut a = Participant::new(engine("a"), config, NOW).unwrap();
     a.handle(NOW, Command::Join).unwrap();
     let mut told = Vec::new();
@@ -129,10 +129,10 @@ fn at_the_gate(config: Config) -> (Machine, Pin, LockRequestId) {
     a.run(Input::Timer(Timer::JoinRetry)).unwrap();
     let mut founder = engine("founder");
     let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
-    let built = founder.build(&group, NOW, &[first.message], &[]).unwrap().unwrap();
+    let built = founder.create_commit(&group, NOW, &[first.message], &[]).unwrap().unwrap();
     let pin = a.cx.pin_of(founder.sha256(&built.commit).unwrap(), &built.next, 1).unwrap();
     let payload = with_pin(&built.welcomes[0].1, pin);
-    let place = Location { group: 1, object: 0 };
+    let place = Location { group_id: 1, object_id: 0 };
     let object = Object { track: a.cx.tracks.welcome(&a.cx.me), location: place, payload };
     a.handle(NOW, Event::Object(object)).unwrap();
     let id = lock(&mut a).unwrap();
@@ -229,7 +229,10 @@ fn a_welcome_is_looked_at_again_whatever_else_is_asked() {
 /// For such a value the counter's state is asked: its answer confirms no Welcome.
 #[test]
 fn no_welcome_is_to_an_epoch_that_no_counter_gets_to() {
-    let config = Config { service_key: Some(Bytes::from_static(b"key")), ..config() };
+    let config = Config {
+        params: GroupParams { service_key: Some(Bytes::from_static(b"key")), ..GroupParams::default() },
+        ..config()
+    };
     let (mut a, _, _) = at_the_gate(config);
     for epoch in [FIRST_NONCE, FIRST_DATED + 7, u64::MAX] {
         let object = made_up(&mut a, epoch);
@@ -250,9 +253,9 @@ fn made_up(a: &mut Machine, epoch: u64) -> Object {
     let mut founder = engine("somebody");
     let random = a.cx.engine.random().unwrap();
     let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, random).unwrap().at(epoch - 1);
-    let built = founder.build(&group, NOW, &[key], &[]).unwrap().unwrap();
+    let built = founder.create_commit(&group, NOW, &[key], &[]).unwrap().unwrap();
     let payload = with_pin(&built.welcomes[0].1, Pin::new([1; 32], [2; 32], [3; 32]));
-    let location = Location { group: epoch, object: random };
+    let location = Location { group_id: epoch, object_id: random };
     Object { track: a.cx.tracks.welcome(&a.cx.me), location, payload }
 }
 
@@ -286,13 +289,18 @@ fn a_member_keeps_only_welcomes_to_keys_that_it_holds() {
     let (b, of_b) = others.remove(0);
     let track = a.cx.tracks.welcome(&a.cx.me);
     let give = |a: &mut Machine, welcome: &Bytes| {
-        let location = Location { group: 2, object: 0 };
+        let location = Location { group_id: 2, object_id: 0 };
         let object = Object { track: track.clone(), location, payload: with_pin(welcome, unknown()) };
         a.handle(NOW, Event::Object(object)).unwrap();
         a.inside().early_welcomes
     };
     let welcome_to = |key: &OwnKeyPackage| {
-        b.build(&of_b, NOW, std::slice::from_ref(&key.message), &[0]).unwrap().unwrap().welcomes.remove(0).1
+        b.create_commit(&of_b, NOW, std::slice::from_ref(&key.message), &[0])
+            .unwrap()
+            .unwrap()
+            .welcomes
+            .remove(0)
+            .1
     };
     let spare = a.cx.engine.generate_key_package(NOW, &config().group, 9).unwrap();
     assert_eq!(give(&mut a, &welcome_to(&spare)), 0, "no key");

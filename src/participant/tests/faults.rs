@@ -103,7 +103,7 @@ fn a_joiner_does_not_wait_for_a_clock_that_was_set_back() {
     let mut joiner = engine("joiner");
     let message = joiner.generate_key_package(NOW, &config().group, 4).unwrap().message;
     let track = a.cx.tracks.key_package(joiner.sender_id());
-    let location = Location { group: KEY_PACKAGE_GROUP, object: 4 };
+    let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: 4 };
     a.handle(NOW, Event::Object(Object { track, location, payload: message })).unwrap();
     let back = NOW.before(Duration::from_secs(3600));
     a.handle(back, Event::Timer).unwrap();

@@ -1,7 +1,7 @@
 //! Whose commits are given way to, and whose are helped.
 
 use super::*;
-use crate::policy::{Authors, Breach};
+use crate::policy::{Breach, Committers};
 
 #[test]
 fn a_commit_of_another_is_given_way_to_so_long() {
@@ -12,7 +12,7 @@ fn a_commit_of_another_is_given_way_to_so_long() {
         for (age, built) in [(Duration::ZERO, false), (last, false), (confirm, true)] {
             let (mut a, others) = among(config(), &["b", "c"]);
             let (b, of_b) = &others[0];
-            let commit = b.build(of_b, NOW, &[], removed).unwrap().unwrap().commit;
+            let commit = b.create_commit(of_b, NOW, &[], removed).unwrap().unwrap().commit;
             let object = commit_at(&a, 1, 0, commit);
             want_update(&mut a);
             a.run(Input::Timer(Timer::Request)).unwrap();
@@ -23,7 +23,7 @@ fn a_commit_of_another_is_given_way_to_so_long() {
             assert_eq!(a.inside().outbox.is_some(), built, "{removed:?} {age:?}");
             let theirs = slot(&mut a).candidates[0].hash;
             let pins = |action| matches!(action, Action::Increment { request, .. } if request.pin.is_some_and(|pin| pin.commit_hash() == theirs));
-            assert!(!a.actions().any(pins), "its author has its lease");
+            assert!(!a.actions().any(pins), "its committer has its lease");
         }
     }
 }
@@ -33,7 +33,7 @@ fn who_made_the_last_epoch_or_is_to_go_is_not_given_way_to() {
     for case in 0..3 {
         let (mut a, others) = among(config(), &["b", "c"]);
         let (b, of_b) = &others[0];
-        let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+        let commit = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
         let object = commit_at(&a, 1, 0, commit);
         match case {
             0 => want_update(&mut a),
@@ -64,7 +64,7 @@ fn nobody_is_helped_before_its_lease_is_over() {
     let lease = Timers::default().lease;
     let (mut a, others) = among(config(), &["b", "c"]);
     let (b, of_b) = &others[0];
-    let commit = b.build(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
+    let commit = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
     let object = commit_at(&a, 1, 0, commit);
     a.handle(NOW, Event::Object(object)).unwrap();
     assert_eq!(after_lock(&mut a, NOW), None);
@@ -78,16 +78,16 @@ fn nobody_is_helped_before_its_lease_is_over() {
 fn what_is_against_the_policy_is_not_helped_and_applied_once_it_is_pinned() {
     let lease = Timers::default().lease;
     let mut config = config();
-    config.policy.removes = Authors::Only([engine("c").sender_id().clone()].into());
+    config.policy.removes = Committers::Only([engine("c").sender_id().clone()].into());
     let (mut a, others) = among(config, &["b", "c", "d"]);
     let (b, of_b) = &others[0];
     // Leaf 3 is d's.
-    let built = b.build(of_b, NOW, &[], &[3]).unwrap().unwrap();
+    let built = b.create_commit(of_b, NOW, &[], &[3]).unwrap().unwrap();
     let object = commit_at(&a, 1, 0, built.commit);
     a.handle(NOW, Event::Object(object)).unwrap();
     assert_eq!(after_lock(&mut a, NOW.after(lease)), None, "not b's to remove");
     let (c, of_c) = &others[1];
-    let object = commit_at(&a, 1, 2, c.build(of_c, NOW, &[], &[3]).unwrap().unwrap().commit);
+    let object = commit_at(&a, 1, 2, c.create_commit(of_c, NOW, &[], &[3]).unwrap().unwrap().commit);
     a.handle(NOW.after(lease), Event::Object(object)).unwrap();
     let held: Vec<Pin> = slot(&mut a).candidates.iter().filter_map(|c| c.pin).collect();
     assert_eq!(after_lock(&mut a, NOW.after(lease * 2)), Some(held[1]), "c may");

@@ -36,7 +36,7 @@ fn a_leave_request_counts_if_it_is_its_senders_and_new() {
     let key = b.generate_key_package(NOW, &config().group, 4).unwrap();
     let object = Object {
         track: a.cx.tracks.key_package(&leaver),
-        location: Location { group: KEY_PACKAGE_GROUP, object: 4 },
+        location: Location { group_id: KEY_PACKAGE_GROUP, object_id: 4 },
         payload: key.message,
     };
     a.handle(NOW, Event::Object(object)).unwrap();
@@ -109,7 +109,10 @@ fn a_commit_to_come_makes_one_ask_unless_the_slot_is_known() {
 
 #[test]
 fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
-    let mut a = alone(Config { service_key: Some("key".into()), ..config() });
+    let mut a = alone(Config {
+        params: GroupParams { service_key: Some("key".into()), ..GroupParams::default() },
+        ..config()
+    });
     // None is verified before its commit is there.
     a.cx.config.limits.candidates = 0;
     for (len, too_long) in [(MAX_RECEIPT, 0), (MAX_RECEIPT + 1, 1)] {
@@ -121,10 +124,10 @@ fn receipts_and_welcomes_just_as_long_as_allowed_are_looked_at() {
     let mut config = config();
     (config.limits.handshake_bytes, config.limits.key_package_bytes) = (100, 100);
     let mut a = alone(config);
-    let place = Location { group: 1, object: 0 };
+    let place = Location { group_id: 1, object_id: 0 };
     let (welcome, key_package) = (a.cx.tracks.welcome(&a.cx.me), a.cx.tracks.key_package(&id("x")));
     for (track, location) in
-        [(welcome, place), (key_package, Location { group: KEY_PACKAGE_GROUP, object: 0 })]
+        [(welcome, place), (key_package, Location { group_id: KEY_PACKAGE_GROUP, object_id: 0 })]
     {
         for (len, too_large) in [(100, 0), (101, 1)] {
             let before = faults(&a, Fault::TooLarge);
@@ -150,9 +153,10 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
     for name in ["one", "two"] {
         let mut founder = engine(name);
         let group = founder.create(NOW, &a.cx.config.group, &a.cx.params, 0).unwrap();
-        let built = founder.build(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap().unwrap();
+        let built =
+            founder.create_commit(&group, NOW, std::slice::from_ref(&spare.message), &[]).unwrap().unwrap();
         let payload = with_pin(&built.welcomes[0].1, unknown());
-        let location = Location { group: 1, object: 0 };
+        let location = Location { group_id: 1, object_id: 0 };
         a.handle(NOW, Event::Object(Object { track: track.clone(), location, payload })).unwrap();
     }
     assert_eq!((a.inside().early_welcomes, faults(&a, Fault::TooMany)), (1, 1));
@@ -207,7 +211,7 @@ fn a_snapshot_is_of_its_mode_and_of_its_phase() {
     assert_eq!(Participant::restore(engine("a"), config(), &new, NOW).unwrap().phase(), Phase::New);
     for mode in [SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory] {
         for other in [SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory] {
-            let of = |mode| Config { mode, ..config() };
+            let of = |mode| Config { params: GroupParams { mode, ..GroupParams::default() }, ..config() };
             let snapshot = alone(of(mode)).snapshot().unwrap();
             let restored = Participant::restore(engine("a"), of(other), &snapshot, NOW);
             assert_eq!(restored.is_ok(), mode == other, "{mode:?} as {other:?}");
@@ -220,7 +224,7 @@ fn after_a_restart_ones_own_commit_counts_as_sent_where_it_may_have_been() {
     for (mode, sent) in
         [(SafetyMode::Pinned, true), (SafetyMode::Advisory, true), (SafetyMode::Fenced, false)]
     {
-        let config = Config { mode, ..config() };
+        let config = Config { params: GroupParams { mode, ..GroupParams::default() }, ..config() };
         let mut a = alone(config.clone());
         want_update(&mut a);
         take_turn(&mut a);
@@ -287,6 +291,6 @@ fn a_restart_forgets_nobody_who_comes_back_in_ones_own_commit() {
     take_turn(&mut a);
     let restored = Participant::restore(engine("a"), config(), &a.snapshot().unwrap(), NOW).unwrap();
     let outbox = restored.member().unwrap().slot.outbox.as_ref().unwrap();
-    let added: Vec<_> = outbox.added.iter().map(|m| (&m.sender, m.sequence)).collect();
+    let added: Vec<_> = outbox.added.iter().map(|m| (&m.sender, m.key_package_object_id)).collect();
     assert_eq!((added, &outbox.removed[..]), (vec![(b.sender_id(), Some(5))], &[1][..]));
 }

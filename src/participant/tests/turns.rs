@@ -17,7 +17,7 @@ fn gappy() -> Machine {
 #[test]
 fn members_take_turns_by_rank_and_epoch() {
     let mut a = gappy();
-    let leaves: Vec<u32> = a.member().unwrap().epoch.roster.iter().map(|member| member.leaf).collect();
+    let leaves: Vec<u32> = a.member().unwrap().epoch.roster.iter().map(|member| member.leaf_index).collect();
     assert_eq!(leaves, [0, 1, 3, 4, 6, 7, 8, 9, 10]);
     for number in [1, 9, 13] {
         let mut places = Vec::new();

@@ -50,8 +50,8 @@ pub(super) fn commits<'a, E: Engine>(
     };
     let present = |object: &&Object| {
         let place = object.location;
-        Some(place.group) == participant.epoch()
-            && place.object.is_multiple_of(2)
+        Some(place.group_id) == participant.epoch()
+            && place.object_id.is_multiple_of(2)
             && matches!(participant.tracks().classify(&object.track), Some(TrackKind::Commit(_)))
             && !is_own(participant, object)
     };
@@ -82,12 +82,14 @@ pub(super) fn take_key_package<E: Engine>(participant: &mut Participant<E>, now:
     let Event::Object(object) = event else { return };
     let Some(TrackKind::KeyPackage(sender)) = participant.tracks().classify(&object.track) else { return };
     let place = object.location;
-    if participant.group().is_none() || sender == *participant.sender_id() || place.group != KEY_PACKAGE_GROUP
+    if participant.group().is_none()
+        || sender == *participant.sender_id()
+        || place.group_id != KEY_PACKAGE_GROUP
     {
         return;
     }
     let Ok(Ok(info)) = participant.engine().inspect_key_package(now, &object.payload) else { return };
-    if info.sender == sender && info.sequence.is_none_or(|sequence| sequence == place.object) {
-        participant.let_wait(object.payload.clone(), info, place.object);
+    if info.sender == sender && info.object_id.is_none_or(|sequence| sequence == place.object_id) {
+        participant.let_wait(object.payload.clone(), info, place.object_id);
     }
 }

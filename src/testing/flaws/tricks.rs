@@ -247,12 +247,12 @@ impl Tricks {
     /// Notes the first commit of another member that works.
     fn note_candidate<E: Engine>(&mut self, participant: &Participant<E>, now: Timestamp, event: &Event) {
         let (Some(group), Some(epoch)) = (participant.group(), participant.epoch()) else { return };
-        if self.candidate.is_some() || participant.config().mode != SafetyMode::Pinned {
+        if self.candidate.is_some() || participant.config().params.mode != SafetyMode::Pinned {
             return;
         }
         let engine = participant.engine();
         let pin = commits(participant, event).find_map(|commit| {
-            let next = engine.trial(group, now, commit).ok()?.ok()?.next?;
+            let next = engine.stage_commit(group, now, commit).ok()?.ok()?.next?;
             participant.pin_of(commit, &next)
         });
         self.candidate = pin.map(|pin| (epoch, pin));
@@ -306,7 +306,7 @@ impl Tricks {
     /// Sends an increment for each commit of the present epoch that cannot be processed.
     fn help_untried<E: Engine>(&mut self, participant: &Participant<E>, now: Timestamp, event: &Event) {
         let (Some(group), Some(epoch)) = (participant.group(), participant.epoch()) else { return };
-        if participant.config().mode != SafetyMode::Pinned || participant.inside().catching_up {
+        if participant.config().params.mode != SafetyMode::Pinned || participant.inside().catching_up {
             return;
         }
         let engine = participant.engine();
@@ -314,8 +314,7 @@ impl Tricks {
         for commit in commits(participant, event) {
             let of_this_epoch = matches!(engine.classify(commit),
                 Ok(Ok(MessageKind::Commit { group_id, epoch: of })) if of == epoch && group_id == name.as_bytes());
-            let failed =
-                matches!(engine.trial(group, now, commit), Ok(Err(why)) if !matches!(why, Rejection::Own));
+            let failed = matches!(engine.stage_commit(group, now, commit), Ok(Err(why)) if !matches!(why, Rejection::Own));
             let Ok(hash) = engine.sha256(commit) else { continue };
             if of_this_epoch && failed {
                 let request = IncrementRequest {
@@ -345,7 +344,7 @@ impl Tricks {
         let engine = participant.engine();
         let is_key_package = matches!(engine.classify(&object.payload), Ok(Ok(MessageKind::KeyPackage)));
         if let (true, Some(key)) = (is_key_package, &self.key) {
-            object.location.object = key.sequence;
+            object.location.object_id = key.object_id;
             object.payload = key.message.clone();
         }
     }

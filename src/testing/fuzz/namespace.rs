@@ -45,7 +45,7 @@ pub(super) fn namespace(data: &[u8]) {
             3 => control.extend(subscriber.unsubscribe(u64::from(n))),
             4 => control.push(publisher.announce(&track(n).namespace)),
             5 | 6 => {
-                let location = Location { group: u64::from(at & 3), object: u64::from(at >> 2 & 1) };
+                let location = Location { group_id: u64::from(at & 3), object_id: u64::from(at >> 2 & 1) };
                 let object = Object { track: track(n), location, payload: Bytes::from(vec![n, at, who]) };
                 published.entry((object.track.clone(), location)).or_default().push(object.payload.clone());
                 (control, streams) = publisher.publish(&object);
@@ -115,7 +115,7 @@ fn carry(
             Output::Object(stream) => {
                 stream.to_bytes().expect("what comes out can be written");
                 if let (true, Ok(track)) = (to < 2, subscriber.track_of(&stream)) {
-                    let at = Location { group: stream.group, object: stream.object };
+                    let at = Location { group_id: stream.group, object_id: stream.object };
                     let known = published.get(&(track.clone(), at));
                     assert!(wild || known.is_some_and(|all| all.contains(&stream.payload)), "{track} {at:?}");
                 }

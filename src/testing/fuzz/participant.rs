@@ -54,7 +54,7 @@ fn object(u: &mut Unstructured<'_>, tracks: &GroupTracks, seen: &[Bytes]) -> Res
         let at = u.choose_index(payload.len())?;
         payload[at] ^= u.arbitrary::<u8>()?;
     }
-    let location = Location { group: u.int_in_range(0..=4)?, object: u.int_in_range(0..=4)? };
+    let location = Location { group_id: u.int_in_range(0..=4)?, object_id: u.int_in_range(0..=4)? };
     Ok(Object { track, location, payload: payload.into() })
 }
 

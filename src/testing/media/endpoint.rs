@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::keys::{EpochKeyRing, EpochKeys, EpochSecret, RingNotice, Silence, WaitQueue, Waiting};
-use crate::notice::Notice;
+use crate::notice::{EpochCause, Notice};
 use crate::participant::Participant;
 use crate::secret::Secret;
 use crate::testing::media::objects::{MediaConfig, MediaObject, MediaStats, Places, Received};
@@ -18,7 +18,7 @@ use crate::tracks::{Location, SenderId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored(Secret, u64);
 
-const START: Location = Location { group: 0, object: 0 };
+const START: Location = Location { group_id: 0, object_id: 0 };
 
 #[derive(Clone, Copy, Debug)]
 struct Removal {
@@ -110,13 +110,13 @@ impl MediaEndpoint {
         notice: &Notice,
     ) -> Result<(), Error> {
         match notice {
-            Notice::Joined { epoch } => {
-                self.member_since = Some(*epoch);
-                self.rejoining = false;
-            }
-            Notice::Rejoining(_) => self.rejoining = true,
+            Notice::Rejoining { .. } => self.rejoining = true,
             Notice::Resumed { .. } => self.rejoining = false,
-            Notice::Epoch { epoch, .. } => {
+            Notice::Epoch { epoch, cause } => {
+                if matches!(cause, EpochCause::Created | EpochCause::Welcome) {
+                    self.member_since = Some(*epoch);
+                    self.rejoining = false;
+                }
                 self.note_epoch(now, &participant.epoch_keys(*epoch)?);
             }
             Notice::Removed { .. } | Notice::Left | Notice::LeaveUnheard => {
@@ -199,7 +199,7 @@ impl MediaEndpoint {
     /// Says from where on nothing was sealed, if it can.
     fn resume(&mut self, now: Timestamp) {
         if self.config.places == Places::ByTime {
-            self.next = Location { group: now.as_millis().saturating_add(1), object: 0 };
+            self.next = Location { group_id: now.as_millis().saturating_add(1), object_id: 0 };
             self.ring.sealing_from(self.next);
         }
     }
@@ -290,9 +290,9 @@ impl MediaEndpoint {
     fn place(&mut self, now: Timestamp, secret: &EpochSecret) {
         let mut at = self.next;
         if self.config.places == Places::ByTime {
-            at = at.max(Location { group: now.as_millis(), object: 0 });
+            at = at.max(Location { group_id: now.as_millis(), object_id: 0 });
         }
-        self.next = Location { object: at.object.saturating_add(1), ..at };
+        self.next = Location { object_id: at.object_id.saturating_add(1), ..at };
         let all = self.sealed.entry(secret.epoch()).or_default();
         match all.iter_mut().find(|(other, _)| other == secret) {
             Some((_, highest)) => {

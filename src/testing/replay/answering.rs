@@ -12,8 +12,9 @@ use super::reading::{
     small, text, tree_object,
 };
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, Survey, TreeObject, Trial, WelcomeInfo,
+    Attached, CommitOutput, ContextParams, Engine, EngineError, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, Next, OwnKeyPackage, RatchetTreeObject, StagedCommit, Survey,
+    WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::seeded_crypto::sha256;
@@ -112,11 +113,11 @@ fn secret(line: &Value, name: &str) -> Read<Bytes> {
 
 fn member(line: &Value) -> Read<Member> {
     Ok(Member {
-        leaf: small(line, "leaf")?,
+        leaf_index: small(line, "leaf")?,
         sender: sender(line, "sender")?,
         identity: hex(line, "identity")?,
         credential: credential(line)?,
-        sequence: sequence(line)?,
+        key_package_object_id: sequence(line)?,
         leaf_key: leaf_key(line)?,
     })
 }
@@ -125,11 +126,11 @@ fn members(line: &Value, name: &str) -> Read<Vec<Member>> {
     list(line, name)?.iter().map(member).collect()
 }
 
-fn params(line: &Value) -> Read<Option<GroupParams>> {
+fn params(line: &Value) -> Read<Option<ContextParams>> {
     let Some(line) = line.get("params") else { return Ok(None) };
     let service_key_hash =
         line.get("service_key_hash").map(|_| hash(line, "service_key_hash")).transpose()?;
-    Ok(Some(GroupParams {
+    Ok(Some(ContextParams {
         mode: mode(line)?,
         commit_tracks: policy(line)?,
         tree_objects: flag(line, "tree_objects")?,
@@ -163,9 +164,9 @@ fn survey(line: &Value) -> Read<Survey> {
     })
 }
 
-fn built(line: &Value) -> Read<Built<()>> {
+fn built(line: &Value) -> Read<CommitOutput<()>> {
     let welcomes = list(line, "welcomes")?.iter().map(|w| Ok((sender(w, "to")?, hex(w, "payload")?)));
-    Ok(Built {
+    Ok(CommitOutput {
         commit: hex(line, "commit")?,
         welcomes: welcomes.collect::<Read<_>>()?,
         tree: maybe_hex(line, "tree")?,
@@ -208,9 +209,9 @@ impl Engine for AnsweringEngine {
     ) -> Result<OwnKeyPackage, EngineError> {
         self.answer("generate_key_package", |line| {
             Ok(OwnKeyPackage {
-                sequence,
+                object_id: sequence,
                 message: hex(line, "payload")?,
-                reference: hex(line, "reference")?,
+                key_package_ref: hex(line, "reference")?,
                 secret: Secret::new(secret(line, "secret")?.to_vec()),
                 expires: Timestamp::from_millis(number(line, "expires")?),
             })
@@ -221,7 +222,7 @@ impl Engine for AnsweringEngine {
         self.judged("peek_key_package", |line| {
             Ok(KeyPackageClaim {
                 sender: sender(line, "sender")?,
-                sequence: sequence(line)?,
+                object_id: sequence(line)?,
                 group: line.get("group").map(|_| mark(line)).transpose()?,
             })
         })
@@ -233,8 +234,8 @@ impl Engine for AnsweringEngine {
                 sender: sender(line, "sender")?,
                 identity: hex(line, "identity")?,
                 credential: credential(line)?,
-                reference: hex(line, "reference")?,
-                sequence: sequence(line)?,
+                key_package_ref: hex(line, "reference")?,
+                object_id: sequence(line)?,
                 group: line.get("group").map(|_| mark(line)).transpose()?,
                 leaf_key: leaf_key(line)?,
                 begins: Timestamp::from_millis(number(line, "begins")?),
@@ -243,7 +244,7 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn create(&mut self, _: Timestamp, _: &GroupName, _: &GroupParams, _: u64) -> Result<(), EngineError> {
+    fn create(&mut self, _: Timestamp, _: &GroupName, _: &ContextParams, _: u64) -> Result<(), EngineError> {
         self.answer("create", |_| Ok(()))
     }
 
@@ -253,7 +254,7 @@ impl Engine for AnsweringEngine {
                 group_id: hex(line, "group_id")?,
                 epoch: number(line, "epoch")?,
                 context_hash: hash(line, "context_hash")?,
-                reference: hex(line, "reference")?,
+                key_package_ref: hex(line, "reference")?,
                 params: params(line)?,
                 has_tree: flag(line, "has_tree")?,
                 spent: line.get("spent").map(|_| number(line, "spent")).transpose()?,
@@ -272,7 +273,7 @@ impl Engine for AnsweringEngine {
                 group_id: hex(line, "group_id")?,
                 epoch: number(line, "epoch")?,
                 context_hash: hash(line, "context_hash")?,
-                leaf: small(line, "leaf")?,
+                leaf_index: small(line, "leaf")?,
                 members: small(line, "members")?,
                 params: params(line)?,
             })
@@ -308,10 +309,10 @@ impl Engine for AnsweringEngine {
         self.answer("survey", survey)
     }
 
-    fn trial_with(&self, _: &(), _: Timestamp, _: &Bytes, _: &[Bytes]) -> Judged<Trial<()>> {
-        self.judged("trial", |line| {
-            Ok(Trial {
-                author: small(line, "author")?,
+    fn stage_commit_with(&self, _: &(), _: Timestamp, _: &Bytes, _: &[Bytes]) -> Judged<StagedCommit<()>> {
+        self.judged("stage_commit", |line| {
+            Ok(StagedCommit {
+                committer: small(line, "author")?,
                 updated: members(line, "updated")?,
                 removed: numbers(line, "removed")?,
                 added: members(line, "added")?,
@@ -320,11 +321,18 @@ impl Engine for AnsweringEngine {
         })
     }
 
-    fn build_with(&self, _: &(), _: Timestamp, _: &[Bytes], _: &[u32], _: &Attached) -> Judged<Built<()>> {
-        self.judged("build", built)
+    fn create_commit_with(
+        &self,
+        _: &(),
+        _: Timestamp,
+        _: &[Bytes],
+        _: &[u32],
+        _: &Attached,
+    ) -> Judged<CommitOutput<()>> {
+        self.judged("create_commit", built)
     }
 
-    fn open_tree(&self, _: &TreeObject, _: &Bytes) -> Judged<Bytes> {
+    fn open_tree(&self, _: &RatchetTreeObject, _: &Bytes) -> Judged<Bytes> {
         self.judged("open_tree", |line| secret(line, "tree"))
     }
 

@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::action::{CommitRequestId, FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
 use crate::config::{Admission, Config, SafetyMode};
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply, Pin, Reason};
-use crate::engine::{Credential, GroupMark, TREE_KEY_LEN, TreeObject, TreePlace};
+use crate::engine::{Credential, GroupMark, RatchetTreeObject, TREE_KEY_LEN, TreePlace};
 use crate::event::{Command, Event, Failure, Object};
 use crate::join_request::JoinRequest;
-use crate::policy::{Authors, CommitPolicy};
+use crate::policy::{CommitPolicy, Committers};
 use crate::recording::{LOG_VERSION, Secrets, settings};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -31,14 +31,13 @@ pub(super) fn header(line: &Value) -> Result<Header, String> {
         return Err("not a log of this version".to_owned());
     }
     let mut config = Config::new(GroupName::new(hex(line, "group")?).map_err(|e| e.to_string())?);
-    config.mode = mode(line)?;
+    config.params.mode = mode(line)?;
     config.admission = pick(text(line, "admission")?, &[Admission::Open, Admission::Ask])?;
-    config.commit_tracks = policy(line)?;
-    config.service_key = maybe_hex(line, "service_key")?;
-    if line.get("tree_objects").is_some() {
-        config.tree_threshold = None;
-    } else if line.get("tree_threshold").is_some() {
-        config.tree_threshold = Some(small(line, "tree_threshold")?);
+    config.params.commit_tracks = policy(line)?;
+    config.params.service_key = maybe_hex(line, "service_key")?;
+    config.params.tree_objects = line.get("tree_objects").is_none();
+    if line.get("tree_threshold").is_some() {
+        config.tree_threshold = small(line, "tree_threshold")?;
     }
     config.successor = line.get("successor").is_none();
     config.follow_offers = line.get("follow_offers").is_some();
@@ -57,11 +56,11 @@ pub(super) fn header(line: &Value) -> Result<Header, String> {
 fn commit_policy(line: &Value) -> Result<CommitPolicy, String> {
     let mut policy = CommitPolicy::default();
     let Some(said) = line.get("policy") else { return Ok(policy) };
-    for (name, authors) in [("adds", &mut policy.adds), ("removes", &mut policy.removes)] {
+    for (name, committers) in [("adds", &mut policy.adds), ("removes", &mut policy.removes)] {
         if said.get(name).is_some() {
             let sender =
                 |v: &Value| SenderId::new(bytes_of(v).ok_or("no sender")?).map_err(|e| e.to_string());
-            *authors = Authors::Only(list(said, name)?.iter().map(sender).collect::<Result<_, _>>()?);
+            *committers = Committers::Only(list(said, name)?.iter().map(sender).collect::<Result<_, _>>()?);
         }
     }
     for (name, most) in [
@@ -149,7 +148,7 @@ pub(super) fn pin(line: &Value, name: &str) -> Result<Option<Pin>, String> {
 pub(super) fn place(line: &Value) -> Result<(FullTrackName, Location), String> {
     let fields: Option<Vec<Bytes>> = list(line, "namespace")?.iter().map(bytes_of).collect();
     let namespace = TrackNamespace::new(fields.ok_or("bad namespace")?).map_err(|e| e.to_string())?;
-    let location = Location { group: number(line, "group")?, object: number(line, "object")? };
+    let location = Location { group_id: number(line, "group")?, object_id: number(line, "object")? };
     Ok((FullTrackName { namespace, name: hex(line, "track")? }, location))
 }
 
@@ -305,9 +304,9 @@ pub(super) fn mark(line: &Value) -> Result<GroupMark, String> {
     hex(line, "group")?.as_ref().try_into().map_err(|_| "no mark of a group".to_owned())
 }
 
-pub(super) fn tree_object(line: &Value) -> Result<TreeObject, String> {
+pub(super) fn tree_object(line: &Value) -> Result<RatchetTreeObject, String> {
     let publisher = line.get("publisher").map(|_| sender(line, "publisher")).transpose()?;
-    let place = TreePlace { publisher, object: number(line, "object")? };
+    let place = TreePlace { publisher, object_id: number(line, "object")? };
     let key = match line.get("key_hash") {
         Some(_) => hex(line, "key_hash")?,
         None => hex(line, "key")?,
@@ -315,5 +314,5 @@ pub(super) fn tree_object(line: &Value) -> Result<TreeObject, String> {
     if key.len() != TREE_KEY_LEN {
         return Err("no tree key".to_owned());
     }
-    Ok(TreeObject { place, key: Secret::new(key.to_vec()) })
+    Ok(RatchetTreeObject { place, key: Secret::new(key.to_vec()) })
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::port::Port;
-use crate::action::{Action, CommitRequestId, FetchId, IncrementRequestId, LockRequestId, SubscribeId};
+use crate::action::{
+    Action, CommitRequestId, FetchId, FetchTarget, IncrementRequestId, LockRequestId, SubscribeId,
+};
 use crate::codec::{ControlDecoder, ControlMessage, Decode, Encode, Filter, ObjectStream};
 use crate::counter::http::{
     Decoded, HttpLimits, HttpRequest, HttpResponse, decode_commit_reply, decode_date, decode_increment_reply,
@@ -108,6 +110,8 @@ impl Port for Wire {
                 Some(Event::SubscribeReply { id, reply: Ok(()) })
             }
             Action::Subscribe { id, track } => {
+                // The own ones, too, of which a namespace subscription says nothing.
+                self.known.insert(track.clone());
                 let (request, message) = self.subscriber.subscribe(track, Filter::From { group: 0 });
                 self.subscriptions.insert(id, Subscription::Track(request));
                 control(out, [message]);
@@ -123,11 +127,16 @@ impl Port for Wire {
                 }
                 None
             }
-            Action::Fetch { id, track, groups } => {
-                // Under a track per sender, every commit track that is known is meant.
-                let mut tracks: BTreeSet<FullTrackName> =
-                    self.known.iter().filter(|t| t.namespace == track.namespace).cloned().collect();
-                tracks.insert(track);
+            Action::Fetch { id, target, groups } => {
+                // Of a namespace, the tracks that are known.
+                let known = self.known.iter().filter(|track| target.covers(track)).cloned();
+                let mut tracks: BTreeSet<FullTrackName> = known.collect();
+                if let FetchTarget::Track(track) = target {
+                    tracks.insert(track);
+                }
+                if tracks.is_empty() {
+                    return Some(Event::FetchReply { id, reply: Ok(Vec::new()) });
+                }
                 let mut fetch = Fetch::default();
                 let filter = Filter::Range { first: *groups.start(), last: *groups.end() };
                 for track in tracks {
@@ -216,7 +225,7 @@ impl Wire {
     }
 
     fn on_object(&mut self, stream: ObjectStream, track: FullTrackName) -> Option<Event> {
-        let location = Location { group: stream.group, object: stream.object };
+        let location = Location { group_id: stream.group, object_id: stream.object };
         let object = Object { track, location, payload: stream.payload };
         match self.fetches.values_mut().find(|f| f.open.contains(&stream.subscribe_id)) {
             Some(fetch) => {

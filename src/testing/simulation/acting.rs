@@ -128,7 +128,7 @@ impl<E: Engine> Run<'_, E> {
         let Some(member) = self.member(who) else { return };
         let engine = (self.kit.engine)(self.name(who), 99);
         let Some((mut location, payload)) = rogue::commit(member, &engine, self.net.now()) else { return };
-        location.object = location.object.saturating_add(2 * who as u64);
+        location.object_id = location.object_id.saturating_add(2 * who as u64);
         let track = member.tracks().commit(member.sender_id());
         let mut payload = payload.to_vec();
         if let (true, Some(last)) = (broken, payload.last_mut()) {
@@ -143,7 +143,11 @@ impl<E: Engine> Run<'_, E> {
         let group = member.epoch().unwrap_or(0).saturating_add(1);
         let track = member.tracks().commit(member.sender_id());
         let payload = Bytes::from_static(b"no message of any kind");
-        self.net.publish_as_stranger(&Object { track, location: Location { group, object: 0 }, payload });
+        self.net.publish_as_stranger(&Object {
+            track,
+            location: Location { group_id: group, object_id: 0 },
+            payload,
+        });
     }
 
     /// Publishes what was published once at another place too.
@@ -155,9 +159,9 @@ impl<E: Engine> Run<'_, E> {
         let kind = self.net.peer(0).and_then(|p| p.tracks().classify(&object.track));
         match kind {
             Some(TrackKind::KeyPackage(_)) => {
-                object.location.object = object.location.object.saturating_add(7)
+                object.location.object_id = object.location.object_id.saturating_add(7)
             }
-            _ => object.location.group = object.location.group.saturating_add(1),
+            _ => object.location.group_id = object.location.group_id.saturating_add(1),
         }
         self.net.publish_as_stranger(&object);
     }
@@ -169,7 +173,7 @@ impl<E: Engine> Run<'_, E> {
         let tracks = peer.tracks();
         let Ok(key) = engine.generate_key_package(self.net.now(), tracks.group(), 50) else { return };
         let track = tracks.key_package(peer.sender_id());
-        let location = Location { group: 0, object: 50 };
+        let location = Location { group_id: 0, object_id: 50 };
         self.net.publish_as_stranger(&Object { track, location, payload: key.message });
     }
 }

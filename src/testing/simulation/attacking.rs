@@ -10,7 +10,7 @@ use crate::config::SafetyMode;
 use crate::counter::http::{Headers, HttpRequest, encode_commit, encode_increment, encode_lock};
 use crate::counter::service::Slot;
 use crate::counter::{CommitRequest, IncrementRequest, LockRequest, Pin};
-use crate::engine::{Engine, GroupParams, MessageKind};
+use crate::engine::{ContextParams, Engine, MessageKind};
 use crate::participant::Participant;
 use crate::testing::sha256;
 use crate::testing::simulation::adversary::Attacks;
@@ -62,20 +62,20 @@ impl<E: Engine> Run<'_, E> {
                 let group = epoch.saturating_add(ahead.get(self.adversary.below(8)).copied().unwrap_or(0));
                 self.throw(Object {
                     track: tracks.commit(&id),
-                    location: Location { group, object },
+                    location: Location { group_id: group, object_id: object },
                     payload,
                 });
             }
             // The draft's places, ahead of whoever means to use them.
             2 => {
                 for object in [0, 1, 2, 4] {
-                    let location = Location { group: epoch.saturating_add(1), object };
+                    let location = Location { group_id: epoch.saturating_add(1), object_id: object };
                     let payload = payload.clone();
                     self.throw(Object { track: tracks.commit(&id), location, payload });
                 }
             }
             3 => {
-                let location = Location { group: epoch.saturating_add(1), object: 0 };
+                let location = Location { group_id: epoch.saturating_add(1), object_id: 0 };
                 self.throw(Object { track: tracks.welcome(&id), location, payload: payload.clone() });
                 self.throw(Object { track: tracks.tree(&id), location, payload });
             }
@@ -84,13 +84,13 @@ impl<E: Engine> Run<'_, E> {
                 let number = now.as_millis() << 16;
                 let far = [0, 1, 1 << 16, 60_000 << 16, 86_000_000 << 16, 90_000_000 << 16];
                 let far = far.get(self.adversary.below(6)).copied().unwrap_or(0);
-                let location = Location { group: 0, object: number.saturating_add(far) };
+                let location = Location { group_id: 0, object_id: number.saturating_add(far) };
                 self.throw(Object { track: tracks.key_package(&id), location, payload });
             }
             5 => self.forge_welcome(who, &id, epoch),
             6 => {
                 let receipt = ReceiptObject { pin: self.some_pin(epoch), receipt: payload };
-                let location = Location { group: epoch, object: object | 1 };
+                let location = Location { group_id: epoch, object_id: object | 1 };
                 self.throw(Object { track: tracks.commit(&id), location, payload: receipt.encode() });
             }
             // What was published once lies elsewhere too, with a byte changed or not.
@@ -112,16 +112,16 @@ impl<E: Engine> Run<'_, E> {
                     object.track = tracks.key_package(id);
                 }
                 let more = self.adversary.rng.below(1 << 20);
-                object.location.object = object.location.object.saturating_add(more);
+                object.location.object_id = object.location.object_id.saturating_add(more);
             }
             Some(TrackKind::Welcome(_)) if self.adversary.below(2) == 0 => object.track = tracks.welcome(id),
             Some(TrackKind::Commit(_)) => {
-                object.location.object = self.adversary.object_id() & !1 | (object.location.object & 1);
+                object.location.object_id = self.adversary.object_id() & !1 | (object.location.object_id & 1);
                 if self.adversary.below(2) == 0 {
-                    object.location.group = epoch.saturating_add(self.adversary.rng.below(2));
+                    object.location.group_id = epoch.saturating_add(self.adversary.rng.below(2));
                 }
             }
-            _ => object.location.object = self.adversary.object_id(),
+            _ => object.location.object_id = self.adversary.object_id(),
         }
         if self.adversary.below(2) == 0 {
             let mut payload = object.payload.to_vec();
@@ -159,16 +159,16 @@ impl<E: Engine> Run<'_, E> {
         }
         let own = self.net.peer(who).map(Participant::params);
         let params =
-            if self.adversary.below(3) == 0 { GroupParams::draft() } else { own.unwrap_or_default() };
+            if self.adversary.below(3) == 0 { ContextParams::draft() } else { own.unwrap_or_default() };
         let Ok(mut group) = engine.create(now, tracks.group(), &params, 0) else { return };
         for _ in 0..self.adversary.below(3) {
-            let Ok(Ok(built)) = engine.build(&group, now, &[], &[]) else { return };
+            let Ok(Ok(built)) = engine.create_commit(&group, now, &[], &[]) else { return };
             group = built.next.group;
         }
-        let Ok(Ok(built)) = engine.build(&group, now, &[key], &[]) else { return };
+        let Ok(Ok(built)) = engine.create_commit(&group, now, &[key], &[]) else { return };
         let Some((_, welcome)) = built.welcomes.into_iter().next() else { return };
         let receipt = (self.adversary.below(2) == 0).then(|| self.adversary.junk());
-        let payload = match self.config.mode {
+        let payload = match self.config.params.mode {
             // As one whose tree is apart: the receipt on the Commit track is for all of its epoch.
             SafetyMode::Pinned if self.adversary.below(4) == 0 => {
                 WelcomeObject { confirmation: None, welcome }.encode()
@@ -177,7 +177,7 @@ impl<E: Engine> Run<'_, E> {
             SafetyMode::Fenced | SafetyMode::Advisory => welcome,
         };
         let group = epoch.saturating_add(self.adversary.rng.below(2));
-        let location = Location { group, object: self.adversary.object_id() };
+        let location = Location { group_id: group, object_id: self.adversary.object_id() };
         self.throw(Object { track: tracks.welcome(id), location, payload });
     }
 

@@ -6,12 +6,12 @@
 use bytes::Bytes;
 
 use super::{BOUND, InsiderStats, Judged, Run};
-use crate::action::Notice;
 use crate::codec::pinned::{Confirmation, WelcomeObject};
 use crate::counter::http::{decode_increment_reply, encode_increment, encode_lock};
 use crate::counter::service::Slot;
 use crate::counter::{CommitReply, IncrementReply, IncrementRequest, LockRequest, Pin};
 use crate::engine::{Engine, GroupView};
+use crate::notice::Notice;
 use crate::participant::Participant;
 use crate::testing::sha256;
 use crate::testing::simulation::adversary::Habits;
@@ -89,8 +89,8 @@ impl<E: Engine> Run<'_, E> {
             let next = match insider.own.take().filter(|own| own.commit == commit) {
                 Some(own) => Some(own.next),
                 None => {
-                    let trial = insider.engine.trial(group, self.net.now(), &commit);
-                    trial.ok().and_then(Result::ok).and_then(|trial| trial.next)
+                    let staged = insider.engine.stage_commit(group, self.net.now(), &commit);
+                    staged.ok().and_then(Result::ok).and_then(|staged| staged.next)
                 }
             };
             insider.group = next.map(|next| next.group);
@@ -108,12 +108,12 @@ impl<E: Engine> Run<'_, E> {
             if habits.removes && self.adversary.below(2) == 0 {
                 let Ok(roster) = insider.engine.roster(group) else { return };
                 let others = roster.iter().filter(|member| member.sender != insider.id);
-                removes.extend(others.map(|member| member.leaf));
+                removes.extend(others.map(|member| member.leaf_index));
                 if self.adversary.below(2) == 0 && removes.len() > 1 {
                     removes.swap_remove(self.adversary.below(removes.len()));
                 }
             }
-            let Ok(Ok(built)) = insider.engine.build(group, now, &[], &removes) else { return };
+            let Ok(Ok(built)) = insider.engine.create_commit(group, now, &[], &removes) else { return };
             let removes = !removes.is_empty();
             insider.own = Some(Own { commit: built.commit, next: built.next, removes });
         }
@@ -135,7 +135,7 @@ impl<E: Engine> Run<'_, E> {
 
     fn throw_commit(&mut self, track: &FullTrackName, epoch: u64, payload: Bytes) {
         let object = self.adversary.object_id() & !1;
-        let location = Location { group: epoch, object };
+        let location = Location { group_id: epoch, object_id: object };
         self.net.publish_as_stranger(&Object { track: track.clone(), location, payload });
     }
 
@@ -192,7 +192,7 @@ impl<E: Engine> Run<'_, E> {
         let group = &self.config.group;
         let Ok(key) = insider.engine.generate_key_package(now, group, sequence) else { return };
         let Some(track) = self.net.peer(0).map(|p| p.tracks().key_package(&insider.id)) else { return };
-        let location = Location { group: KEY_PACKAGE_GROUP, object: sequence };
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: sequence };
         let payload = key.message.clone();
         self.net.publish_as_stranger(&Object { track, location, payload });
         insider.keys.push(key);
@@ -243,13 +243,13 @@ impl<E: Engine> Run<'_, E> {
         else {
             return;
         };
-        let Ok(Ok(built)) = insider.engine.build(group, self.net.now(), &[key], &[]) else { return };
+        let Ok(Ok(built)) = insider.engine.create_commit(group, self.net.now(), &[key], &[]) else { return };
         let slot = insider.epoch.saturating_add(1);
         let pin = peer.pin_for(&built.commit, &built.next, slot);
         let (Some(pin), Some((_, welcome))) = (pin, built.welcomes.into_iter().next()) else { return };
         let track = tracks.welcome(&id);
         let payload = WelcomeObject::confirmed(pin, None, welcome).encode();
-        let location = Location { group: slot, object: self.adversary.object_id() };
+        let location = Location { group_id: slot, object_id: self.adversary.object_id() };
         self.net.publish_as_stranger(&Object { track, location, payload });
     }
 

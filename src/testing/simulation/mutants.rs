@@ -35,7 +35,7 @@ pub const MUTANTS: [Mutant; 22] = [
     mutant("persist after publish", Flaw::PersistAfterPublish, &[Profile::Calm]),
     mutant("Welcome only on increment Ok", Flaw::WelcomeOnlyOnOk, &[Profile::Counter, Profile::Storm]),
     mutant("Welcome before the pin", Flaw::WelcomeBeforePin, &[Profile::Calm]),
-    mutant("help without a trial", Flaw::HelpUntried, &[Profile::Byzantine]),
+    mutant("help what was not staged", Flaw::HelpUntried, &[Profile::Byzantine]),
     mutant("nobody helps", Flaw::NoHelp, &[Profile::Abandon, Profile::Storm]),
     mutant("reused KeyPackage", Flaw::ReusedKeyPackage, &[Profile::Storm, Profile::Relay]),
     mutant("dropped intent", Flaw::DroppedIntent, &[Profile::Loss, Profile::Counter]),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::action::{Notice, RejoinReason};
 use crate::config::SafetyMode;
 use crate::counter::service::Counter;
 use crate::engine::Engine;
 use crate::event::Command;
+use crate::notice::{Notice, RejoinReason};
 use crate::participant::{Participant, Phase};
 use crate::testing::network::Faults;
 use crate::testing::simulation::scenario::Op;
@@ -97,9 +97,11 @@ impl<E: Engine> Run<'_, E> {
                 !self.scenario.steps.iter().any(by)
             };
             let gave_up = |who: usize, n: &Notice| match n {
-                Notice::Rejoining(RejoinReason::FaultyCommit | RejoinReason::PinForgotten) => true,
+                Notice::Rejoining { reason: RejoinReason::FaultyCommit | RejoinReason::PinForgotten } => true,
                 // The service keeps what it pinned: no death and no relay takes it away.
-                Notice::Rejoining(RejoinReason::Unreachable | RejoinReason::Doubled) => pinned && honest(who),
+                Notice::Rejoining { reason: RejoinReason::Unreachable | RejoinReason::Doubled } => {
+                    pinned && honest(who)
+                }
                 _ => false,
             };
             if let Some(who) = expected

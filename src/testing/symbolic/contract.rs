@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use crate::codec::params;
 use crate::engine::{
-    Attached, Built, Engine, EngineError, GroupParams, GroupView, Judged, Kdf, KeyPackageClaim,
-    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, Rejection, Survey, TREE_KEY_LEN, TreeObject, Trial,
-    WelcomeInfo,
+    Attached, CommitOutput, ContextParams, Engine, EngineError, GroupView, Judged, Kdf, KeyPackageClaim,
+    KeyPackageInfo, Member, MessageKind, OwnKeyPackage, RatchetTreeObject, Rejection, StagedCommit, Survey,
+    TREE_KEY_LEN, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::sha256;
@@ -48,7 +48,7 @@ fn kind(message: &Bytes) -> Result<MessageKind, Rejection> {
     }
 }
 
-fn open_tree(tree: &TreeObject, payload: &Bytes) -> Result<Bytes, Rejection> {
+fn open_tree(tree: &RatchetTreeObject, payload: &Bytes) -> Result<Bytes, Rejection> {
     let Tree { key, leaves } = Tree::decode(payload)?;
     if key != tree.key.as_bytes() {
         return Err(invalid("a tree under another key"));
@@ -92,7 +92,7 @@ impl Engine for SymbolicEngine {
     fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
         Ok(KeyPackage::decode(message).map(|KeyPackage { leaf, .. }| KeyPackageClaim {
             sender: leaf.sender,
-            sequence: leaf.origin.map(|origin| origin.sequence),
+            object_id: leaf.origin.map(|origin| origin.sequence),
             group: leaf.origin.map(|origin| origin.group),
         }))
     }
@@ -105,10 +105,10 @@ impl Engine for SymbolicEngine {
         &mut self,
         _now: Timestamp,
         group: &GroupName,
-        params: &GroupParams,
+        params: &ContextParams,
         sequence: u64,
     ) -> Result<SymbolicGroup, EngineError> {
-        let params = (*params != GroupParams::draft()).then(|| Bytes::from(params::encode(params)));
+        let params = (*params != ContextParams::draft()).then(|| Bytes::from(params::encode(params)));
         let fresh = self.draw("create");
         let leaf = self.leaf(Some(origin(group, sequence)), public(&fresh));
         let state = State {
@@ -142,7 +142,7 @@ impl Engine for SymbolicEngine {
             group_id: state.group_id.clone(),
             epoch: state.epoch,
             context_hash: state.context,
-            leaf: group.own,
+            leaf_index: group.own,
             members: state.members().count(),
             params: group_params(state).map_err(EngineError::unexpected)?,
         })
@@ -155,7 +155,7 @@ impl Engine for SymbolicEngine {
     fn credential_valid(&self, group: &SymbolicGroup, member: &Member, _now: Timestamp) -> bool {
         group
             .state
-            .at(member.leaf)
+            .at(member.leaf_index)
             .is_some_and(|leaf| leaf.sender == member.sender && self.trusts(leaf).is_ok())
     }
 
@@ -164,13 +164,13 @@ impl Engine for SymbolicEngine {
     }
 
     /// No commit of its own refers to proposals.
-    fn trial_with(
+    fn stage_commit_with(
         &self,
         group: &SymbolicGroup,
         _now: Timestamp,
         commit: &Bytes,
         _proposals: &[Bytes],
-    ) -> Judged<Trial<SymbolicGroup>> {
+    ) -> Judged<StagedCommit<SymbolicGroup>> {
         Ok(self.judge_commit(group, commit))
     }
 
@@ -188,24 +188,24 @@ impl Engine for SymbolicEngine {
         Ok(self.look_over(group, key_packages))
     }
 
-    fn build_with(
+    fn create_commit_with(
         &self,
         group: &SymbolicGroup,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
         attached: &Attached,
-    ) -> Judged<Built<SymbolicGroup>> {
+    ) -> Judged<CommitOutput<SymbolicGroup>> {
         let tree = attached.tree.as_ref().map(|place| {
-            // One key per state and author stands for a fresh one: a second commit has other leaves at most.
+            // One key per state and committer stands for a fresh one: a second commit has other leaves at most.
             let key = mix("tree key", &[&group.state.keys, self.sender.as_bytes()]);
             let key = Secret::new(key.into_iter().take(TREE_KEY_LEN).collect());
-            TreeObject { place: place.clone(), key }
+            RatchetTreeObject { place: place.clone(), key }
         });
         Ok(self.commit(group, now, adds, removes, false, tree.as_ref(), attached.spent))
     }
 
-    fn open_tree(&self, tree: &TreeObject, payload: &Bytes) -> Judged<Bytes> {
+    fn open_tree(&self, tree: &RatchetTreeObject, payload: &Bytes) -> Judged<Bytes> {
         Ok(open_tree(tree, payload))
     }
 

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use crate::codec::leaf_origin::LeafOrigin;
 use crate::codec::tree_object;
 use crate::engine::{
-    Built, CLOCK_TOLERANCE, Judged, KeyPackageInfo, OwnKeyPackage, Rejection, TreeObject, Trial, WelcomeInfo,
+    CLOCK_TOLERANCE, CommitOutput, Judged, KeyPackageInfo, OwnKeyPackage, RatchetTreeObject, Rejection,
+    StagedCommit, WelcomeInfo,
 };
 use crate::secret::Secret;
 use crate::testing::sha256;
@@ -99,21 +100,21 @@ impl SymbolicEngine {
         self.key_package(now, None, false)
     }
 
-    /// As [`Engine::build`](crate::engine::Engine::build), but nobody but the author can process the commit (RFC 9420 section 16.12).
+    /// As [`Engine::create_commit`](crate::engine::Engine::create_commit), but nobody but the committer can process the commit (RFC 9420 section 16.12).
     ///
     /// # Errors
-    /// As [`Engine::build`](crate::engine::Engine::build).
+    /// As [`Engine::create_commit`](crate::engine::Engine::create_commit).
     pub fn build_faulty(
         &self,
         group: &SymbolicGroup,
         now: Timestamp,
         adds: &[Bytes],
         removes: &[u32],
-    ) -> Judged<Built<SymbolicGroup>> {
+    ) -> Judged<CommitOutput<SymbolicGroup>> {
         Ok(self.commit(group, now, adds, removes, true, None, None))
     }
 
-    /// The same Welcome with keys of its author's own making: what a malicious committer can send, for the
+    /// The same Welcome with keys of its committer's own making: what a malicious committer can send, for the
     /// GroupContext does not name the keys. Nothing that the joiner can check is wrong with it.
     ///
     /// # Errors
@@ -142,8 +143,8 @@ impl SymbolicEngine {
         let (begins, expires) = (now.before(SKEW), now.after(self.lifetime));
         let message = KeyPackage { leaf, begins, expires, poisoned }.encode();
         OwnKeyPackage {
-            sequence: origin.map_or(0, |origin| origin.sequence),
-            reference: KeyPackage::reference(&message),
+            object_id: origin.map_or(0, |origin| origin.sequence),
+            key_package_ref: KeyPackage::reference(&message),
             message,
             secret: Secret::new(secret.to_vec()),
             expires,
@@ -164,7 +165,7 @@ impl SymbolicEngine {
         keys: &'a [OwnKeyPackage],
     ) -> Result<(Welcome, &'a OwnKeyPackage), Rejection> {
         let welcome = Welcome::decode(welcome)?;
-        let key = keys.iter().find(|key| key.reference == welcome.reference);
+        let key = keys.iter().find(|key| key.key_package_ref == welcome.reference);
         let key = key.ok_or(Rejection::NotForMe)?;
         if public(key.secret.as_bytes()) != welcome.init {
             return Err(invalid("a Welcome that the key does not open"));
@@ -180,14 +181,14 @@ impl SymbolicEngine {
         adds: &[Bytes],
         removes: &[u32],
         faulty: bool,
-        apart: Option<&TreeObject>,
+        apart: Option<&RatchetTreeObject>,
         spent: Option<u64>,
-    ) -> Result<Built<SymbolicGroup>, Rejection> {
+    ) -> Result<CommitOutput<SymbolicGroup>, Rejection> {
         let state = &group.state;
         let commit = Commit {
             header: state.header(),
             parent: state.seal(),
-            author: group.own,
+            committer: group.own,
             nonce: (self.incarnation, self.nonce.next(&state.context)),
             faulty,
             removes: removes.to_vec(),
@@ -214,13 +215,19 @@ impl SymbolicEngine {
             state.leaves.clear();
         }
         let welcomes = adds.iter().zip(&added).map(|(add, member)| {
-            let init = next.at(member.leaf).map_or(0, |leaf| leaf.init);
+            let init = next.at(member.leaf_index).map_or(0, |leaf| leaf.init);
             let (state, apart) = (state.clone(), place.clone());
             let welcome = Welcome { reference: KeyPackage::reference(add), init, state, apart, spent };
             (member.sender.clone(), welcome.encode())
         });
         let welcomes = welcomes.collect();
-        Ok(Built { commit: message, welcomes, tree, added, next: SymbolicGroup::next(group.own, next) })
+        Ok(CommitOutput {
+            commit: message,
+            welcomes,
+            tree,
+            added,
+            next: SymbolicGroup::next(group.own, next),
+        })
     }
 }
 
@@ -240,8 +247,8 @@ impl SymbolicEngine {
             credential: leaf.credential(),
             sender: leaf.sender,
             identity: leaf.identity,
-            reference: KeyPackage::reference(message),
-            sequence: leaf.origin.map(|origin| origin.sequence),
+            key_package_ref: KeyPackage::reference(message),
+            object_id: leaf.origin.map(|origin| origin.sequence),
             group: leaf.origin.map(|origin| origin.group),
             begins,
             expires,
@@ -258,7 +265,7 @@ impl SymbolicEngine {
         Ok(WelcomeInfo {
             epoch: state.epoch,
             context_hash: state.context,
-            reference,
+            key_package_ref: reference,
             params: group_params(&state)?,
             has_tree: apart.is_none(),
             spent,
@@ -293,14 +300,14 @@ impl SymbolicEngine {
         &self,
         group: &SymbolicGroup,
         commit: &Bytes,
-    ) -> Result<Trial<SymbolicGroup>, Rejection> {
+    ) -> Result<StagedCommit<SymbolicGroup>, Rejection> {
         let state = &group.state;
         let content = Commit::decode(commit)?;
         state.check(&content.header, &content.parent)?;
-        if state.at(content.author).is_none() {
+        if state.at(content.committer).is_none() {
             return Err(invalid("not by a member"));
         }
-        if content.author == group.own {
+        if content.committer == group.own {
             return Err(Rejection::Own);
         }
         if content.faulty {
@@ -309,9 +316,9 @@ impl SymbolicEngine {
         // That a KeyPackage has expired since is no reason to lose the group over it.
         let (next, added) = state.after(&content, commit, |new| self.trusts(&new.leaf))?;
         let stays = !content.removes.contains(&group.own);
-        Ok(Trial {
-            author: content.author,
-            updated: if stays { members_at(&next, &[content.author]) } else { Vec::new() },
+        Ok(StagedCommit {
+            committer: content.committer,
+            updated: if stays { members_at(&next, &[content.committer]) } else { Vec::new() },
             added: members_at(&next, &added),
             removed: content.removes,
             next: stays.then(|| SymbolicGroup::next(group.own, next)),

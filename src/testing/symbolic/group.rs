@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::codec::params;
-use crate::engine::{GroupParams, Next, Rejection};
+use crate::engine::{ContextParams, Next, Rejection};
 use crate::testing::symbolic::message::{Leave, State, invalid};
 use crate::tracks::SenderId;
 
-pub(super) fn group_params(state: &State) -> Result<Option<GroupParams>, Rejection> {
+pub(super) fn group_params(state: &State) -> Result<Option<ContextParams>, Rejection> {
     let decoded = state.params.as_ref().map(|content| params::decode(content)).transpose();
     decoded.map_err(|error| Rejection::Invalid(Box::new(error)))
 }

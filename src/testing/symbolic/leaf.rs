@@ -53,11 +53,11 @@ impl Leaf {
 
     pub(super) fn member(&self, leaf: u32) -> Member {
         Member {
-            leaf,
+            leaf_index: leaf,
             sender: self.sender.clone(),
             identity: self.identity.clone(),
             credential: self.credential(),
-            sequence: self.origin.map(|origin| origin.sequence),
+            key_package_object_id: self.origin.map(|origin| origin.sequence),
             leaf_key: self.key(),
         }
     }

@@ -78,8 +78,8 @@ pub(super) struct Commit {
     pub(super) header: Header,
     /// The [seal](State::seal) of the very state it was built on: another one cannot open it.
     pub(super) parent: [u8; 32],
-    pub(super) author: u32,
-    /// What makes two commits of one content two commits: the author's incarnation and a count.
+    pub(super) committer: u32,
+    /// What makes two commits of one content two commits: the committer's incarnation and a count.
     pub(super) nonce: (u64, u64),
     pub(super) faulty: bool,
     pub(super) removes: Vec<u32>,
@@ -91,7 +91,7 @@ impl Commit {
         let mut out = Writer::new(Kind::Commit);
         self.header.write(&mut out);
         out.hash(&self.parent);
-        out.u32(self.author);
+        out.u32(self.committer);
         out.u64(self.nonce.0);
         out.u64(self.nonce.1);
         out.flag(self.faulty);
@@ -104,7 +104,7 @@ impl Commit {
         Ok(Self {
             header: Header::read(from)?,
             parent: from.hash()?,
-            author: from.u32()?,
+            committer: from.u32()?,
             nonce: (from.u64()?, from.u64()?),
             faulty: from.flag()?,
             removes: from.list(Reader::u32)?,
@@ -291,7 +291,7 @@ impl State {
         let epoch = self.epoch.checked_add(1).ok_or(invalid("no epoch comes after this"))?;
         let mut leaves = self.leaves.clone();
         for leaf in &commit.removes {
-            if *leaf == commit.author {
+            if *leaf == commit.committer {
                 return Err(invalid("a committer that removes itself"));
             }
             let place = usize::try_from(*leaf).ok().and_then(|leaf| leaves.get_mut(leaf));

@@ -37,7 +37,7 @@ pub fn forged_commit(group: &GroupName, epoch: u64) -> Bytes {
     let header = Header { group_id: group.as_bytes().clone(), epoch };
     let parent = mix("forged", &[]);
     let (removes, adds) = (Vec::new(), Vec::new());
-    Commit { header, parent, author: 0, nonce: (0, 0), faulty: true, removes, adds }.encode()
+    Commit { header, parent, committer: 0, nonce: (0, 0), faulty: true, removes, adds }.encode()
 }
 
 /// A message of a kind that no track is for.

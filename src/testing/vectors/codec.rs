@@ -9,7 +9,7 @@ use crate::codec::{
     params, varint,
 };
 use crate::config::SafetyMode;
-use crate::engine::GroupParams;
+use crate::engine::ContextParams;
 use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::tracks::{CommitTrackPolicy, Location};
 
@@ -69,14 +69,18 @@ pub(super) fn files() -> Vec<(String, Value)> {
             subscribe(Filter::From { group: 0 }).into(),
             subscribe(Filter::Range { first: 3, last: 70 }).into(),
             SubscribeOk { subscribe_id: 2, expires: 0, largest: None }.into(),
-            SubscribeOk { subscribe_id: 2, expires: 1000, largest: Some(Location { group: 5, object: 2 }) }
-                .into(),
+            SubscribeOk {
+                subscribe_id: 2,
+                expires: 1000,
+                largest: Some(Location { group_id: 5, object_id: 2 }),
+            }
+            .into(),
             SubscribeDone { subscribe_id: 2, status: 0, reason: b(b""), last: None }.into(),
             SubscribeDone {
                 subscribe_id: 2,
                 status: 1,
                 reason: b(b"gone"),
-                last: Some(Location { group: 5, object: 2 }),
+                last: Some(Location { group_id: 5, object_id: 2 }),
             }
             .into(),
             Unsubscribe { subscribe_id: 64 }.into(),
@@ -153,7 +157,7 @@ pub(super) fn decode_control(bytes: &[u8]) -> Result<(Value, bool), DecodeError>
 }
 
 fn place(at: Option<Location>) -> Value {
-    at.map_or(Value::Null, |at| json!({ "group": int(at.group), "object": int(at.object) }))
+    at.map_or(Value::Null, |at| json!({ "group": int(at.group_id), "object": int(at.object_id) }))
 }
 
 fn shown(message: &ControlMessage) -> Value {
@@ -253,14 +257,14 @@ fn object_streams() -> Vec<Value> {
 }
 
 fn group_params() -> Vec<Value> {
-    let of = |mode, commit_tracks, tree_objects, service_key_hash| GroupParams {
+    let of = |mode, commit_tracks, tree_objects, service_key_hash| ContextParams {
         mode,
         commit_tracks,
         tree_objects,
         service_key_hash,
         epoch_base: 0,
     };
-    let successor = GroupParams { epoch_base: 1 << 46, ..GroupParams::default() };
+    let successor = ContextParams { epoch_base: 1 << 46, ..ContextParams::default() };
     let values = [
         of(SafetyMode::Pinned, CommitTrackPolicy::Shared, false, None),
         of(SafetyMode::Pinned, CommitTrackPolicy::PerSender, true, Some([0xab; 32])),

@@ -15,11 +15,11 @@ pub(super) fn files() -> Vec<(String, String)> {
     let group = GroupName::try_from("room-1").expect("a name");
     let pinned = Config::new(group);
     let mut per_sender = pinned.clone();
-    per_sender.commit_tracks = CommitTrackPolicy::PerSender;
+    per_sender.params.commit_tracks = CommitTrackPolicy::PerSender;
     let mut advisory = pinned.clone();
-    advisory.mode = SafetyMode::Advisory;
+    advisory.params.mode = SafetyMode::Advisory;
     let mut fenced = pinned.clone();
-    fenced.mode = SafetyMode::Fenced;
+    fenced.params.mode = SafetyMode::Fenced;
     let mut files = Vec::new();
     files.extend(life("pinned", 1, &pinned, false));
     files.extend(life("per-sender", 2, &per_sender, false));

@@ -8,7 +8,7 @@ use crate::codec::pinned::{ReceiptObject, StateObject, WelcomeObject};
 use crate::codec::successor::Successor;
 use crate::codec::tree_object;
 use crate::counter::Pin;
-use crate::engine::{TREE_KEY_LEN, TreeObject, TreePlace};
+use crate::engine::{RatchetTreeObject, TREE_KEY_LEN, TreePlace};
 use crate::secret::Secret;
 use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::tracks::{GroupName, SenderId};
@@ -37,8 +37,8 @@ fn made() -> Vec<(&'static str, Bytes)> {
     let welcome = Bytes::from_static(b"an MLSMessage");
     let group = GroupName::try_from("room").and_then(|group| group.successor([0x5c; 16])).expect("a name");
     let publisher = SenderId::from_fingerprint([0xab; 32]);
-    let tree = |publisher| TreeObject {
-        place: TreePlace { publisher, object: (1 << 62) - 1 },
+    let tree = |publisher| RatchetTreeObject {
+        place: TreePlace { publisher, object_id: (1 << 62) - 1 },
         key: Secret::new((0..TREE_KEY_LEN as u8).collect()),
     };
     let state = StateObject { val: (3 << 62) + 1, current: 5, pin: pin(), receipt: signature.clone() };
@@ -101,7 +101,7 @@ pub(super) fn decode(kind: &str, bytes: &Bytes) -> Option<Value> {
             let tree = tree_object::decode(bytes).ok()?;
             let publisher = tree.place.publisher.as_ref();
             json!({
-                "object": int(tree.place.object), "key": hex(tree.key.as_bytes()),
+                "object": int(tree.place.object_id), "key": hex(tree.key.as_bytes()),
                 "publisher": publisher.map_or(Value::Null, |id| hex(id.as_bytes())),
             })
         }

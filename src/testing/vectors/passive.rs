@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
-use crate::engine::{Attached, Engine, GroupParams, Next, TreePlace};
+use crate::engine::{Attached, ContextParams, Engine, Next, TreePlace};
 use crate::mls::private_keys::PrivateKeys;
 use crate::testing::seeded_crypto::{seeded_engine, seeded_signature_key, sha256};
 use crate::testing::vectors::values::{VERSION, hex, int};
@@ -16,8 +16,8 @@ const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 const SEED: u64 = 77;
 
 pub(super) fn file() -> (String, Value) {
-    let apart = GroupParams { tree_objects: true, ..GroupParams::default() };
-    let scenarios = [GroupParams::default(), GroupParams::draft(), apart].map(|params| scenario(&params));
+    let apart = ContextParams { tree_objects: true, ..ContextParams::default() };
+    let scenarios = [ContextParams::default(), ContextParams::draft(), apart].map(|params| scenario(&params));
     let value = json!({
         "format": "passive", "version": VERSION, "source": "RFC 9420; draft section 6.3",
         "scenarios": scenarios,
@@ -25,24 +25,24 @@ pub(super) fn file() -> (String, Value) {
     ("passive/passive.json".to_owned(), value)
 }
 
-fn scenario(params: &GroupParams) -> Value {
+fn scenario(params: &ContextParams) -> Value {
     let group = GroupName::try_from("room-1").expect("a name");
     let (mut alice, mut bob, mut carol) =
         (seeded_engine("alice", SEED), seeded_engine("bob", SEED), seeded_engine("carol", SEED));
     let created = alice.create(NOW, &group, params, 0).expect("a group");
     let key = bob.generate_key_package(NOW, &group, 0).expect("a KeyPackage");
     let keys = PrivateKeys::of(&key).expect("of this engine");
-    let place = params.tree_objects.then_some(TreePlace { publisher: None, object: 1 << 61 });
+    let place = params.tree_objects.then_some(TreePlace { publisher: None, object_id: 1 << 61 });
     let attached = Attached { tree: place, spent: None };
     let built = alice
-        .build_with(&created, NOW, std::slice::from_ref(&key.message), &[], &attached)
+        .create_commit_with(&created, NOW, std::slice::from_ref(&key.message), &[], &attached)
         .expect("a commit")
         .expect("a commit");
     let welcome = built.welcomes[0].1.clone();
     let info = bob.examine_welcome(&welcome, std::slice::from_ref(&key)).expect("to bob").expect("to bob");
     let tree = built.tree.as_ref().zip(info.tree.as_ref()).map(|(sealed, place)| {
         let opened = bob.open_tree(place, sealed).expect("a tree").expect("a tree");
-        let reference = json!({ "object": int(place.place.object), "key": hex(place.key.as_bytes()) });
+        let reference = json!({ "object": int(place.place.object_id), "key": hex(place.key.as_bytes()) });
         (opened, json!({ "reference": reference, "payload": hex(sealed) }))
     });
     let (ratchet_tree, tree_object) =
@@ -60,7 +60,7 @@ fn scenario(params: &GroupParams) -> Value {
         ("alice re-keys again", Vec::new(), Vec::new()),
     ];
     for (what, adds, removes) in steps {
-        let built = alice.build(&state, NOW, &adds, &removes).expect("a commit").expect("a commit");
+        let built = alice.create_commit(&state, NOW, &adds, &removes).expect("a commit").expect("a commit");
         state = built.next.group.clone();
         roster_len = roster_len + adds.len() - removes.len();
         assert_eq!(alice.roster(&state).expect("a roster").len(), roster_len);

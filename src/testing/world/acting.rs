@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::model::{Carriage, Parcel, World};
+use crate::action::FetchTarget;
 use crate::counter::service::CounterService;
 use crate::engine::Engine;
 use crate::event::{Event, Object};
@@ -62,11 +63,14 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
                 let text = || val.map_or(what.to_owned(), |val| format!("{what} {val}"));
                 self.entry(who, || What::Asked(text()), 0);
             }
-            Done::Fetched(track) => {
-                let kind = self.peers.get(who).and_then(|p| p.tracks.classify(&track));
-                let what = match kind {
-                    Some(TrackKind::Commit(_)) => "fetch of commits",
-                    Some(TrackKind::Tree(_)) => "fetch of the tree",
+            Done::Fetched(target) => {
+                let kind = match &target {
+                    FetchTarget::Track(track) => self.peers.get(who).and_then(|p| p.tracks.classify(track)),
+                    FetchTarget::Namespace(_) => None,
+                };
+                let what = match (target, kind) {
+                    (FetchTarget::Namespace(_), _) | (_, Some(TrackKind::Commit(_))) => "fetch of commits",
+                    (_, Some(TrackKind::Tree(_))) => "fetch of the tree",
                     _ => "fetch",
                 };
                 self.entry(who, || What::Asked(what.to_owned()), 0);
@@ -93,7 +97,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
         let at = object.location;
         let epoch = self.peer(who).and_then(Participant::epoch);
         let name = match kind {
-            Some(TrackKind::Commit(_)) if at.object.is_multiple_of(2) => {
+            Some(TrackKind::Commit(_)) if at.object_id.is_multiple_of(2) => {
                 self.traffic.commits = self.traffic.commits.saturating_add(1);
                 "Commit"
             }
@@ -103,7 +107,7 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
             Some(TrackKind::Welcome(_)) => "Welcome",
             Some(TrackKind::Tree(_)) | None => "Object",
         };
-        self.entry(who, || What::Published(format!("{name} {}/{}", at.group, at.object)), bytes);
+        self.entry(who, || What::Published(format!("{name} {}/{}", at.group_id, at.object_id)), bytes);
     }
 
     /// Lets something arrive.

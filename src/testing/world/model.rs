@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::timers::Timers;
-use crate::action::Notice;
 use crate::counter::service::{CounterService, ServiceConfig};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::{Command, Event, Object};
+use crate::notice::Notice;
 use crate::participant::{Config, Participant};
 use crate::recording::Recorder;
 use crate::snapshot::Snapshot;

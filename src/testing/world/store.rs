@@ -58,8 +58,8 @@ impl Store {
 
     /// The objects of one track in these MOQT groups.
     pub fn range(&self, track: &FullTrackName, groups: &RangeInclusive<u64>) -> impl Iterator<Item = Object> {
-        let first = Location { group: *groups.start(), object: 0 };
-        let last = Location { group: *groups.end(), object: u64::MAX };
+        let first = Location { group_id: *groups.start(), object_id: 0 };
+        let last = Location { group_id: *groups.end(), object_id: u64::MAX };
         // A range that ends before it begins is none to a map.
         let objects = self.tracks.get_key_value(track).filter(|_| first <= last).into_iter();
         objects.flat_map(move |(track, objects)| {

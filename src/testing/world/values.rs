@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::model::{Carriage, Parcel, World};
 use super::store::Store;
-use crate::action::{Action, FetchId, LockRequestId, SubscribeId};
+use crate::action::{Action, FetchId, FetchTarget, LockRequestId, SubscribeId};
 use crate::counter::LockReply;
 use crate::counter::service::ServiceConfig;
 use crate::engine::Engine;
@@ -19,7 +19,7 @@ use crate::testing::faults::Receipts;
 use crate::testing::rng::Rng;
 use crate::testing::session::{Direct, Session};
 use crate::time::Timestamp;
-use crate::tracks::{CommitTrackPolicy, FullTrackName, TrackKind, TrackNamespace};
+use crate::tracks::{FullTrackName, TrackNamespace};
 
 /// Counter requests so far, by what they were for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -231,18 +231,14 @@ impl<E: Engine> World<E, ByValue> {
         }
     }
 
-    fn fetch(&mut self, who: usize, id: FetchId, track: &FullTrackName, groups: &RangeInclusive<u64>) {
-        // Under a track per sender, all commit tracks are meant.
-        let whole_namespace = self.peers.get(who).is_some_and(|peer| {
-            peer.config.commit_tracks == CommitTrackPolicy::PerSender
-                && matches!(peer.tracks.classify(track), Some(TrackKind::Commit(_)))
-        });
+    fn fetch(&mut self, who: usize, id: FetchId, target: &FetchTarget, groups: &RangeInclusive<u64>) {
         let store = &self.carriage.store;
-        let mut objects: Vec<Object> = if whole_namespace {
-            let all = store.objects(|other| other.namespace == track.namespace);
-            all.filter(|o| groups.contains(&o.location.group)).collect()
-        } else {
-            store.range(track, groups).collect()
+        let mut objects: Vec<Object> = match target {
+            FetchTarget::Track(track) => store.range(track, groups).collect(),
+            FetchTarget::Namespace(_) => {
+                let all = store.objects(|track| target.covers(track));
+                all.filter(|o| groups.contains(&o.location.group_id)).collect()
+            }
         };
         if let Some(meddler) = &self.carriage.meddler {
             meddler(&mut objects);
@@ -295,7 +291,7 @@ impl<E: Engine> Carriage<E> for ByValue {
                     listener.subscriptions.remove(&id);
                 }
             }
-            Action::Fetch { id, track, groups } => world.fetch(who, id, &track, &groups),
+            Action::Fetch { id, target, groups } => world.fetch(who, id, &target, &groups),
             Action::Publish { id, object } => {
                 world.bring(who, Event::PublishReply { id, reply: Ok(()) });
                 world.carriage.published.push(object.clone());

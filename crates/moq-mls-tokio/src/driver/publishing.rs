@@ -73,7 +73,7 @@ mod tests {
                 namespace: TrackNamespace::new(vec!["room".into()]).unwrap(),
                 name: name.into(),
             },
-            location: Location { group: 0, object },
+            location: Location { group_id: 0, object_id: object },
             payload: Bytes::new(),
         };
         let mut publishing = Publishing::default();

@@ -233,11 +233,11 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Running<E, R, C, S> {
                 self.publishing.subscribed(id);
                 self.subscriptions.end(id);
             }
-            Action::Fetch { id, track, groups } => {
+            Action::Fetch { id, target, groups } => {
                 let me = self.parts.participant.sender_id();
                 let others = self.parts.participant.members().map(|member| &member.sender);
                 let members = others.filter(|sender| *sender != me).cloned().collect();
-                let request = FetchRequest { track, groups, members };
+                let request = FetchRequest { target, groups, members };
                 self.calls
                     .spawn(async move { Done::Fetched(id, relay_pace.once(relay.fetch(request)).await) });
             }
@@ -306,7 +306,7 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Running<E, R, C, S> {
         let mut changed = false;
         while let Some(notice) = ring.poll_notice() {
             changed = true;
-            self.wants_update |= matches!(notice, RingNotice::Silent { why: Silence::Restored });
+            self.wants_update |= matches!(notice, RingNotice::Silent { reason: Silence::Restored });
         }
         if changed {
             self.parts.keys.send_replace(Arc::new(ring.clone()));

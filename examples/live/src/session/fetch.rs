@@ -152,7 +152,7 @@ async fn objects((mut recv, mut buf): Stream, track: &FullTrackName) -> Result<V
         }
         let payload = buf.split_to(length).freeze();
         if frame.header.end_of_range().is_none() {
-            let location = Location { group: frame.group_id, object: frame.object_id };
+            let location = Location { group_id: frame.group_id, object_id: frame.object_id };
             objects.push(Object { track: track.clone(), location, payload });
         }
     }
@@ -187,8 +187,8 @@ pub(super) async fn answer(
     };
     let ok = FetchOk {
         end_of_track: 0,
-        end_group: VarInt::from_u64_moqt(last.group),
-        end_object: VarInt::from_u64_moqt(last.object + 1),
+        end_group: VarInt::from_u64_moqt(last.group_id),
+        end_object: VarInt::from_u64_moqt(last.object_id + 1),
         parameters: Vec::new(),
         track_properties: Vec::new(),
     };
@@ -207,15 +207,15 @@ pub(super) async fn answer(
 fn encode(objects: &[Object], buf: &mut Vec<u8>) -> Result<()> {
     let mut prior: Option<u64> = None;
     for Object { location, payload, .. } in objects {
-        let same = prior == Some(location.group);
+        let same = prior == Some(location.group_id);
         // Within a group an object follows the one before by one: then neither id is there.
         let (group, object) = match prior {
             Some(_) if same => (None, None),
             Some(prior) => {
-                let delta = location.group.checked_sub(prior + 1).context("groups out of order")?;
-                (Some(delta), Some(location.object))
+                let delta = location.group_id.checked_sub(prior + 1).context("groups out of order")?;
+                (Some(delta), Some(location.object_id))
             }
-            None => (Some(location.group), Some(location.object)),
+            None => (Some(location.group_id), Some(location.object_id)),
         };
         let flags = if same { WITH_PRIORITY } else { WITH_PRIORITY | GROUP_ID | OBJECT_ID };
         let header = FetchObjectHeader {
@@ -229,7 +229,7 @@ fn encode(objects: &[Object], buf: &mut Vec<u8>) -> Result<()> {
         };
         header.encode(buf).context("FETCH")?;
         buf.extend_from_slice(payload);
-        prior = Some(location.group);
+        prior = Some(location.group_id);
     }
     Ok(())
 }

@@ -160,8 +160,8 @@ impl Incoming {
                 Some(Some(object)) => {
                     reader = attempt;
                     let location = Location {
-                        group: header.group_id.into_inner(),
-                        object: object.object_id.into_inner(),
+                        group_id: header.group_id.into_inner(),
+                        object_id: object.object_id.into_inner(),
                     };
                     if !object.payload.is_empty() {
                         let (track, payload) = (track.clone(), object.payload.into());

@@ -53,14 +53,14 @@ impl Published {
     pub async fn write(&mut self, wire: &WireObject) -> Result<()> {
         let WireObject { object: Object { location, payload, .. }, key_id } = wire;
         let mut buf = Vec::with_capacity(payload.len() + 32);
-        let at = match self.groups.iter().position(|g| g.id == location.group) {
-            Some(at) if location.object <= self.groups[at].last_object => return Ok(()),
+        let at = match self.groups.iter().position(|g| g.id == location.group_id) {
+            Some(at) if location.object_id <= self.groups[at].last_object => return Ok(()),
             Some(at) => at,
             None => {
                 let header = SubgroupHeader {
                     header_type: if key_id.is_some() { SUBGROUP | PROPERTIES } else { SUBGROUP },
                     track_alias: self.alias,
-                    group_id: VarInt::from_u64_moqt(location.group),
+                    group_id: VarInt::from_u64_moqt(location.group_id),
                     subgroup_id: VarInt::from_u64_moqt(0),
                     publisher_priority: Some(PRIORITY),
                 };
@@ -68,21 +68,21 @@ impl Published {
                 let stream = self.connection.open_uni().await.context("object stream")?;
                 self.streams += 1;
                 let writer = SubgroupObjectReader::new(&header);
-                let last_object = location.object;
-                self.groups.push_back(Group { id: location.group, last_object, writer, stream });
+                let last_object = location.object_id;
+                self.groups.push_back(Group { id: location.group_id, last_object, writer, stream });
                 self.groups.len() - 1
             }
         };
         let group = &mut self.groups[at];
         let object = SubgroupObject {
-            object_id: VarInt::from_u64_moqt(location.object),
+            object_id: VarInt::from_u64_moqt(location.object_id),
             extension_headers: key_id.map(mapping::properties).unwrap_or_default(),
             payload_length: VarInt::from_usize(payload.len()),
             object_status: None,
             payload: payload.to_vec(),
         };
         group.writer.write_object(&object, &mut buf).context("object")?;
-        group.last_object = location.object;
+        group.last_object = location.object_id;
         group.stream.write_all(&buf).await.context("object stream")?;
         while self.groups.len() > OPEN_GROUPS {
             if let Some(mut oldest) = self.groups.pop_front() {

@@ -92,8 +92,9 @@ impl Peer {
         let Some(place) = opened.tree else { return Ok(()) };
         let track = self.names.trees();
         let epoch = opened.epoch;
-        let lies =
-            |o: &&Object| o.track == track && o.location.group == epoch && o.location.object == place.object;
+        let lies = |o: &&Object| {
+            o.track == track && o.location.group_id == epoch && o.location.object_id == place.object
+        };
         match objects.iter().find(lies) {
             Some(object) => self.join(Some(&object.payload.clone())),
             None => {

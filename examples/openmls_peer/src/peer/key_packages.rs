@@ -29,7 +29,7 @@ impl Peer {
         let own = self.names.key_packages(&self.identity.sender);
         match self.phase {
             Phase::Bootstrapping if self.own.is_empty() => {
-                let taken = objects.iter().filter(|o| o.track == own).map(|o| o.location.object + 1);
+                let taken = objects.iter().filter(|o| o.track == own).map(|o| o.location.object_id + 1);
                 self.next_number = self.next_number.max(taken.max().unwrap_or(0));
                 self.since = self.now;
                 self.publish_key_package()?;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::engine::{Attached, GroupParams, TreePlace};
+use crate::engine::{Attached, ContextParams, TreePlace};
 use crate::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use crate::time::Timestamp;
 use crate::tracks::GroupName;
@@ -15,11 +15,17 @@ const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 type Group = <SeededEngine as Engine>::Group;
 
 /// Builds a commit and compares it with its bound; returns the commit and the group after it.
-fn build(engine: &SeededEngine, group: &Group, adds: &[Bytes], removes: &[u32], apart: bool) -> Built<Group> {
-    let place = || TreePlace { publisher: Some(engine.sender_id().clone()), object: u64::MAX >> 2 };
+fn build(
+    engine: &SeededEngine,
+    group: &Group,
+    adds: &[Bytes],
+    removes: &[u32],
+    apart: bool,
+) -> CommitOutput<Group> {
+    let place = || TreePlace { publisher: Some(engine.sender_id().clone()), object_id: u64::MAX >> 2 };
     let tree = (apart && !adds.is_empty()).then(place);
     let attached = Attached { tree, spent: Some(u64::MAX) };
-    let built = engine.build_with(group, NOW, adds, removes, &attached).unwrap().unwrap();
+    let built = engine.create_commit_with(group, NOW, adds, removes, &attached).unwrap().unwrap();
     let survey = engine.survey(group, adds, false).unwrap();
     let load =
         Load { adds: adds.len(), add_bytes: adds.iter().map(Bytes::len).sum(), removes: removes.len() };
@@ -30,7 +36,7 @@ fn build(engine: &SeededEngine, group: &Group, adds: &[Bytes], removes: &[u32], 
     assert!(bound.commit <= 2 * real.commit + 4096 && bound.welcome <= 2 * real.welcome + 4096, "{what}");
     assert!(bound.tree <= 2 * real.tree + 4096, "{what}");
     let next = engine.survey(&built.next.group, &[], false).unwrap();
-    let later = engine.build(&built.next.group, NOW, &[], &[]).unwrap().unwrap().commit.len();
+    let later = engine.create_commit(&built.next.group, NOW, &[], &[]).unwrap().unwrap().commit.len();
     assert!(later <= bound.later && next.members == survey.members + adds.len() - removes.len(), "{what}");
     built
 }
@@ -40,7 +46,7 @@ fn nothing_is_longer_than_its_bound() {
     let name = GroupName::try_from("g").unwrap();
     for (credential, apart) in [(1, false), (1, true), (300, false), (1500, true)] {
         let mut engines: Vec<_> = (0..60).map(|i| seeded_engine(&format!("{i:0credential$}"), 1)).collect();
-        let mut group = engines[0].create(NOW, &name, &GroupParams::default(), 0).unwrap();
+        let mut group = engines[0].create(NOW, &name, &ContextParams::default(), 0).unwrap();
         let mut second = None;
         let mut from = 1;
         for batch in [1, 1, 2, 5, 10, 40] {
@@ -62,11 +68,14 @@ fn nothing_is_longer_than_its_bound() {
                     assert_eq!(tree.is_some(), apart);
                     engines[1].join(NOW, welcome, &keys[0], tree.as_ref()).unwrap().unwrap()
                 }
-                Some(of) => engines[1].trial(&of, NOW, &built.commit).unwrap().unwrap().next.unwrap().group,
+                Some(of) => {
+                    engines[1].stage_commit(&of, NOW, &built.commit).unwrap().unwrap().next.unwrap().group
+                }
             });
             let update = build(&engines[1], second.as_ref().unwrap(), &[], &[], apart);
             second = Some(update.next.group);
-            group = engines[0].trial(&group, NOW, &update.commit).unwrap().unwrap().next.unwrap().group;
+            group =
+                engines[0].stage_commit(&group, NOW, &update.commit).unwrap().unwrap().next.unwrap().group;
         }
         build(&engines[0], &group, &[], &[3, 7, 8], apart);
     }
