@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moq_mls::Notice;
-use moq_mls::notice::EpochCause;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -84,7 +83,7 @@ impl Reporter {
 
 #[cfg(test)]
 mod tests {
-    use moq_mls::notice::Fault;
+    use moq_mls::notice::{EpochCause, Fault};
 
     use super::*;
 
