@@ -112,7 +112,7 @@ type Times = [f64; 3];
 
 fn decode(case: &Case) -> Times {
     let one = case.ours.to_bytes().unwrap();
-    // As it comes off a connection: shared with whoever reads on in the same buffer.
+    // As it comes off a connection: the connection reads on into the same buffer.
     let mut buffer = BytesMut::from(&one.repeat(STREAM)[..]);
     let stream = buffer.split().freeze();
     let mut their_stream = BytesMut::new();

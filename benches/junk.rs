@@ -8,8 +8,8 @@
 //!   tries; the long one has 64 KiB of made-up content.
 //! - `bytes`: no MLS at all, on all tracks.
 //! - `replayed_key_package`, `replayed_leave`: real ones, again at their places.
-//! - `forged_key_package`: a member's next one, with a signature that is none; `stranger_key_package`: a good one of somebody
-//!   new, who is let wait.
+//! - `forged_key_package`: a member's next one, with a signature that is none; `stranger_key_package`: a good one of a
+//!   new participant, which has to wait.
 //! - `altered_leave`, `altered_commit`: as short as can be, with the sender data of a real one of this epoch, under other
 //!   members' names. Only those can make them who have seen the real one. The first four leave requests are tried.
 //!
@@ -43,7 +43,7 @@ const BYTES_PER_SECOND: f64 = 1e6 / 8.0;
 
 type Joiner = Seat<BenchEngine<Provider>>;
 
-/// One who was told that the group is there, and its KeyPackage.
+/// Returns a participant that knows that the group is there, and its KeyPackage.
 fn joiner(name: &str) -> (Joiner, Object) {
     let mut seat = Seat::new(engine::<Provider>(name), Config::new(group()), NOW).outside(1);
     seat.handle(Command::Join);

@@ -52,7 +52,7 @@ impl Service {
         Seat::new(engine::<Provider>(name), config, NOW).signed(Receipts::by(self.0.clone()))
     }
 
-    /// One who was told that the group is there, and its KeyPackage.
+    /// Returns a participant that knows that the group is there, and its KeyPackage.
     fn joiner(&self, name: &str, epoch: u64) -> (Seat<BenchEngine<Provider>>, Object) {
         let mut seat = self.seat(name).outside(epoch);
         seat.handle(Command::Join);

@@ -79,7 +79,8 @@ fn compare(mut few: impl FnMut() -> f64, mut many: impl FnMut() -> f64) -> [f64;
 fn main() {
     let told = |tracks: u64| {
         let mut relay = relay(tracks);
-        // Tracks that are told in the rounds add a quarter to the many, and are many for the few: they go again.
+        // The tracks announced in the rounds add a quarter to the many, and are many for the few. So the relay is put
+        // back every four rounds.
         let fresh = relay.clone();
         let mut round = 0;
         move || {

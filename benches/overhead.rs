@@ -7,9 +7,9 @@
 //! leaves have the extension that ours have: both trees are the same.
 //!
 //! The commits of some rounds are processed one behind the other, as by a member that has its heap to itself.
-//! The heap is mimalloc's. glibc's puts off work from whoever frees to whoever allocates next, and processing one
-//! commit makes and frees three trees: taken singly, each way would pay for what the other left behind, and even in
-//! a row the same mls-rs calls, with the same number of instructions, take longer on one heap than on another.
+//! The heap is mimalloc's. glibc's puts off work from the code that frees to the code that allocates next, and
+//! processing one commit makes and frees three trees. Taken singly, each way would pay for what the other left behind.
+//! Even in a row the same mls-rs calls, with the same number of instructions, take longer on one heap than on another.
 //! `cargo bench --bench overhead_system` is the same on the system's allocator.
 
 #![allow(missing_docs)]

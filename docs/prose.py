@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Finds sentences over 30 words, and retired words, in Markdown and in the rustdoc of src and crates.
+"""Finds sentences over 30 words, and retired words, in Markdown, in comments, and in the names of tests.
 
     python3 docs/prose.py [ROOT]
 
@@ -71,16 +71,27 @@ def paragraphs(numbered):
     return out
 
 
-def rustdoc(text):
-    """Returns the paragraphs of a Rust file's documentation."""
-    out, block = [], []
+def comments(text):
+    """Returns the paragraphs of a Rust file's documentation and comments, and the names of its tests as sentences."""
+    out, block, kind, is_test = [], [], None, False
     for number, line in enumerate(text.splitlines() + [""], 1):
-        comment = re.match(r"\s*//[/!](?!/) ?(.*)", line)
-        if comment:
-            block.append((number, comment.group(1)))
-        else:
+        comment = re.match(r"\s*(///?|//!)(?!/) ?(.*)", line)
+        if block and (not comment or comment.group(1) != kind):
             out += paragraphs(block)
             block = []
+        if comment:
+            kind = comment.group(1)
+            block.append((number, comment.group(2)))
+            continue
+        behind = re.match(r"[^\"']*[^\"':/] // (.*)", line)
+        if behind:
+            out += paragraphs([(number, behind.group(1))])
+        is_test |= bool(re.match(r"\s*#\[(tokio::)?test\b", line))
+        name = re.match(r"\s*(?:async )?fn (\w+)", line)
+        if name:
+            if is_test:
+                out.append([(number, name.group(1).replace("_", " "))])
+            is_test = False
     return out
 
 
@@ -118,7 +129,8 @@ def findings(lines):
 def files():
     """Returns the documents and the source files, by their path from the root."""
     found = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/README.md", ROOT / "vectors/README.md"]
-    found += [*ROOT.glob("crates/*/README.md"), *ROOT.glob("src/**/*.rs"), *ROOT.glob("crates/*/src/**/*.rs")]
+    found += ROOT.glob("crates/*/README.md")
+    found += [path for path in ROOT.glob("**/*.rs") if "target" not in path.relative_to(ROOT).parts]
     return sorted((path.relative_to(ROOT).as_posix() for path in found), key=lambda path: (path.endswith(".rs"), path))
 
 
@@ -129,7 +141,7 @@ def main():
         if path in NOT_YET:
             continue
         text = (ROOT / path).read_text()
-        blocks = rustdoc(text) if path.endswith(".rs") else paragraphs(enumerate(text.splitlines(), 1))
+        blocks = comments(text) if path.endswith(".rs") else paragraphs(enumerate(text.splitlines(), 1))
         for line, why, is_long, sentence in (found for lines in blocks for found in findings(lines)):
             excused = [entry for entry in EXCEPTIONS if entry[0] == path and entry[1] in sentence]
             used.update(excused)

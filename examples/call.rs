@@ -1,10 +1,10 @@
-//! A call, from the first participant to the last word, on an embedded relay and counter service.
+//! A call from its first participant to its end, on an embedded relay and counter service.
 //!
 //! Everything is real but the network and the clock: MLS by mls-rs, the draft's messages as bytes of a
 //! control stream, objects as bytes of their streams, the counter service over HTTP/1.1 bytes. The
 //! participants know nothing of each other but what the relay brings them.
 //!
-//! How to read the timeline: virtual time, participant, its epoch, then `>` a wish of its user, `^`
+//! How to read the timeline: virtual time, participant, its epoch, then `>` a request of its user, `^`
 //! something published, `?` a question to the counter service, `!` news for its user.
 
 #![allow(clippy::indexing_slicing)]

@@ -46,7 +46,7 @@ enum Kind {
     FaultyCommit,
     /// The service is put back, and stays there.
     ServiceRegressed,
-    /// The service is put back, and somebody who was a member then fills the slots after it.
+    /// The service is put back, and a former member then fills the slots after it.
     ServiceReplaced,
 }
 

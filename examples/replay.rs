@@ -1,4 +1,4 @@
-//! Shows a recorded life, and runs it again where its engine can be had again:
+//! Shows a recorded run, and runs it again where its engine can be had again:
 //! `cargo run --release --example replay -- FILE [--quiet]`. Exits non-zero at the first difference.
 
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use moq_mls::testing::replay::replay;
 
 const HELP: &str = "usage: replay FILE [--quiet]
 
-Lives a log of moq_mls::recording again and compares every line: one with the engine's answers in it, as
+Runs a log of moq_mls::recording again and compares every line: one with the engine's answers in it, as
 a live participant leaves, or one of the engine \"seeded NAME SEED\". Any other is shown and not run.";
 
 fn shorten(line: &str) -> String {

@@ -1,4 +1,4 @@
-//! Whole lives of groups under faults, seed by seed, each step held against the invariants.
+//! Runs whole groups under faults, seed by seed, and checks each step against the invariants.
 //!
 //! `cargo run --release --example simulate -- --seeds 1000 [--members 6] [--faults storm] [--engine mls] [--media]`
 

@@ -1,11 +1,13 @@
 //! Everything a participant tells the embedder.
 
 mod recovering;
+mod waiting;
 mod words;
 
 use std::time::Duration;
 
 pub use self::recovering::{Recovery, RejoinReason};
+pub use self::waiting::WaitsFor;
 use crate::counter::Reason;
 use crate::engine::{ContextParams, Credential};
 use crate::join_request::JoinRequest;
@@ -107,6 +109,8 @@ pub enum Notice {
         /// The counter's value, if known: above 0 with nobody answering, the group may be dead, and
         /// a new generation the way out ([`GroupName::generation`](crate::tracks::GroupName::generation)).
         counter: Option<u64>,
+        /// What it waits for.
+        waits_for: WaitsFor,
     },
     /// An own commit was published several times and never came back. Either the relay has lost it each time, or it does not
     /// send own objects to the session that subscribed. Where slots are pinned, the others get it from the service;
@@ -320,6 +324,8 @@ pub enum ServiceFault {
     WrongKey,
     /// It refuses requests.
     Refused(Reason),
+    /// Three requests in a row got no answer, or none that can be read. Reported once, until one is answered.
+    NoAnswer,
 }
 
 /// Why an intent came to nothing.
@@ -354,6 +360,9 @@ pub enum Fault {
     NotMls,
     /// A KeyPackage, Welcome or Commit that does not verify.
     Invalid,
+    /// A KeyPackage outside its lifetime, or one whose object id is from the future: it is old, or the clock of its sender
+    /// or of this participant is off.
+    Expired,
     /// The KeyPackage's key is not the one its track is named after.
     WrongSender,
     /// A Welcome that no key of ours opens.

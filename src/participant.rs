@@ -105,13 +105,14 @@ use self::passed::PassedEpochs;
 pub use self::phase::Phase;
 use self::state::State;
 pub use self::stats::Stats;
+pub use self::status::Status;
 use self::status::Waits;
-pub use self::status::{Status, WaitsFor};
 use crate::action::{Action, Timer};
 pub use crate::config::{Admission, Config, GroupParams, SafetyMode};
 use crate::engine::{Engine, KeyPackageInfo};
 use crate::error::{Error, Misuse};
 use crate::event::{Command, Event};
+use crate::notice::WaitsFor;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 

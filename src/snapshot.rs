@@ -309,7 +309,7 @@ impl Reader {
         mut each: impl FnMut(&mut Self) -> Result<T, SnapshotError>,
     ) -> Result<Vec<T>, SnapshotError> {
         let count = self.u64()?;
-        // Every item takes at least a byte: a larger count is a lie, and nothing is allocated for it.
+        // Every item takes at least a byte: a larger count is false, and nothing is allocated for it.
         if count > self.0.len() as u64 {
             return Err(SnapshotError::Malformed);
         }

@@ -43,7 +43,7 @@ fn sources() -> Sources {
     all
 }
 
-/// Cuts a source text into words and signs, without comments, and with every literal as `""`. `::` is one.
+/// Cuts a source text into tokens, without comments, and with every literal as `""`. `::` is one token.
 fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');

@@ -1,5 +1,5 @@
-//! Attacks on agreement: a member, or somebody between the members and the counter service, who wants two of them
-//! at one epoch with different keys, or a joiner in a group of its own.
+//! Attacks on agreement, by a member or by an attacker between the members and the counter service. It wants two
+//! members at one epoch with different keys, or a joiner in a group of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -44,8 +44,8 @@ fn signed(count: usize) -> (World<TestEngine>, Config) {
     (members_by(world, count, &config, engine), config)
 }
 
-/// Two members and an insider with a client of its own; somebody asks to come in, and the insider commits it first,
-/// with a Welcome to keys of its own beside the real one. The joiner, the epoch before, what the insider made, itself,
+/// Two members and an insider with a client of its own. A client asks to come in. The insider commits it first, with a
+/// Welcome to keys of its own beside the real one. Returns the joiner, the epoch before, what the insider made, itself,
 /// and what fills the slot.
 fn insider_commits(world: &mut World<TestEngine>, config: &Config) -> (usize, u64, Forgery, Insider, Bytes) {
     let tracks = world.machine(0).tracks().clone();
@@ -97,7 +97,7 @@ fn a_pinned_epoch_has_one_set_of_keys() {
 /// The insider pins the lock that the joiner's keys make: nobody else takes that epoch for the group's.
 #[test]
 fn nobody_enters_an_epoch_whose_pin_confirms_other_keys() {
-    // Whoever goes over to a successor is nowhere meanwhile.
+    // A participant that goes over to a successor is in no epoch meanwhile.
     let mut config = config();
     config.successor = false;
     let mut world = members(2, &config);
@@ -125,8 +125,8 @@ fn nobody_enters_an_epoch_whose_pin_confirms_other_keys() {
     }
 }
 
-/// Answers of the service as somebody between changes them: for each slot what `forge` says. The participant goes on
-/// for five minutes with work to do.
+/// The service's answers as an attacker in between changes them: for each slot what `forge` says. The participant
+/// goes on for five minutes with work to do.
 fn under_forged_answers(
     mut machine: Participant<TestEngine>,
     mut now: Timestamp,
@@ -181,8 +181,8 @@ fn an_answer_without_a_good_receipt_is_not_believed() {
         let next = epoch + 1;
         let forge = move |slot: u64| {
             let forged = match attack {
-                // Nothing signed, something that is none, a receipt of the slot before for its own pin and for another,
-                // and one that the service itself gave to another group for this very pin and slot.
+                // No receipt; bytes that are none; the receipt of the slot before, for its own pin and for another; and
+                // one that the service itself gave to another group for this very pin and slot.
                 0 => state(epoch + 2, made_up, None),
                 1 => state(epoch + 2, made_up, Some(vec![0; 64].into())),
                 2 => state(epoch + 2, old.pin.unwrap(), old.receipt.clone()),
@@ -367,7 +367,7 @@ impl IdentityProvider for Anybody {
     }
 }
 
-/// Somebody with a certificate of its own making.
+/// A client with a certificate of its own making.
 fn self_made(crypto: &RustCryptoProvider, name: &str) -> impl Engine + use<> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let mut params = CertificateParams::default();

@@ -1,4 +1,4 @@
-//! The counter service against whoever can reach it: floods of ids, web pages, a clock that was wrong.
+//! The counter service against any client that can reach it: floods of ids, web pages, a clock that was wrong.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -60,8 +60,8 @@ fn who_the_embedder_saw_is_who_comes_in() {
     ask(&mut world, &mut alice, 2);
     world.tell(0, Command::Admit { request: seen, replacing: None });
     world.run(5000);
-    assert_eq!(name_of(&world, &id), None, "the word was for bob");
-    // One that comes after the word is asked about, too; also after bob is in.
+    assert_eq!(name_of(&world, &id), None, "the decision was for bob");
+    // A KeyPackage that comes after the decision is asked about, too; also after bob is in.
     ask(&mut world, &mut alice, 3);
     world.run(5000);
     let (as_alice, hold) = questions(&world).pop().unwrap();
@@ -79,7 +79,7 @@ fn who_the_embedder_saw_is_who_comes_in() {
     let (as_alice, hold) = questions(&world).pop().unwrap();
     assert_eq!((as_alice.credential(), hold), (&Credential::basic("alice, the CEO"), held));
 
-    // By the embedder's word for that name: one has left, and another has joined.
+    // By the embedder's decision for that name: one has left, and another has joined.
     world.tell(0, Command::Admit { request: as_alice, replacing: None });
     world.run(5000);
     assert_eq!(name_of(&world, &id), Some(Credential::basic("alice, the CEO")));
@@ -94,7 +94,7 @@ fn who_the_embedder_saw_is_who_comes_in() {
 
 /// Where nobody is asked about, a key comes back under another name, and everybody hears who left and who came.
 #[test]
-fn another_name_under_a_members_key_is_told_as_another() {
+fn another_name_under_a_members_key_is_reported_as_another_member() {
     let mut world = members_by(World::new(), 2, &config(), engine);
     let key = key();
     let (mut bob, mut boss) = (engine_with(&key, "bob"), engine_with(&key, "the boss"));
@@ -168,7 +168,7 @@ fn all_follow_a_member_that_takes_another_key() {
     assert_eq!(roster(&world, 0), roster(&world, 1));
     assert_eq!(roster(&world, 0), roster(&world, joiner));
 
-    // It can be told from others, and removed, by that name.
+    // It can be distinguished from others, and removed, by that name.
     world.tell(joiner, Command::Remove(new.clone()));
     world.run(10_000);
     for who in [0, 1, joiner] {
@@ -221,8 +221,8 @@ fn two_people_of_one_name_are_two_members() {
     world.agree(&[0, 1, both[1], third]);
 }
 
-/// One that waits renews its KeyPackage every ten seconds. The embedder is asked once, and hears once that somebody whom
-/// it refused still asks.
+/// A joiner that waits renews its KeyPackage every ten seconds. The embedder is asked once. It hears once that a client
+/// which it refused still asks.
 #[test]
 fn one_who_waits_is_announced_once() {
     let mut world = alone();

@@ -86,7 +86,7 @@ fn a_forged_welcome_with_other_parameters_does_not_stop_a_joiner() {
     assert!(comes_in(&mut world, 60) < 5);
     assert!(
         !world.heard(VICTIM, |n| matches!(n, Notice::ParamsMismatch { .. })),
-        "what anybody makes up is not told"
+        "what anybody makes up is not reported"
     );
 }
 
@@ -219,7 +219,7 @@ fn squatting_the_places_of_key_packages_keeps_nobody_out() {
     }
     world.settle();
     world.tell(VICTIM, Command::Join);
-    // The first one is lost; the next lies elsewhere.
+    // The first one is lost; the next is elsewhere.
     assert!(comes_in(&mut world, 60) < 15);
     assert_eq!(world.machine(VICTIM).stats().key_packages, 2);
 }
@@ -240,7 +240,7 @@ fn junk_at_numbers_to_come_silences_nobody() {
     assert!(comes_in(&mut world, 60) < 3);
 }
 
-/// One person's key in two groups, or in one life after the other.
+/// One person's key in two groups, or in one run after the other.
 struct Person {
     client: mls_rs::Client<support::engines::BasicConfig<RustCryptoProvider>>,
 }
@@ -284,7 +284,7 @@ fn who_lost_its_state_again_and_again_is_back_at_once() {
     let person = Person::new("victim");
     for life in 0..5 {
         let victim = world.enter(person.engine(), config());
-        // What it published in its lives before is shown to the members again.
+        // What it published in its earlier runs is shown to the members again.
         let track = world.machine(0).tracks().key_package(&world.id(victim));
         world.tell(victim, Command::Join);
         let mut seconds = 0;
@@ -350,7 +350,7 @@ fn who_came_from_the_future_and_left_keeps_nobody_out() {
     world.agree(&[late, victim]);
 }
 
-/// A real Welcome, shown again when its epoch is long past, or to somebody else, leads nowhere.
+/// A real Welcome leads nowhere when it is shown again long after its epoch, or to another client.
 #[test]
 fn replayed_welcomes_lead_nowhere() {
     let mut world = world(&config());

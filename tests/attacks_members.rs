@@ -1,5 +1,5 @@
-//! Attacks on members: an outsider with a session at the relay, whoever can reach the counter, a relay and a member,
-//! who want a group to stand still, to end, or to work for nothing.
+//! Attacks on members, by an outsider with a session at the relay, a client that can reach the counter, a relay, and
+//! a member. They want a group to stand still, to end, or to work for nothing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -69,7 +69,7 @@ fn squatted_places_do_not_stop_a_group() {
     world.agree(&[0, 1, joiner]);
 }
 
-/// Whoever sees a commit can work out where it would lie next; a relay can take that, and keep back the commit.
+/// A commit shows the object id of its next try; a relay can take that, and keep back the commit.
 #[test]
 fn a_relay_that_keeps_every_commit_back_stops_nobody() {
     let mut world = members(3, &config());
@@ -88,7 +88,7 @@ fn a_relay_that_keeps_every_commit_back_stops_nobody() {
     assert!(world.agree(&[0, 1, joiner]) > epoch);
 }
 
-/// All that can be asked without a key of the epoch, by somebody who knows all that the counter tells.
+/// All requests of a client that has no key of the epoch, and knows all that the counter tells.
 fn requests_without_the_key(world: &World<TestEngine>, old_key: Option<Bytes>) -> Vec<IncrementRequest> {
     let slot = next_slot(world);
     let commit = Bytes::from_static(b"commit");
@@ -109,7 +109,7 @@ fn requests_without_the_key(world: &World<TestEngine>, old_key: Option<Bytes>) -
 #[test]
 fn who_is_no_member_cannot_end_a_group() {
     let mut world = members(5, &config());
-    // Somebody waits in the lobby, and somebody was removed: it has the keys of the epoch before.
+    // One client waits in the lobby. Another was removed: it has the keys of the epoch before.
     let rogue = Rogue::join(&mut world, "removed");
     let old_key = rogue.slot_key();
     world.tell(0, Command::Remove(rogue.id()));
@@ -127,7 +127,7 @@ fn who_is_no_member_cannot_end_a_group() {
     assert_eq!(world.agree(&[0, 1, 2, 3, 4]), epoch + 1);
 }
 
-/// Before the meeting, the name is taken by whoever comes first.
+/// Before the meeting, the client that comes first takes the name.
 fn take_the_name(access: &Access, service: &mut CounterService<Receipts>) -> bool {
     let now = support::START;
     let mut request = IncrementRequest::draft(group());
@@ -146,7 +146,7 @@ fn who_may_not_create_cannot_keep_a_group_from_being_created() {
 }
 
 #[test]
-#[ignore = "nothing is promised: without tokens slot 0 is for whoever comes first"]
+#[ignore = "nothing is promised: without tokens slot 0 is for the client that comes first"]
 fn who_is_no_member_cannot_keep_a_group_from_being_created() {
     let mut world = World::new();
     for i in 0..3 {
@@ -170,7 +170,7 @@ fn a_pin_with_one_wrong_half_does_not_end_a_group() {
     let request = rogue.increment(&world, built.commit.clone(), wrong);
     fill(&mut world, &request);
     put(&mut world, &track, epoch, 50, built.commit);
-    // Somebody asks to come in at that very time.
+    // A client asks to come in at that very time.
     let joiner = world.enter(engine("joiner"), config());
     world.tell(joiner, Command::Join);
     world.run(30_000);
@@ -178,7 +178,7 @@ fn a_pin_with_one_wrong_half_does_not_end_a_group() {
     assert!(epochs.iter().all(|e| *e == epochs[0] && e.unwrap() > epoch), "{epochs:?}");
 }
 
-/// A member's pin that confirms nobody's keys stops its group: it is told, and no state is erased.
+/// A member's pin that confirms nobody's keys stops its group: that is reported, and no state is erased.
 #[test]
 fn a_dead_slot_erases_nothing() {
     let mut config = config();
@@ -362,8 +362,8 @@ fn forged_commits_do_not_hide_the_real_one() {
     assert!(took.iter().all(|took| *took < 2000), "{took:?}");
 }
 
-/// The relay has lost a commit, and the service has forgotten it and kept its pin: whoever waits for it asks at
-/// leisure.
+/// The relay has lost a commit, and the service has forgotten it and kept its pin: a member that waits for it asks
+/// at leisure.
 #[test]
 fn a_commit_that_nobody_has_any_more_is_asked_for_at_leisure() {
     let mut world = members(2, &config());
@@ -559,7 +559,7 @@ fn junk_fed_to_a_joiner_has_no_effect_for_ever() {
 }
 
 #[test]
-fn every_fault_is_counted_and_few_are_told_one_by_one() {
+fn every_fault_is_counted_and_few_are_reported_one_by_one() {
     let mut world = members(2, &config());
     let track = commits(&world);
     let epoch = world.agree(&[0, 1]);
@@ -587,7 +587,7 @@ fn forged_leave_requests_of_members_remove_nobody() {
     }
     world.run(10_000);
     assert_eq!(world.agree(&[0, 1, 2]), epoch);
-    // Somebody else still comes in, and a real request still counts.
+    // Another client still comes in, and a real request still counts.
     let mut other = engine("other");
     let number = number_at(world.now().as_millis(), 0);
     ask(&mut world, &mut other, number);

@@ -79,7 +79,7 @@ fn the_cache_of_a_relay_stays_within_its_bytes_and_its_tracks() {
             }
         });
         assert!(held.bytes_current <= bytes(config), "{} of {}", held.bytes_current, bytes(config));
-        // The same by what it serves: of each track, one by one, to somebody new.
+        // The same by what it serves: of each track, one by one, to a new session.
         relay.open("reader");
         let mut kept = Vec::new();
         for n in 0..2500_u64 {
@@ -160,7 +160,7 @@ fn the_names_that_a_session_brings_are_bounded_in_bytes() {
     });
     assert!(held.bytes_current <= bytes(config), "{} of {}", held.bytes_current, bytes(config));
     assert!(refused > 7000, "{refused}");
-    // Whoever ends a subscription has room for another.
+    // A session that ends a subscription has room for another.
     let fits = subscribe(100_000, b"another", all());
     relay.control(&"flood", Unsubscribe { subscribe_id: 0 }.into()).unwrap();
     relay.control(&"flood", fits.into()).unwrap();
@@ -204,7 +204,7 @@ fn a_flood_of_tracks_hides_neither_those_before_it_nor_those_after() {
     take(&mut subscriber, relay.control(&"late", info(0, b"late")).unwrap(), &mut got);
     take(&mut subscriber, relay.object(&"late", stream(0, 0, b"late")).unwrap(), &mut got);
     take(&mut subscriber, relay.object(&"member", stream(0, 1, b"after")).unwrap(), &mut got);
-    // Told again, it has the earlier object once more.
+    // When the track is announced again, the earlier object comes once more.
     assert_eq!(got, [&b"before"[..], b"late", b"before", b"after"]);
     assert_eq!(relay.dropped().told, 101);
 }
@@ -255,7 +255,7 @@ fn object(n: u64, payload: &[u8]) -> Object {
 }
 
 #[test]
-fn what_a_publisher_keeps_is_bounded_and_a_track_in_use_is_told_again() {
+fn what_a_publisher_keeps_is_bounded_and_a_track_in_use_is_announced_again() {
     let mut config = PublisherConfig::default();
     (config.tracks, config.bytes, config.entries) = (200, MIB, 200);
     (config.entry_bytes, config.requests) = (MIB, 1);
@@ -294,7 +294,7 @@ fn what_a_publisher_keeps_is_bounded_and_a_track_in_use_is_told_again() {
 }
 
 #[test]
-fn what_a_subscriber_is_told_is_bounded_in_bytes() {
+fn the_tracks_announced_to_a_subscriber_are_bounded_in_bytes() {
     let mut subscriber = Subscriber::new();
     subscriber.subscribe_namespace(track(0).namespace);
     let mut refused = 0_u64;

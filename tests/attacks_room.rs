@@ -138,7 +138,7 @@ fn a_full_list_of_the_barred_lets_nobody_back_in() {
 }
 
 #[test]
-fn whoever_is_forgotten_as_barred_or_refused_is_held_like_every_stranger() {
+fn a_sender_forgotten_as_barred_or_refused_is_held_like_every_stranger() {
     for turn_away in [false, true] {
         let mut config = config();
         config.limits.remembered_senders = FEW;
@@ -165,12 +165,12 @@ fn whoever_is_forgotten_as_barred_or_refused_is_held_like_every_stranger() {
         }
         world.tell(0, admit(late.sender_id(), "late"));
         world.run(5000);
-        assert!(is_member(&world, late.sender_id()), "the embedder's word lets it in");
+        assert!(is_member(&world, late.sender_id()), "the embedder's decision lets it in");
     }
 }
 
 #[test]
-fn whoever_is_forgotten_as_admitted_is_asked_about_again() {
+fn a_sender_forgotten_as_admitted_is_asked_about_again() {
     let mut config = asking();
     config.limits.remembered_senders = FEW;
     let mut world = world(1, &config);
@@ -186,5 +186,5 @@ fn whoever_is_forgotten_as_admitted_is_asked_about_again() {
     }
     world.run(5000);
     assert!(held(&world, first.sender_id(), &Hold::Policy) && !is_member(&world, first.sender_id()));
-    assert!(is_member(&world, last.sender_id()), "the newest word is not the one that is forgotten");
+    assert!(is_member(&world, last.sender_id()), "the newest decision is not the one that is forgotten");
 }

@@ -156,7 +156,7 @@ fn what_can_never_fit_is_refused_when_it_comes_and_when_it_is_admitted() {
     assert_eq!(world.faults(0, Fault::TooLarge), 0);
 }
 
-/// The founder's embedder lets somebody in whom it was asked about.
+/// The founder's embedder lets in a client that it was asked about.
 fn let_in<E: Engine>(world: &mut World<E>, who: usize) {
     let id = world.id(who);
     let asked = world.told(0).find_map(|notice| match notice {

@@ -18,13 +18,18 @@ use support::{START, Steps, World, config};
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
-/// What a participant was told of its clock: which way it is wrong, by how many minutes, and who says so.
+/// What a participant reported of its clock: which way it is wrong, by how many minutes, and who says so.
 fn skews(world: &World<TestEngine>, who: usize) -> Vec<(ClockError, u64, ClockWitness)> {
     let skew = |notice: &Notice| match notice {
         Notice::ClockSkew { error, by, witness } => Some((*error, (by.as_secs() + 30) / 60, *witness)),
         _ => None,
     };
     world.told(who).filter_map(skew).collect()
+}
+
+/// How many KeyPackages of others the first member refused.
+fn faults(world: &World<TestEngine>) -> u64 {
+    [Fault::Invalid, Fault::Expired, Fault::BadLocation].into_iter().map(|fault| world.faults(0, fault)).sum()
 }
 
 /// Lets a newcomer in; milliseconds until it is a member.
@@ -48,7 +53,7 @@ fn a_member_whose_clock_is_hours_off_lets_newcomers_in() {
         for name in ["one", "two", "three"] {
             joins(&mut world, name, 2000);
         }
-        assert_eq!(world.faults(0, Fault::Invalid) + world.faults(0, Fault::BadLocation), 0, "{ahead}");
+        assert_eq!(faults(&world), 0, "{ahead}");
         world.run(2000);
         world.agree(&[0, 1, 2, 3]);
         // One peer may make it up; who is ahead sees nothing but what is old.
@@ -57,7 +62,7 @@ fn a_member_whose_clock_is_hours_off_lets_newcomers_in() {
     }
 }
 
-/// By days, where the service says what time it is. It is told once, and once more when the clock is right again.
+/// By days, where the service says what time it is. That is reported once, and once more when the clock is right again.
 #[test]
 fn a_service_that_tells_the_time_sets_clocks_right_that_are_days_off() {
     for (ahead, error) in [(-30 * DAY, ClockError::Behind), (30 * DAY, ClockError::Ahead)] {
@@ -75,7 +80,7 @@ fn a_service_that_tells_the_time_sets_clocks_right_that_are_days_off() {
         world.agree(&[0, 1, 2, 3]);
         let told = (error, ahead.unsigned_abs() / 60_000, ClockWitness::Service);
         assert_eq!(skews(&world, 0), [told]);
-        assert_eq!(world.faults(0, Fault::Invalid) + world.faults(0, Fault::BadLocation), 0);
+        assert_eq!(faults(&world), 0);
         world.set_clock(0, 0);
         world.run(600_000);
         assert_eq!(skews(&world, 0), [told, (ClockError::None, 0, ClockWitness::Service)]);

@@ -216,7 +216,7 @@ fn a_message_is_views_of_what_was_received() {
         .into(),
     ];
     let stream: Vec<u8> = messages.iter().flat_map(|m| m.to_bytes().unwrap()).collect();
-    // As a connection hands it out: shared with whoever reads on in the same buffer.
+    // As a connection hands it out: shared with what reads on in the same buffer.
     let shared = bytes::BytesMut::from(&stream[..]).split().freeze();
     let mut read = Vec::with_capacity(messages.len());
     let mut input = shared.clone();

@@ -623,7 +623,7 @@ proptest! {
         let mut models: BTreeMap<u8, Model> = BTreeMap::new();
         let mut now = 0u64;
         let mut tokens = vec![token("t")];
-        // What was seen, to hold the service to whatever the model says: per counter, the pins told
+        // What was seen, to hold the service to whatever the model says: per counter, the pins that were stated
         // and the lock that was given out last for which slot.
         let mut told: BTreeMap<(u8, u64), Pin> = BTreeMap::new();
         let mut given: BTreeMap<u8, (u64, u64)> = BTreeMap::new();
@@ -925,7 +925,7 @@ fn commits_are_kept_up_to_their_number_and_their_bytes() {
 }
 
 #[test]
-fn whoever_holds_most_commits_gives_way_when_all_together_are_too_many() {
+fn the_counter_with_most_commits_gives_way_when_all_together_are_too_many() {
     let mut config = config(1024, 8);
     config.max_commit_bytes = 5 * 8;
     let mut service = self::service(config);
@@ -1053,7 +1053,7 @@ fn receipts_go_with_pins() {
 }
 
 #[test]
-fn nothing_is_done_for_whoever_is_not_allowed() {
+fn nothing_is_done_for_a_client_that_is_not_allowed() {
     let mut service = self::service(config(3, 8));
     let mut ask = |token_: Option<&str>, counter: &str| -> HttpResponse {
         let request = encode_lock(&lock(counter, 0), token_).unwrap();
@@ -1087,7 +1087,7 @@ fn who_may_not_create_takes_slot_0_of_nothing_and_every_other_slot() {
     };
     let forbidden = LockReply::Error(Reason::Forbidden);
     assert_eq!(ask(&mut service, &member, 0, 0), forbidden);
-    // A slot that is not next is read, by whomever.
+    // Any client may read a slot that is not next.
     assert_eq!(ask(&mut service, &member, 1, 0), LockReply::CounterError(state(0)));
     let refused = IncrementReply::Error(Reason::Forbidden);
     assert_eq!(service.increment_for(&member, at(0), &first("g")), refused);
@@ -1128,8 +1128,8 @@ fn who_filled_the_newest_slot_waits_for_another_that_asked() {
     service.lock_for(&b, at(1), &lock("g", 2), token("t"));
     assert_eq!(fill(&mut service, &a, 2, 2), refused);
     assert_eq!(fill(&mut service, &a, 2, lease), refused);
-    assert!(filled(fill(&mut service, &a, 1, 3)), "what was filled is told to whoever filled it");
-    // What is wrong with it otherwise is told first.
+    assert!(filled(fill(&mut service, &a, 1, 3)), "the client that filled a slot is notified of it");
+    // Whatever else is wrong with it is reported first.
     let other = IncrementRequest { prev: Some(pin("p9")), ..nth("g", 2) };
     assert!(matches!(service.increment_for(&a, at(3), &other), IncrementReply::CounterError(_)));
     let mut anyone = service.clone();

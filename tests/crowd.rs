@@ -181,7 +181,7 @@ fn a_flood_of_key_packages_stays_within_the_limits() {
 }
 
 #[test]
-fn one_who_had_to_make_room_gets_in_by_the_embedders_word() {
+fn a_joiner_that_had_to_make_room_comes_in_once_the_embedder_admits_it() {
     let mut tight = asking();
     tight.limits.pending_joiners = 1;
     let mut world = world(1, &tight);
@@ -243,7 +243,7 @@ fn a_flood_before_the_group_is_there_is_bounded_in_number_and_in_bytes() {
 }
 
 #[test]
-fn namesakes_are_found_whoever_of_them_comes_and_goes() {
+fn namesakes_are_found_whichever_of_them_joins_and_leaves() {
     let asking = asking();
     let mut world = world(1, &asking);
     let devices: Vec<usize> = (0..3)
@@ -279,7 +279,7 @@ fn namesakes_are_found_whoever_of_them_comes_and_goes() {
 const KEY: &str = "a key";
 
 /// A newcomer that finds another holding the lock of slot 0, and may see `sign` on the Commit track, at an
-/// object id, before it is told or after: where it is then, and how often it asks again when its wait is over.
+/// object id, before that answer or after: where it is then, and how often it asks again when its wait is over.
 /// `signed` says whether it has a key of the service.
 fn after_a_conflict(sign: Option<(u64, Bytes)>, before: bool, signed: bool) -> (Phase, usize) {
     let now = Timestamp::from_secs(1_700_000_000);
@@ -329,13 +329,13 @@ fn who_has_seen_a_commit_does_not_ask_whether_the_group_is_there() {
     for before in [true, false] {
         let after = |id, payload: Bytes| after_a_conflict(Some((id, payload)), before, false);
         assert_eq!(after(0, ours.clone()), joins);
-        assert_eq!(after(1 << 40, ours.clone()), joins, "wherever it lies");
-        // What is no commit of this group, or lies where none does, must not keep it from being created.
+        assert_eq!(after(1 << 40, ours.clone()), joins, "whatever its object id");
+        // What is no commit of this group, or is where no commit belongs, must not keep it from being created.
         assert_eq!(after(0, "junk".into()), asks);
         assert_eq!(after(0, commit_to("another".try_into().unwrap())), asks);
         assert_eq!(after(1, ours.clone()), asks);
         assert_eq!(after(1, receipt_of(1, KEY)), asks, "nobody can verify it");
-        // Where the service signs, only its word counts: anybody can make up a commit.
+        // Where the service signs, only its statement counts: anybody can make up a commit.
         let after = |id, payload: Bytes| after_a_conflict(Some((id, payload)), before, true);
         assert_eq!(after(1, receipt_of(1, KEY)), joins);
         assert_eq!(after(1, receipt_of(2, KEY)), asks, "of another slot");

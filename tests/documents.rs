@@ -65,7 +65,7 @@ fn links(text: &str) -> Vec<String> {
     ends.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target.to_owned()).collect()
 }
 
-/// Returns the first word of each text in backticks that is a path from the root.
+/// Returns each text in backticks, up to its first space or colon, that is a path from the root.
 fn quoted_paths(text: &str) -> Vec<String> {
     let quoted = prose(text).into_iter().flat_map(|line| line.split('`').skip(1).step_by(2));
     let paths = quoted.filter_map(|quoted| quoted.split([' ', ':']).next());

@@ -42,9 +42,9 @@ fn waits(world: &World<TestEngine>, who: usize) -> Vec<u64> {
     world.told(who).filter_map(wait).collect()
 }
 
-/// A copied folder: both are told, the group is left alone for longer and longer, and who stays is back in the end.
+/// A copied folder: both runs are notified, and pause for longer and longer; the run that stays is back in the end.
 #[test]
-fn a_state_that_runs_twice_is_told_and_does_not_change_epochs_for_ever() {
+fn a_state_that_runs_twice_is_reported_and_does_not_change_epochs_for_ever() {
     for mode in SafetyMode::ALL {
         let config = of_mode(mode);
         let (mut world, twin) = three(&config);
@@ -71,9 +71,9 @@ fn a_state_that_runs_twice_is_told_and_does_not_change_epochs_for_ever() {
     }
 }
 
-/// An older state was put back, and nobody else runs: told once, and back at once.
+/// An older state was put back, and no other copy runs: it is reported once, and back at once.
 #[test]
-fn a_state_that_was_put_back_is_told_and_back_at_once() {
+fn a_state_that_was_put_back_is_reported_and_back_at_once() {
     let (mut world, twin) = three(&config());
     let old = world.durable(ORIGINAL).unwrap();
     world.tell(ORIGINAL, Command::Update);

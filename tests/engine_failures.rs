@@ -27,7 +27,7 @@ fn peer(name: &str) -> SymbolicEngine {
     SymbolicEngine::new(name).unwrap()
 }
 
-/// A whole life of a group, and what went wrong in it.
+/// A whole run of a group, and what went wrong in it.
 struct Life<E: Engine> {
     world: World<E>,
     /// Who failed, and the error, in order.
@@ -164,7 +164,7 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
                     let of_victim = |(who, _): &&(usize, String)| *who == victim;
                     let first = life.errors.iter().find(of_victim).map(|(_, error)| error);
                     assert_eq!(first, Some(&error), "{what}");
-                    // What the others wish for may be no use without it, and no more.
+                    // Commands of the others may be misuse without it, and nothing else fails.
                     let others = life.errors.iter().filter(|e| !of_victim(e));
                     assert!(others.clone().all(|(_, error)| error.starts_with("misuse")), "{what}");
                     assert_eq!(life.blamed(), BTreeSet::new(), "{what}");
@@ -332,7 +332,7 @@ impl Door {
         assert_eq!(faults, [], "{method}");
     }
 
-    /// Lets an event come that is somebody's fault.
+    /// Lets an event come that is a peer's fault.
     #[track_caller]
     fn blames(mut self, event: Event, fault: Fault) {
         let (said, faults) = self.says(event);
@@ -357,7 +357,7 @@ fn flipped(payload: &Bytes) -> Bytes {
     payload.into()
 }
 
-/// Whoever finds out that the group is there looks into the Welcomes that came before.
+/// A participant that finds out that the group is there looks into the Welcomes that came before.
 #[test]
 fn a_failure_at_an_early_welcome_is_not_swallowed() {
     let early = |damage: bool| {

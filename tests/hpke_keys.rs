@@ -275,7 +275,7 @@ fn a_newcomer_whose_leaf_key_is_none_stops_nobody() {
     }
 }
 
-/// The epoch that all of `who` are in, whoever else is.
+/// The epoch that all of `who` are in, whatever others are in it.
 fn together(world: &World<TestEngine>, who: &[usize]) -> u64 {
     let at = |who: &usize| {
         let machine = world.machine(*who);
@@ -299,7 +299,8 @@ fn with_odd(key: &[u8]) -> (World<TestEngine>, SenderId, u64) {
     (world, odd, epoch)
 }
 
-/// Another implementation's member lets somebody in to whose leaf key nothing can be sealed, or anybody can open what is.
+/// Another implementation's member lets in a client with a bad leaf key: nothing can be sealed to it, or anybody can
+/// open what is.
 #[test]
 fn a_member_whose_leaf_key_is_none_is_removed_by_the_next_commit() {
     for bad in bad_keys(1) {

@@ -148,7 +148,7 @@ fn epochs_passed_at_once_are_given_for_a_while_after_the_next_is_reported() {
     let by_epoch =
         |secrets: Vec<EpochSecret>| secrets.into_iter().map(|s| (s.epoch(), s)).collect::<Vec<_>>();
     assert!(by_epoch(machine.epoch_secrets().unwrap()).ends_with(&expected));
-    // Who dies here has them still: a snapshot is durable before its notices are told.
+    // A member that dies here has them still: a snapshot is durable before its notices are reported.
     let snapshot = machine.snapshot().unwrap();
     let restored = moq_mls::Participant::restore(engine("b"), config, &snapshot, world.now()).unwrap();
     assert!(by_epoch(restored.epoch_secrets().unwrap()).ends_with(&expected));

@@ -10,7 +10,7 @@ use moq_mls::keys::{
     EpochKeyRing, EpochKeys, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, Silence, SwitchReason,
     WaitQueue, WaitQueueLimits,
 };
-use moq_mls::notice::{Fault, Notice, RejoinReason};
+use moq_mls::notice::{Fault, Notice, RejoinReason, WaitsFor};
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{Location, SenderId};
 use moq_mls::{Command, Config, Participant, Secret, Timestamp};
@@ -181,7 +181,7 @@ fn a_removal_has_its_own_bound() {
     assert_eq!(ring.poll_timeout(), Some(at(510)));
     ring.handle_timeout(at(510));
     assert_eq!(drain(&mut ring), [ready(6), send(6, SwitchReason::Removal)]);
-    // Somebody who came back in the same commit was not removed.
+    // A member that came back in the same commit was not removed.
     ring.new_epoch(at(600), secret(7), ids("ab"));
     assert_eq!(ring.poll_timeout(), Some(at(2600)));
 }
@@ -300,7 +300,7 @@ fn old_epochs_go_by_number() {
 }
 
 #[test]
-fn an_epoch_told_twice_or_late_changes_nothing() {
+fn an_epoch_reported_twice_or_late_changes_nothing() {
     let mut ring = at_five("ab");
     ring.new_epoch(at(10), secret(6), ids("ab"));
     drain(&mut ring);
@@ -472,7 +472,7 @@ fn who_is_behind_seals_up_to_the_bound_and_opens_on() {
     for notice in [
         rejoining(),
         Notice::FaultyCommit { epoch: 5, commit_hash: [0; 32] },
-        Notice::JoinStalled { counter: Some(9) },
+        Notice::JoinStalled { counter: Some(9), waits_for: WaitsFor::Welcome },
     ] {
         let mut ring = at_five("abc");
         tell(&mut ring, 100, notice);
@@ -516,7 +516,7 @@ fn not_every_trouble_is_behind() {
         assert_eq!(ring.poll_timeout(), None);
     }
     let mut empty = self::ring();
-    tell(&mut empty, 100, Notice::JoinStalled { counter: None });
+    tell(&mut empty, 100, Notice::JoinStalled { counter: None, waits_for: WaitsFor::Probe });
     assert_eq!((empty.poll_timeout(), empty.sealing()), (None, Err(Silence::NoEpoch)));
     empty.new_epoch(at(9000), secret(5), ids("a"));
     assert_eq!(drain(&mut empty), [ready(5), send(5, SwitchReason::First)]);
@@ -617,7 +617,7 @@ proptest! {
 
     /// Whatever happens, the timeouts being honoured: never dark, never back, never late.
     #[test]
-    fn the_ring_keeps_its_word(ops in prop::collection::vec(op(), 1..80)) {
+    fn the_ring_is_never_dark_never_goes_back_and_is_never_late(ops in prop::collection::vec(op(), 1..80)) {
         let mut ring = ring();
         let members = |bits: u8| -> Vec<SenderId> {
             (0..8).filter(|i| *i == 0 || bits >> i & 1 == 1).map(|i| id(&"abcdefgh"[i..=i])).collect()
@@ -740,7 +740,7 @@ fn a_stored_ring_goes_on_where_it_was() {
     assert_eq!(restore(&before.save(), "a", at(110)).unwrap().save(), saved);
     // Too late: what came due in the meantime is done at once.
     assert_eq!(restore(&saved, "a", at(5000)).unwrap().seal_with(), Some(&full(6)));
-    // Of somebody else, cut short at any place, with more behind, of another version.
+    // Of another participant, cut short at any place, with more behind, of another version.
     assert!(restore(&saved, "b", at(300)).is_err());
     let bytes = saved.as_bytes();
     for cut in 0..bytes.len() {
@@ -758,7 +758,7 @@ fn a_clock_set_back_puts_no_removal_off() {
     ring.new_epoch(at(3_600_000), secret(5), ids("abc"));
     ring.new_epoch(at(3_600_100), secret(6), ids("ab"));
     drain(&mut ring);
-    // An hour back: what is left of the bound by the last time it was told, and no more.
+    // An hour back: what is left of the bound by the last time that was reported, and no more.
     ring.handle_timeout(at(0));
     assert!(ring.poll_timeout().unwrap() <= at(500));
     ring.handle_timeout(at(500));

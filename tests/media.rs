@@ -148,7 +148,7 @@ fn run(seed: u64, members: usize, steps: usize, places: Places) -> (MediaStats, 
         }
         net.run_for(Duration::from_millis(rng.below(4000)));
     }
-    // Long enough for whoever missed a commit to find out.
+    // Long enough for a participant that missed a commit to find out.
     net.run_for(Duration::from_secs(60));
     assert_eq!(net.failures(), [], "seed {seed}");
     let inside = (0..net.len()).filter(|w| net.peer(*w).is_some_and(|p| p.phase() == Phase::Member)).count();
@@ -219,7 +219,7 @@ fn a_member_that_catches_up_in_one_go_has_every_epoch_on_the_way() {
     assert_eq!(net.failures(), []);
 }
 
-/// Two commits at once, the second of which removes somebody: the removed still held the first.
+/// Two commits at once, the second of which removes a member: that one still held the first.
 #[test]
 fn who_is_removed_in_a_later_epoch_reads_nothing_after_the_bound() {
     for (profile, seed) in [(Profile::Storm, 54), (Profile::Crash, 158), (Profile::Partition, 168)] {

@@ -1,4 +1,4 @@
-//! The whole life of a group over the Engine trait, for each provider and credential type.
+//! The whole run of a group over the Engine trait, for each provider and credential type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod mls_support;
@@ -161,29 +161,29 @@ fn life<C: MlsConfig>(kind: u16, mut engine: impl FnMut(&str) -> MlsEngine<C>) {
 }
 
 #[test]
-fn life_rustcrypto_basic() {
+fn members_agree_with_rustcrypto_and_basic_credentials() {
     life(1, |name| basic(&RustCryptoProvider::new(), name));
 }
 
 #[test]
-fn life_awslc_basic() {
+fn members_agree_with_awslc_and_basic_credentials() {
     life(1, |name| basic(&AwsLcCryptoProvider::new(), name));
 }
 
 #[test]
-fn life_rustcrypto_x509() {
+fn members_agree_with_rustcrypto_and_x509_credentials() {
     let authority = Authority::new();
     life(2, |name| authority.engine(&RustCryptoProvider::new(), name, 9));
 }
 
 #[test]
-fn life_awslc_x509() {
+fn members_agree_with_awslc_and_x509_credentials() {
     let authority = Authority::new();
     life(2, |name| authority.engine(&AwsLcCryptoProvider::new(), name, 9));
 }
 
 #[test]
-fn life_seeded() {
+fn members_agree_with_seeded_crypto() {
     life(1, |name| seeded_engine(name, 1));
 }
 
@@ -218,7 +218,7 @@ fn june() -> Timestamp {
     NOW.after(hours(24 * 21))
 }
 
-/// Two members: the first one's certificate holds until 9, the second one's until 6.
+/// Two members: the certificate of the first holds until 9, that of the second until 6.
 fn nine_and_six(authority: &Authority) -> (Party<impl MlsConfig + use<>>, Party<impl MlsConfig + use<>>) {
     let crypto = RustCryptoProvider::new();
     let mut a = Party::new(authority.engine(&crypto, "a", 9));
@@ -232,7 +232,7 @@ fn nine_and_six(authority: &Authority) -> (Party<impl MlsConfig + use<>>, Party<
 
 /// What to do about it is the embedder's to say.
 #[test]
-fn a_member_whose_certificate_expired_is_told_and_followed_until_it_is_removed() {
+fn a_member_whose_certificate_expired_is_reported_and_followed_until_it_is_removed() {
     let (a, b) = nine_and_six(&Authority::new());
     let roster = a.engine.roster(a.group()).unwrap();
     let valid = |now| roster.iter().map(|m| a.engine.credential_valid(a.group(), m, now)).collect::<Vec<_>>();
@@ -251,7 +251,7 @@ fn a_member_whose_certificate_expired_is_told_and_followed_until_it_is_removed()
 /// Not by the time at which its KeyPackage still lived: that ends at 22:33 on 31 May, its certificate at midnight, and
 /// the commit is followed at 3:33.
 #[test]
-fn whoever_is_added_is_judged_by_the_time_it_is() {
+fn an_added_member_is_judged_by_the_time_its_commit_is_followed() {
     let authority = Authority::new();
     let (a, b) = nine_and_six(&authority);
     let made = NOW.after(hours(24 * 12 + 19));

@@ -509,7 +509,7 @@ fn welcomes_find_their_recipients() {
 
 #[test]
 fn leaves_freed_by_a_commit_are_filled_from_the_left() {
-    // What a removed member is told about the added ones it cannot read from mls-rs.
+    // The engine cannot read from mls-rs what it reports to a removed member about the added ones.
     let mut parties = group_of(&["a", "b", "c", "d", "e"]);
     let (b, d) = (parties[1].leaf(), parties[3].leaf());
     let adds: Vec<Bytes> = ["x", "y", "z"].iter().map(|n| seeded(n).key_package()).collect();

@@ -203,7 +203,7 @@ fn the_figure_of_section_6_1() {
 }
 
 #[test]
-fn who_comes_late_is_told_what_there_is() {
+fn a_late_subscriber_receives_what_was_published_before() {
     let mut net = Net::new(&["a", "b"]);
     let namespace = tracks().key_package_namespace();
     let track = tracks().key_package(&sender("a"));

@@ -1,4 +1,4 @@
-//! The simulated network: whole lives over wire bytes, with faults, and the same twice for one seed.
+//! The simulated network: whole runs over wire bytes, with faults, and the same twice for one seed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -66,14 +66,14 @@ fn life(seed: u64, config: &Config, faults: bool) -> Network<SeededEngine> {
 }
 
 #[test]
-fn a_life_without_faults() {
+fn members_agree_without_faults() {
     let net = life(1, &config(), false);
     assert!(net.notices(2).iter().any(|(_, n)| *n == Notice::Left));
     assert_eq!(net.peer(3).unwrap().phase(), Phase::Ended);
 }
 
 #[test]
-fn a_life_with_a_commit_track_for_each_sender() {
+fn members_agree_with_a_commit_track_for_each_sender() {
     let mut config = config();
     config.params.commit_tracks = CommitTrackPolicy::PerSender;
     life(2, &config, false);
@@ -81,14 +81,14 @@ fn a_life_with_a_commit_track_for_each_sender() {
 }
 
 #[test]
-fn a_life_in_advisory_mode() {
+fn members_agree_in_advisory_mode() {
     let mut config = config();
     config.params.mode = SafetyMode::Advisory;
     life(4, &config, false);
 }
 
 #[test]
-fn a_life_in_fenced_mode() {
+fn members_agree_in_fenced_mode() {
     let mut config = config();
     config.params.mode = SafetyMode::Fenced;
     life(5, &config, false);
@@ -98,7 +98,7 @@ fn a_life_in_fenced_mode() {
 }
 
 #[test]
-fn lives_with_losses_repeats_and_lost_answers() {
+fn members_agree_after_losses_repeats_and_lost_answers() {
     for seed in 10..22 {
         life(seed, &config(), true);
     }
@@ -188,7 +188,7 @@ fn junk_from_a_stranger_changes_nothing() {
 /// More of the same, for a release build: `cargo test --release --test network -- --ignored`.
 #[test]
 #[ignore = "minutes in a debug build; CI runs it in release"]
-fn many_lives_with_faults() {
+fn members_agree_in_many_runs_with_faults() {
     for seed in 1000..1300 {
         let mut config = config();
         if seed % 2 == 0 {
@@ -340,15 +340,15 @@ mod symbolic {
         net
     }
 
-    /// One that came back by a Welcome took a leaf that wanted to leave before for the one there now, and
-    /// removed somebody who had asked for nothing.
+    /// A member that came back by a Welcome still had an old leave request for a leaf. Another member has that leaf
+    /// now, and was removed though it had asked for nothing.
     #[test]
     fn a_rejoiner_forgets_which_leaves_wanted_out() {
         storm(36_290);
     }
 
-    /// While a commit was slow, those it added published newer KeyPackages; the committer took them for wishes to come
-    /// back, replaced everybody, and added one again whose leave request it had missed.
+    /// While a commit was slow, the members it added published newer KeyPackages. The committer took them for requests
+    /// to come back, replaced everybody, and added one again whose leave request it had missed.
     #[test]
     fn what_was_published_while_a_commit_was_slow_brings_nobody_back() {
         for seed in [100_104, 102_909] {
@@ -484,7 +484,7 @@ mod symbolic {
                 net.command(0, Command::Update).unwrap();
                 net.run_for(Duration::from_secs(seconds) / 4);
             }
-            // Its own wish waits, or is carried into whichever epoch is then.
+            // Its own intent waits, or is carried into whichever epoch is then.
             net.command(2, Command::Update).unwrap();
             net.run_for(Duration::from_secs(seconds) / 4);
             let before = settle(&mut net, &[0, 1, 2, 3]);

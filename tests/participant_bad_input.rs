@@ -1,4 +1,4 @@
-//! Bad input: each is counted and told, nothing is lost, and the participant goes on joining and
+//! Bad input: each is counted and reported, nothing is lost, and the participant goes on joining and
 //! following afterwards.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -184,7 +184,7 @@ fn a_forged_and_an_expired_key_package() {
     // Valid for a day: two days later it is too late.
     bad.world.run(2 * 86_400_000);
     bad.give(1, track, 0, 0, message);
-    bad.counted(1, Fault::Invalid);
+    bad.counted(1, Fault::Expired);
     bad.goes_on();
 }
 
@@ -307,7 +307,7 @@ fn a_welcome_for_another_person() {
 fn a_welcome_to_another_group() {
     let mut bad = Bad::new();
     bad.world.tell(JOINER, Command::Join);
-    // Somebody creates another group and adds the joiner by the KeyPackage it published here.
+    // A stranger creates another group and adds the joiner by the KeyPackage it published here.
     let tracks = bad.tracks();
     let id = bad.world.id(JOINER);
     let key = bad.world.lying(&tracks.key_package(&id)).values().next().unwrap().clone();
@@ -386,7 +386,7 @@ fn commits_of_other_groups_and_epochs() {
     // Far ahead.
     bad.give(1, commits.clone(), epoch + 1000, 0, early.clone());
     assert_eq!(bad.world.faults(1, Fault::WrongEpoch), 2);
-    // And wherever it lies.
+    // And whatever its object id.
     bad.give(1, commits, epoch, 1 << 40, early);
     assert_eq!(bad.world.faults(1, Fault::WrongEpoch), 3);
     bad.goes_on();
@@ -404,7 +404,7 @@ fn a_damaged_commit_does_not_burn_the_real_one() {
     bad.world.carriage_mut().set_deaf(1, true);
     bad.world.tell(0, Command::Update);
     bad.world.run(1000);
-    // A receipt lies at an odd place.
+    // A receipt has an odd object id.
     let of_this_epoch = |place: &Location| place.group_id == epoch && place.object_id.is_multiple_of(2);
     let lying = bad.world.lying(&commits).iter().find(|(place, _)| of_this_epoch(place));
     let (place, real) = lying.map(|(place, payload)| (place.object_id, payload.clone())).unwrap();

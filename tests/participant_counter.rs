@@ -164,7 +164,7 @@ fn ok_leads_to_one_pinned_increment_and_the_next_epoch() {
 }
 
 #[test]
-fn locked_waits_as_long_as_it_was_told_within_reason() {
+fn a_lock_conflict_is_waited_out_as_long_as_the_service_states_within_reason() {
     for (told, least, most) in [(700, 700, 1000), (0, 50, 300), (3_600_000, 60_000, 60_300)] {
         // Where slots are pinned it is done without.
         let mut s = Scripted::with(SafetyMode::Fenced);
@@ -178,7 +178,7 @@ fn locked_waits_as_long_as_it_was_told_within_reason() {
 }
 
 #[test]
-fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_afresh() {
+fn counter_error_above_without_the_commit_looks_for_it_and_then_joins_again() {
     let mut s = Scripted::new();
     let pin = Pin::new([1; 32], [2; 32], [3; 32]);
     s.lock_reply(Ok(LockReply::CounterError(state(3, Some(pin)))));
@@ -227,7 +227,7 @@ fn parts(pin: &Pin) -> [[u8; 32]; 3] {
     [pin.commit_hash(), pin.context_hash(), pin.slot_lock()].map(|part| part.try_into().unwrap())
 }
 
-/// Whoever made that lock up alone could fill the next slot, so nobody may take the epoch for the group's.
+/// Only the client that made that lock up could fill the next slot, so nobody may take the epoch for the group's.
 #[test]
 fn a_slot_whose_lock_the_commit_does_not_make_is_dead() {
     let (mut a, pin, id) = holding_a_commit();
@@ -239,7 +239,7 @@ fn a_slot_whose_lock_the_commit_does_not_make_is_dead() {
     assert_eq!(a.told(&Notice::Rejoining { reason: RejoinReason::WrongLock }), 1, "{notices:?}");
     a.world.run(120_000);
     assert_eq!(a.machine().epoch(), None, "nobody can follow");
-    assert_eq!(a.told(&Notice::DeadSlot { epoch: 2 }), 1, "told once");
+    assert_eq!(a.told(&Notice::DeadSlot { epoch: 2 }), 1, "reported once");
 }
 
 /// All who process a commit make the same GroupContext of it: a wrong hash keeps out joiners, and nobody else.
@@ -312,7 +312,7 @@ fn in_advisory_mode_a_counter_that_fell_behind_is_pushed_on() {
 }
 
 #[test]
-fn in_advisory_mode_a_lost_answer_is_told_from_a_lost_race() {
+fn in_advisory_mode_a_lost_answer_is_distinguished_from_a_lost_race() {
     let mut s = Scripted::with(SafetyMode::Advisory);
     let (id, _) = s.increment();
     s.event(Event::IncrementReply { id, reply: Err(Failure::Unknown) });
@@ -518,7 +518,7 @@ fn without_pins_a_member_that_is_behind_asks_with_a_growing_back_off() {
     }
 }
 
-/// A restart forgets that the increment was sent: what it was sent for lies on the relay.
+/// A restart forgets that the increment was sent: what it was sent for is on the relay.
 #[test]
 fn in_advisory_mode_an_own_commit_that_won_is_known_again_after_a_restart() {
     let client = basic_client("a", RustCryptoProvider::default());

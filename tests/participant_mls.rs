@@ -80,8 +80,8 @@ fn second_device_of_an_identity_does_not_evict_the_first() {
     let request = requests[1].clone().unwrap();
     assert!(requests[0].is_some() && request.key_package_ref().is_some_and(|r| r.len() == 32));
 
-    // The embedder decides: the second device takes the first one's place.
-    // Also for the KeyPackage that comes just after its word.
+    // The embedder decides: the second device takes the place of the first.
+    // Also for the KeyPackage that comes just after its decision.
     world.tell(1, Command::Admit { request, replacing: Some(first.clone()) });
     let track = world.machine(0).tracks().key_package(&second);
     let published = world.lying(&track).len();
@@ -129,7 +129,7 @@ fn a_removed_member_can_neither_follow_nor_come_back_unasked() {
     assert!(world.heard(0, |n| matches!(n, Notice::JoinRequested { reason: Hold::Barred, .. })));
     world.tell(1, admit(&removed, "m2"));
     world.run(5000);
-    assert_eq!(world.machine(0).members().count(), 3, "the embedder's word lets it back in");
+    assert_eq!(world.machine(0).members().count(), 3, "the embedder's decision lets it back in");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_group_with_other_parameters_is_a_typed_mismatch() {
     };
     assert!(world.heard(1, told));
     assert_eq!(world.machine(1).phase(), Phase::Joining);
-    // Told once, and it goes on waiting for a Welcome to a group like its own: parameters are no proof of anything.
+    // Reported once, and it goes on waiting for a Welcome to a group like its own: parameters are no proof of anything.
     world.run(60_000);
     assert_eq!(world.told(1).filter(|n| told(n)).count(), 1);
     assert_eq!(world.machine(1).phase(), Phase::Joining);
@@ -278,7 +278,7 @@ fn a_group_with_other_parameters_is_a_typed_mismatch() {
 }
 
 #[test]
-fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
+fn in_advisory_mode_a_fork_is_reported_and_one_side_joins_again() {
     let mut world = World::new();
     for name in ["a", "b"] {
         let mut config = config();
@@ -290,7 +290,7 @@ fn in_advisory_mode_a_fork_is_told_and_one_side_joins_afresh() {
     world.tell(1, Command::Join);
     world.run(3000);
     let epoch = world.agree(&[0, 1]);
-    // Each is told that the other holds something else: exactly one of them moves.
+    // Each is notified that the other holds something else: exactly one of them moves.
     for (who, other) in [(0, 1), (1, 0)] {
         let peer = world.id(other);
         let authenticator = bytes::Bytes::from_static(b"another");
@@ -375,7 +375,7 @@ fn a_forged_receipt_confirms_nothing() {
     assert_eq!((world.machine(1).stats().helped, world.machine(1).epoch()), (1, Some(epoch + 1)));
 }
 
-/// A GroupContext does not name the keys: what a Welcome from an insider leads to cannot be told by it.
+/// A GroupContext does not name the keys: it does not show what a Welcome from an insider leads to.
 #[test]
 fn an_insider_can_welcome_to_keys_of_its_own() {
     let (mut a, mut b) = (engine("a"), engine("b"));

@@ -29,7 +29,7 @@ where
     for (name, until) in [("alice", 12), ("bob", 12), ("carol", 6)] {
         world.enter(authority.engine(crypto, name, until), config.clone());
     }
-    // Somebody with a certificate of another authority.
+    // A client with a certificate of another authority.
     let stranger = world.enter(Authority::new().engine(crypto, "mallory", 12), config.clone());
     for who in 0..4 {
         world.tell(who, Command::Join);
@@ -48,7 +48,7 @@ where
     world.run(10 * 86_400_000);
     for who in 0..3 {
         let told = world.told(who).filter(|n| expired(n)).count();
-        assert_eq!(told, 1, "7 June, told once");
+        assert_eq!(told, 1, "7 June, reported once");
     }
     // What to do about it is the embedder's to say. Until then it goes on as a member, whose commits are followed.
     let epoch = world.agree(&[0, 1, 2]);

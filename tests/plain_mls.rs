@@ -380,7 +380,7 @@ fn a_commit_waits_for_the_proposal_that_it_refers_to() {
     }
 }
 
-/// Whoever joins at the next epoch reads the new key in the tree.
+/// A client that joins at the next epoch reads the new key in the tree.
 #[test]
 fn another_key_that_an_update_brings_is_followed() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! Random lives of up to 12 participants over real MLS: whoever is in agrees, whoever is out cannot.
+//! Random runs of up to 12 participants over real MLS: those that are in agree, those that are out cannot.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -1,4 +1,4 @@
-//! Lives recorded with the engine's answers, and lived again without its keys or its randomness.
+//! Runs recorded with the engine's answers, and replayed without its keys or its randomness.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -44,7 +44,7 @@ fn life<E: Engine>(config: &Config, secrets: Secrets, engine: impl Fn(usize) -> 
         net.command(who, Command::Join).unwrap();
     }
     settle(&mut net, &[0, 1, 2, 3]);
-    // What an embedder asks or tries in between is no part of the life.
+    // What an embedder asks or tries in between is no part of the run.
     let peer = net.peer(1).unwrap();
     peer.export_secret(b"label", b"", 32).unwrap();
     peer.epoch_authenticator().unwrap();
@@ -78,7 +78,7 @@ fn the_same(log: &str) -> u64 {
 }
 
 #[test]
-fn lives_with_real_randomness_are_lived_again() {
+fn runs_with_real_randomness_are_replayed() {
     let crypto = RustCryptoProvider::default();
     let clients: Vec<_> = (0..4).map(|who| basic_client(&format!("member-{who}"), crypto.clone())).collect();
     for secrets in [Secrets::Withheld, Secrets::Included] {
@@ -101,7 +101,7 @@ fn lives_with_real_randomness_are_lived_again() {
 
 /// Where it was not in the log, who follows a commit against its policy tells of it once only.
 #[test]
-fn a_policy_is_part_of_a_life() {
+fn a_policy_is_part_of_a_recorded_run() {
     let mut config = config();
     config.policy.most_adds = 0;
     config.policy.most_bytes = 1 << 20;
@@ -115,9 +115,9 @@ fn a_policy_is_part_of_a_life() {
     }
 }
 
-/// Some failures have the name of a rejection, which would be somebody's fault.
+/// Some failures have the name of a rejection, which would be a peer's fault.
 #[test]
-fn a_failure_is_lived_again_as_one() {
+fn a_failure_is_replayed_as_one() {
     let errors: [fn() -> EngineError; 3] = [
         || EngineError::State,
         || EngineError::Unsupported("something"),
@@ -170,14 +170,14 @@ fn a_log_that_withholds_secrets_holds_none() {
     let mut config = config();
     config.params.mode = SafetyMode::Fenced;
     config.tree_threshold = 3;
-    // The seeded crypto draws the same secrets in both lives.
+    // The seeded crypto draws the same secrets in both runs.
     let open = seeded_life(&config, Secrets::Included);
     let withheld = seeded_life(&config, Secrets::Withheld).concat();
     let mut secrets = Vec::new();
     for line in open.iter().flat_map(|log| log.lines()) {
         secrets_in(&serde_json::from_str(line).unwrap(), &mut secrets);
     }
-    // The words of a state line are no secrets.
+    // The names in a state line are no secrets.
     secrets.retain(|s| s.len() >= 32 && s.bytes().all(|b| b.is_ascii_hexdigit()));
     assert!(secrets.len() > 50, "{}", secrets.len());
     for secret in &secrets {
@@ -256,7 +256,7 @@ fn a_restarted_process_goes_on_in_the_same_file() {
     world.record_by(alice, recorder);
     world.tell(alice, Command::Join);
     let mut file = String::new();
-    // Whoever records asks for the secrets as an embedder does.
+    // The recorded participant is asked for its secrets as by an embedder.
     let finish = |world: &mut World<_>, file: &mut String| {
         for (_, notice) in world.take_notices(alice) {
             if let Notice::Epoch { epoch, .. } = notice {

@@ -341,7 +341,7 @@ fn members_meet_in_a_successor_when_a_service_signs_that_it_went_back() {
 fn members_meet_in_a_successor_when_a_service_signs_another_lineage() {
     let mut room = Room::signed(3);
     let (old, key) = put_back(&mut room, 2);
-    // Somebody who was a member then goes another way.
+    // A client that was a member then goes another way.
     let Slot::Pinned(prev) = old.slot(old.next() - 1) else { panic!("no pin") };
     for slot in [old.next(), old.next() + 1] {
         let newest = room.world.counter().get(&group()).unwrap().slot(slot - 1);
@@ -363,7 +363,7 @@ fn members_meet_in_a_successor_when_a_service_signs_another_lineage() {
     assert!(room.told(0, &Notice::ServiceFault(ServiceFault::LineageMismatch)) > 0);
 }
 
-/// Everybody was told of this fault.
+/// Everybody was notified of this fault.
 fn all_heard(room: &Room, fault: ServiceFault) {
     for who in room.everyone() {
         assert!(room.told(who, &Notice::ServiceFault(fault)) > 0, "{who}: {:?}", room.world.notices(who));
@@ -371,14 +371,14 @@ fn all_heard(room: &Room, fault: ServiceFault) {
 }
 
 #[test]
-fn the_word_of_a_service_that_does_not_sign_proves_nothing() {
+fn the_answer_of_a_service_that_does_not_sign_proves_nothing() {
     let mut room = Room::new(3);
     let (old, _) = put_back(&mut room, 2);
     room.world.run(20 * MINUTE);
     all_heard(&room, ServiceFault::Regressed { current: old.next() });
     stays(&room);
     assert!(room.phases().iter().all(|phase| *phase == Phase::Member));
-    // Somebody between them and the service drops the signatures.
+    // An attacker between them and the service drops the signatures.
     let mut room = Room::signed(3);
     put_back(&mut room, 2);
     room.world.set_receipts(moq_mls::testing::faults::Receipts::default());

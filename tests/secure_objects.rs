@@ -558,7 +558,7 @@ fn restored(number: u64) -> EpochSecret {
 }
 
 #[test]
-fn a_key_of_before_a_restart_opens_and_seals_only_from_where_it_is_told() {
+fn a_key_from_before_a_restart_opens_and_seals_only_from_the_stated_location() {
     let all = published();
     let seal = |track: &mut SecureTrack, group| {
         let mut buffer = ObjectBuffer::with_capacity(10);

@@ -1,4 +1,4 @@
-//! Whole lives under faults, judged by named invariants; and deliberate bugs, all of which must be found.
+//! Whole runs under faults, judged by named invariants; and deliberate bugs, all of which must be found.
 //!
 //! `cargo run --release --example simulate -- --seeds N` does the same for as many seeds as one likes.
 

@@ -79,7 +79,7 @@ fn a_created_group_has_one_member_and_carries_its_parameters() {
     // What only knows the draft finds no parameters.
     let draft = a.create(NOW, &room(), &ContextParams::draft(), 0).unwrap();
     assert_eq!(a.view(&draft).unwrap().params, None);
-    // Created twice, two groups; also in another life.
+    // Created twice, two groups; also in another run.
     let again = a.create(NOW, &room(), &ContextParams::draft(), 0).unwrap();
     assert_ne!(draft.context_hash(), again.context_hash());
     let context = |life| {
@@ -158,7 +158,7 @@ fn commits_of_one_epoch_are_exclusive_and_never_the_same_bytes() {
     assert_eq!(all.len(), 4);
     let contexts: BTreeSet<[u8; 32]> = [&one, &two, &rival].map(|b| b.next.context_hash).into();
     assert_eq!(contexts.len(), 3);
-    // Whoever followed one cannot follow another.
+    // A member that followed one cannot follow another.
     let next = c.stage_commit(in_c, NOW, &one.commit).unwrap().unwrap().next.unwrap().group;
     for late in [&two, &rival, &one] {
         assert!(matches!(c.stage_commit(&next, NOW, &late.commit), Ok(Err(Rejection::Invalid(_)))));
@@ -166,7 +166,7 @@ fn commits_of_one_epoch_are_exclusive_and_never_the_same_bytes() {
     // Nor can the two sides of a fork follow each other.
     let side = b.create_commit(&rival.next.group, NOW, &[], &[]).unwrap().unwrap();
     assert!(matches!(c.stage_commit(&next, NOW, &side.commit), Ok(Err(Rejection::Stranger))));
-    // One's own comes back as one's own.
+    // A member's own commit comes back as its own.
     assert!(matches!(a.stage_commit(in_a, NOW, &one.commit), Ok(Err(Rejection::Own))));
     // An engine in the same state makes the same bytes.
     assert_eq!(
@@ -215,7 +215,7 @@ fn adds_fill_blank_leaves_from_the_left() {
     let built = d.create_commit(&in_d, NOW, &keys, &[1]).unwrap().unwrap();
     let leaves: Vec<u32> = built.added.iter().map(|m| m.leaf_index).collect();
     assert_eq!(leaves, [0, 1, 2], "a leaf freed by the same commit is free");
-    // Whoever is removed still learns who came, and where.
+    // A removed member still learns who came, and where.
     let (b, in_b) = (&members[1].0, &members[1].1);
     let first = members[3].0.clone().create_commit(&members[3].1, NOW, &keys[..1], &[1]).unwrap().unwrap();
     let staged = b.stage_commit(in_b, NOW, &first.commit).unwrap().unwrap();
@@ -315,7 +315,7 @@ fn commits_that_are_not_for_this_state_change_nothing() {
 }
 
 #[test]
-fn a_wish_to_leave_is_opened_in_its_epoch_by_others() {
+fn a_leave_request_is_opened_in_its_epoch_by_others() {
     let members = group(&["a", "b"]);
     let ((a, in_a), (b, in_b)) = (&members[0], &members[1]);
     let wish = b.propose_leave(in_b, NOW).unwrap();
@@ -332,7 +332,7 @@ fn a_wish_to_leave_is_opened_in_its_epoch_by_others() {
 }
 
 #[test]
-fn kinds_are_told_apart_without_a_key() {
+fn kinds_of_messages_are_distinguished_without_a_key() {
     let members = group(&["a", "b"]);
     let (a, in_a) = &members[0];
     let key = engine("x").generate_key_package(NOW, &room(), 0).unwrap();
@@ -435,7 +435,7 @@ fn an_engine_can_go_anywhere() {
     anywhere::<SymbolicGroup>();
 }
 
-/// A GroupContext does not name the keys, so that a committer can welcome somebody to keys of its own making.
+/// A GroupContext does not name the keys, so that a committer can welcome a client to keys of its own making.
 #[test]
 fn one_context_can_have_two_sets_of_keys() {
     let mut members = group(&["a", "c"]);

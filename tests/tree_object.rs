@@ -40,9 +40,9 @@ fn crowd<E: Engine>(world: &mut World<E>, new: &impl Fn(&str) -> E, config: &Con
     }
 }
 
-/// The objects of a kind of track that lie on the relay.
+/// The objects of a kind of track that are on the relay.
 fn lying<E: Engine>(world: &World<E>, wanted: impl Fn(&TrackKind) -> bool) -> Vec<Object> {
-    let tracks = (0..world.len()).find_map(|who| world.peer(who)).expect("somebody is up").tracks();
+    let tracks = (0..world.len()).find_map(|who| world.peer(who)).expect("a participant is up").tracks();
     world.carriage().store().objects(|track| tracks.classify(track).is_some_and(|k| wanted(&k))).collect()
 }
 
@@ -138,7 +138,7 @@ fn missing<E: Engine>(new: impl Fn(&str) -> E) {
 }
 
 #[test]
-fn a_missing_tree_is_told_and_fetched_again() {
+fn a_missing_tree_is_reported_and_fetched_again() {
     missing(engine);
     missing(symbolic);
 }
@@ -150,7 +150,7 @@ fn wrong<E: Engine>(new: impl Fn(&str) -> E, forged: Bytes) {
     world.run(1500);
     assert_eq!(world.machine(1).phase(), Phase::Joining, "never into a wrong group");
     let faults = world.faults(1, Fault::WrongTree);
-    assert!((1..8).contains(&faults), "told, and asked again with a growing pause: {faults}");
+    assert!((1..8).contains(&faults), "reported, and asked again with a growing pause: {faults}");
     fetched(&mut world, Trees::Serve);
     world.run(3000);
     assert_eq!(world.agree(&[0, 1]), 1);
@@ -231,7 +231,7 @@ fn crash<E: Engine>(new: impl Fn(&str) -> E, again: impl Fn(&str) -> E) {
         world.tell(2, Command::Join);
         world.run(2000);
         tree_was_last |= trees(&world).len() == 1 && welcomes(&world).is_empty();
-        // Another life draws other randomness.
+        // Another run draws other randomness.
         world.again(0, again("m0"));
         world.run(40_000);
         assert!(world.agree(&[0, 1, 2]) >= 1, "stopped after {actions}");
@@ -256,7 +256,7 @@ fn off_by_one_setting() {
     world.run(3000);
     assert_eq!(world.agree(&[0, 1, 2]), 1);
     assert!(trees(&world).is_empty());
-    // Who has it on is told that this group does not.
+    // A client that has it on is notified that this group does not.
     let other = world.enter(engine("other"), apart());
     world.tell(other, Command::Join);
     world.run(3000);
@@ -429,11 +429,11 @@ impl Door {
     }
 }
 
-/// Where the tree of epoch 1 lies.
+/// Where the tree of epoch 1 is.
 const PLACE: Location = Location { group_id: 1, object_id: 0 };
 
 #[test]
-fn a_welcome_whose_tree_is_said_to_lie_elsewhere_is_refused() {
+fn a_welcome_that_states_a_wrong_track_for_its_tree_is_refused() {
     // In a group with one tree track, on the track of a sender; and in the other kind of group, on none.
     let founder = symbolic("founder").sender_id().clone();
     for (policy, publisher) in

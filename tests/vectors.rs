@@ -1,4 +1,4 @@
-//! Every file under `vectors/` is run, by somebody: this test counts them and says so. No harness, so that
+//! Every file under `vectors/` is run by a test or a person: this test counts them and says so. No harness, so that
 //! its figures show in a plain `cargo test`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -25,7 +25,7 @@ use crate::support::{BenchEngine, Provider, engine, group, median, timed};
 
 /// Groups created in each round: it takes so little that once is noise.
 const CREATES: usize = 20;
-/// Groups begun afresh: where in the heap a group came to lie is luck.
+/// Groups begun one after the other: which place in the heap a group gets is luck.
 const GROUPS: usize = 4;
 /// Rounds whose commits are processed in a row: each adds one and removes one.
 const IN_A_ROW: usize = 4;
@@ -104,7 +104,7 @@ fn decided<P: Provider>(seat: &mut Seat<BenchEngine<P>>, pin: Pin, epoch: u64) {
     seat.used = Some(state(epoch + 1, Some(pin)));
 }
 
-/// The joiner's Welcome; a tree that goes apart lies on the joiner's relay by then.
+/// Returns the joiner's Welcome, and puts a tree that goes apart on the joiner's relay.
 fn welcome_of<P: Provider>(
     committer: &mut Seat<BenchEngine<P>>,
     joiner: &mut Seat<BenchEngine<P>>,

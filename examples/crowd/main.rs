@@ -294,7 +294,7 @@ impl Live {
         Self { world, config }
     }
 
-    /// Somebody new asks to join.
+    /// Adds a participant that asks to join.
     fn join(&mut self) {
         let engine = SymbolicEngine::new(&format!("member-{}", self.world.len())).unwrap();
         let who = self.world.add(engine, self.config.clone()).unwrap();
@@ -324,7 +324,7 @@ impl Live {
 /// minute in which nothing happens.
 fn everyone_there(members: usize, receipts: bool, name: &str) {
     const EPOCHS: usize = 10;
-    // A few are in already, so that there is somebody to race with.
+    // A few are in already, so that a committer has others to race with.
     let mut live = Live::new(receipts);
     live.join();
     live.run_for(Duration::from_secs(1));

@@ -38,7 +38,7 @@ pub(crate) fn network(setting: &Setting, ways: Ways, seed: u64) -> Net {
 
 const KEY: Bytes = Bytes::from_static(b"service key");
 
-/// Adds somebody who joins now; its number.
+/// Adds a participant that joins now, and returns its number.
 pub(crate) fn join(net: &mut Net, setting: &Setting, seed: u64) -> usize {
     let mut config = Config::new("room".try_into().unwrap());
     config.params.mode = setting.mode;
@@ -85,7 +85,7 @@ pub(crate) fn sample(setting: &Setting, ways: Ways, members: usize, seed: u64) -
     Sample { create, joins, remove }
 }
 
-/// How soon somebody who came in hears, and is heard.
+/// How soon a new member hears media, and is heard.
 pub(crate) struct MediaStart {
     /// From `Joined` to the first object opened.
     pub(crate) opened: Duration,

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::network::Hub;
 
-/// Where Alice's one object lies.
+/// The location of Alice's one object.
 const PLACE: Location = Location { group_id: 0, object_id: 0 };
 /// Of a sealed object, the Key ID property and the payload.
 type Sealed = watch::Sender<Option<(Vec<u8>, Vec<u8>)>>;

@@ -39,7 +39,7 @@ pub fn encode<B: BufMut>(value: u64, field: &'static str, out: &mut B) -> Result
 /// [`DecodeError::Incomplete`]; nothing is taken then.
 #[inline]
 pub fn decode<B: Buf>(input: &mut B) -> Result<u64, DecodeError> {
-    // Nearly always all of it lies in one piece, and is read without asking for the rest.
+    // Nearly always all of it is in one piece, and is read without asking for the rest.
     let (value, len) = match *input.chunk() {
         [a @ 0..0x40, ..] => (u64::from(a), 1),
         [a @ 0x40..0x80, b, ..] => (u64::from(u16::from_be_bytes([a, b]) & 0x3fff), 2),

@@ -54,7 +54,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         group: &GroupName,
         sequence: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
-        // Whoever needs another KeyPackage did not join by that one.
+        // A client that needs another KeyPackage did not join by that one.
         *self.welcomed() = None;
         let origin = self.origin(group, sequence)?;
         let begins = mls_time(now).seconds_since_epoch().saturating_sub(CLOCK_SKEW.as_secs());

@@ -131,7 +131,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     /// Takes back what was [taken](Self::take): the group, if it is as it was, and its leaves' keys in any case.
     pub(super) fn give_back(group: &MlsGroup<C>, inner: Option<Inner<C>>, keys: LeafKeys) {
         let mut held = group.held();
-        // Another one, if somebody looked at it meanwhile or this one is a clone.
+        // There is one already if another call looked at it meanwhile, or if this one is a clone.
         held.group = held.group.take().or(inner);
         held.keys.get_or_insert(keys);
     }

@@ -107,7 +107,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             group.tried(|tried| tried.fail(mark));
         }
         if !plain && matches!(error, MlsError::ProposalNotFound) {
-            // No proposal lies by itself here, so there is nothing to wait for.
+            // Without plain MLS no proposal is sent by itself, so there is nothing to wait for.
             Self::give_back(group, None, keys);
             return Err(Rejection::Forbidden("a proposal by reference").into());
         }

@@ -71,7 +71,7 @@ impl MlsRules for StrictRules {
     ) -> Result<ProposalBundle, Broken> {
         match source {
             CommitSource::ExistingMember(_) => {}
-            // Whoever gets hold of a GroupInfo could otherwise let itself in.
+            // Otherwise a client that gets hold of a GroupInfo could let itself in.
             CommitSource::NewMember(_) => return Err(Broken("an external commit")),
         }
         let known = proposals.add_proposals().len() + proposals.remove_proposals().len();

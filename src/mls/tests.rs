@@ -251,7 +251,7 @@ fn a_group_that_was_used_up_is_read_back() {
     assert_eq!((b.view(&of_b).unwrap(), b.roster(&of_b).unwrap()), (before, roster));
     assert!(held(&of_b));
 
-    // A commit that fails spoils nothing, and neither does one of one's own.
+    // A commit that fails spoils nothing, and neither does the member's own commit.
     let mut bad = commit.to_vec();
     *bad.last_mut().unwrap() ^= 1;
     assert!(b.stage_commit(&of_b, NOW, &bad.into()).unwrap().is_err());

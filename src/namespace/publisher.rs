@@ -204,7 +204,7 @@ impl Publisher {
     pub fn on_unsubscribe(&mut self, unsubscribe: &Unsubscribe) -> Result<(), NamespaceError> {
         let id = unsubscribe.subscribe_id;
         if let Some(wanted) = self.told.get_mut(&id) {
-            // Kept as told, so that the track is not announced again; no object can reach it.
+            // It stays among the announced tracks, so that it is not announced again; no object can reach it.
             wanted.from = u64::MAX;
         } else {
             let wanted = self.subscribed.remove(&id).ok_or(NamespaceError::UnknownSubscription)?;

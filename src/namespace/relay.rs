@@ -135,7 +135,7 @@ impl<S: Ord + Clone> Relay<S> {
             ControlMessage::Subscribe(subscribe) => self.on_subscribe(from, subscribe, &mut out)?,
             ControlMessage::Unsubscribe(Unsubscribe { subscribe_id: id }) => {
                 if let Some(down) = session.told.get_mut(&id) {
-                    // Told once, and not again.
+                    // A track is announced once, and not again.
                     down.from = u64::MAX;
                 } else {
                     let name = session.unsubscribe(id).ok_or(NamespaceError::UnknownSubscription)?;
@@ -204,7 +204,7 @@ impl<S: Ord + Clone> Relay<S> {
         session.request(id, namespace.clone());
         out.push((from.clone(), SubscribeNamespaceResponse { id, result: Ok(()) }.into()));
         if !is_first {
-            // It has been told all there is, and is told the rest as it comes.
+            // The session knows all tracks that there are, and hears of the others as they come.
             return Ok(());
         }
         self.wanting.add(namespace.clone(), from.clone());
@@ -311,7 +311,7 @@ impl<S: Ord + Clone> Relay<S> {
         if last.is_some() {
             let done = SubscribeDone { subscribe_id: id, status: 0, reason: Bytes::new(), last: sent };
             out.push((from.clone(), Output::Control(done.into())));
-            // What is here may be somebody's junk, and what is wanted where it is published: for whoever asks again.
+            // The cache may hold a client's junk only: the publishers are asked, for a session that asks again.
         }
         for announcer in self.announcers.of(&name.0).cloned().collect::<Vec<_>>() {
             self.ask_track(&announcer, &name, out);

@@ -98,7 +98,7 @@ fn a_walk_through_the_tracks_would_be_counted() {
     newcomer.open(99);
     let request = SubscribeNamespace { namespace: namespace(), id: 0 };
     let (touched, out) = touched::by(|| newcomer.control(&99, request.into()).unwrap());
-    // It is told of each track, with its object.
+    // The newcomer hears of each track, with its object.
     assert_eq!(out.len(), 601);
     assert!(touched > 600, "{touched}");
 }

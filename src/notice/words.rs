@@ -59,11 +59,12 @@ impl fmt::Display for Notice {
             Self::LeaveUnheard => {
                 f.write_str("This participant left, but no member took up its leave request in time.")
             }
-            Self::JoinStalled { counter: None } => {
-                f.write_str("Nobody has let this participant in yet, and the counter is not known.")
-            }
-            Self::JoinStalled { counter: Some(counter) } => {
-                write!(f, "Nobody has let this participant in yet; the counter stands at {counter}.")
+            Self::JoinStalled { counter, waits_for } => {
+                write!(f, "Not in the group yet, but waiting for {waits_for}; ")?;
+                match counter {
+                    Some(counter) => write!(f, "the counter is at {counter}."),
+                    None => f.write_str("the counter is not known."),
+                }
             }
             Self::NotReadBack { epoch } => {
                 write!(f, "The own commit of epoch {epoch} never came back from the relay.")
@@ -160,6 +161,7 @@ words! {
         TooLarge => "it is over a size limit",
         NotMls => "it is no MLS message of the kind that the track is for",
         Invalid => "it does not verify",
+        Expired => "it is outside its lifetime, or a clock is off",
         WrongSender => "its key is not the one that its track is named after",
         NotForMe => "no key of this participant opens it",
         WrongGroup => "it is of another group",
@@ -234,6 +236,7 @@ impl fmt::Display for ServiceFault {
             Self::BadReceipt => f.write_str("a receipt is missing or does not verify"),
             Self::WrongKey => f.write_str("it says that this member's slot key is wrong"),
             Self::Refused(reason) => write!(f, "it refuses requests, for {reason}"),
+            Self::NoAnswer => f.write_str("it does not answer"),
         }
     }
 }
@@ -265,6 +268,7 @@ mod tests {
     use super::*;
     use crate::engine::Credential;
     use crate::join_request::JoinRequest;
+    use crate::notice::WaitsFor;
     use crate::tracks::GroupName;
 
     fn all() -> Vec<Notice> {
@@ -296,8 +300,8 @@ mod tests {
             Notice::Removed { epoch: 7 },
             Notice::Left,
             Notice::LeaveUnheard,
-            Notice::JoinStalled { counter: None },
-            Notice::JoinStalled { counter: Some(7) },
+            Notice::JoinStalled { counter: None, waits_for: WaitsFor::Probe },
+            Notice::JoinStalled { counter: Some(7), waits_for: WaitsFor::Welcome },
             Notice::NotReadBack { epoch: 7 },
             Notice::TreeMissing { epoch: 7 },
             Notice::Resumed { epoch: 7 },

@@ -86,9 +86,12 @@ impl<E: Engine> Context<E> {
 
     /// What is wrong with an object of a KeyPackage track by its place and size.
     fn is_no_key_package(&self, object: &Object) -> Option<Fault> {
-        // The newest speaks: one from the far future would silence all that come after it.
-        if object.location.group_id != KEY_PACKAGE_GROUP || self.is_ahead(object.location.object_id) {
+        if object.location.group_id != KEY_PACKAGE_GROUP {
             return Some(Fault::BadLocation);
+        }
+        // The newest speaks: one from the far future would silence all that come after it.
+        if self.is_ahead(object.location.object_id) {
+            return Some(Fault::Expired);
         }
         (object.payload.len() > self.config.limits.key_package_bytes).then_some(Fault::TooLarge)
     }

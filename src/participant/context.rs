@@ -21,7 +21,7 @@ use crate::participant::pace::Rate;
 use crate::participant::passed::PassedEpochs;
 use crate::participant::requests::Requests;
 use crate::participant::rules::Rules;
-use crate::participant::sparing::Pause;
+use crate::participant::sparing::{Pause, Unanswered};
 use crate::participant::stats::Stats;
 use crate::time::Timestamp;
 use crate::tracks::{GroupTracks, SenderId};
@@ -47,6 +47,7 @@ pub(crate) struct Context<E: Engine> {
     pub(crate) inputs: VecDeque<Input>,
     pub(crate) requests: Requests,
     pub(crate) pause: Pause,
+    pub(crate) unanswered: Unanswered,
     pub(crate) deadlines: Deadlines,
     pub(crate) jitter: Jitter,
     pub(crate) keys: OwnKeys,
@@ -96,6 +97,7 @@ impl<E: Engine> Context<E> {
             inputs: VecDeque::new(),
             requests: Requests::default(),
             pause: Pause::default(),
+            unanswered: Unanswered::default(),
             deadlines: Deadlines::default(),
             keys: OwnKeys::default(),
             doubles: Doubles::default(),

@@ -157,7 +157,7 @@ impl<G> Creating<G> {
                 return Ok(self.enter_founded(cx));
             }
             Input::Timer(Timer::JoinDeadline) => {
-                cx.notify(Notice::JoinStalled { counter: None });
+                cx.notify(Notice::JoinStalled { counter: None, waits_for: self.waits_for() });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
             }
             _ => {}

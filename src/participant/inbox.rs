@@ -3,7 +3,7 @@
 use crate::counter::{CommitReply, CounterState, IncrementReply, LockReply};
 use crate::engine::{Engine, KeyPackageInfo};
 use crate::event::{Command, Event};
-use crate::notice::Fault;
+use crate::notice::{Fault, Notice, ServiceFault};
 use crate::participant::context::Context;
 use crate::participant::input::Input;
 use crate::participant::requests::FetchPurpose;
@@ -19,6 +19,15 @@ impl<E: Engine> Context<E> {
             Event::CommitReply { id, .. } => Some(id.0),
             _ => None,
         };
+        let answered = match &event {
+            Event::LockReply { reply, .. } => Some(reply.is_ok()),
+            Event::IncrementReply { reply, .. } => Some(reply.is_ok()),
+            Event::CommitReply { reply, .. } => Some(reply.is_ok()),
+            _ => None,
+        };
+        if answered.is_some_and(|is_answered| self.unanswered.note(is_answered)) {
+            self.notify(Notice::ServiceFault(ServiceFault::NoAnswer));
+        }
         let input = match event {
             Event::Command(command) => Some(match (command, info) {
                 (Command::Add(message), Some(info)) => Input::Add { message, info },

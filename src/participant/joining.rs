@@ -130,7 +130,7 @@ impl<G> Joining<G> {
             Input::Timer(Timer::Hint) => self.gate.look_again(cx),
             Input::Timer(Timer::JoinRetry) => self.on_retry(cx)?,
             Input::Timer(Timer::JoinDeadline) => {
-                cx.notify(Notice::JoinStalled { counter: self.counter });
+                cx.notify(Notice::JoinStalled { counter: self.counter, waits_for: self.waits_for() });
                 cx.set(Timer::JoinDeadline, cx.config.timers.join_deadline);
                 self.turn_back(cx)?;
             }

@@ -157,7 +157,7 @@ impl Recovery {
             }
             wait = wait.min(due.since(cx.now));
         }
-        // Perhaps the word of one came too early, or was lost.
+        // Perhaps a founder's announcement came too early, or was lost.
         let place = cx.meeting_place();
         let others: Vec<_> = order.into_iter().filter(|sender| *sender != cx.me).take(MOST_ASKED).collect();
         for sender in &others {

@@ -7,12 +7,13 @@ use crate::config::Config;
 use crate::counter::Pin;
 use crate::engine::{Engine, Member as GroupMember};
 use crate::error::{Error, Misuse};
+use crate::notice::WaitsFor;
 use crate::participant::Participant;
 use crate::participant::member::Member;
 use crate::participant::phase::Phase;
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
-use crate::participant::status::{Status, Waits, WaitsFor};
+use crate::participant::status::{Status, Waits};
 use crate::secret::Secret;
 use crate::tracks::{GroupTracks, SenderId};
 

@@ -68,7 +68,7 @@ type Told<T> = (T, Json);
 impl<E: Engine> RecordedEngine<E> {
     /// Writes down what `inner` answers from now on. After a restart, pass the same log to the new engine.
     pub fn new(inner: E, answers: &AnswerLog) -> Self {
-        // What was left over belongs to a life that is over.
+        // What was left over belongs to a run that is over.
         answers.take();
         Self { inner, answers: answers.clone(), groups: Mutex::default(), exported: Mutex::default() }
     }

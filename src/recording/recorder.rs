@@ -70,7 +70,7 @@ impl Recorder {
         event: impl Into<Event>,
     ) -> Result<(), Error> {
         let event = event.into();
-        // What the embedder asked in between is no part of the life.
+        // What the embedder asked in between is no part of the run.
         self.take_answers();
         let line = lines::event(now, &event, |token| self.token(participant, token));
         self.push(line);

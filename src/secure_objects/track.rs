@@ -120,7 +120,7 @@ impl SecureTrack {
 
     /// Erases the key of an epoch.
     pub fn forget(&mut self, epoch: u64) {
-        // One that may not seal has sealed nothing that could be told apart.
+        // A key that may not seal has sealed nothing in this run: it has no floor to keep.
         if let Some(key) = self.keys.remove(&epoch).filter(|key| key.floor() != Floor::NOWHERE) {
             let (last, floor) = self.forgotten.unwrap_or((epoch, key.floor()));
             self.forgotten = Some((last.max(epoch), floor.max(key.floor())));

@@ -355,7 +355,7 @@ impl Witness {
             Slot::Free | Slot::Unpinned => false,
         };
         if !pinned && !self.reset {
-            // Whoever has just joined came by a Welcome.
+            // A participant that has just joined came by a Welcome.
             let name = if parent.is_none() { "NoGhostJoin" } else { "AppliedIsPinned" };
             self.breaks(name, at, who, format!("epoch {epoch} with {slot:?} at the service"));
         }

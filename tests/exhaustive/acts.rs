@@ -42,7 +42,7 @@ pub(crate) enum Act {
     Rogue(u8),
     /// An outsider takes the place of something on its way to the relay.
     Squat(u64),
-    /// Somebody without keys tries to fill the next slot.
+    /// A client without keys tries to fill the next slot.
     Keyless,
     /// A malicious member makes up other keys for a Welcome.
     Forge(u64),
@@ -136,7 +136,7 @@ impl World {
                     }
                     Some(TrackKind::Welcome(to)) => to == *machine.sender_id(),
                     Some(TrackKind::KeyPackage(of)) => of != *machine.sender_id(),
-                    // The word of a founder.
+                    // A founder's announcement.
                     None if row.recovers => object.track.name != *machine.sender_id().as_bytes(),
                     _ => false,
                 };

@@ -1,5 +1,5 @@
 //! The draft's order to the letter (its sections 6.3.1, 6.3.2 and 7), as small as can be: three members take
-//! the lock of the next epoch, publish a commit, and increment; whoever gets a commit applies it.
+//! the lock of the next epoch, publish a commit, and increment; a member that gets a commit applies it.
 //!
 //! Not this crate's machine: it is here to be found forking and wedging, so that the check is known to see both.
 

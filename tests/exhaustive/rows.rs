@@ -291,7 +291,7 @@ pub(crate) fn all() -> Vec<Row> {
         Row { recovers: true, stays: true, ..row("O7b a pin with a wrong lock, which is no silence", 2, 1) }
             .attacked(|b| b.wrong_locks = 1)
             .expects(Breaks(STAYS)),
-        // No lock is asked for to remove somebody. B asks for one to help, and A once it has lost a race: the refusals
+        // No lock is asked for to remove a member. B asks for one to help, and A once it has lost a race: the refusals
         // are all spent.
         Row {
             wishes: false,

@@ -71,7 +71,7 @@ impl Model for Space {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Good,
-    /// Nobody who lives holds the group: only a new generation can help.
+    /// No running participant holds the group: only a new generation can help.
     Orphaned,
     /// Beyond what the row judges.
     Beyond,

@@ -73,7 +73,7 @@ impl World {
         }
     }
 
-    /// Fills the next slot, whoever asks: a service that does not look at keys.
+    /// Fills the next slot for any client that asks: a service that does not look at keys.
     fn fill(&mut self, pin: Pin, commit: Bytes) {
         let Slots::Pinned { mut kept, mut commits } = self.counter.slots().clone() else { return };
         kept.push_back(pin);

@@ -104,7 +104,7 @@ pub(crate) struct Budget {
     pub(crate) rekeys: u8,
     /// Places that an outsider takes before what is on its way to them: more than one could who has to guess.
     pub(crate) squats: u8,
-    /// Increments by somebody who has no keys.
+    /// Increments by a client that has no keys.
     pub(crate) keyless: u8,
     /// Welcomes that a malicious member makes up keys for.
     pub(crate) forgeries: u8,
@@ -267,7 +267,7 @@ impl World {
             world.tell(&quiet, who, Event::Command(Command::Join), None);
             world.settle(&quiet, who + 1);
         }
-        // Whoever is a member has all of it by now.
+        // Every member has all of it by now.
         world.store.clear();
         world.own.clear();
         world.budget = row.budget.clone();
@@ -287,7 +287,7 @@ impl World {
         for who in row.members..row.participants {
             world.tell(row, who, Event::Command(Command::Join), None);
         }
-        // Learnt while nobody wished for anything.
+        // Learnt while no member had an intent.
         world.idle = Arc::default();
         world
     }
@@ -378,7 +378,7 @@ impl World {
         if row.wishes && !died && epoch.is_some_and(|e| e < row.last()) {
             subject.handle(NOW, Command::Update).unwrap();
         }
-        // In a successor the only wishes are to let each other in.
+        // In a successor the only intents are to let each other in.
         if epoch.is_some_and(|e| e >= row.last()) && subject.participant().epoch_base() == 0 {
             subject.participant_mut().forget_wishes();
         }

@@ -65,7 +65,7 @@ pub fn newest<E: Engine>(world: &World<E>, track: &FullTrackName) -> (Location, 
     (*at, payload.clone())
 }
 
-/// What the counter tells whoever asks about a slot.
+/// What the counter tells any client that asks about a slot.
 pub fn read<E: Engine>(world: &World<E>, val: u64) -> CounterState {
     match world.counter().commit(&CommitRequest { counter: group(), val }) {
         CommitReply::Found { state, .. } | CommitReply::CounterError(state) => state,
@@ -120,7 +120,7 @@ pub fn pin_own<E: Engine>(world: &mut World<E>, insider: &Insider, key: Bytes, c
     fill(world, &request);
 }
 
-/// A chain of slots that one founds for oneself, under any name: its pins but the last are of one's own making.
+/// A chain of slots that an attacker founds under any name: it makes up all pins but the last.
 pub struct Chain {
     name: GroupName,
     newest: Option<Pin>,
@@ -301,7 +301,7 @@ impl OtherGroup {
         (self.epoch + 1, built.welcomes[0].1.clone(), pin, built.commit)
     }
 
-    /// A Welcome into it, which anybody can make from a KeyPackage that lies on the relay, and its epoch.
+    /// A Welcome into it, which anybody can make from a KeyPackage that is on the relay, and its epoch.
     pub fn welcome(&self, world: &World<TestEngine>, key_package: &Bytes) -> (u64, Bytes) {
         let adds = std::slice::from_ref(key_package);
         let built = self.engine.create_commit(&self.group, world.now(), adds, &[]).unwrap().unwrap();

@@ -76,7 +76,7 @@ pub fn key() -> Key {
     suite.signature_key_generate().unwrap()
 }
 
-/// Whoever has `key` and says that its name is `name`.
+/// A client that has `key` and says that its name is `name`.
 pub fn engine_with(key: &Key, name: &str) -> TestEngine {
     let crypto = RustCryptoProvider::default();
     MlsEngine::new(&client_with(SUITE, key.clone(), name, crypto.clone()), &crypto).unwrap()

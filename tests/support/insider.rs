@@ -137,7 +137,7 @@ impl Insider {
         built.commit_message.to_bytes().unwrap().into()
     }
 
-    /// Adds somebody by a KeyPackage and goes on to the next epoch.
+    /// Adds a client by its KeyPackage and goes on to the next epoch.
     pub fn add(&mut self, now: Timestamp, key_package: &Bytes, joiner_secret: &[u8; 32]) -> Forgery {
         let group = self.group.as_mut().unwrap();
         let message = MlsMessage::from_bytes(key_package).unwrap();

@@ -1,4 +1,4 @@
-//! What tests say to the simulated world of values, in a few words: whatever fails is a panic here.
+//! What tests do to the simulated world of values, as short calls: whatever fails is a panic here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(dead_code, unreachable_pub)]
@@ -62,7 +62,7 @@ pub fn group() -> GroupName {
     GroupName::try_from("room-1").unwrap()
 }
 
-/// The embedder's word for a key with a basic credential of this name, whether or not it has asked.
+/// The embedder's decision for a key with a basic credential of this name, whether or not it has asked.
 pub fn admit(sender: &SenderId, name: &str) -> Command {
     let request = JoinRequest::expected(sender.clone(), Credential::basic(name.to_owned()));
     Command::Admit { request, replacing: None }
@@ -111,7 +111,7 @@ pub trait Steps<E: Engine>: Sized {
 
     fn id(&self, who: usize) -> SenderId;
 
-    /// What a participant was told, in order.
+    /// A participant's notices, in order.
     fn told(&self, who: usize) -> impl Iterator<Item = &Notice>;
 
     fn heard(&self, who: usize, wanted: impl Fn(&Notice) -> bool) -> bool;
@@ -119,7 +119,7 @@ pub trait Steps<E: Engine>: Sized {
     /// How often a participant counted `fault`.
     fn faults(&self, who: usize, fault: Fault) -> u64;
 
-    /// What lies on a track of the relay.
+    /// What is on a track of the relay.
     fn lying(&self, track: &FullTrackName) -> &BTreeMap<Location, Bytes>;
 
     /// How often a second payload came for a place on the relay.
@@ -204,7 +204,7 @@ impl<E: Engine> Steps<E> for World<E> {
     }
 
     fn lying(&self, track: &FullTrackName) -> &BTreeMap<Location, Bytes> {
-        self.carriage().store().track(track).expect("something lies there")
+        self.carriage().store().track(track).expect("something is there")
     }
 
     fn conflicts(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! The life of a call in one process: relay, counter service and participants on loopback.
+//! A whole call in one process: relay, counter service and participants on loopback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub struct Options {
     pub participants: usize,
     /// Joins to measure: after the call, newcomers join and leave until there were as many.
     pub joins: usize,
-    /// The folder for a log of each participant's life.
+    /// The folder for a log of each participant's run.
     pub record: Option<PathBuf>,
     /// No news, only the table and the figures.
     pub quiet: bool,
@@ -52,7 +52,7 @@ pub struct Stage {
     pub server: Server,
     /// How the media of its participants behaves.
     pub media: MediaConfig,
-    /// The folder for a log of each participant's life.
+    /// The folder for a log of each participant's run.
     pub record: Option<PathBuf>,
     group: GroupName,
     roots: Vec<rustls::pki_types::CertificateDer<'static>>,
@@ -196,7 +196,7 @@ pub async fn agree(members: &[&Handle], at_least: u64) -> Result<u64> {
     }
 }
 
-/// Lets it join; how long that took, from the wish to the notice.
+/// Lets it join, and returns how long that took, from the command to the notice.
 async fn join(who: &Handle) -> Result<Duration> {
     let began = Instant::now();
     who.command(Command::Join);

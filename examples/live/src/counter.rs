@@ -227,7 +227,7 @@ impl Service {
         if too_long || request.lock_id.as_ref().is_some_and(|id| id.len() > MAX_LOCK_ID) {
             return Ok(IncrementReply::Error(Reason::TooLarge));
         }
-        // By whoever guesses, not by the counter: otherwise one who guesses would keep its members out.
+        // Wrong keys count for the client that guesses, not for the counter: otherwise one client would keep all out.
         if request.pin.is_some() && !self.wrong_keys.has(now, &client.source) {
             return Ok(IncrementReply::Error(Reason::RateLimited));
         }

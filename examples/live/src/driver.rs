@@ -37,9 +37,9 @@ pub struct Surroundings {
     pub counter: CounterClient,
     /// How its media behaves.
     pub media: MediaConfig,
-    /// The folder for a log of its life; `None`: it keeps none.
+    /// The folder for a log of its run; `None`: it keeps none.
     pub record: Option<PathBuf>,
-    /// Where snapshots go; `None`: nowhere, for a participant that lives as long as this process.
+    /// Where snapshots go; `None`: nowhere, for a participant that ends with this process.
     pub state: Option<FileStore>,
     /// Tells what happens to the user.
     pub news: Option<mpsc::UnboundedSender<(String, Notice)>>,

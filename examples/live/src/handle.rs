@@ -15,7 +15,7 @@ use crate::media::Received;
 /// What can be seen of a participant from outside.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// In its life.
+    /// The phase that it is in.
     pub phase: Option<Phase>,
     /// The epoch, while a member.
     pub epoch: Option<u64>,
@@ -57,7 +57,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Tells the participant a wish.
+    /// Passes a command to the participant.
     pub fn command(&self, command: Command) {
         self.commands.send(command).ok();
     }
@@ -77,7 +77,7 @@ impl Handle {
         self.view.borrow().clone()
     }
 
-    /// To be told when that changes.
+    /// Returns a receiver that is notified when the view changes.
     pub fn watch(&self) -> watch::Receiver<View> {
         self.view.clone()
     }

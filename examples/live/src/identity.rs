@@ -42,7 +42,7 @@ pub fn engine(name: &str, key: &IdentityKey) -> Result<MlsEngine<impl MlsConfig 
     Ok(MlsEngine::new(&client, &crypto)?)
 }
 
-/// The SenderId of whoever has that key.
+/// Returns the SenderId of the participant that has that key.
 pub fn sender_id(key: &IdentityKey) -> Result<SenderId> {
     Ok(engine("", key)?.sender_id().clone())
 }

@@ -1,4 +1,4 @@
-//! A participant's life as a log in a file, which `cargo run --release --example replay -- FILE` lives again.
+//! A participant's run as a log in a file, which `cargo run --release --example replay -- FILE` runs again.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom};
@@ -28,7 +28,7 @@ pub fn open<E: Engine>(
     // A process that was killed may have left half a line.
     let log = std::fs::read(&path)?;
     let whole = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    ensure!(whole > 0, "{} lacks the life so far: it must be recorded from the start", path.display());
+    ensure!(whole > 0, "{} lacks the run so far: it must be recorded from the start", path.display());
     file.set_len(whole as u64)?;
     file.seek(SeekFrom::End(0))?;
     Ok((Recorder::appending(engine), file))

@@ -11,7 +11,7 @@
 //! | [`counter`], [`counter_client`] | the counter service, and its client as tests call it |
 //! | [`fetching`], [`commit_log`] | what is past: where it is asked for, and what is kept for others |
 //! | [`media`], [`media_check`] | sealed media tracks; what became of all objects of a call |
-//! | [`journal`] | a participant's life as a log that can be lived again |
+//! | [`journal`] | a participant's run as a log that can be run again |
 //! | [`identity`], [`tls`] | small parts |
 //! | [`call`], [`participant`], [`bench`] | the commands: a whole call in one process, one participant, a benchmark |
 

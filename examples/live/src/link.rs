@@ -69,7 +69,7 @@ pub struct Serves {
     pub archive: Archive,
 }
 
-/// Keeps a pair of sessions up for as long as somebody listens to `events`.
+/// Keeps a pair of sessions up for as long as `events` has a receiver.
 pub async fn keep(relay: RelayAddress, serves: Serves, events: mpsc::UnboundedSender<LinkEvent>) {
     let mut wait = AGAIN.0;
     let mut complained = false;

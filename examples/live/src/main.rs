@@ -32,7 +32,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Run {
-    /// Everything in one process on loopback: the whole life of a call
+    /// Everything in one process on loopback: a call from its start to its end
     Call {
         /// How many take part, 5 to 64
         #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(5..=64))]
@@ -40,7 +40,7 @@ enum Run {
         /// Measure that many joins, by newcomers that join and leave
         #[arg(long, default_value_t = 0)]
         joins: usize,
-        /// A folder for a log of each participant's life, that the example `replay` lives again
+        /// A folder for a log of each participant's run, which the example `replay` runs again
         #[arg(long)]
         record: Option<PathBuf>,
         /// Only the table and the figures
@@ -70,8 +70,8 @@ enum Run {
         /// The key that signs receipts (PKCS #8); made if there is none. The same for all services of a store
         #[arg(long, default_value = "live-state/receipts.key")]
         key: PathBuf,
-        /// Lines of TOKEN GROUP SENDER_ID, "create" behind it for whoever may found the group: who may ask about what;
-        /// read again when it changes
+        /// A file of who may ask about what, in lines of TOKEN GROUP SENDER_ID; "create" at the end of a line lets that
+        /// client found the group. Read again when it changes
         #[arg(long, required_unless_present = "open", conflicts_with = "open")]
         tokens: Option<PathBuf>,
         /// Everyone who can reach it may ask, and found groups: for one machine, or a network of friends

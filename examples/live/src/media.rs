@@ -1,15 +1,15 @@
 //! A small media track for each participant, sealed as MoQ Secure Objects under the group's epochs.
 //!
-//! Which epoch to seal with, and which ones still open, is the [`EpochKeyRing`]'s word; [`SecureTrack`]
+//! The [`EpochKeyRing`] decides which epoch to seal with, and which ones still open. [`SecureTrack`]
 //! derives each track's keys and seals. Objects under an epoch that is not known yet wait in a
 //! [`WaitQueue`]. The Key ID travels as an object property ([`crate::mapping`]); the payload is
 //! `u64 time of sealing, ms | text`.
 //!
-//! A location must never be sealed twice under one key, and after a restart the ring seals nothing unless it is told
-//! from where on. Each run begins at the time in milliseconds, and none seals more than an object each millisecond, so
-//! that it lies above all runs before it, also if the state was put back. In case the clock was, locations are
-//! reserved in the [`FileStore`] too, durably, before they are used; without one the participant's key, and so its
-//! track, dies with it.
+//! A location must never be sealed twice under one key. So after a restart the ring seals nothing until it is given
+//! the location to begin at. Each run begins at the time in milliseconds, and none seals more than an object each
+//! millisecond. Its locations are then above those of all runs before it, also if the state was put back. In case the
+//! clock was put back, locations are reserved in the [`FileStore`] too, durably, before they are used. Without a
+//! [`FileStore`] the participant's key, and so its track, ends with the participant.
 
 mod received;
 
@@ -95,12 +95,12 @@ impl Sequences {
         Ok(Self { next, reserved: next, file, _state: state })
     }
 
-    /// Where the next object lies.
+    /// Returns the location of the next object.
     pub fn next_location(&self) -> Location {
         Self::location(self.next)
     }
 
-    /// Where this one lies.
+    /// Returns the location of the object with this sequence.
     fn location(sequence: u64) -> Location {
         Location { group_id: sequence / PER_GROUP, object_id: sequence % PER_GROUP }
     }
@@ -125,7 +125,7 @@ pub struct Media {
     me: SenderId,
     /// As the driver's was, with the time that passed since.
     ring: EpochKeyRing,
-    /// One's own among them.
+    /// The participant's own among them.
     tracks: BTreeMap<FullTrackName, MediaTrack>,
     waiting: WaitQueue<WireObject>,
     sequences: Sequences,

@@ -25,7 +25,7 @@ pub struct Terminal {
     /// The group
     #[arg(long)]
     group: String,
-    /// The name in one's credential
+    /// The name in the participant's credential
     #[arg(long)]
     name: String,
     /// The relay, HOST:PORT
@@ -49,7 +49,7 @@ pub struct Terminal {
     /// Milliseconds between two of its media objects; 0: it sends and receives none
     #[arg(long, default_value_t = 500)]
     media_every: u64,
-    /// A folder for a log of its life, from the very start, that the example `replay` lives again
+    /// A folder for a log of its run, from the very start, which the example `replay` runs again
     #[arg(long)]
     record: Option<PathBuf>,
     /// Where identity and state are kept
@@ -59,7 +59,7 @@ pub struct Terminal {
 
 const HELP: &str = "commands: members, media, update, remove ID, leave, help; Ctrl-C stops without leaving";
 
-/// Runs until it has left, was removed, or is told to stop.
+/// Runs until it has left, was removed, or `stopped` is ready.
 pub async fn run(options: Terminal, stopped: impl Future<Output = ()>) -> Result<()> {
     let state = FileStore::open(&options.state_dir)
         .with_context(|| format!("cannot use {}", options.state_dir.display()))?;

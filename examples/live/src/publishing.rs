@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(150);
 pub struct Job {
     /// The object; of this track.
     pub object: WireObject,
-    /// Told when it was written; dropped if that never happens.
+    /// Notified when the object was written; dropped if that never happens.
     pub done: oneshot::Sender<()>,
 }
 

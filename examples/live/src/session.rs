@@ -87,7 +87,7 @@ pub enum PublishError {
     Refused {
         /// The REQUEST_ERROR code.
         code: u64,
-        /// The relay's words.
+        /// The relay's Reason Phrase.
         reason: String,
     },
     /// The session ended.

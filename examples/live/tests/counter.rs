@@ -244,7 +244,7 @@ fn several_services_over_one_etcd_are_one() {
     // A slot filled through one is used for the others, with the same receipt.
     let id = group("shared");
     let recorded = fill(&client(ports[0]), &id, 0, None);
-    // Slot 0 alone is there for as long as somebody asks about it; what is used stays.
+    // A counter with slot 0 alone is there for as long as clients ask about it; one that is used stays.
     let lease_of = |id: &GroupName| {
         let key = BASE64.encode([b"moq-mls/cnt/", &id.as_bytes()[..]].concat());
         let row = Etcd::new(&url).call("/v3/kv/range", &serde_json::json!({ "key": key })).unwrap();

@@ -39,9 +39,9 @@ fn served(reply: Result<LockReply, Failure>) -> bool {
     matches!(reply, Ok(LockReply::Ok { .. } | LockReply::Conflict { .. } | LockReply::CounterError(_)))
 }
 
-/// Whoever guesses is stopped; the members of the group are not.
+/// A client that guesses keys is stopped; the other members of the group are not.
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_keys_count_for_whoever_shows_them() {
+async fn wrong_keys_count_for_the_client_that_shows_them() {
     let server = serve(Some(two_tokens()), None, Arc::new(Memory::default())).await;
     let (alice, bob) = (token_client(&server, "a11ce"), token_client(&server, "b0b"));
     blocking(move || {
@@ -66,7 +66,7 @@ async fn wrong_keys_count_for_whoever_shows_them() {
     .await;
 }
 
-/// Who shows a token is somebody, so nobody fills one slot after the other while another waits.
+/// A token says which member asks, so no member fills one slot after the other while another waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_filled_the_newest_slot_leaves_the_next_to_who_asks() {
     let server = serve(Some(two_tokens()), None, Arc::new(Memory::default())).await;
@@ -131,7 +131,7 @@ async fn one_client_starts_so_many_counters() {
 }
 
 #[test]
-fn the_counter_does_not_run_open_unless_told() {
+fn the_counter_needs_tokens_or_the_open_option_and_not_both() {
     let folder = tempfile::tempdir().unwrap();
     let run = |more: &[&str]| {
         let out = Command::new(env!("CARGO_BIN_EXE_moq-mls-live"))

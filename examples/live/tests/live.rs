@@ -21,7 +21,7 @@ use support::{Killed, counter_process, etcd, free_port};
 
 /// Bootstrap, joins, update, leave, removal with media, over the relay and redb.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_lives_over_the_relay_and_redb() {
+async fn a_group_forms_and_changes_over_the_relay_and_redb() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Redb::open(&folder.path().join("counter.redb")).unwrap());
     let stage = Stage::set(store, None).await.unwrap();
@@ -93,8 +93,8 @@ async fn a_group_that_switches_too_late_is_found_out() {
     kept.ensure_closed().unwrap();
 }
 
-/// More epochs pass while a member is down than the relay keeps: it asks another for the rest, by FETCH, and
-/// need not join afresh.
+/// More epochs pass while a member is down than the relay keeps. The member asks another for the rest, by FETCH, and
+/// need not join again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_after_a_restart_is_fetched_from_a_member() {
     let folder = tempfile::tempdir().unwrap();
@@ -140,7 +140,7 @@ async fn a_large_group_reads_its_tree_from_the_relay() {
 
 /// Loss, delay, resets, twelve seconds of neither relay nor counter: the group forms and goes on.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_lives_through_a_hostile_network() {
+async fn a_group_forms_and_goes_on_over_a_hostile_network() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Redb::open(&folder.path().join("counter.redb")).unwrap());
     let stage = Stage::set(store, None).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_group_lives_through_a_hostile_network() {
         all[round % 3].command(Command::Update);
         epoch = agree(&members, epoch + 1).await.unwrap();
     }
-    // Longer than QUIC holds on: every session is lost, and each participant has a wish meanwhile.
+    // Longer than QUIC holds on: every session is lost, and each member requests an update meanwhile.
     weather.dark.store(true, Ordering::SeqCst);
     all.iter().take(3).for_each(|who| who.command(Command::Update));
     tokio::time::sleep(Duration::from_secs(12)).await;

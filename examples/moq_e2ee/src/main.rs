@@ -91,7 +91,7 @@ impl Round {
     }
 }
 
-/// What lies at the relay: a track under an opaque name, with ciphertext in it.
+/// What the relay holds: a track under an opaque name, with ciphertext in it.
 struct Published {
     instance: Epoch,
     track: moq_net::track::Producer,

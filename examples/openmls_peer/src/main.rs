@@ -27,7 +27,7 @@ use crate::scenario::Scenario;
 
 const USAGE: &str = "openmls_peer [--runs N] [--seed S] [--mode advisory|pinned] [--trace]";
 
-/// What the peer can be told to be: it knows the draft's rules and pins, and no other.
+/// The modes that the peer can take: it knows the draft's rules and pins, and no other.
 const MODES: [SafetyMode; 2] = [SafetyMode::Advisory, SafetyMode::Pinned];
 
 struct Options {

@@ -288,7 +288,7 @@ impl<E: Engine> Mixed<E> {
         }
     }
 
-    /// Holds what somebody finds in a new epoch against what the first one found there.
+    /// Compares what a participant finds in a new epoch with what the first one found there.
     fn compare(&mut self, who: Who) -> Result<()> {
         let Some(epoch) = self.epoch(who) else {
             self.compared.remove(&who);

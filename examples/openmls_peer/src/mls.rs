@@ -20,7 +20,7 @@ use crate::wire::{self, Facts, ORIGIN, PARAMS, Pin, SPENT, TREE, TreePlace};
 pub struct Style {
     /// Ours: pins, and the extensions that go with them. Else the draft and no more.
     pub pinned: bool,
-    /// Whether trees of a pinned group may lie apart.
+    /// Whether trees of a pinned group may go apart from the Welcome.
     pub tree_objects: bool,
     /// Handshake messages as PublicMessage.
     pub public: bool,
@@ -28,7 +28,7 @@ pub struct Style {
     pub without_path: bool,
     /// Proposals go out by themselves, and commits refer to them.
     pub by_reference: bool,
-    /// Seconds that a KeyPackage lives.
+    /// Seconds that a KeyPackage is valid.
     pub lifetime: u64,
 }
 
@@ -48,7 +48,7 @@ pub struct Own {
     bundle: KeyPackageBundle,
 }
 
-/// A KeyPackage of somebody else, validated.
+/// A KeyPackage of another participant, validated.
 #[derive(Clone)]
 pub struct Theirs {
     pub sender: String,
@@ -102,7 +102,7 @@ impl Identity {
         Ok((Own { number, bundle }, message.into()))
     }
 
-    /// Reads and validates a KeyPackage that lies on `sender`'s track.
+    /// Reads and validates a KeyPackage from `sender`'s track.
     pub fn read_key_package(&self, sender: &str, number: u64, message: &[u8]) -> Result<Theirs> {
         let message = MlsMessageIn::tls_deserialize_exact(message)?;
         let MlsMessageBodyIn::KeyPackage(key_package) = message.extract() else { bail!("no KeyPackage") };
@@ -182,7 +182,7 @@ pub struct Welcomed {
 }
 
 impl Welcomed {
-    /// Joins, with the sealed tree if it lies apart.
+    /// Joins, with the sealed tree if it came apart from the Welcome.
     pub fn join(self, sealed: Option<&[u8]>) -> Result<Group> {
         let Self { provider, opened, tree, .. } = self;
         let tree = match (tree, sealed) {
@@ -209,7 +209,7 @@ fn number_of(leaf: &LeafNode) -> Option<(u64, [u8; 16])> {
     })
 }
 
-/// A commit of one's own, not yet applied.
+/// The participant's own commit, not yet applied.
 pub struct Built {
     /// Proposals that it refers to, to be sent before it.
     pub proposals: Vec<Bytes>,

@@ -39,7 +39,7 @@ pub enum In {
     Reply(Ask, Reply),
     /// A look at the Commit track is over: what lay there came before.
     Looked(u64),
-    /// What lies on the own KeyPackage track, by number, and at the tree's place.
+    /// What is on the fetched track: the own KeyPackages, by number, or the trees.
     Found(Vec<Object>),
     Wake,
 }

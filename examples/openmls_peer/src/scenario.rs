@@ -1,4 +1,4 @@
-//! A life of a mixed group, drawn from a seed.
+//! The run of a mixed group, drawn from a seed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -317,9 +317,9 @@ impl<E: Engine, F: Fn() -> Result<E>> Life<E, F> {
         }
     }
 
-    /// Somebody takes the lock and lets it lapse.
+    /// Takes the lock for a client that lets it lapse.
     fn hog(&mut self) -> Result<()> {
-        self.note(|| "somebody takes the lock and lets it lapse".to_owned());
+        self.note(|| "a client takes the lock and lets it lapse".to_owned());
         let slot = self.inside().iter().filter_map(|who| self.mixed.epoch(*who)).max().unwrap_or(0) + 1;
         self.mixed.ask_service(&Request::Lock(slot))?;
         let inside = self.inside();

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 pub const ORIGIN: u16 = 0xF0A0;
 /// The GroupContext extension: the group's parameters.
 pub const PARAMS: u16 = 0xF0A1;
-/// The GroupInfo extension: where the ratchet tree lies.
+/// The GroupInfo extension: where the ratchet tree is.
 pub const TREE: u16 = 0xF0A2;
 /// The GroupInfo extension: the highest spent number of a KeyPackage.
 pub const SPENT: u16 = 0xF0A3;
@@ -77,7 +77,7 @@ pub fn welcome_object(pin: &Pin, welcome: &[u8]) -> Bytes {
     [&[2][..], pin, &[0, 0], welcome].concat().into()
 }
 
-/// The Welcome in the Welcome object of a pinned group, and the pin unless the tree lies apart.
+/// Reads the pin and the Welcome in the Welcome object of a pinned group; no pin is there if the tree goes apart.
 pub fn read_welcome_object(object: &[u8]) -> Option<(Option<Pin>, Vec<u8>)> {
     let rest = match object.split_first()? {
         (2, rest) => rest,
@@ -89,7 +89,7 @@ pub fn read_welcome_object(object: &[u8]) -> Option<(Option<Pin>, Vec<u8>)> {
     Some((Some(*pin), rest.get(usize::from(u16::from_be_bytes(*length))..)?.to_vec()))
 }
 
-/// Where a tree lies on the shared tree track, in the MOQT group of the Welcome's epoch, and its key.
+/// The place of a tree on the shared tree track, in the MOQT group of the Welcome's epoch, and its key.
 pub struct TreePlace {
     pub object: u64,
     pub key: Vec<u8>,

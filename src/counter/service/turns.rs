@@ -54,7 +54,7 @@ impl Turns {
     /// what won; one that is further behind while slots are filled wants to fill one.
     pub fn on_lock(&mut self, now: Timestamp, id: &GroupName, source: &Bytes, val: u64, lease: Duration) {
         let Some(newest) = self.newest.get(id) else { return };
-        // What lies further ahead is no slot that anybody fills: an audit, or a look at a made-up epoch.
+        // No client fills a slot further ahead: such a request is an audit, or a look at a made-up epoch.
         let wants_next = newest.slot.checked_add(1) == Some(val);
         if wants_next || (val < newest.slot && now.since(newest.filled) < lease) {
             self.on_intent(now, id, source, lease);
@@ -103,7 +103,7 @@ impl Turns {
         slot: u64,
         lease: Duration,
     ) {
-        // Told late: another thread was faster. What is much lower is a counter that began again.
+        // A late report: another thread was faster. A much lower slot is that of a counter that began again.
         let passed =
             |newest: &Newest| newest.slot.checked_sub(slot).is_some_and(|by| by < u64::from(MOST_IN_A_ROW));
         let newest = self.newest.get(id);
@@ -189,7 +189,7 @@ mod tests {
         assert!(may(&turns, &a, 9005, 9));
         turns.on_lock(at(9006), &id, &a, 9, LEASE);
         assert!(!may(&turns, &b, 9007, 9));
-        // Told late, as another thread was faster; and by a counter that began again.
+        // A late report, as another thread was faster; then one of a counter that began again.
         let mut late = turns.clone();
         late.on_filled(at(9008), &id, Some(&a), 7, LEASE);
         assert_eq!(late, turns);

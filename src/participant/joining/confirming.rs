@@ -142,7 +142,7 @@ impl<G> Joining<G> {
             if no_pins && !std::mem::replace(&mut self.told.no_pins, true) {
                 cx.notify(Notice::ServiceFault(ServiceFault::NoPins));
             }
-            // Whoever made it up, or sent it long ago: a fresh KeyPackage is on its way in time.
+            // Whether the Welcome is made up or was sent long ago: a fresh KeyPackage is on its way in time.
             self.gate.take(epoch);
             return Ok(Flow::Stay);
         };

@@ -51,7 +51,7 @@ pub(crate) fn on_newcomer<E: Engine>(
 ) -> Result<(), Error> {
     match cx.engine.classify(&payload)? {
         Ok(MessageKind::KeyPackage) => on_key_package(cx, epoch, carried, sender, object_id, payload),
-        // What its members told each other.
+        // Messages between the members of the group before.
         _ => Ok(()),
     }
 }
@@ -156,7 +156,11 @@ fn misplaced<E: Engine>(
 }
 
 fn fault_of(rejection: &Rejection) -> Fault {
-    if matches!(rejection, Rejection::Malformed) { Fault::NotMls } else { Fault::Invalid }
+    match rejection {
+        Rejection::Malformed => Fault::NotMls,
+        Rejection::Expired => Fault::Expired,
+        _ => Fault::Invalid,
+    }
 }
 
 /// Returns the embedder's decision for this sender with this credential, if it made one.
@@ -189,7 +193,7 @@ fn hold<E: Engine>(
     if hold != Some(Hold::Policy) {
         return hold;
     }
-    // Everybody is asked about. These the embedder may take for somebody else.
+    // Every joiner is asked about. These the embedder may take for another participant.
     if member.is_some() || joiners.admitted.contains(&info.sender) {
         return Some(Hold::OtherCredential { member: member.map(|m| m.credential.clone()) });
     }

@@ -109,7 +109,7 @@ impl<G> Member<G> {
         val: u64,
         mut state: CounterState,
     ) -> Result<Verdict<G>, Error> {
-        // Where the clocks differ the service signs nothing: its word on where it stands is as good as any answer.
+        // Where the clocks differ the service signs nothing: its statement of where it stands is as good as any answer.
         match state.receipt.take().zip(state.pin) {
             None => state.pin = None,
             Some((receipt, pin)) => {

@@ -127,8 +127,8 @@ impl<G> Slot<G> {
         }
         let patience = cx.config.timers.lease.saturating_mul(2);
         if self.candidates.iter().any(|candidate| cx.now < candidate.since.after(patience)) {
-            // Commits that remove us cannot be pinned by us: we do not know the epoch they make. Whoever can
-            // has time to; if nobody is left who can, the group must not stand still for it.
+            // We cannot pin a commit that removes us: we do not know the epoch it makes. A member that can pin it
+            // has time to; if no such member is left, the group must not stand still for it.
             self.back_off(cx);
             return Ok(Verdict::Open);
         }

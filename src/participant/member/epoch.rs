@@ -176,7 +176,7 @@ impl<G> Epoch<G> {
         self.pin = pin;
         self.afterwards = afterwards;
         let removed: Vec<_> = change.removed.iter().filter_map(|leaf| self.roster.remove(*leaf)).collect();
-        // Whoever joins at this epoch, or restarts, reads it in the tree.
+        // A client that joins at this epoch, or restarts, reads it in the tree.
         let changed = change.updated.into_iter();
         let changed: Vec<_> =
             changed.filter_map(|new| Some((self.roster.change(new.clone())?, new))).collect();

@@ -88,7 +88,7 @@ impl<G> Slot<G> {
                     Candidate { hash, bytes, since: cx.now, pin, staged, asked: false },
                 )
             }
-            // Another run's, or this one's from before a state was put back: it cannot be processed here.
+            // Another run's commit, or ours from before a state was put back: it cannot be processed here.
             Err(Rejection::Own) => {
                 self.staged_commits = self.staged_commits.saturating_sub(1);
                 self.doubled = Some(hash);
@@ -246,7 +246,7 @@ impl<G> Slot<G> {
         epoch: &Epoch<G>,
         won: Won,
     ) -> Result<Verdict<G>, Error> {
-        // mls-rs would roll a group back without a word: the base must be the very epoch we are in.
+        // mls-rs would roll a group back without an error: the base must be the very epoch we are in.
         let Some(outbox) = self.outbox.take_if(|o| o.base == epoch.context_hash) else {
             return Ok(Verdict::Rejoin(RejoinReason::Unreachable));
         };

@@ -41,7 +41,7 @@ pub(crate) fn settle<E: Engine>(
         let stands = back && intents.removals.get(&gone.sender) == Some(&true);
         let bar = if stands { Some(true) } else { intents.removals.remove(&gone.sender) };
         let left = intents.leavers.remove(&gone.sender);
-        // By the embedder's word only: a namesake that comes in as it goes must not save it from being barred.
+        // By the embedder's decision only: a namesake that comes in as it goes must not save it from being barred.
         let replaced = added.iter().any(|m| joiners.is_to_replace(&m.sender, &gone.sender));
         // What it joined by is spent, and must not be taken for a new intent to join.
         if let Some(sequence) = gone.key_package_object_id {
@@ -63,7 +63,7 @@ pub(crate) fn settle<E: Engine>(
         if let Some(sequence) = new.key_package_object_id {
             joiners.spend(&new.sender, sequence, limits);
         }
-        // Somebody else let it in, who knew nothing of whom it takes the place of.
+        // Another member let it in, which did not know whose place it takes.
         let replacing = joiners.has_come_in(&new.sender).filter(|old| *old != cx.me && *old != new.sender);
         if let Some(old) = replacing {
             intents.removals.entry(old).or_insert(false);

@@ -125,7 +125,7 @@ fn one_members_audit_is_passed_on_and_puts_off_the_others() {
     let [passed] = &passed[..] else { panic!("{passed:?}") };
     assert_eq!(StateObject::decode(passed.payload.clone()).unwrap(), signed(val, 2, pin));
 
-    // Another member, a while later. What it is told: the object, and whether that puts its audit off.
+    // Another member, a while later. What it receives: the object, and whether that puts its audit off.
     let later = after(15);
     let fresh = dated(later, 7);
     let forged = StateObject { receipt: Bytes::from_static(b"forged"), ..signed(fresh, 2, pin) };

@@ -67,12 +67,12 @@ fn what_is_intended_for_a_member_still_is_when_it_has_another_key() {
     let Carried { intents, joiners, .. } = &member(&mut a).carried;
     assert_eq!(intents.removals, [(id("c"), true)].into());
     assert_eq!(intents.leavers, [id("c")].into());
-    assert!(!joiners.admitted.contains(&id("b")), "the word was for who it was");
+    assert!(!joiners.admitted.contains(&id("b")), "the decision was for who it was");
     assert_eq!(joiners.admitted.get(&id("d")).unwrap().replacing, Some(id("c")));
 }
 
 #[test]
-fn a_credential_that_was_told_as_expired_and_is_another_now_may_be_told_again() {
+fn an_expired_credential_is_reported_again_after_the_member_changed_it() {
     let (mut a, others) = among(config(), &["b"]);
     a.cx.engine.distrust("b");
     let expired = |a: &mut Machine| {
@@ -89,7 +89,7 @@ fn a_credential_that_was_told_as_expired_and_is_another_now_may_be_told_again() 
 
 /// Another member lets in whom the embedder wants in another's place: the other goes all the same, and once.
 #[test]
-fn whose_place_is_taken_is_removed_whoever_let_the_other_in() {
+fn a_replaced_member_is_removed_even_if_another_member_admitted_its_replacement() {
     let (mut a, others) = among(config(), &["b"]);
     let (b, of_b) = &others[0];
     let mut c = engine("c");

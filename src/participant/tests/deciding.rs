@@ -64,7 +64,7 @@ fn an_outbox_of_another_base_is_never_applied() {
 }
 
 #[test]
-fn one_commit_of_each_author_is_held_wherever_it_lies() {
+fn one_commit_of_each_committer_is_held_whatever_its_object_id() {
     let (mut a, others) = among(config(), &["b", "c"]);
     let commit = |e: &SymbolicEngine, group| e.create_commit(group, NOW, &[], &[]).unwrap().unwrap().commit;
     let [of_b, of_c] = [0, 1].map(|i| commit(&others[i].0, &others[i].1));
@@ -223,7 +223,7 @@ fn without_pins_a_rivals_commit_fills_the_slot_or_else_ones_own() {
 }
 
 #[test]
-fn a_commit_lies_at_an_even_place_that_follows_from_its_bytes_and_its_tries() {
+fn a_commit_has_an_even_object_id_that_follows_from_its_bytes_and_its_tries() {
     for mode in SafetyMode::ALL {
         let a = alone(Config { params: GroupParams { mode, ..GroupParams::default() }, ..config() });
         let place = |hash: u8, tries| a.cx.commit_place(&[hash; 32], tries).unwrap();
@@ -238,7 +238,7 @@ fn a_commit_lies_at_an_even_place_that_follows_from_its_bytes_and_its_tries() {
 }
 
 #[test]
-fn commits_lie_at_even_places_and_nowhere_else() {
+fn commits_are_accepted_at_even_object_ids_only() {
     let (mut a, others) = among(config(), &["b"]);
     let (b, of_b) = &others[0];
     let commit = b.create_commit(of_b, NOW, &[], &[]).unwrap().unwrap().commit;
@@ -250,7 +250,7 @@ fn commits_lie_at_even_places_and_nowhere_else() {
 }
 
 #[test]
-fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
+fn junk_is_refused_by_its_header_and_plausible_commits_are_staged_up_to_a_limit() {
     let mut config = config();
     config.limits.commits_per_epoch = 2;
     let name = config.group.clone();
@@ -284,7 +284,7 @@ fn junk_is_told_by_its_header_and_what_looks_right_is_tried_so_often() {
 }
 
 #[test]
-fn a_commit_is_shown_again_where_it_lies_and_elsewhere_once_that_was_in_vain() {
+fn a_commit_is_published_again_at_its_object_id_and_at_another_once_that_was_in_vain() {
     let (mut a, published, _) = committing(SafetyMode::Pinned);
     let [first] = &published[..] else { panic!("{published:?}") };
     let mut again = |tries| {

@@ -99,7 +99,7 @@ fn a_creator_takes_each_answer_for_what_it_is() {
     assert_eq!(
         refused,
         (Phase::Bootstrapping, fault(ServiceFault::Refused(Reason::RateLimited))),
-        "told once"
+        "reported once"
     );
     let without = LockReply::Ok { lock_id: None, expires_in: Duration::from_secs(1) };
     let (phase, told) = genesis(Fenced, false, without, counter(0));
@@ -155,7 +155,7 @@ fn a_joiner_takes_each_answer_about_its_welcome() {
 }
 
 #[test]
-fn a_refusal_at_the_gate_is_told_once() {
+fn a_refusal_at_the_gate_is_reported_once() {
     let (mut a, _, mut id) = at_the_gate(config());
     let mut told = Vec::new();
     for _ in 0..3 {

@@ -88,7 +88,7 @@ fn too_many_actions_lose_no_time() {
     let back = NOW.before(Duration::from_secs(3600));
     let refused = a.handle(back, Event::Timer);
     assert!(matches!(refused, Err(Error::Misuse(Misuse::Undrained))));
-    // The driver polls, and sleeps by a clock that it has told already.
+    // The driver polls, and sleeps by a clock that it has reported already.
     a.actions().for_each(drop);
     assert_eq!(a.poll_timeout().map(|(at, _)| at), Some(back.after(Duration::from_secs(1))));
     // What is due stays due.

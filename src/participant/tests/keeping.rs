@@ -43,7 +43,7 @@ fn a_leave_request_counts_if_it_is_its_senders_and_new() {
     let known = |a: &Machine| {
         (a.state.carried().joiners.get(&leaver).is_some(), a.state.carried().intents.leaves.len())
     };
-    assert_eq!(known(&a), (true, 0), "it comes back afresh");
+    assert_eq!(known(&a), (true, 0), "it comes back anew");
     // Not by whom its track belongs to.
     for (sender, wrong) in [(id("s"), 0), (c, 1)] {
         ask_to_leave(&mut a, sender, 5, request.clone(), 1);
@@ -61,7 +61,7 @@ fn a_leave_request_counts_if_it_is_its_senders_and_new() {
 }
 
 #[test]
-fn whoever_is_alone_leaves_at_once_and_is_no_more() {
+fn a_member_that_is_alone_leaves_at_once_and_its_participant_ends() {
     let mut a = alone(config());
     a.handle(NOW, Command::Leave).unwrap();
     assert_eq!(a.phase(), Phase::Ended);
@@ -163,7 +163,7 @@ fn what_is_remembered_of_people_and_welcomes_is_bounded() {
 }
 
 #[test]
-fn who_is_forgotten_next_and_that_somebody_was_survives_a_restart() {
+fn the_order_of_forgetting_and_that_a_sender_was_forgotten_survive_a_restart() {
     let mut config = config();
     config.limits.remembered_senders = 2;
     let mut a = alone(config.clone());

@@ -57,7 +57,7 @@ fn who_made_the_epoch_lets_the_next_one_go_first() {
 
 /// Some relays and subscribers drop an object whose id is below one that they had before.
 #[test]
-fn what_comes_later_in_a_group_lies_higher() {
+fn later_objects_of_a_group_have_higher_object_ids() {
     let a = alone(config());
     let place = |millis| a.cx.state_place(b"key", Timestamp::from_millis(millis), b"state").unwrap();
     // From 2001 until 2200, in steps of some days and of one millisecond.

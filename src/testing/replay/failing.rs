@@ -31,7 +31,7 @@ impl Failed {
     pub(super) fn failure(self) -> EngineError {
         match self.kind {
             Kind::Malformed => EngineError::State,
-            // A few words per line of a log, in a tool that ends with it.
+            // This leaks a few bytes per line of a log, in a tool that ends with it.
             Kind::Unsupported => EngineError::Unsupported(self.detail.leak()),
             _ => EngineError::Provider(self.detail.into()),
         }

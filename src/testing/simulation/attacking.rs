@@ -56,7 +56,7 @@ impl<E: Engine> Run<'_, E> {
         let payload = self.adversary.junk();
         let object = self.adversary.object_id();
         match self.adversary.below(12) {
-            // Junk where commits, receipts and their kin lie: now, soon, and far ahead.
+            // Junk at the places of commits, receipts and their kin: for now, soon, and far ahead.
             0 | 1 => {
                 let ahead = [0, 0, 1, 2, 63, 64, 65, 1 << 61];
                 let group = epoch.saturating_add(ahead.get(self.adversary.below(8)).copied().unwrap_or(0));
@@ -66,7 +66,7 @@ impl<E: Engine> Run<'_, E> {
                     payload,
                 });
             }
-            // The draft's places, ahead of whoever means to use them.
+            // The draft's places, ahead of the participant that means to use them.
             2 => {
                 for object in [0, 1, 2, 4] {
                     let location = Location { group_id: epoch.saturating_add(1), object_id: object };
@@ -93,7 +93,7 @@ impl<E: Engine> Run<'_, E> {
                 let location = Location { group_id: epoch, object_id: object | 1 };
                 self.throw(Object { track: tracks.commit(&id), location, payload: receipt.encode() });
             }
-            // What was published once lies elsewhere too, with a byte changed or not.
+            // What was published once comes elsewhere too, with a byte changed or not.
             _ => self.replay_somewhere(&id, epoch),
         }
     }

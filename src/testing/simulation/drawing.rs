@@ -78,7 +78,7 @@ impl Draw {
         let mut draw = |profile| self.profile == profile || (storm && self.rng.below(4) == 0);
         let (outsider, reachable) = (draw(Profile::Outsider), draw(Profile::Reachable));
         if draw(Profile::Between) {
-            // Only the service's signature tells its word from another's.
+            // Only the service's signature distinguishes its answers from forged ones.
             scenario.receipts = true;
             scenario.faults.forged_answers = 300;
         }
@@ -187,7 +187,7 @@ impl Draw {
             special.push(Op::Restart(other));
         }
         if self.has(Profile::Abandon) && self.below(3) == 0 {
-            // Somebody is left.
+            // At least one participant is left.
             special.push(Op::Abandon(1 + self.below(participants - 1)));
         }
         if self.has(Profile::Relay) {

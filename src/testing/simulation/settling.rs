@@ -7,13 +7,22 @@ use crate::config::SafetyMode;
 use crate::counter::service::Counter;
 use crate::engine::Engine;
 use crate::event::Command;
-use crate::notice::{Notice, RejoinReason};
+use crate::notice::{Notice, RejoinReason, ServiceFault};
 use crate::participant::{Participant, Phase};
 use crate::testing::network::Faults;
 use crate::testing::simulation::scenario::Op;
 use crate::testing::simulation::{Judged, PATIENCE, Run};
 use crate::testing::witness::Violation;
 use crate::tracks::SenderId;
+
+/// Whether a participant reported that it stands still. That the service is silent comes and goes.
+fn is_told(notice: &Notice) -> bool {
+    match notice {
+        Notice::ServiceFault(fault) => *fault != ServiceFault::NoAnswer,
+        Notice::JoinStalled { .. } => true,
+        _ => false,
+    }
+}
 
 impl<E: Engine> Run<'_, E> {
     /// No more faults, and everyone who can come back does.
@@ -35,7 +44,7 @@ impl<E: Engine> Run<'_, E> {
     }
 
     pub(super) fn expected(&self) -> Vec<usize> {
-        // Whom somebody wanted out may be let in once more by one that did not see it.
+        // A participant that one member wanted out may be let in once more by another that did not see it.
         let out = |who: &usize| self.unwanted.contains_key(who) && self.member(*who).is_none();
         self.here().into_iter().filter(|who| !out(who)).collect()
     }
@@ -81,14 +90,9 @@ impl<E: Engine> Run<'_, E> {
 
     fn is_settled(&mut self) -> Result<bool, Violation> {
         let expected = self.expected();
-        let told = |who: &usize| {
-            self.net
-                .notices(*who)
-                .iter()
-                .any(|(_, n)| matches!(n, Notice::JoinStalled { .. } | Notice::ServiceFault(_)))
-        };
+        let told = |who: &usize| self.net.notices(*who).iter().any(|(_, n)| is_told(n));
         if !self.is_held() && expected.iter().all(told) {
-            // Nobody who lives holds the group, and everyone knows that it stalls: a new generation. That
+            // No running participant holds the group, and everyone knows that it stalls: a new generation. That
             // comes of deaths and leaves, never of a state that could not be gone on with.
             let pinned = self.scenario.mode == SafetyMode::Pinned;
             // Who published a commit behind its machine's back cannot process it itself.
@@ -114,7 +118,7 @@ impl<E: Engine> Run<'_, E> {
             return Ok(true);
         }
         if self.reset {
-            // The group stands still, whole; whoever asked the service was told.
+            // The group stands still, whole; every participant that asked the service was notified.
             return Ok(self.quiet_since_reset());
         }
         Ok(self.lost_intent().is_none() && self.net.agreement(&expected).is_ok())
@@ -122,10 +126,9 @@ impl<E: Engine> Run<'_, E> {
 
     /// After the service lost its state: nobody is asked for more than to stay whole.
     fn quiet_since_reset(&self) -> bool {
-        let told = |n: &Notice| matches!(n, Notice::ServiceFault(_) | Notice::JoinStalled { .. });
         self.here()
             .iter()
-            .all(|who| self.member(*who).is_some() || self.net.notices(*who).iter().any(|(_, n)| told(n)))
+            .all(|who| self.member(*who).is_some() || self.net.notices(*who).iter().any(|(_, n)| is_told(n)))
     }
 
     /// A removal that nobody carried out, though the member that wanted it never died.
@@ -169,10 +172,10 @@ impl<E: Engine> Run<'_, E> {
         let mut round = 0_u64;
         while !self.net.agreement(&self.expected()).is_ok_and(|a| a.epoch > epoch) {
             if !self.is_held() {
-                // A commit that won was lost with whoever knew it, which the quiet before did not show.
+                // A commit that won was lost with the members that knew it, which the quiet before did not show.
                 return self.agree();
             }
-            // Whoever is on the way out takes no wishes, and may be the last.
+            // A member on its way out takes no commands, and may be the last.
             let members = self.expected();
             let Some(who) = members.get(usize::try_from(round / 100).unwrap_or(0) % members.len().max(1))
             else {

@@ -159,7 +159,7 @@ impl Reader {
         take: impl Fn(&mut Self) -> Result<T, Rejection>,
     ) -> Result<Vec<T>, Rejection> {
         let count = usize::try_from(self.u32()?).map_err(|_| Rejection::Malformed)?;
-        // Every item takes at least a byte: a larger count is a lie, and nothing is allocated for it.
+        // Every item takes at least a byte: a larger count is false, and nothing is allocated for it.
         if count > self.rest.len() {
             return Err(Rejection::Malformed);
         }

@@ -5,12 +5,13 @@
 //! reads both, runs, and writes what it changed in a transaction that holds only if neither changed
 //! since; otherwise another service came first, and the step runs again.
 //!
-//! Commits lie at `<prefix>cmt/<id><slot>`, each written in the transaction that fills its slot. etcd takes no
-//! request over 1.5 MB unless it is told to, so that a commit over [`MAX_COMMIT`] is refused here; base64 in
+//! Commits are at `<prefix>cmt/<id><slot>`, each written in the transaction that fills its slot. etcd takes no
+//! request over 1.5 MB unless it is configured to, so a commit over [`MAX_COMMIT`] is refused here. Base64 in
 //! the gateway's JSON makes a commit a third longer on its way, which etcd does not count.
 //!
-//! A counter of which only slot 0 is filled lies under an etcd lease, which every request about it renews: it is
-//! gone [`IDLE`] after the last, full or not. The next slot takes it out of the lease, and it is never dropped.
+//! A counter of which only slot 0 is filled is under an etcd lease, which every request about it renews. It is gone
+//! [`IDLE`] after the last request, even if the store has room for more. The next slot takes it out of the lease, and
+//! it is never dropped.
 
 use std::time::Duration;
 

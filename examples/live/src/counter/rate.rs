@@ -1,7 +1,7 @@
 //! How much a client may ask: a bucket for each.
 //!
-//! A table of clients has to end somewhere. When it is full, a newcomer takes the place of whoever has not asked
-//! for longest: with that many addresses a flood passes any limit, and shutting newcomers out would let it shut
+//! A table of clients has to end somewhere. When it is full, a newcomer takes the place of the client that has not
+//! asked for longest: with that many addresses a flood passes any limit, and shutting newcomers out would let it shut
 //! everybody out. So it fails open, and the bounds of the store hold what is behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +90,7 @@ impl Rate {
     }
 }
 
-/// Who asks from an address: the address, or the /64 of an IPv6 one, for whoever has one address has them all.
+/// Returns what counts as one client: the address, or the /64 of an IPv6 address, whose holder has all of the /64.
 pub fn source(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
@@ -129,7 +129,7 @@ mod tests {
         assert!(!rate.allow(at(4), "busy"));
         for i in 0..100u32 {
             assert!(rate.allow(at(5 + u64::from(i)), &format!("newcomer {i}")));
-            // Whoever goes on asking is remembered.
+            // A client that goes on asking is remembered.
             assert!(!rate.allow(at(5 + u64::from(i)), "busy"), "{i}");
         }
         assert_eq!(rate.clients.lock().unwrap().buckets.len(), 3);

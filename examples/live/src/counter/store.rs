@@ -55,7 +55,7 @@ pub trait Store: Send + Sync {
     fn check(&self) -> Result<()>;
 }
 
-/// A counter as it is stored. Commits lie beside it, each under its slot, so that a step need not move them.
+/// A counter as it is stored. Commits are stored beside it, each under its slot, so that a step need not move them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// The counter without commits.

@@ -1,4 +1,4 @@
-//! FETCH (draft 18): objects of the past, asked of whoever published their namespace, and given.
+//! FETCH (draft 18): objects of the past, asked of the session that published their namespace, and given.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

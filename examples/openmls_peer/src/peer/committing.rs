@@ -74,7 +74,7 @@ impl Peer {
         }
     }
 
-    /// The lock is held. Whose commit lies there already?
+    /// Goes on with the lock held: looks whose commit is there already.
     fn go_on(&mut self, lock_id: Option<String>) -> Result<()> {
         self.lock_id = lock_id;
         if self.is_to_die(DieAt::Locked) {
@@ -186,7 +186,7 @@ impl Peer {
         match reply {
             Reply::Ok { pin: Some(pin), .. } if self.style.pinned => self.decide(pin, None),
             Reply::Ok { .. } if own && !self.style.pinned => self.apply_own(None),
-            // Somebody filled the slot for us: what lies at the draft's one place is what all apply.
+            // Another member filled the slot for us: all apply the commit at the draft's one place.
             Reply::CounterError { current, .. } if !self.style.pinned && current > slot => {
                 self.apply_own(None)
             }

@@ -87,7 +87,7 @@ impl Peer {
         match reply {
             Reply::Ok { pin: Some(pin), commit: Some(commit), .. } => self.decide(pin, Some(commit)),
             Reply::CounterError { current, pin: Some(pin) } if current > slot => self.decide(pin, None),
-            // Not decided: whoever holds a commit finishes it for its committer.
+            // Not decided: a member that holds a commit finishes it for its committer.
             Reply::CounterError { current, .. } if current == slot => {
                 if self.step == Step::Idle {
                     self.help();

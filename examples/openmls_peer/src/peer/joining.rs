@@ -72,7 +72,7 @@ impl Peer {
         } else {
             (None, payload)
         };
-        // To a KeyPackage of an earlier life, or one that lost: not for us.
+        // To a KeyPackage of an earlier run, or one that lost: not for us.
         let Ok(opened) = self.identity.open_welcome(&self.own, &welcome) else { return Ok(()) };
         if self.phase == Phase::Bootstrapping {
             self.wait_for_welcome();

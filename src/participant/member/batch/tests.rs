@@ -118,7 +118,7 @@ fn limits_for_a_group_are_enough_for_it() {
     ] {
         let (survey, load) = full(members, credential, key);
         let mut limits = Limits::for_group(members + load.adds, credential, key);
-        // The service's store must be told apart.
+        // The service's limit is not raised for a group: the embedder states it separately.
         limits.service_commit_bytes = limits.handshake_bytes;
         let sizes = Sizes::bound(&survey, &load, true);
         assert!(sizes.fit(&limits), "{members}, {credential}, {key}: {sizes:?}, {limits:?}");
