@@ -14,7 +14,7 @@ pub enum EngineError {
     #[error("unsupported: {0}")]
     Unsupported(&'static str),
     /// An own state or key that cannot be read, as one that was not saved here.
-    #[error("a state of our own that cannot be used")]
+    #[error("an own state that cannot be used")]
     State,
     /// The provider failed.
     #[error("provider failed: {0}")]
@@ -43,10 +43,10 @@ pub enum Rejection {
     #[error("outside its lifetime")]
     Expired,
     /// A Welcome that no key of ours opens.
-    #[error("a welcome for somebody else")]
+    #[error("a Welcome for another client")]
     NotForMe,
     /// An own commit came back.
-    #[error("a message of our own")]
+    #[error("an own message")]
     Own,
     /// A message that nobody made who has the keys of this epoch. It is recognized at almost no cost.
     #[error("by nobody in the group")]

@@ -254,7 +254,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         Self::give_back(group, None, keys);
         match received {
             ReceivedMessage::Proposal(p) if matches!(p.sender, ProposalSender::Member(_)) => Ok(()),
-            _ => Err(Rejection::Forbidden("a proposal of somebody outside").into()),
+            _ => Err(Rejection::Forbidden("a proposal of a client that is no member").into()),
         }
     }
 }

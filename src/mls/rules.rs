@@ -55,7 +55,7 @@ fn of_members(proposals: &ProposalBundle) -> Result<(), Broken> {
     let senders = senders.chain(proposals.remove_proposals().iter().map(|p| p.sender));
     let mut senders = senders.chain(proposals.update_proposals().iter().map(|p| p.sender));
     let all = senders.all(|sender| matches!(sender, Sender::Member(_)));
-    if all { Ok(()) } else { Err(Broken("a proposal of somebody outside")) }
+    if all { Ok(()) } else { Err(Broken("a proposal of a client that is no member")) }
 }
 
 impl MlsRules for StrictRules {

@@ -56,7 +56,7 @@ impl fmt::Display for WaitsFor {
             Self::Probe => "the counter service to say whether the group exists",
             Self::Signs => "what the relay has of a group that the counter service does not know",
             Self::Creation => "the counter service to say who created the group",
-            Self::Newcomer => "somebody to come over to the successor that it founded",
+            Self::Newcomer => "a member to come over to the successor that it founded",
             Self::Welcome => "a Welcome",
             Self::Confirmation { epoch } => {
                 return write!(f, "the pin that confirms the Welcome to MLS epoch {epoch}");

@@ -10,13 +10,13 @@ use crate::policy::Breach;
 use crate::tracks::SenderId;
 
 /// Who it was, if that is known.
-struct Somebody<'a>(Option<&'a SenderId>);
+struct Sender<'a>(Option<&'a SenderId>);
 
-impl fmt::Display for Somebody<'_> {
+impl fmt::Display for Sender<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(sender) => sender.fmt(f),
-            None => f.write_str("somebody"),
+            None => f.write_str("an unknown sender"),
         }
     }
 }
@@ -123,7 +123,7 @@ impl fmt::Display for Notice {
                 )
             }
             Self::PeerFault { from, fault } => {
-                write!(f, "An object of {} was dropped: {fault}.", Somebody(from.as_ref()))
+                write!(f, "An object of {} was dropped: {fault}.", Sender(from.as_ref()))
             }
         }
     }
