@@ -23,6 +23,7 @@ RETIRED = {
     r"afresh": "again, anew",
     r"life|lives": "run",
     r"words?": "statement, answer",
+    r"trials?": "staged commit",
 }
 # File, text that the sentence contains, reason.
 EXCEPTIONS = [

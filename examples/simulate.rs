@@ -24,7 +24,7 @@ simulate: groups under faults, every step held against the invariants
 
   --seeds N         scenarios to run (default 1000)
   --first S         the first seed (default 0)
-  --seconds T       begin no more seeds after so long
+  --seconds T       begin no more seeds after so long (of scenarios, not of --mutants and --slowdown)
   --members M       most participants at the start (default 6)
   --faults PROFILE  calm, loss, counter, partition, crash, abandon, relay, clock, byzantine, reset, storm,
                     outsider, reachable, between, insider,

@@ -35,8 +35,7 @@ pub enum Action {
         namespace: TrackNamespace,
     },
     /// Subscribe to one track, from the oldest object the relay has. Own objects must come, too. A relay session that
-    /// does not echo needs a second one that only subscribes; without,
-    /// [`Notice::NotReadBack`] comes.
+    /// does not echo needs a second one that only subscribes; without, [`Notice::NotReadBack`] may come.
     Subscribe {
         /// Names this subscription.
         id: SubscribeId,

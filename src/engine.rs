@@ -106,7 +106,8 @@ pub trait Engine {
     fn inspect_key_package(&self, now: Timestamp, message: &Bytes) -> Judged<KeyPackageInfo>;
 
     /// Creates the group at epoch 0 with this participant as its only member; its leaf carries
-    /// `object_id` and the hash of the group's root name, and its GroupContext `params` unless they are [`ContextParams::draft`].
+    /// `object_id` and the hash of the group's root name, and its GroupContext `params` unless they are
+    /// [`ContextParams::draft`].
     ///
     /// # Errors
     /// Any failure of the provider.
@@ -181,7 +182,8 @@ pub trait Engine {
     /// [`Engine::inspect_proposal`] found good.
     ///
     /// # Errors
-    /// As [`Engine::stage_commit`]. Rejected with [`Rejection::MissingProposal`] for a commit that refers to another one.
+    /// As [`Engine::stage_commit`]. Rejected with [`Rejection::MissingProposal`] for a commit that refers to another
+    /// one.
     fn stage_commit_with(
         &self,
         group: &Self::Group,
@@ -227,9 +229,9 @@ pub trait Engine {
         self.create_commit_with(group, now, adds, removes, &Attached::default())
     }
 
-    /// As [`Engine::create_commit`], with what `attached` says in the GroupInfo of each Welcome. With a place for the ratchet
-    /// tree, the Welcomes come without it: it is sealed under a key of its own ([`CommitOutput::tree`]), and each
-    /// GroupInfo says where it will be and what opens it ([`RatchetTreeObject`]).
+    /// As [`Engine::create_commit`], with what `attached` says in the GroupInfo of each Welcome. With a place for the
+    /// ratchet tree, the Welcomes come without it: it is sealed under a key of its own ([`CommitOutput::tree`]), and
+    /// each GroupInfo says where it will be and what opens it ([`RatchetTreeObject`]).
     ///
     /// # Errors
     /// As [`Engine::create_commit`].
@@ -261,9 +263,9 @@ pub trait Engine {
     /// remove itself.
     fn open_leave(&self, group: &Self::Group, now: Timestamp, message: &Bytes) -> Judged<u32>;
 
-    /// Seals `data` for the members of the epoch, in an application PrivateMessage (RFC 9420 section 15). The state does
-    /// not remember it: a member that seals twice in one epoch uses one key twice, and only the random reuse guard (RFC
-    /// 9420 section 6.3.1) keeps the nonces apart. A founder to whom nobody came does so once it founds anew.
+    /// Seals `data` for the members of the epoch, in an application PrivateMessage (RFC 9420 section 15). The state
+    /// does not remember it: a member that seals twice in one epoch uses one key twice, and only the random reuse guard
+    /// (RFC 9420 section 6.3.1) keeps the nonces apart. A founder to whom nobody came does so once it founds anew.
     ///
     /// # Errors
     /// Any failure of the provider.

@@ -9,19 +9,19 @@ use crate::engine::EngineError;
 #[non_exhaustive]
 pub enum Error {
     /// The embedder did something the contract forbids; the participant is unchanged.
-    #[error("misuse: {0}")]
+    #[error(transparent)]
     Misuse(#[from] Misuse),
     /// The participant has left or was removed; it handles nothing more.
     #[error("the participant has ended")]
     Ended,
     /// The MLS engine failed, whatever it was asked; a peer's message is never the reason.
-    #[error("MLS engine: {0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
     /// The MLS engine failed before, and the state is not to be trusted: restore the last snapshot.
     #[error("the participant failed before: restore its last snapshot")]
     Poisoned,
     /// A snapshot that cannot be restored.
-    #[error("snapshot: {0}")]
+    #[error(transparent)]
     Snapshot(#[from] crate::snapshot::SnapshotError),
 }
 

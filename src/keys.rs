@@ -32,7 +32,7 @@
 //!     now: Timestamp,
 //!     notice: &Notice,
 //! ) -> Result<(), Error> {
-//!     // Before anything else is polled: an epoch that was passed at once is given only now.
+//!     // Within Timers::epoch_secrets: then the secret of an epoch that was passed is erased.
 //!     ring.on_notice(now, notice, |epoch| participant.epoch_keys(epoch))?;
 //!     while let Some(notice) = ring.poll_notice() {
 //!         match notice {

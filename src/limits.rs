@@ -36,16 +36,17 @@ pub struct Limits {
     /// Most bytes of those KeyPackages, with the same end.
     pub pending_joiner_bytes: usize,
     /// Most senders remembered of each kind: barred, refused, admitted, members gone, strangers seen.
-    /// (How often each was let in and had KeyPackages verified is remembered of as many.) Beyond, the oldest is forgotten. Once a barred or refused one was, every stranger waits for the
-    /// embedder by [`Hold::MaybeBarred`](crate::notice::Hold::MaybeBarred); an admitted one is asked about again.
+    /// (How often each was let in and had KeyPackages verified is remembered of as many.) Beyond, the oldest is
+    /// forgotten. Once a barred or refused one was, every stranger waits for the embedder by
+    /// [`Hold::MaybeBarred`](crate::notice::Hold::MaybeBarred); an admitted one is asked about again.
     pub remembered_senders: usize,
-    /// Most tried commits held for one slot, one per committer; and most receipts, and commits that wait for proposals, held
-    /// for it, and signed states that do not verify.
+    /// Most tried commits held for one slot, one per committer; and most receipts, and commits that wait for proposals,
+    /// held for it, and signed states that do not verify.
     pub candidates: usize,
     /// Most commits of members tried for one slot, most receipts verified, and most proposals held.
     pub commits_per_epoch: usize,
     /// Most bytes of members' commits that are tried for one slot and come to nothing: refused ones, and the second
-    /// of an committer. Beyond, nothing is tried until the counter says what won.
+    /// of a committer. Beyond, nothing is tried until the counter says what won.
     pub vain_bytes: usize,
     /// How often in a row one sender is let in, again and again; then once in [`Timers::returns`].
     pub returns: u32,
@@ -149,8 +150,8 @@ pub struct Timers {
     /// While joiners keep coming within [`batch`](Self::batch) of each other, the commit waits for more of
     /// them, but not longer than this after the first.
     pub crowd: Duration,
-    /// The next member in turn takes over after this much more. Who met another's lock, or must let others go first, tries
-    /// again after as much.
+    /// The next member in turn takes over after this much more. Who met another's lock, or must let others go first,
+    /// tries again after as much.
     pub turn: Duration,
     /// A held commit without a confirmation is asked about after this, plus up to as much jitter. For so long own work
     /// gives way to it.
@@ -166,8 +167,8 @@ pub struct Timers {
     pub fetch: Duration,
     /// A published commit that is not read back is published again after this.
     pub read_back: Duration,
-    /// A joiner without a Welcome publishes a fresh KeyPackage after this. A run that met another of its kind leaves it the
-    /// place for this long at first. Relays show a newcomer old KeyPackages for no longer.
+    /// A joiner without a Welcome publishes a fresh KeyPackage after this. A run that met another of its kind leaves it
+    /// the place for this long at first. Relays show a newcomer old KeyPackages for no longer.
     pub join_retry: Duration,
     /// A joiner without a Welcome tells the embedder after this.
     pub join_deadline: Duration,
@@ -187,8 +188,9 @@ pub struct Timers {
     /// A member that has heard nothing for this long asks the counter whether the group went on without it.
     /// Jitter adds up to half as much. Where the service signs, members ask in turn within that half.
     pub audit: Duration,
-    /// The secret of an epoch that was passed can be pulled for this long after its [`Notice::Epoch`](crate::Notice::Epoch)
-    /// was polled; then it is erased. With zero, only until the next event is handled.
+    /// The secret of an epoch that was passed can be pulled for this long after its
+    /// [`Notice::Epoch`](crate::Notice::Epoch) was polled; then it is erased. With zero, only until the next event is
+    /// handled.
     pub epoch_secrets: Duration,
     /// While media of the present epoch opens, the counter is asked after this at the latest. Why not later: a member
     /// that was removed still has the keys of that media.

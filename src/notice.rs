@@ -84,8 +84,8 @@ pub enum Notice {
         /// Why it was held back.
         reason: Hold,
     },
-    /// Nothing can be sealed to a member's leaf key that only the member opens: another implementation let it in. The own
-    /// next commit removes it, and this is reported when that commit is made.
+    /// Nothing can be sealed to a member's leaf key that only the member opens: another implementation let it in. The
+    /// own next commit removes it, and this is reported when that commit is made.
     InvalidLeafKey {
         /// Whose.
         sender: SenderId,
@@ -112,9 +112,9 @@ pub enum Notice {
         /// What it waits for.
         waits_for: WaitsFor,
     },
-    /// An own commit was published several times and never came back. Either the relay has lost it each time, or it does not
-    /// send own objects to the session that subscribed. Where slots are pinned, the others get it from the service;
-    /// in the other modes it is published again.
+    /// An own commit was published more than [`Limits::publish_tries`](crate::Limits::publish_tries) times, and neither
+    /// the subscription nor a fetch brought it back: the relay loses it, or does not send own objects back. Where slots
+    /// are pinned, the others get it from the service; in the other modes it is published again.
     NotReadBack {
         /// The epoch that the commit was sent in.
         epoch: u64,
@@ -138,8 +138,8 @@ pub enum Notice {
         /// The epoch that it is in now.
         epoch: u64,
     },
-    /// Nobody let this participant in again, and the commit did not appear: the state that it kept is erased. It goes on
-    /// asking to be let in.
+    /// Nobody let this participant in again, and the commit did not appear: the state that it kept is erased. It goes
+    /// on asking to be let in.
     StateErased {
         /// The epoch whose state it was.
         epoch: u64,
@@ -152,8 +152,8 @@ pub enum Notice {
         /// The successor. Its tracks are [`Participant::tracks`](crate::Participant::tracks) now.
         group: GroupName,
     },
-    /// A successor of the group that this participant waits for lets it in. Anybody can make up a successor: who is in it
-    /// must be judged. [`Command::Follow`](crate::Command::Follow) goes there.
+    /// A successor of the group that this participant waits for lets it in. Anybody can make up a successor: who is in
+    /// it must be judged. [`Command::Follow`](crate::Command::Follow) goes there.
     SuccessorOffered {
         /// Its name.
         group: GroupName,
@@ -338,7 +338,8 @@ pub enum Refusal {
     NotAdmitted,
     /// The KeyPackage cannot be committed.
     BadKeyPackage,
-    /// The group or the waiting room is full. Reported for sixteen in ten seconds at most.
+    /// The group or the waiting room is full. A client that waits for a full group comes in when a member leaves.
+    /// Reported for sixteen in ten seconds at most.
     Full,
     /// Something would be over one of the [`Limits`](crate::Limits): the KeyPackage, the commit that adds it, the
     /// Welcome, the ratchet tree or a later commit of the group. About this participant itself: not even a commit
@@ -360,8 +361,8 @@ pub enum Fault {
     NotMls,
     /// A KeyPackage, Welcome or Commit that does not verify.
     Invalid,
-    /// A KeyPackage outside its lifetime, or one whose object id is from the future: it is old, or the clock of its sender
-    /// or of this participant is off.
+    /// A KeyPackage outside its lifetime, or with an object id from the future. It is old, or a clock is off: its
+    /// sender's or this participant's.
     Expired,
     /// The KeyPackage's key is not the one its track is named after.
     WrongSender,

@@ -38,7 +38,7 @@
 //! | `stranded`, `recovery` | the state of an epoch that could not be gone on from, and the way to a successor |
 //! | `moved`, `moving` | the names that led to the present one |
 //! | `carried`, `joiners` (with `remembered`, `pace`), `intents`, `future` | what goes along from phase to phase |
-//! | `flow`, `input`, `durable` | what a phase comes to, what reaches it, what it leaves in a snapshot |
+//! | `flow`, `input`, `durable`, `aside` | what a phase comes to, what reaches it, what it leaves in a snapshot, what is no part of its state |
 //! | `context`, `asking`, `sparing`, `presence`, `own_track`, `own_keys`, `arrivals`, `inbox`, `requests`, `deadlines` | what every phase works with |
 //! | `rules`, `pins`, `places`, `gate`, `signs`, `genesis`, `offer`, `roster`, `alarms` | the modes' rules, whom to believe, what is known |
 //! | `clock`, `daytime`, `numbers` | the time of day: what lifetimes are judged by, and KeyPackages numbered by |
@@ -47,6 +47,7 @@
 
 mod alarms;
 mod arrivals;
+mod aside;
 mod asking;
 pub(crate) mod carried;
 mod clock;
@@ -98,6 +99,7 @@ mod view;
 
 use std::time::Duration;
 
+use self::aside::Aside;
 use self::context::Context;
 use self::input::Input;
 use self::own_keys::OwnKeys;
@@ -141,7 +143,7 @@ impl<E: Engine> Participant<E> {
     pub fn new(engine: E, config: Config, now: Timestamp) -> Result<Self, Error> {
         Self::check(&engine, &config)?;
         let cx = Context::new(engine, config, now)?;
-        Ok(Self { cx, state: State::New(Box::default()), waits: Waits(WaitsFor::Join, now) })
+        Ok(Self { cx, state: State::New(Box::default()), waits: Aside((WaitsFor::Join, now)) })
     }
 
     /// Goes on after a restart, with the last snapshot that became durable. The actions that resume
@@ -154,7 +156,7 @@ impl<E: Engine> Participant<E> {
         Self::check(&engine, &config)?;
         let mut cx = Context::new(engine, config, now)?;
         let state = State::restore(&mut cx, snapshot)?;
-        let mut this = Self { cx, state, waits: Waits(WaitsFor::Join, now) };
+        let mut this = Self { cx, state, waits: Aside((WaitsFor::Join, now)) };
         this.note_waits();
         Ok(this)
     }

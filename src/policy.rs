@@ -26,11 +26,11 @@ impl Committers {
 
 /// Says which commits of others this participant helps.
 ///
-/// A member helps a commit when its committer has not got it pinned within [`Timers::lease`](crate::Timers::lease), and gives
-/// way to it before. The policy gates that, and no more: what the service has pinned is applied whatever the policy says, for a member
-/// that refused it would be alone. It is reported then by [`Notice::AgainstPolicy`](crate::Notice::AgainstPolicy), and
-/// the roster follows. So the policy does not keep a member from doing what it can get pinned itself: who holds the
-/// keys of an epoch can pin any commit that MLS allows.
+/// A member helps a commit when its committer has not got it pinned within [`Timers::lease`](crate::Timers::lease), and
+/// gives way to it before. The policy gates that, and no more: what the service has pinned is applied whatever the
+/// policy says, for a member that refused it would be alone. It is reported then by
+/// [`Notice::AgainstPolicy`](crate::Notice::AgainstPolicy), and the roster follows. So the policy does not keep a
+/// member from doing what it can get pinned itself: who holds the keys of an epoch can pin any commit that MLS allows.
 ///
 /// A commit that makes the group larger than [`Limits::roster`](crate::Limits::roster) is never helped. The default
 /// allows all else.

@@ -375,7 +375,7 @@ fn a_participant_tells_the_ring_of_its_epochs_and_of_its_end() {
     let config = Config::new("g".try_into().unwrap());
     let restored = Participant::restore(engine(), config, &world.durable(0).unwrap(), now).unwrap();
     let mut afresh = self::ring();
-    afresh.on_restore(now, restored.all_epoch_keys().unwrap());
+    afresh.on_restore(now, restored.all_epoch_keys());
     assert_eq!((afresh.open_with(0), afresh.sealing()), (ring.seal_with(), Err(Silence::Restored)));
     afresh.sealing_from(Location { group_id: 1, object_id: 0 });
     assert_eq!(afresh.seal_with(), ring.seal_with());

@@ -267,7 +267,7 @@ fn key_packages_live_for_a_day_from_the_time_passed_in() {
 fn a_key_package_that_hardly_expires_is_refused() {
     let a = seeded("a");
     let mut ours = ExtensionList::new();
-    let origin = leaf_origin::encode(&LeafOrigin { sequence: 0, group: [0; 16] });
+    let origin = leaf_origin::encode(&LeafOrigin { object_id: 0, group: [0; 16] });
     ours.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
     // One that knows only the draft may live for as long as its library lets it.
     for (leaf, days) in [(ours, 7), (ExtensionList::new(), 366)] {
@@ -286,7 +286,7 @@ fn a_key_package_needs_the_groups_suite_and_both_extensions() {
     let a = seeded("a");
     let crypto = RustCryptoProvider::new();
     let mut ours = ExtensionList::new();
-    let origin = leaf_origin::encode(&LeafOrigin { sequence: 0, group: [0; 16] });
+    let origin = leaf_origin::encode(&LeafOrigin { object_id: 0, group: [0; 16] });
     ours.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
     for (suite, extensions, good) in [
         (SUITE, &[SEQUENCE_EXTENSION, PARAMS_EXTENSION][..], true),
@@ -387,7 +387,7 @@ impl IdentityProvider for Flaky {
 }
 
 #[test]
-fn a_trial_that_failed_can_be_repeated() {
+fn staging_that_failed_can_be_repeated() {
     let down = Arc::new(AtomicBool::new(false));
     let crypto = RustCryptoProvider::new();
     let mut flaky = {

@@ -5,8 +5,8 @@
 mod support;
 
 use moq_mls::counter::{IncrementReply, LockReply, Reason};
-use moq_mls::notice::{Fault, Hold, Notice, ServiceFault};
-use moq_mls::{Action, Command, Config, Event, Failure, WaitsFor};
+use moq_mls::notice::{Fault, Hold, Notice, Refusal, ServiceFault};
+use moq_mls::{Action, Command, Config, Event, Failure, SafetyMode, WaitsFor};
 use support::attackers::members;
 use support::engines::{TestEngine, engine};
 use support::{Steps, World, admit, asking, config};
@@ -43,6 +43,16 @@ fn run_answering(
     }
 }
 
+/// A member with something to commit, and a newcomer; what both ask of the counter service is held.
+fn with_held_requests() -> World<TestEngine> {
+    let mut world = members(1, &config());
+    hold_requests(&mut world);
+    let newcomer = world.enter(engine("newcomer"), config());
+    world.tell(newcomer, Command::Join);
+    world.tell(0, Command::Update);
+    world
+}
+
 fn hold_requests(world: &mut World<TestEngine>) {
     let asks = |action: &Action| {
         matches!(action, Action::Lock { .. } | Action::Increment { .. } | Action::GetCommit { .. })
@@ -65,15 +75,11 @@ fn stalled(world: &World<TestEngine>, who: usize) -> Option<(Option<u64>, WaitsF
 
 #[test]
 fn a_silent_counter_service_is_reported_once_by_newcomer_and_member() {
-    let mut world = members(1, &config());
-    hold_requests(&mut world);
-    let newcomer = world.enter(engine("newcomer"), config());
-    world.tell(newcomer, Command::Join);
-    world.tell(0, Command::Update);
+    let mut world = with_held_requests();
     let silent = Notice::ServiceFault(ServiceFault::NoAnswer);
     run_answering(&mut world, 40_000, || Err(Failure::Unknown), || Err(Failure::NotSent));
     assert_eq!([0, 1].map(|who| count(&world, who, &silent)), [1, 1]);
-    assert_eq!(stalled(&world, newcomer), Some((None, WaitsFor::Welcome)));
+    assert_eq!(stalled(&world, 1), Some((None, WaitsFor::Welcome)));
     // It answers again, and the next silence is another one.
     world.carriage_mut().hold(|_| false);
     world.run(60_000);
@@ -86,11 +92,7 @@ fn a_silent_counter_service_is_reported_once_by_newcomer_and_member() {
 
 #[test]
 fn a_counter_service_that_refuses_is_reported_by_newcomer_and_member() {
-    let mut world = members(1, &config());
-    hold_requests(&mut world);
-    let newcomer = world.enter(engine("newcomer"), config());
-    world.tell(newcomer, Command::Join);
-    world.tell(0, Command::Update);
+    let mut world = with_held_requests();
     let reason = Reason::Forbidden;
     run_answering(&mut world, 5_000, || Ok(LockReply::Error(reason)), || Ok(IncrementReply::Error(reason)));
     let refused = Notice::ServiceFault(ServiceFault::Refused(reason));
@@ -137,4 +139,64 @@ fn parameters_that_differ_are_reported_by_the_newcomer() {
     world.run(40_000);
     let differs = |notice: &Notice| matches!(notice, Notice::ParamsMismatch { group: Some(_) });
     assert!(world.heard(newcomer, differs));
+}
+
+#[test]
+fn a_full_group_is_reported_by_the_members_and_the_newcomer_waits_for_a_welcome() {
+    let mut full = config();
+    full.limits.roster = 1;
+    let mut world = with_newcomer(&full, 0);
+    world.run(40_000);
+    let sender = world.id(1);
+    let refused = Notice::Refused { sender, reason: Refusal::Full };
+    assert!(world.heard(0, |notice| *notice == refused), "{:?}", world.told(0).collect::<Vec<_>>());
+    assert_eq!(stalled(&world, 1), Some((Some(1), WaitsFor::Welcome)));
+}
+
+/// The service signs with another key than the one that all members were given.
+#[test]
+fn receipts_that_do_not_verify_are_reported_on_both_sides() {
+    let mut world = World::new();
+    let mut config = config();
+    config.params.service_key = Some(world.sign_receipts());
+    let member = world.enter(engine("member"), config.clone());
+    world.tell(member, Command::Join);
+    world.run(5_000);
+    world.sign_receipts();
+    let newcomer = world.enter(engine("newcomer"), config);
+    world.tell(newcomer, Command::Join);
+    world.tell(member, Command::Update);
+    world.run(40_000);
+    let bad = Notice::ServiceFault(ServiceFault::BadReceipt);
+    for who in [member, newcomer] {
+        assert!(
+            world.heard(who, |notice| *notice == bad),
+            "{who}: {:?}",
+            world.told(who).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// Whatever the mode, and once for each commit.
+#[test]
+fn an_own_commit_that_the_relay_loses_is_reported() {
+    for mode in SafetyMode::ALL {
+        let mut config = config();
+        config.params.mode = mode;
+        let mut world = members(1, &config);
+        let commits = world.machine(0).tracks().commit(&world.id(0));
+        world
+            .carriage_mut()
+            .hold(move |action| matches!(action, Action::Publish { object, .. } if object.track == commits));
+        world.tell(0, Command::Update);
+        for _ in 0..600 {
+            world.run(100);
+            for (who, action) in world.carriage_mut().take_held() {
+                let Action::Publish { id, .. } = action else { panic!("{action:?}") };
+                world.give(who, Event::PublishReply { id, reply: Ok(()) });
+            }
+        }
+        let lost = |notice: &&Notice| matches!(notice, Notice::NotReadBack { epoch: 0 });
+        assert_eq!(world.told(0).filter(lost).count(), 1, "{mode:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Where a leaf comes from, as the content of a leaf extension (an extension of this crate).
 //!
-//! `sequence (8) | group (16)`, the integer big-endian. Each byte of it is twice in what a joiner costs the group: in
+//! `object_id (8) | group (16)`, the integer big-endian. Each byte of it is twice in what a joiner costs the group: in
 //! the commit that adds it, and in the ratchet tree.
 
 use crate::engine::GroupMark;
@@ -9,15 +9,15 @@ use crate::engine::GroupMark;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeafOrigin {
     /// Its object id on the KeyPackage track.
-    pub sequence: u64,
+    pub object_id: u64,
     /// The mark of the group's [root name](crate::tracks::GroupName::root).
     pub group: GroupMark,
 }
 
 impl LeafOrigin {
     /// Makes the origin of a KeyPackage, from its object id and the SHA-256 of the group's root name.
-    pub fn new(sequence: u64, root_hash: &[u8; 32]) -> Self {
-        Self { sequence, group: mark(root_hash) }
+    pub fn new(object_id: u64, root_hash: &[u8; 32]) -> Self {
+        Self { object_id, group: mark(root_hash) }
     }
 }
 
@@ -36,7 +36,7 @@ pub struct LeafOriginError;
 
 /// Encodes the extension's content: 24 bytes.
 pub fn encode(origin: &LeafOrigin) -> Vec<u8> {
-    [&origin.sequence.to_be_bytes()[..], &origin.group].concat()
+    [&origin.object_id.to_be_bytes()[..], &origin.group].concat()
 }
 
 /// Decodes the extension's content.
@@ -44,9 +44,9 @@ pub fn encode(origin: &LeafOrigin) -> Vec<u8> {
 /// # Errors
 /// [`LeafOriginError`] for any other length.
 pub fn decode(content: &[u8]) -> Result<LeafOrigin, LeafOriginError> {
-    let (sequence, group) = content.split_first_chunk::<8>().ok_or(LeafOriginError)?;
+    let (object_id, group) = content.split_first_chunk::<8>().ok_or(LeafOriginError)?;
     Ok(LeafOrigin {
-        sequence: u64::from_be_bytes(*sequence),
+        object_id: u64::from_be_bytes(*object_id),
         group: group.try_into().map_err(|_| LeafOriginError)?,
     })
 }

@@ -18,7 +18,7 @@ pub enum EngineError {
     State,
     /// The provider failed.
     #[error("provider failed: {0}")]
-    Provider(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Provider(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl EngineError {
@@ -59,5 +59,5 @@ pub enum Rejection {
     Forbidden(&'static str),
     /// A message that does not verify or does not fit the group.
     #[error("invalid: {0}")]
-    Invalid(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Invalid(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -109,8 +109,8 @@ pub struct KeyPackageClaim {
 impl KeyPackageClaim {
     /// Whether it says that it is `sender`'s and was made for this place on its track. One that knows only the draft
     /// does not say for which.
-    pub fn may_lie_at(&self, sender: &SenderId, object_id: u64) -> bool {
-        self.sender == *sender && self.object_id.is_none_or(|sequence| sequence == object_id)
+    pub fn may_be_at(&self, sender: &SenderId, object_id: u64) -> bool {
+        self.sender == *sender && self.object_id.is_none_or(|own| own == object_id)
     }
 }
 
@@ -187,8 +187,8 @@ pub struct Member {
     pub credential: Credential,
     /// The object id of the KeyPackage it joined by; `None` from a peer that knows only the draft.
     pub key_package_object_id: Option<u64>,
-    /// The HPKE public key of its leaf if it has no object id of a KeyPackage: its KeyPackage's, until it commits. A participant that was
-    /// there before keeps that one.
+    /// The HPKE public key of its leaf if it has no object id of a KeyPackage: its KeyPackage's, until it commits. A
+    /// participant that was there before keeps that one.
     pub leaf_key: Option<Bytes>,
 }
 
@@ -311,9 +311,9 @@ pub struct StagedCommit<G> {
     /// The committer's leaf.
     pub committer: u32,
     /// The members whose leaves it replaces, as it leaves them: the committer, by its path, and the senders of Updates
-    /// that it refers to. That may bring another signature key, and so another name of its tracks, or another credential
-    /// (RFC 9420 section 7.3). Whether such a credential is valid is not judged yet: see [`Engine::credential_valid`].
-    /// Empty if the commit removes oneself.
+    /// that it refers to. That may bring another signature key, and so another name of its tracks, or another
+    /// credential (RFC 9420 section 7.3). Whether such a credential is valid is not judged yet: see
+    /// [`Engine::credential_valid`]. Empty if the commit removes oneself.
     ///
     /// [`Engine::credential_valid`]: crate::engine::Engine::credential_valid
     pub updated: Vec<Member>,

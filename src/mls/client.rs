@@ -142,8 +142,8 @@ impl<C: MlsConfig> MlsEngine<C> {
     }
 
     /// What a leaf of our own says about where it comes from.
-    pub(super) fn origin(&self, group: &GroupName, sequence: u64) -> Result<ExtensionList, EngineError> {
-        let origin = LeafOrigin::new(sequence, &self.primitives.sha256(&group.root())?);
+    pub(super) fn origin(&self, group: &GroupName, object_id: u64) -> Result<ExtensionList, EngineError> {
+        let origin = LeafOrigin::new(object_id, &self.primitives.sha256(&group.root())?);
         Ok(extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin)))
     }
 
@@ -165,7 +165,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             sender: self.fingerprint(&leaf.signing_identity)?,
             identity: self.identity(&leaf.signing_identity, &group.context().extensions)?,
             credential: credential(&leaf.signing_identity)?,
-            key_package_object_id: origin.map(|origin| origin.sequence),
+            key_package_object_id: origin.map(|origin| origin.object_id),
             leaf_key: leaf_key(origin, leaf),
         })
     }

@@ -52,11 +52,11 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
         // A client that needs another KeyPackage did not join by that one.
         *self.welcomed() = None;
-        let origin = self.origin(group, sequence)?;
+        let origin = self.origin(group, object_id)?;
         let begins = mls_time(now).seconds_since_epoch().saturating_sub(CLOCK_SKEW.as_secs());
         let _guard = self.slots();
         let message = self
@@ -66,7 +66,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         let (reference, data) =
             self.key_packages.take().ok_or(EngineError::Unsupported("mls-rs stored no KeyPackage"))?;
         Ok(OwnKeyPackage {
-            object_id: sequence,
+            object_id,
             message: message.to_bytes().map_err(provider)?.into(),
             key_package_ref: reference.into(),
             expires: Timestamp::from_secs(data.expiration),
@@ -87,7 +87,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         now: Timestamp,
         group: &GroupName,
         params: &ContextParams,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<MlsGroup<C>, EngineError> {
         // Members that know only the draft can be in a group without our extension alone.
         let params = if *params == ContextParams::draft() {
@@ -95,7 +95,7 @@ impl<C: MlsConfig> Engine for MlsEngine<C> {
         } else {
             extension(PARAMS_EXTENSION, params::encode(params))
         };
-        let origin = self.origin(group, sequence)?;
+        let origin = self.origin(group, object_id)?;
         self.client
             .create_group_with_id(group.as_bytes().to_vec(), params, origin, Some(mls_time(now)))
             .map(|group| MlsGroup::new(Box::new(group)))

@@ -1,10 +1,11 @@
 //! A group state that can be used up, and is read back from what was saved of it.
 //!
 //! MLS has no way back from a commit, and whether a commit wins is known only after it was processed. In a group of
-//! 1,000, a clone for each commit that is staged costs a third of what processing does. And the group it came from is seldom looked at
-//! again. So a saved group is itself what a commit is staged on, and [`Engine::load`](crate::engine::Engine::load) brings it
-//! back if it is still asked for. What fails before it has changed the group gives it back. And altered copies of a
-//! member's message are known (`altered`), so that nobody else can make us read many.
+//! 1,000, a clone for each commit that is staged costs a third of what processing does. And the group it came from is
+//! seldom looked at again. So a saved group is itself what a commit is staged on, and
+//! [`Engine::load`](crate::engine::Engine::load) brings it back if it is still asked for. What fails before it has
+//! changed the group gives it back. And altered copies of a member's message are known (`altered`), so that nobody else
+//! can make us read many.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -38,7 +38,7 @@ impl<C: MlsConfig> MlsEngine<C> {
         let origin = origin(&leaf_of(message)?.extensions)?;
         Ok(KeyPackageClaim {
             sender: self.fingerprint(key_package.signing_identity())?,
-            object_id: origin.map(|origin| origin.sequence),
+            object_id: origin.map(|origin| origin.object_id),
             group: origin.map(|origin| origin.group),
         })
     }
@@ -72,7 +72,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             identity: self.identity(identity, &ExtensionList::new())?,
             credential: credential(identity)?,
             key_package_ref: self.primitives.key_package_ref(&parsed)?.into(),
-            object_id: origin.map(|origin| origin.sequence),
+            object_id: origin.map(|origin| origin.object_id),
             group: origin.map(|origin| origin.group),
             leaf_key: leaf_key(origin, &leaf),
             begins: Timestamp::from_secs(lifetime.not_before.seconds_since_epoch()),
@@ -207,8 +207,9 @@ impl<C: MlsConfig> MlsEngine<C> {
         Ok(StagedCommit { committer, updated, removed, added, next: Some(next) })
     }
 
-    /// Judges a leaf that a commit brought into `group`: the credential by the time it is. Of the lifetime the committer
-    /// was the judge (RFC 9420 section 7.3), and a member whose clock is wrong must not lose the group over it.
+    /// Judges a leaf that a commit brought into `group`: the credential by the time it is. Of the lifetime the
+    /// committer was the judge (RFC 9420 section 7.3), and a member whose clock is wrong must not lose the group over
+    /// it.
     pub(super) fn judge_leaf(&self, group: &Inner<C>, leaf: &LeafNode, now: Timestamp) -> Result<(), Stop> {
         if let LeafNodeSource::KeyPackage(lifetime) = &leaf.leaf_node_source
             && lifetime.not_after < lifetime.not_before

@@ -24,8 +24,8 @@ use crate::time::Timestamp;
 ///
 /// First the sender data of a PrivateMessage is opened, with keys of the epoch that never change. A stranger comes
 /// no further. Then the sender's key is taken out of the group, whether or not the content opens with it: the
-/// second try of such a message does not find it any more ([`MlsError::KeyMissing`]). Of a PublicMessage, the membership
-/// tag is verified first, and a stranger cannot make one.
+/// second try of such a message does not find it any more ([`MlsError::KeyMissing`]). Of a PublicMessage, the
+/// membership tag is verified first, and a stranger cannot make one.
 fn changed_nothing<C: MlsConfig>(group: &mut Inner<C>, message: MlsMessage, error: &MlsError) -> bool {
     let early = |error: &MlsError| {
         matches!(
@@ -158,7 +158,7 @@ impl<C: MlsConfig> MlsEngine<C> {
                 sender: self.fingerprint(identity)?,
                 identity: self.identity(identity, &group.context().extensions)?,
                 credential: credential(identity)?,
-                key_package_object_id: origin.map(|origin| origin.sequence),
+                key_package_object_id: origin.map(|origin| origin.object_id),
                 leaf_key: leaf_key(origin, &leaf),
             });
         }

@@ -79,7 +79,7 @@ fn nothing_stays_in_the_slots() {
 #[test]
 fn a_welcome_looked_into_is_joined_by_as_it_was() {
     let (mut a, mut b) = (seeded_engine("a", 1), seeded_engine("b", 1));
-    let keys = [1, 2].map(|sequence| b.generate_key_package(NOW, &name(), sequence).unwrap());
+    let keys = [1, 2].map(|object_id| b.generate_key_package(NOW, &name(), object_id).unwrap());
     let welcomed = |a: &MlsEngine<SeededConfig>, group: &MlsGroup<SeededConfig>, key: &OwnKeyPackage| {
         a.create_commit(group, NOW, std::slice::from_ref(&key.message), &[])
             .unwrap()
@@ -211,7 +211,7 @@ fn params_round_trip_and_refuse_junk() {
 
 #[test]
 fn a_leaf_says_where_it_comes_from() {
-    let origin = LeafOrigin { sequence: 7, group: [9; 16] };
+    let origin = LeafOrigin { object_id: 7, group: [9; 16] };
     let bytes = leaf_origin::encode(&origin);
     assert_eq!(leaf_origin::decode(&bytes), Ok(origin));
     (0..bytes.len()).for_each(|cut| assert!(leaf_origin::decode(&bytes[..cut]).is_err()));

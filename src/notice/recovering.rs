@@ -16,15 +16,16 @@ pub enum RejoinReason {
     /// participant in: who could is who made the lock up.
     WrongLock,
     /// The service signed, twice, that it went back or has another group under this name
-    /// ([`GroupParams::service_key`](crate::GroupParams::service_key)). The state is kept, and nobody is asked to let this
-    /// participant in.
+    /// ([`GroupParams::service_key`](crate::GroupParams::service_key)). The state is kept, and nobody is asked to let
+    /// this participant in.
     ServiceRegressed,
     /// A fork was detected. The state is erased.
     Fork,
     /// A member took a KeyPackage of ours for a request to come back and replaced our leaf. The state is
     /// erased.
     Replaced,
-    /// Another run of this participant acted in its place, see [`Notice::Doubled`](crate::Notice::Doubled). The state is erased.
+    /// Another run of this participant acted in its place, see [`Notice::Doubled`](crate::Notice::Doubled). The state
+    /// is erased.
     Doubled,
 }
 
@@ -41,8 +42,8 @@ impl RejoinReason {
         }
     }
 
-    /// Whether nobody who holds the state of the present epoch can go on from it, if nobody else lets this participant in.
-    /// That something is withheld or does not answer proves nothing.
+    /// Whether nobody who holds the state of the present epoch can go on from it, if nobody else lets this participant
+    /// in. That something is withheld or does not answer proves nothing.
     pub fn is_proof(self) -> bool {
         matches!(self, Self::FaultyCommit | Self::WrongLock | Self::ServiceRegressed)
     }

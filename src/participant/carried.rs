@@ -45,7 +45,7 @@ impl Carried {
     ) -> Result<(), Error> {
         // The cheapest checks come first.
         let Ok(claim) = cx.engine.peek_key_package(payload)? else { return Ok(()) };
-        if !claim.may_lie_at(&sender, object_id) || self.joiners.came_early(&sender, object_id) {
+        if !claim.may_be_at(&sender, object_id) || self.joiners.came_early(&sender, object_id) {
             return Ok(());
         }
         if let Some(fault) = cx.misbound(&claim) {

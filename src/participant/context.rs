@@ -118,6 +118,13 @@ impl<E: Engine> Context<E> {
         self.actions.push_back(Action::Notify(notice));
     }
 
+    /// Reports, once, that a commit sent in `epoch` was published `tries` times and never came back.
+    pub(crate) fn note_not_read_back(&mut self, tries: u32, epoch: u64) {
+        if tries == self.config.limits.publish_tries.saturating_add(1) {
+            self.notify(Notice::NotReadBack { epoch });
+        }
+    }
+
     /// Counts and reports something wrong that a peer or a relay sent.
     pub(crate) fn fault(&mut self, from: Option<SenderId>, fault: Fault) {
         let total = self.stats.faults.entry(fault).or_default();

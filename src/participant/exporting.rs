@@ -8,14 +8,14 @@ use crate::tracks::FullTrackName;
 
 impl<E: Engine> Participant<E> {
     /// Returns the secret of an epoch: of the current one at any time, and of one that was passed for
-    /// [`Timers::epoch_secrets`](crate::Timers::epoch_secrets) after the [`Notice::Epoch`](crate::Notice::Epoch) of a later
-    /// one was polled.
+    /// [`Timers::epoch_secrets`](crate::Timers::epoch_secrets) after the [`Notice::Epoch`](crate::Notice::Epoch) of a
+    /// later one was polled.
     ///
-    /// So there is no hurry: a member that catches up passes several epochs in one call, while others may still send with
-    /// any of them.
+    /// So there is no hurry: a member that catches up passes several epochs in one call, while others may still send
+    /// with any of them.
     ///
     /// # Errors
-    /// [`Misuse::NotAMember`], [`Misuse::EpochGone`] for any other epoch, or a failure of the provider.
+    /// [`Misuse::NotAMember`]; [`Misuse::EpochGone`] for any other epoch.
     pub fn epoch_secret(&self, epoch: u64) -> Result<EpochSecret, Error> {
         if let Some(passed) = self.cx.passed.of(epoch) {
             return Ok(passed.clone());
@@ -27,21 +27,17 @@ impl<E: Engine> Participant<E> {
         Ok(current.secret(&self.cx))
     }
 
-    /// Every secret that [`epoch_secret`](Self::epoch_secret) gives now, oldest first; none for one that is
+    /// Returns every secret that [`epoch_secret`](Self::epoch_secret) gives now, oldest first; none for one that is
     /// no member. After [`restore`](Self::restore), which gives no notice of an epoch, this is what a key ring
     /// may lack.
-    ///
-    /// # Errors
-    /// A failure of the provider.
-    pub fn epoch_secrets(&self) -> Result<Vec<EpochSecret>, Error> {
-        let Some(current) = self.epoch() else { return Ok(Vec::new()) };
-        let mut secrets: Vec<EpochSecret> =
-            self.cx.passed.iter().filter(|secret| secret.epoch() != current).cloned().collect();
-        secrets.push(self.epoch_secret(current)?);
-        Ok(secrets)
+    pub fn epoch_secrets(&self) -> Vec<EpochSecret> {
+        let Some(member) = self.member() else { return Vec::new() };
+        let current = member.epoch.shown();
+        let passed = self.cx.passed.iter().filter(|secret| secret.epoch() != current).cloned();
+        passed.chain([member.epoch.secret(&self.cx)]).collect()
     }
 
-    /// What a key ring needs of an epoch that [`epoch_secret`](Self::epoch_secret) gives now.
+    /// Returns what a key ring needs of an epoch that [`epoch_secret`](Self::epoch_secret) gives now.
     ///
     /// Only the newest epoch's members are known, and they must not stand for those of one that was passed
     /// at once: who was removed since could read it still.
@@ -52,13 +48,10 @@ impl<E: Engine> Participant<E> {
         Ok(self.keys_with(self.epoch_secret(epoch)?))
     }
 
-    /// What a key ring needs of every epoch that [`epoch_secrets`](Self::epoch_secrets) gives now, oldest
+    /// Returns what a key ring needs of every epoch that [`epoch_secrets`](Self::epoch_secrets) gives now, oldest
     /// first.
-    ///
-    /// # Errors
-    /// A failure of the provider.
-    pub fn all_epoch_keys(&self) -> Result<Vec<EpochKeys>, Error> {
-        Ok(self.epoch_secrets()?.into_iter().map(|secret| self.keys_with(secret)).collect())
+    pub fn all_epoch_keys(&self) -> Vec<EpochKeys> {
+        self.epoch_secrets().into_iter().map(|secret| self.keys_with(secret)).collect()
     }
 
     fn keys_with(&self, secret: EpochSecret) -> EpochKeys {

@@ -10,7 +10,7 @@
 pub(crate) struct Fresh {
     /// From this epoch on all are new.
     from: Option<u64>,
-    /// KeyPackages from this sequence on were made in this run.
+    /// KeyPackages from this object_id on were made in this run.
     made_from: u64,
     /// The epoch that the last commit built in this run makes if it wins.
     built: Option<u64>,
@@ -20,7 +20,7 @@ impl Fresh {
     /// Of a participant that has no earlier run.
     pub(crate) const FIRST_RUN: Self = Self { from: Some(0), made_from: 0, built: None };
 
-    /// Of one that goes on from a snapshot, and makes its next KeyPackage with this sequence.
+    /// Of one that goes on from a snapshot, and makes its next KeyPackage with this object_id.
     pub(crate) fn restored(next_sequence: u64) -> Self {
         Self { from: None, made_from: next_sequence, built: None }
     }
@@ -47,9 +47,9 @@ impl Fresh {
         }
     }
 
-    /// Joined at this epoch by the KeyPackage of this sequence.
-    pub(crate) fn on_joined(&mut self, epoch: u64, sequence: u64) {
-        if sequence < self.made_from {
+    /// Joined at this epoch by the KeyPackage of this object_id.
+    pub(crate) fn on_joined(&mut self, epoch: u64, object_id: u64) {
+        if object_id < self.made_from {
             self.from = None;
         } else {
             self.from.get_or_insert(epoch);

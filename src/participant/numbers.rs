@@ -22,7 +22,8 @@ const AHEAD: [Duration; 6] = [
     Duration::from_secs(2 * 3600),
     Duration::from_secs(20 * 3600),
 ];
-/// A spent number further ahead was drawn by no honest clock: it does not count. (One that is less far ahead costs newcomers a second KeyPackage.)
+/// A spent number further ahead was drawn by no honest clock: it does not count. (One that is less far ahead costs
+/// newcomers a second KeyPackage.)
 const MOST_SPENT: Duration = Duration::from_secs(12 * 3600);
 
 impl<E: Engine> Context<E> {

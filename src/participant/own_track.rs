@@ -29,7 +29,7 @@ impl<E: Engine> Context<E> {
                 && !self.is_ahead(number)
                 && object.payload.len() <= self.config.limits.key_package_bytes
                 && let Ok(claim) = self.engine.peek_key_package(&object.payload)?
-                && claim.may_lie_at(&self.me, number)
+                && claim.may_be_at(&self.me, number)
                 && self.misbound(&claim).is_none()
             {
                 newest.push(object);

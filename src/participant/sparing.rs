@@ -1,37 +1,24 @@
 //! How the counter service answers, and sparing it: what it asked not to be asked for a while goes out once that is
 //! over.
 
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::action::Action;
+use crate::participant::aside::Aside;
 use crate::time::Timestamp;
 
 /// How many requests in a row get no answer before the embedder is notified: one may be lost.
 const SILENT: u8 = 3;
 
-/// How many requests in a row got no answer. No part of the state: two participants that differ in nothing else are
-/// equal.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unanswered(u8);
-
-impl PartialEq for Unanswered {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Unanswered {}
-
-impl Hash for Unanswered {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
+/// How many requests in a row got no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Unanswered(Aside<u8>);
 
 impl Unanswered {
     /// Notes how a request ended. Returns whether the embedder is to be notified that the service is silent.
     pub(crate) fn note(&mut self, is_answered: bool) -> bool {
-        self.0 = if is_answered { 0 } else { self.0.saturating_add(1) };
-        self.0 == SILENT
+        *self.0 = if is_answered { 0 } else { self.0.saturating_add(1) };
+        *self.0 == SILENT
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a participant waits for, in a sentence: for logs, and for people who ask why nothing happens.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::notice::WaitsFor;
+use crate::participant::aside::Aside;
 use crate::participant::creating::Creating;
 use crate::participant::joining::Joining;
 use crate::participant::member::Member;
@@ -46,21 +46,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// What it waits for, and since when. No part of the state: two participants that differ in nothing else are equal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Waits(pub(crate) WaitsFor, pub(crate) Timestamp);
-
-impl PartialEq for Waits {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Waits {}
-
-impl Hash for Waits {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
+/// What it waits for, and since when.
+pub(crate) type Waits = Aside<(WaitsFor, Timestamp)>;
 
 impl<G> Creating<G> {
     pub(crate) fn waits_for(&self) -> WaitsFor {

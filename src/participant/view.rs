@@ -9,11 +9,12 @@ use crate::engine::{Engine, Member as GroupMember};
 use crate::error::{Error, Misuse};
 use crate::notice::WaitsFor;
 use crate::participant::Participant;
+use crate::participant::aside::Aside;
 use crate::participant::member::Member;
 use crate::participant::phase::Phase;
 use crate::participant::state::State;
 use crate::participant::stats::Stats;
-use crate::participant::status::{Status, Waits};
+use crate::participant::status::Status;
 use crate::secret::Secret;
 use crate::tracks::{GroupTracks, SenderId};
 
@@ -55,8 +56,8 @@ impl<E: Engine> Participant<E> {
         &self.cx.engine
     }
 
-    /// The epoch, while a member: the MLS epoch, and in a successor [`ContextParams::epoch_base`](crate::engine::ContextParams::epoch_base)
-    /// more.
+    /// The epoch, while a member: the MLS epoch, and in a successor
+    /// [`ContextParams::epoch_base`](crate::engine::ContextParams::epoch_base) more.
     pub fn epoch(&self) -> Option<u64> {
         self.member().map(|m| m.epoch.shown())
     }
@@ -100,7 +101,7 @@ impl<E: Engine> Participant<E> {
 
     /// Says where this participant is, and what it waits for.
     pub fn status(&self) -> Status {
-        let Waits(waits_for, since) = self.waits;
+        let Aside((waits_for, since)) = self.waits;
         Status {
             phase: self.phase(),
             epoch: self.epoch(),
@@ -115,11 +116,11 @@ impl<E: Engine> Participant<E> {
     pub(crate) fn note_waits(&mut self) {
         let now = self.cx.now;
         let waits_for = self.waits_for();
-        let Waits(before, since) = &mut self.waits;
+        let (before, since) = &mut *self.waits;
         // A clock that was set back.
         *since = (*since).min(now);
         if *before != waits_for {
-            self.waits = Waits(waits_for, now);
+            self.waits = Aside((waits_for, now));
         }
     }
 

@@ -238,10 +238,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
-        let made = self.inner.generate_key_package(now, group, sequence);
-        self.answer(about("generate_key_package").number("sequence", sequence), made, |key, line| {
+        let made = self.inner.generate_key_package(now, group, object_id);
+        self.answer(about("generate_key_package").number("sequence", object_id), made, |key, line| {
             let line = line.hex("payload", &key.message).hex("reference", &key.key_package_ref);
             let line =
                 self.secret(line, "secret", key.secret.as_bytes()).number("expires", key.expires.as_millis());
@@ -270,10 +270,10 @@ impl<E: Engine> Engine for RecordedEngine<E> {
         now: Timestamp,
         group: &GroupName,
         params: &ContextParams,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<Self::Group, EngineError> {
-        let made = self.inner.create(now, group, params, sequence);
-        self.answer(about("create").number("sequence", sequence), made, |group, line| {
+        let made = self.inner.create(now, group, params, object_id);
+        self.answer(about("create").number("sequence", object_id), made, |group, line| {
             let group = self.keep(group);
             let line = line.number("gives", group.number);
             (group, line)
@@ -362,26 +362,23 @@ impl<E: Engine> Engine for RecordedEngine<E> {
     ) -> Judged<StagedCommit<Self::Group>> {
         let asked = std::iter::once(&commit[..]).chain(proposals.iter().map(|proposal| &proposal[..]));
         let line = self.asked(of("stage_commit", group), asked);
-        self.judged(
-            line,
-            self.inner.stage_commit_with(&group.inner, now, commit, proposals),
-            |staged, line| {
-                let StagedCommit { committer, updated, removed, added, next } = staged;
-                let line = line
-                    .number("author", u64::from(committer))
-                    .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
-                    .objects("updated", updated.iter().map(member))
-                    .objects("added", added.iter().map(member));
-                let (next, line) = match next {
-                    Some(next) => {
-                        let (next, line) = self.next(next, line);
-                        (Some(next), line)
-                    }
-                    None => (None, line),
-                };
-                (StagedCommit { committer, updated, removed, added, next }, line)
-            },
-        )
+        let staged = self.inner.stage_commit_with(&group.inner, now, commit, proposals);
+        self.judged(line, staged, |staged, line| {
+            let StagedCommit { committer, updated, removed, added, next } = staged;
+            let line = line
+                .number("author", u64::from(committer))
+                .numbers("removed", removed.iter().map(|leaf| u64::from(*leaf)))
+                .objects("updated", updated.iter().map(member))
+                .objects("added", added.iter().map(member));
+            let (next, line) = match next {
+                Some(next) => {
+                    let (next, line) = self.next(next, line);
+                    (Some(next), line)
+                }
+                None => (None, line),
+            };
+            (StagedCommit { committer, updated, removed, added, next }, line)
+        })
     }
 
     fn survey(

@@ -86,7 +86,7 @@ pub enum KeyError {
     #[error("the ciphers lack suite {0:?}")]
     Unsupported(Suite),
     /// The provider failed.
-    #[error("provider: {0}")]
+    #[error(transparent)]
     Provider(#[from] EngineError),
     /// The cipher did not take the key.
     #[error("the cipher refused the key")]

@@ -258,8 +258,8 @@ impl Witness {
         let added: Vec<(SenderId, Option<u64>)> = match old.filter(|_| won) {
             Some(old) => members
                 .iter()
-                .filter(|(sender, sequence)| old.members.get(*sender) != Some(*sequence))
-                .map(|(sender, sequence)| (sender.clone(), *sequence))
+                .filter(|(sender, object_id)| old.members.get(*sender) != Some(*object_id))
+                .map(|(sender, object_id)| (sender.clone(), *object_id))
                 .collect(),
             None => Vec::new(),
         };
@@ -270,7 +270,7 @@ impl Witness {
         let same =
             |sender: &SenderId| old.is_some_and(|o| won && o.members.get(sender) == members.get(sender));
         again.extend(welcomed.map(|(_, _, sender)| sender.clone()).filter(same));
-        mine.extend(members.iter().map(|(sender, sequence)| (sender.clone(), *sequence)));
+        mine.extend(members.iter().map(|(sender, object_id)| (sender.clone(), *object_id)));
         for (sender, _) in added {
             if !self.welcomed.contains(&(who, epoch, sender.clone())) {
                 self.breaks("NoLostJoiner", at, who, format!("no Welcome for {sender} to epoch {epoch}"));

@@ -114,10 +114,10 @@ impl<E: Engine> Engine for Failing<E> {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
         self.plan.call("generate_key_package")?;
-        self.inner.generate_key_package(now, group, sequence)
+        self.inner.generate_key_package(now, group, object_id)
     }
 
     fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
@@ -135,10 +135,10 @@ impl<E: Engine> Engine for Failing<E> {
         now: Timestamp,
         group: &GroupName,
         params: &ContextParams,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<E::Group, EngineError> {
         self.plan.call("create")?;
-        self.inner.create(now, group, params, sequence)
+        self.inner.create(now, group, params, object_id)
     }
 
     fn examine_welcome(&self, welcome: &Bytes, keys: &[OwnKeyPackage]) -> Judged<WelcomeInfo> {

@@ -123,7 +123,7 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Driver<E, R, C, S> {
         }
         let sender = participant.sender_id().clone();
         let mut ring = EpochKeyRing::new(options.ring.clone(), sender.clone());
-        ring.on_restore(now, participant.all_epoch_keys()?);
+        ring.on_restore(now, participant.all_epoch_keys());
         if let Some(location) = options.sealing_from {
             ring.sealing_from(location);
         }

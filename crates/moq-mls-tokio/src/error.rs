@@ -45,3 +45,35 @@ pub enum CommandError {
     #[error("the driver has ended")]
     Stopped,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+    use crate::identity::KeyFileError;
+
+    /// The texts of an error and of its sources, as loggers print them.
+    fn chain(error: &dyn Error) -> String {
+        let (mut text, mut source) = (error.to_string(), error.source());
+        while let Some(error) = source {
+            text += &format!(": {error}");
+            source = error.source();
+        }
+        text
+    }
+
+    #[test]
+    fn the_cause_is_printed_once() {
+        let io = || io::Error::other("disk full");
+        let errors: [Box<dyn Error>; 4] = [
+            Box::new(StoreError::from(io())),
+            Box::new(DriverError::from(StoreError::from(io()))),
+            Box::new(DriverError::Record(io())),
+            Box::new(KeyFileError::from(io())),
+        ];
+        for error in errors {
+            assert_eq!(chain(&*error).matches("disk full").count(), 1, "{}", chain(&*error));
+        }
+    }
+}

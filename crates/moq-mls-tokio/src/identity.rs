@@ -27,7 +27,7 @@ pub struct IdentityKey {
 pub enum KeyFileError {
     /// The file system failed.
     #[error("key file: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// The file does not hold a key of this kind.
     #[error("the key file is damaged, or holds a key of another kind")]
     Damaged,
@@ -37,6 +37,12 @@ pub enum KeyFileError {
     /// The crypto provider failed.
     #[error("the crypto provider failed: {0}")]
     Provider(String),
+}
+
+impl From<io::Error> for KeyFileError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl IdentityKey {

@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + 'static {
 pub enum StoreError {
     /// The file system failed.
     #[error("storage: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// Another process holds the state.
     #[error("another process uses this state")]
     InUse,
@@ -50,4 +50,10 @@ pub enum StoreError {
     /// Another failure, of a store that is not of this crate.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }

@@ -209,16 +209,20 @@ impl Relay for QuicRelay {
     async fn fetch(&self, request: FetchRequest) -> Result<Vec<Object>, RelayError> {
         let FetchRequest { target, groups, members, .. } = request;
         let address = self.0.address.clone();
-        let found = match target {
-            FetchTarget::Track(track) if matches!(kind(&track), Some(TrackKind::Tree(_))) => {
+        let kind = match &target {
+            FetchTarget::Track(track) => kind(track),
+            FetchTarget::Namespace(_) => None,
+        };
+        let found = match (target, kind) {
+            (FetchTarget::Track(track), Some(TrackKind::Tree(_))) => {
                 fetching::tree(address, track, *groups.start()).await
             }
-            FetchTarget::Track(track) if matches!(kind(&track), Some(TrackKind::KeyPackage(_))) => {
+            (FetchTarget::Track(track), Some(TrackKind::KeyPackage(_))) => {
                 fetching::track(address, track).await
             }
             // The look before a commit: the subscription has brought what there is.
             _ if groups.start() == groups.end() => return Ok(lock(&self.0.inbound.commits).seen(groups)),
-            commits => {
+            (commits, _) => {
                 let session = self.0.pairs.borrow().as_ref().map(|pair| pair.subscriber.clone());
                 fetching::commits(address, session, commits.namespace().clone(), groups, members).await
             }

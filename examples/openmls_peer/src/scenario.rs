@@ -64,7 +64,7 @@ impl Scenario {
         let mut config = Config::new(GroupName::try_from(GROUP)?);
         config.params.mode = self.mode;
         config.params.tree_objects = threshold.is_some();
-        config.tree_threshold = threshold.unwrap_or_default();
+        config.tree_threshold = threshold.unwrap_or(config.tree_threshold);
         let size = random.between(2, 8) as usize;
         let ours_first = random.chance(50);
         let kinds: Vec<bool> = (0..size).map(|at| (at % 2 == 0) == ours_first).collect();

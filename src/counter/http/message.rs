@@ -64,17 +64,23 @@ pub enum HttpError {
         allow: &'static str,
     },
     /// The id is not a group name.
-    #[error("counter id: {0}")]
+    #[error(transparent)]
     Name(#[from] NameError),
     /// The body is not the JSON object it should be.
     #[error("JSON: {0}")]
-    Json(#[from] JsonError),
+    Json(JsonError),
     /// A field or parameter is missing or holds something else than it should.
     #[error("bad \"{0}\"")]
     Field(&'static str),
     /// A reply whose status means nothing here: the outcome of the request is unknown.
     #[error("unexpected status {0}")]
     Status(u16),
+}
+
+impl From<JsonError> for HttpError {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
 }
 
 /// A request method.

@@ -65,7 +65,8 @@ fn on_key_package<E: Engine>(
     message: Bytes,
 ) -> Result<(), Error> {
     let Carried { joiners, paces, .. } = carried;
-    // The cheapest checks come first: anybody may have made it, and to verify a signature costs a hundred times all else.
+    // The cheapest checks come first: anybody may have made it, and to verify a signature costs a hundred times all
+    // else.
     let claim = match cx.engine.peek_key_package(&message)? {
         Ok(claim) => claim,
         Err(rejection) => {
@@ -137,7 +138,12 @@ fn on_key_package<E: Engine>(
     }
     let hold = if permit.is_some() { None } else { hold(cx, epoch, joiners, &info) };
     let (wanted, replacing) = (permit.is_some(), permit.and_then(|permit| permit.replacing));
-    put_in_room(cx, joiners, Waiting { message, info, object: object_id, place: 0, hold, wanted, replacing });
+    put_in_room(
+        cx,
+        epoch,
+        joiners,
+        Waiting { message, info, object: object_id, place: 0, hold, wanted, replacing },
+    );
     Ok(())
 }
 
@@ -152,7 +158,7 @@ fn misplaced<E: Engine>(
         return Some(Fault::WrongSender);
     }
     // A KeyPackage replayed at another place is not a fresh one.
-    cx.misbound(claim).or_else(|| (!claim.may_lie_at(sender, object_id)).then_some(Fault::BadLocation))
+    cx.misbound(claim).or_else(|| (!claim.may_be_at(sender, object_id)).then_some(Fault::BadLocation))
 }
 
 fn fault_of(rejection: &Rejection) -> Fault {
@@ -212,19 +218,25 @@ pub(crate) fn strangers_hold<E: Engine>(cx: &Context<E>, joiners: &Joiners) -> O
     }
 }
 
-fn put_in_room<E: Engine>(cx: &mut Context<E>, joiners: &mut Joiners, waiting: Waiting) {
+fn put_in_room<E: Engine>(
+    cx: &mut Context<E>,
+    epoch: &Epoch<E::Group>,
+    joiners: &mut Joiners,
+    waiting: Waiting,
+) {
+    // It waits all the same: a member may leave.
+    let is_full = waiting.replacing.is_none()
+        && epoch.roster.len() >= cx.config.limits.roster
+        && epoch.roster.of(&waiting.info.sender).is_none();
     let request = JoinRequest::of(&waiting.info);
     let hold = waiting.hold.clone().filter(|_| !joiners.is_told(&waiting));
     let admitted = joiners.admit(waiting, cx.now, cx.time_of_day(), &cx.config.limits);
     // Only counted: a notice each would let a flood through to the embedder twice.
     cx.stats.joiners_dropped = cx.stats.joiners_dropped.saturating_add(admitted.dropped as u64);
-    if !admitted.is_in {
-        if !cx.alarms.tells_full(cx.now) {
-            return;
-        }
-        cx.notify(Notice::Refused { sender: request.sender().clone(), reason: Refusal::Full });
-    } else if let Some(hold) = hold {
+    if let (true, Some(hold)) = (admitted.is_in, hold) {
         cx.notify(Notice::JoinRequested { request, reason: hold });
+    } else if (is_full || !admitted.is_in) && cx.alarms.tells_full(cx.now) {
+        cx.notify(Notice::Refused { sender: request.sender().clone(), reason: Refusal::Full });
     }
 }
 
@@ -252,7 +264,12 @@ pub(crate) fn add<E: Engine>(
         return Ok(());
     }
     let (hold, replacing) = (None, None);
-    put_in_room(cx, joiners, Waiting { message, info, object, place: 0, hold, wanted: true, replacing });
+    put_in_room(
+        cx,
+        epoch,
+        joiners,
+        Waiting { message, info, object, place: 0, hold, wanted: true, replacing },
+    );
     Ok(())
 }
 

@@ -87,8 +87,8 @@ impl<G> Slot<G> {
             }
             Ok(LockReply::Conflict { retry_later }) => {
                 if cx.rules.pins {
-                    // Anybody may hold a lock for ever, and it is only a hint: who is first in turn does without it, the
-                    // others once they have given way.
+                    // Anybody may hold a lock for ever, and it is only a hint: who is first in turn does without it,
+                    // the others once they have given way.
                     if self.gave_way || turn::is_first(epoch) {
                         return self.on_locked(cx, epoch, carried, None);
                     }
@@ -282,9 +282,7 @@ impl<G> Slot<G> {
         if publishing {
             if let Some(outbox) = &mut self.outbox {
                 outbox.tries = outbox.tries.saturating_add(1);
-                if outbox.tries == cx.config.limits.publish_tries {
-                    cx.notify(Notice::NotReadBack { epoch: epoch.shown() });
-                }
+                cx.note_not_read_back(outbox.tries, epoch.shown());
             }
             self.step = Step::Idle;
             self.ask(cx, epoch);

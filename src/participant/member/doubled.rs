@@ -10,7 +10,7 @@ use crate::participant::flow::When;
 /// Says why this participant was replaced by `own`. Where that is a KeyPackage of this run, the way on is its Welcome;
 /// all numbers from the next one on are another's.
 pub(super) fn reason_of<E: Engine>(cx: &Context<E>, own: &GroupMember) -> RejoinReason {
-    let doubled = own.key_package_object_id.is_some_and(|sequence| sequence >= cx.keys.next_object_id);
+    let doubled = own.key_package_object_id.is_some_and(|object_id| object_id >= cx.keys.next_object_id);
     if doubled { RejoinReason::Doubled } else { RejoinReason::Replaced }
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct Epoch<G> {
     pub(crate) pin: Option<Pin>,
     /// What opens the slot of the next epoch; `None` but in Pinned mode.
     pub(crate) slot_key: Option<Secret>,
-    /// What media keys follow from. Exported at once: once a commit was staged on the group, it would have to be read back
-    /// for that.
+    /// What media keys follow from. Exported at once: once a commit was staged on the group, it would have to be read
+    /// back for that.
     secret: EpochSecret,
     pub(crate) roster: Roster,
     /// What the own commit that made it left to be shown.
@@ -199,8 +199,8 @@ impl<G> Epoch<G> {
         }
     }
 
-    /// Keeps this epoch's secret, before it is left: the embedder may not have pulled it yet, and MLS has no way back to
-    /// it.
+    /// Keeps this epoch's secret, before it is left: the embedder may not have pulled it yet, and MLS has no way back
+    /// to it.
     pub(crate) fn keep_secret<E: Engine<Group = G>>(&self, cx: &mut Context<E>) {
         let unheard =
             |a: &Action| matches!(a, Action::Notify(Notice::Epoch { epoch, .. }) if *epoch == self.shown());
@@ -272,10 +272,11 @@ impl<G> Epoch<G> {
         let Some(unheard) = &mut self.afterwards.unheard else { return Ok(()) };
         unheard.tries = unheard.tries.saturating_add(1);
         let group = unheard.epoch;
-        if unheard.tries > cx.config.limits.publish_tries && cx.rules.pins {
+        let tries = unheard.tries;
+        cx.note_not_read_back(tries, self.base.saturating_add(group));
+        if tries > cx.config.limits.publish_tries && cx.rules.pins {
             // The service has it.
             self.afterwards.unheard = None;
-            cx.notify(Notice::NotReadBack { epoch: self.base.saturating_add(group) });
             return Ok(());
         }
         self.publish_unheard(cx)?;

@@ -1,11 +1,11 @@
 //! Whom a member helps, whom it gives way to, and for how long.
 //!
-//! A commit of another member is pinned by its committer at once, if the committer still runs. For [`Timers::confirm`] a
-//! member that has work of its own gives way to it, then goes on: with pins, two commits for one slot do no harm. A
-//! member without work waits for [`Timers::lease`], then pins the commit for its committer. So one that publishes commits
-//! and does not pin them, or whom nobody wants in the group, holds nobody up for longer than that. It is given nothing
-//! either: no commit is helped whose committer this member wants out, nor one against its policy. And who made the present
-//! epoch is not given way to.
+//! A commit of another member is pinned by its committer at once, if the committer still runs. For [`Timers::confirm`]
+//! a member that has work of its own gives way to it, then goes on: with pins, two commits for one slot do no harm. A
+//! member without work waits for [`Timers::lease`], then pins the commit for its committer. So one that publishes
+//! commits and does not pin them, or whom nobody wants in the group, holds nobody up for longer than that. It is given
+//! nothing either: no commit is helped whose committer this member wants out, nor one against its policy. And who made
+//! the present epoch is not given way to.
 //!
 //! Where nothing is pinned, all commits are given way to and helped, as the draft has it.
 //!

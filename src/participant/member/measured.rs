@@ -1,13 +1,13 @@
 //! What a group weighs, asked of the engine once per epoch: every KeyPackage that comes is measured against it.
 
-use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use crate::engine::{Engine, EngineError, Survey};
+use crate::participant::aside::Aside;
 
 /// The survey of a group alone, once it was made. It follows from the group, so that no two of one epoch differ.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Measured(OnceLock<Survey>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Measured(Aside<OnceLock<Survey>>);
 
 impl Measured {
     /// Returns the survey of `group`, which must be the same each time.
@@ -18,16 +18,4 @@ impl Measured {
         let survey = engine.survey(group, &[], false)?;
         Ok(self.0.get_or_init(|| survey))
     }
-}
-
-impl PartialEq for Measured {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Measured {}
-
-impl Hash for Measured {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }

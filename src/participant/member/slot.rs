@@ -79,8 +79,8 @@ pub(crate) struct Slot<G> {
     pub(crate) step: Step,
     /// The slot's pin, known while its commit is still missing: catching up.
     pub(crate) decided: Option<Pin>,
-    /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch. The leaves that the commit
-    /// removes.
+    /// The slot went to a lock that the commit's keys do not make: nobody can enter its epoch. The leaves that the
+    /// commit removes.
     pub(crate) dead: Option<Vec<u32>>,
     /// When the service signed for the first time that it went back.
     pub(crate) proved: Option<Timestamp>,

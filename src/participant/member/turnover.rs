@@ -26,13 +26,13 @@ pub(crate) fn settle<E: Engine>(
             joiners.take(&new.sender);
         }
         // What came under the old name must not be taken for a new intent to join.
-        for (sender, sequence) in
+        for (sender, object_id) in
             [old, new].into_iter().filter_map(|m| Some((&m.sender, m.key_package_object_id?)))
         {
-            joiners.spend(sender, sequence, limits);
+            joiners.spend(sender, object_id, limits);
         }
-        if let Some(sequence) = old.key_package_object_id.filter(|_| old.sender != new.sender) {
-            joiners.note_gone(sequence.min(cx.honest_number()));
+        if let Some(object_id) = old.key_package_object_id.filter(|_| old.sender != new.sender) {
+            joiners.note_gone(object_id.min(cx.honest_number()));
         }
     }
     for gone in removed {
@@ -44,9 +44,9 @@ pub(crate) fn settle<E: Engine>(
         // By the embedder's decision only: a namesake that comes in as it goes must not save it from being barred.
         let replaced = added.iter().any(|m| joiners.is_to_replace(&m.sender, &gone.sender));
         // What it joined by is spent, and must not be taken for a new intent to join.
-        if let Some(sequence) = gone.key_package_object_id {
-            joiners.spend(&gone.sender, sequence, limits);
-            joiners.note_gone(sequence.min(cx.honest_number()));
+        if let Some(object_id) = gone.key_package_object_id {
+            joiners.spend(&gone.sender, object_id, limits);
+            joiners.note_gone(object_id.min(cx.honest_number()));
         }
         if !(back || left) {
             joiners.forget_unasked(&gone.sender);
@@ -60,8 +60,8 @@ pub(crate) fn settle<E: Engine>(
     }
     for new in added {
         paces.entries.note(&new.sender, cx.now, cx.entry_rate(), limits.remembered_senders);
-        if let Some(sequence) = new.key_package_object_id {
-            joiners.spend(&new.sender, sequence, limits);
+        if let Some(object_id) = new.key_package_object_id {
+            joiners.spend(&new.sender, object_id, limits);
         }
         // Another member let it in, which did not know whose place it takes.
         let replacing = joiners.has_come_in(&new.sender).filter(|old| *old != cx.me && *old != new.sender);

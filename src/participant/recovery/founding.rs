@@ -72,8 +72,8 @@ pub(crate) fn admit_members<E: Engine>(
     for member in before.roster.iter().filter(|member| member.sender != cx.me) {
         let sender = &member.sender;
         // What it joined the group before by opens no Welcome any more, and relays show it again.
-        if let Some(sequence) = member.key_package_object_id {
-            carried.joiners.spend(sender, sequence, limits);
+        if let Some(object_id) = member.key_package_object_id {
+            carried.joiners.spend(sender, object_id, limits);
         }
         if !carried.joiners.barred.contains(sender) && !carried.intents.removals.contains_key(sender) {
             let permit = Permit { credential: cx.credential_hash(&member.credential)?, replacing: None };

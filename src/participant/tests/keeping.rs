@@ -198,10 +198,10 @@ fn the_order_of_forgetting_and_that_a_sender_was_forgotten_survive_a_restart() {
 fn a_key_package_from_elsewhere_must_be_newer_than_its_members() {
     let (mut a, _) = among(config(), &["b"]);
     let mut b = engine("b");
-    for (sequence, waits) in [(0, false), (5, true)] {
-        let message = b.generate_key_package(NOW, &config().group, sequence).unwrap().message;
+    for (object_id, waits) in [(0, false), (5, true)] {
+        let message = b.generate_key_package(NOW, &config().group, object_id).unwrap().message;
         a.handle(NOW, Command::Add(message)).unwrap();
-        assert_eq!(a.state.carried().joiners.get(b.sender_id()).is_some(), waits, "{sequence}");
+        assert_eq!(a.state.carried().joiners.get(b.sender_id()).is_some(), waits, "{object_id}");
     }
 }
 

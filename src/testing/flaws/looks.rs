@@ -89,7 +89,7 @@ pub(super) fn take_key_package<E: Engine>(participant: &mut Participant<E>, now:
         return;
     }
     let Ok(Ok(info)) = participant.engine().inspect_key_package(now, &object.payload) else { return };
-    if info.sender == sender && info.object_id.is_none_or(|sequence| sequence == place.object_id) {
+    if info.sender == sender && info.object_id.is_none_or(|object_id| object_id == place.object_id) {
         participant.let_wait(object.payload.clone(), info, place.object_id);
     }
 }

@@ -165,7 +165,7 @@ impl MediaEndpoint {
     /// # Errors
     /// Those of [`Participant::all_epoch_keys`] and [`EpochKeyRing::restore`].
     pub fn restart<E: Engine>(&mut self, now: Timestamp, participant: &Participant<E>) -> Result<(), Error> {
-        let keys = participant.all_epoch_keys()?;
+        let keys = participant.all_epoch_keys();
         let Some(first) = keys.first().map(|keys| keys.secret.epoch()) else {
             self.stop();
             self.resume(now);

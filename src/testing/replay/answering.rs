@@ -205,11 +205,11 @@ impl Engine for AnsweringEngine {
         &mut self,
         _: Timestamp,
         _: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
         self.answer("generate_key_package", |line| {
             Ok(OwnKeyPackage {
-                object_id: sequence,
+                object_id,
                 message: hex(line, "payload")?,
                 key_package_ref: hex(line, "reference")?,
                 secret: Secret::new(secret(line, "secret")?.to_vec()),

@@ -188,11 +188,11 @@ impl<E: Engine> Run<'_, E> {
     /// One KeyPackage after the other.
     fn ask_to_come_back(&mut self, insider: &mut Insider<E>) {
         let now = self.net.now();
-        let sequence = now.as_millis() << 16 | self.adversary.rng.below(1 << 16);
+        let object_id = now.as_millis() << 16 | self.adversary.rng.below(1 << 16);
         let group = &self.config.group;
-        let Ok(key) = insider.engine.generate_key_package(now, group, sequence) else { return };
+        let Ok(key) = insider.engine.generate_key_package(now, group, object_id) else { return };
         let Some(track) = self.net.peer(0).map(|p| p.tracks().key_package(&insider.id)) else { return };
-        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: sequence };
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id };
         let payload = key.message.clone();
         self.net.publish_as_stranger(&Object { track, location, payload });
         insider.keys.push(key);

@@ -84,15 +84,15 @@ impl Engine for SymbolicEngine {
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<OwnKeyPackage, EngineError> {
-        Ok(self.key_package(now, Some(origin(group, sequence)), false))
+        Ok(self.key_package(now, Some(origin(group, object_id)), false))
     }
 
     fn peek_key_package(&self, message: &Bytes) -> Judged<KeyPackageClaim> {
         Ok(KeyPackage::decode(message).map(|KeyPackage { leaf, .. }| KeyPackageClaim {
             sender: leaf.sender,
-            object_id: leaf.origin.map(|origin| origin.sequence),
+            object_id: leaf.origin.map(|origin| origin.object_id),
             group: leaf.origin.map(|origin| origin.group),
         }))
     }
@@ -106,11 +106,11 @@ impl Engine for SymbolicEngine {
         _now: Timestamp,
         group: &GroupName,
         params: &ContextParams,
-        sequence: u64,
+        object_id: u64,
     ) -> Result<SymbolicGroup, EngineError> {
         let params = (*params != ContextParams::draft()).then(|| Bytes::from(params::encode(params)));
         let fresh = self.draw("create");
-        let leaf = self.leaf(Some(origin(group, sequence)), public(&fresh));
+        let leaf = self.leaf(Some(origin(group, object_id)), public(&fresh));
         let state = State {
             group_id: group.as_bytes().clone(),
             epoch: 0,

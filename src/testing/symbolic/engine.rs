@@ -26,8 +26,8 @@ use crate::tracks::{GroupName, NameError, SenderId};
 /// A KeyPackage begins to live so long before it is made.
 const SKEW: Duration = Duration::from_secs(3600);
 
-pub(super) fn origin(group: &GroupName, sequence: u64) -> LeafOrigin {
-    LeafOrigin::new(sequence, &sha256(&group.root()))
+pub(super) fn origin(group: &GroupName, object_id: u64) -> LeafOrigin {
+    LeafOrigin::new(object_id, &sha256(&group.root()))
 }
 
 /// A participant's engine: its name, and what makes its messages differ.
@@ -85,14 +85,15 @@ impl SymbolicEngine {
         self.distrusted.insert(Bytes::copy_from_slice(identity.as_bytes()));
     }
 
-    /// A KeyPackage that [`Engine::inspect_key_package`](crate::engine::Engine::inspect_key_package) finds good and that no commit can add.
+    /// A KeyPackage that [`Engine::inspect_key_package`](crate::engine::Engine::inspect_key_package) finds good and
+    /// that no commit can add.
     pub fn poisoned_key_package(
         &mut self,
         now: Timestamp,
         group: &GroupName,
-        sequence: u64,
+        object_id: u64,
     ) -> OwnKeyPackage {
-        self.key_package(now, Some(origin(group, sequence)), true)
+        self.key_package(now, Some(origin(group, object_id)), true)
     }
 
     /// A KeyPackage of a peer that knows only the draft: its leaf does not say where it comes from.
@@ -100,7 +101,8 @@ impl SymbolicEngine {
         self.key_package(now, None, false)
     }
 
-    /// As [`Engine::create_commit`](crate::engine::Engine::create_commit), but nobody but the committer can process the commit (RFC 9420 section 16.12).
+    /// As [`Engine::create_commit`](crate::engine::Engine::create_commit), but nobody but the committer can process the
+    /// commit (RFC 9420 section 16.12).
     ///
     /// # Errors
     /// As [`Engine::create_commit`](crate::engine::Engine::create_commit).
@@ -143,7 +145,7 @@ impl SymbolicEngine {
         let (begins, expires) = (now.before(SKEW), now.after(self.lifetime));
         let message = KeyPackage { leaf, begins, expires, poisoned }.encode();
         OwnKeyPackage {
-            object_id: origin.map_or(0, |origin| origin.sequence),
+            object_id: origin.map_or(0, |origin| origin.object_id),
             key_package_ref: KeyPackage::reference(&message),
             message,
             secret: Secret::new(secret.to_vec()),
@@ -248,7 +250,7 @@ impl SymbolicEngine {
             sender: leaf.sender,
             identity: leaf.identity,
             key_package_ref: KeyPackage::reference(message),
-            object_id: leaf.origin.map(|origin| origin.sequence),
+            object_id: leaf.origin.map(|origin| origin.object_id),
             group: leaf.origin.map(|origin| origin.group),
             begins,
             expires,

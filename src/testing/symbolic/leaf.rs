@@ -22,7 +22,7 @@ impl Leaf {
         out.bytes(self.sender.as_bytes());
         out.bytes(&self.identity);
         out.option(self.origin, |out, origin| {
-            out.u64(origin.sequence);
+            out.u64(origin.object_id);
             out.bytes(&origin.group);
         });
         out.u64(self.init);
@@ -34,7 +34,7 @@ impl Leaf {
             identity: from.bytes()?,
             origin: from.option(|from| {
                 Ok(LeafOrigin {
-                    sequence: from.u64()?,
+                    object_id: from.u64()?,
                     group: from.bytes()?.as_ref().try_into().map_err(|_| Rejection::Malformed)?,
                 })
             })?,
@@ -57,7 +57,7 @@ impl Leaf {
             sender: self.sender.clone(),
             identity: self.identity.clone(),
             credential: self.credential(),
-            key_package_object_id: self.origin.map(|origin| origin.sequence),
+            key_package_object_id: self.origin.map(|origin| origin.object_id),
             leaf_key: self.key(),
         }
     }

@@ -49,7 +49,7 @@ fn made() -> Vec<(&'static str, Bytes)> {
         ("welcome", WelcomeObject::confirmed(pin(), Some(signature), welcome.clone()).encode()),
         ("welcome", WelcomeObject::confirmed(pin(), None, welcome.clone()).encode()),
         ("welcome", WelcomeObject { confirmation: None, welcome }.encode()),
-        ("0xF0A0", leaf_origin::encode(&LeafOrigin { sequence: 7 << 16, group: [0xee; 16] }).into()),
+        ("0xF0A0", leaf_origin::encode(&LeafOrigin { object_id: 7 << 16, group: [0xee; 16] }).into()),
         ("0xF0A2", tree_object::encode(&tree(None)).into()),
         ("0xF0A2", tree_object::encode(&tree(Some(publisher))).into()),
         ("successor", Successor { group, pin: pin() }.encode().into()),
@@ -95,7 +95,7 @@ pub(super) fn decode(kind: &str, bytes: &Bytes) -> Option<Value> {
         }
         "0xF0A0" => {
             let origin = leaf_origin::decode(bytes).ok()?;
-            json!({ "number": int(origin.sequence), "group": hex(&origin.group) })
+            json!({ "number": int(origin.object_id), "group": hex(&origin.group) })
         }
         "0xF0A2" => {
             let tree = tree_object::decode(bytes).ok()?;

@@ -64,14 +64,14 @@ impl<E: Engine, C: Carriage<E>> World<E, C> {
                 self.entry(who, || What::Asked(text()), 0);
             }
             Done::Fetched(target) => {
-                let kind = match &target {
-                    FetchTarget::Track(track) => self.peers.get(who).and_then(|p| p.tracks.classify(track)),
-                    FetchTarget::Namespace(_) => None,
-                };
-                let what = match (target, kind) {
-                    (FetchTarget::Namespace(_), _) | (_, Some(TrackKind::Commit(_))) => "fetch of commits",
-                    (_, Some(TrackKind::Tree(_))) => "fetch of the tree",
-                    _ => "fetch",
+                let kind = |track| self.peers.get(who).and_then(|p| p.tracks.classify(track));
+                let what = match &target {
+                    FetchTarget::Namespace(_) => "fetch of commits",
+                    FetchTarget::Track(track) => match kind(track) {
+                        Some(TrackKind::Commit(_)) => "fetch of commits",
+                        Some(TrackKind::Tree(_)) => "fetch of the tree",
+                        _ => "fetch",
+                    },
                 };
                 self.entry(who, || What::Asked(what.to_owned()), 0);
             }
