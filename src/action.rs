@@ -135,7 +135,7 @@ pub enum Timer {
     JoinDeadline,
     /// Join again.
     Rejoin,
-    /// Give up a leave.
+    /// Publish a leave request again, or give it up.
     Leave,
     /// Subscribe again.
     Subscribe,

@@ -79,7 +79,7 @@ mod pace;
 mod passed;
 mod phase;
 mod pins;
-mod places;
+pub(crate) mod places;
 mod presence;
 pub(crate) mod recovery;
 mod remembered;

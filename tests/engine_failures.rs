@@ -16,7 +16,7 @@ use moq_mls::notice::{Fault, Notice, Refusal};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
 use moq_mls::testing::{faults::Receipts, symbolic};
 use moq_mls::tracks::{FullTrackName, KEY_PACKAGE_GROUP, Location};
-use moq_mls::{Command, Config, Error, Event, Object, Participant, Phase, SafetyMode, Timestamp};
+use moq_mls::{Command, Config, Error, Event, Misuse, Object, Participant, Phase, SafetyMode, Timestamp};
 use support::engines::engine;
 use support::failing::{FAILURE, Failing, Plan};
 use support::{START, Steps, World, config};
@@ -160,13 +160,16 @@ fn whatever_fails_is_an_error_of_who_failed_and_nobodys_fault() {
                     let life = symbolic_life(mode, &plan, victim).live(elsewhere());
                     let what = format!("{mode:?}, {method} number {after} of {victim}");
                     assert_eq!(plan.failed(), 1, "{what}");
-                    let error = format!("MLS engine: provider failed: {FAILURE}");
+                    let error = format!("provider failed: {FAILURE}");
                     let of_victim = |(who, _): &&(usize, String)| *who == victim;
                     let first = life.errors.iter().find(of_victim).map(|(_, error)| error);
                     assert_eq!(first, Some(&error), "{what}");
                     // Commands of the others may be misuse without it, and nothing else fails.
                     let others = life.errors.iter().filter(|e| !of_victim(e));
-                    assert!(others.clone().all(|(_, error)| error.starts_with("misuse")), "{what}");
+                    assert!(
+                        others.clone().all(|(_, error)| *error == Misuse::NotAMember.to_string()),
+                        "{what}"
+                    );
                     assert_eq!(life.blamed(), BTreeSet::new(), "{what}");
                 }
             }
@@ -509,7 +512,7 @@ fn a_failing_build_drops_nobody() {
         }
         plan.fail("create_commit", after);
         world.run_for(Duration::from_secs(8));
-        let error = format!("MLS engine: provider failed: {FAILURE}");
+        let error = format!("provider failed: {FAILURE}");
         assert_eq!(world.failures().first(), Some(&(0, error)), "{after}");
         let refused = |n: &Notice| matches!(n, Notice::Refused { reason: Refusal::BadKeyPackage, .. });
         assert!(!world.heard(0, refused), "{after}");

@@ -12,8 +12,11 @@ mod support;
 use bytes::Bytes;
 use moq_mls::Secret;
 use moq_mls::Timestamp;
+use moq_mls::counter::{Pin, slot_lock_message};
 use moq_mls::engine::{Engine, MessageKind, Rejection};
+use moq_mls::keys::EXPORTER_LABEL;
 use moq_mls::mls::private_keys::PrivateKeys;
+use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use serde_json::Value;
 use support::engines::engine;
@@ -29,6 +32,17 @@ struct Counted {
 
 fn hex(value: &Value) -> Bytes {
     hex::decode(value.as_str().unwrap_or_else(|| panic!("{value}"))).unwrap().into()
+}
+
+/// The secrets that an epoch exports: the slot key, whose hash its pin has, and the master key of its track keys.
+fn exports<E: Engine>(engine: &E, group: &E::Group, case: &Value, prefix: &str) {
+    let view = engine.view(group).unwrap();
+    let name = GroupName::new(view.group_id).unwrap();
+    let said = |what: &str| hex(&case[format!("{prefix}{what}")]);
+    let lock = sha256(&slot_lock_message(&name, view.epoch, &said("slot_key")));
+    assert_eq!(Pin::from_slice(&said("pin")).unwrap().slot_lock(), lock);
+    let master = engine.export_secret(group, EXPORTER_LABEL, name.as_bytes(), engine.kdf().hash_len());
+    assert_eq!(said("master"), master.unwrap().as_bytes());
 }
 
 fn run(case: &Value, counted: &mut Counted) {
@@ -59,6 +73,9 @@ fn run(case: &Value, counted: &mut Counted) {
     let mut group = engine.join(now, &welcome, &key, tree.as_ref()).unwrap().unwrap();
     assert_eq!(engine.epoch_authenticator(&group).unwrap(), hex(&case["initial_epoch_authenticator"]));
     assert_eq!(engine.view(&group).unwrap().context_hash, info.context_hash);
+    if case["group"].is_string() {
+        exports(&engine, &group, case, "initial_");
+    }
     counted.scenarios += 1;
     for epoch in case["epochs"].as_array().unwrap() {
         if epoch["proposals"].as_array().is_some_and(|p| !p.is_empty()) {
@@ -81,6 +98,7 @@ fn run(case: &Value, counted: &mut Counted) {
             assert_eq!(hex(&epoch["pin"]), pin.as_bytes()[..]);
             assert_eq!(hex(&epoch["context_hash"]), next.context_hash[..]);
             let exported = engine.export_secret(&group, b"moq-mls vector", b"context", 32).unwrap();
+            exports(&engine, &group, epoch, "");
             assert_eq!(hex(&epoch["exporter_secret"]), exported.as_bytes());
             assert_eq!(epoch["members"], engine.roster(&group).unwrap().len());
         }

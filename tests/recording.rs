@@ -141,7 +141,7 @@ fn a_failure_is_replayed_as_one() {
         world.command(0, Command::Update).unwrap();
         world.run_for(Duration::from_secs(5));
         let log = world.take_recording(1);
-        let line = format!("{{\"error\":\"MLS engine: {}\"}}", error());
+        let line = format!("{{\"error\":\"{}\"}}", error());
         assert!(log.lines().any(|l| l == line), "no {line} in\n{log}");
         the_same(&log);
     }

@@ -200,3 +200,22 @@ fn an_own_commit_that_the_relay_loses_is_reported() {
         assert_eq!(world.told(0).filter(lost).count(), 1, "{mode:?}");
     }
 }
+
+#[test]
+fn a_leave_request_that_a_relay_loses_is_published_again() {
+    for mode in [SafetyMode::Pinned, SafetyMode::Fenced, SafetyMode::Advisory] {
+        let mut config = config();
+        config.params.mode = mode;
+        let mut world = members(2, &config);
+        let left = |world: &World<TestEngine>| world.heard(1, |n| *n == Notice::Left);
+        world.carriage_mut().set_deaf(0, true);
+        world.tell(1, Command::Leave);
+        world.run(1000);
+        world.carriage_mut().set_deaf(0, false);
+        world.run(8000);
+        assert!(!left(&world), "{mode:?}: the request was lost");
+        world.run(3000);
+        assert!(left(&world), "{mode:?}: 10 s after it was asked for");
+        assert_eq!(world.agree(&[0]), world.machine(0).epoch().unwrap());
+    }
+}

@@ -14,7 +14,7 @@ use moq_mls::counter::http::{Decoded, HttpLimits, HttpRequest, HttpResponse};
 use moq_mls::counter::service::{CounterService, ServiceConfig};
 use moq_mls::testing::faults::Receipts;
 use moq_mls::testing::replay::replay;
-use moq_mls::testing::vectors;
+use moq_mls::testing::{sha256, vectors};
 use moq_mls::tracks::{CommitTrackPolicy, FullTrackName, GroupName, GroupTracks, TrackNamespace};
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ const RUNNERS: &[(&str, Result<Runner, &str>)] = &[
     ("codec/objects.json", Ok(generated)),
     ("codec/", Ok(codec)),
     ("names/names.json", Ok(names)),
+    ("names/places.json", Ok(places)),
     ("counter/exchanges.json", Ok(exchanges)),
     ("counter/replies.json", Ok(generated)),
     ("counter/receipts.json", Ok(generated)),
@@ -59,6 +60,11 @@ fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().unwrap_or_else(|| panic!("{value}"))).unwrap()
 }
 
+/// A number, or a string of digits.
+fn int(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
+}
+
 /// Compared with what the generator makes; nothing to run one by one.
 fn generated(_: &str, _: &str) -> u64 {
     0
@@ -77,10 +83,7 @@ fn codec(name: &str, text: &str) -> u64 {
         let input = bytes(&case["bytes"]);
         let again: Result<Vec<u8>, DecodeError> = match name {
             "codec/varint.json" => varint::decode(&mut &input[..]).map(|n| {
-                let expected = &case["decoded"];
-                let expected =
-                    expected.as_u64().unwrap_or_else(|| expected.as_str().unwrap().parse().unwrap());
-                assert_eq!(n, expected, "{case}");
+                assert_eq!(n, int(&case["decoded"]), "{case}");
                 let mut out = Vec::new();
                 varint::encode(n, "n", &mut out).unwrap();
                 out
@@ -133,12 +136,53 @@ fn names(_: &str, text: &str) -> u64 {
             case["key_packages"]["fields"].as_array().unwrap().iter().flat_map(bytes).collect();
         assert_eq!(joined, flat, "{case}");
     }
+    for case in file["successors"].as_array().unwrap() {
+        let group = GroupName::new(bytes(&case["name"])).unwrap();
+        let hash = *sha256(&bytes(&case["founding_key"])).first_chunk::<16>().unwrap();
+        let Ok(successor) = group.successor(hash) else {
+            assert!(case["successor"].is_null(), "{case}");
+            continue;
+        };
+        assert_eq!(bytes(&case["successor"]), successor.as_bytes()[..], "{case}");
+        assert_eq!(successor.founding_hash(), Some(hash), "{case}");
+        assert_eq!(successor.root(), bytes(&case["root"]), "{case}");
+        // R-82, as docs/protocol.md has it.
+        let x = u64::from(hash[0]) << 16 | u64::from(hash[1]) << 8 | u64::from(hash[2]);
+        let base = (((int(&case["key_id"]) >> 46) + 1) << 46) | ((x >> 2) << 24);
+        assert_eq!(int(&case["epoch_base"]), base, "{case}");
+    }
     for case in file["serialized"].as_array().unwrap() {
         let fields = case["fields"].as_array().unwrap().iter().map(|f| bytes(f).into()).collect();
         let namespace = TrackNamespace::new(fields).unwrap();
         let track = FullTrackName { namespace, name: bytes(&case["name"]).into() };
         assert_eq!(bytes(&case["serialized"]), track.to_serialized(), "{case}");
     }
+    0
+}
+
+/// worked out from the text of docs/protocol.md.
+fn places(_: &str, text: &str) -> u64 {
+    let file = json(text);
+    let payload = bytes(&file["payload"]);
+    let h8 = |label: &str, parts: &[&[u8]]| {
+        let hash = sha256(&[&[label.as_bytes()], parts].concat().concat());
+        u64::from_be_bytes(*hash.first_chunk::<8>().unwrap()) % (1 << 62)
+    };
+    for case in file["commits"].as_array().unwrap() {
+        let tries = int(&case["tries"]);
+        let p = h8("moq-mls commit place", &[&sha256(&payload), &(tries as u32).to_be_bytes()]);
+        assert_eq!(int(&case["object"]), p % (1 << 60) / 2 * 2 + (1 << 60), "{case}");
+        assert_eq!(int(&case["object_advisory"]), if tries == 0 { 0 } else { p / 2 * 2 }, "{case}");
+    }
+    let (slot_key, sender) = (bytes(&file["slot_key"]), bytes(&file["sender"]));
+    let drawn = h8("moq-mls receipt place", &[&slot_key, &sender, &payload]);
+    assert_eq!(int(&file["receipt"]), drawn | 1 << 61 | 1);
+    let drawn = h8("moq-mls state place", &[&slot_key, &sender, &payload]) % (1 << 16);
+    for case in file["states"].as_array().unwrap() {
+        let place = u128::from(int(&case["ms"])) << 17 | u128::from(drawn) << 1;
+        assert_eq!(u128::from(int(&case["object"])), place % (1 << 60) + 1, "{case}");
+    }
+    assert_eq!(int(&file["welcome"]), h8("moq-mls welcome place", &[&payload]));
     0
 }
 

@@ -1,5 +1,7 @@
 //! What goes along from phase to phase: whom to let in, what to commit, what came early.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::engine::Engine;
@@ -25,11 +27,43 @@ pub(crate) struct Carried {
     pub(crate) paces: Paces,
 }
 
+/// A request to leave, as it was published.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LeaveRequest {
+    /// The epoch it was made in.
+    pub(crate) epoch: u64,
+    pub(crate) object_id: u64,
+    pub(crate) message: Bytes,
+}
+
 /// This participant's own intent to leave.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Leaving {
-    /// The epoch in which the request was last published.
-    pub(crate) asked_in: Option<u64>,
+    /// Its newest request.
+    pub(crate) asked: Option<LeaveRequest>,
+    /// How many parts of the time to leave are over.
+    waited: u32,
+}
+
+impl Leaving {
+    /// The request is published at the beginning of each part: a relay may lose it.
+    const PARTS: u32 = 3;
+
+    /// Returns how long a part of `whole` is.
+    pub(crate) fn part(whole: Duration) -> Duration {
+        whole / Self::PARTS
+    }
+
+    /// One more part is over; whether it was the last.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.waited = self.waited.saturating_add(1);
+        self.waited >= Self::PARTS
+    }
+
+    /// Returns the request that was made in this epoch.
+    pub(crate) fn asked_in(&self, epoch: u64) -> Option<&LeaveRequest> {
+        self.asked.as_ref().filter(|request| request.epoch == epoch)
+    }
 }
 
 impl Carried {

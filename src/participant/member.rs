@@ -123,8 +123,9 @@ impl<G> Member<G> {
                 self.on_media(cx, opened.as_ref(), epoch);
                 Verdict::Open
             }
-            Input::Timer(Timer::Leave) if self.carried.leaving.is_some() => {
-                return self.end(cx, Notice::LeaveUnheard);
+            Input::Timer(Timer::Leave) => {
+                let Some(leaving) = self.carried.leaving.take() else { return Ok(Flow::Stay) };
+                return self.on_leave_timer(cx, leaving);
             }
             Input::Timer(timer) => self.on_timer(cx, timer)?,
             Input::CaughtUp => {

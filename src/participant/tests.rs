@@ -24,7 +24,7 @@ use crate::counter::{
 use crate::engine::OwnKeyPackage;
 use crate::limits::Timers;
 use crate::notice::{Fault, Notice, RejoinReason, ServiceFault};
-use crate::participant::carried::Carried;
+use crate::participant::carried::{Carried, LeaveRequest};
 use crate::participant::flow::Entry;
 use crate::participant::input::Arrival;
 use crate::participant::joiners::Permit;
@@ -114,7 +114,7 @@ fn decide(a: &mut Machine, pin: Pin) {
 
 fn ask_to_leave(a: &mut Machine, sender: SenderId, object_id: u64, message: Bytes, epoch: u64) {
     let Machine { cx, state: State::Member(member), .. } = a else { panic!("no member") };
-    let request = leave::Request { epoch, object_id, message };
+    let request = LeaveRequest { epoch, object_id, message };
     leave::on_request(cx, &member.epoch, &mut member.carried, sender, request).unwrap();
 }
 

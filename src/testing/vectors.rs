@@ -20,7 +20,7 @@ use self::values::pretty;
 pub fn all() -> Vec<(String, String)> {
     let mut files = codec::files();
     files.push(objects::file());
-    files.push(names::file());
+    files.extend(names::files());
     files.extend(counter::files());
     files.push(passive::file());
     let mut texts: Vec<(String, String)> =

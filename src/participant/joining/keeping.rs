@@ -40,7 +40,7 @@ impl<G> Joining<G> {
     ) -> Result<(), Error> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let Some(hash) = group.founding_hash() else { return Ok(()) };
-        cx.move_to(group, epoch_base(&kept.epoch, hash), kept.recovery.moved);
+        cx.move_to(group, epoch_base(kept.epoch.shown(), hash), kept.recovery.moved);
         admit_members(cx, &kept.epoch, &kept.recovery, &mut self.carried)?;
         self.begin_elsewhere(cx);
         // Whether slot 0 is filled by what the founder said.

@@ -7,7 +7,7 @@ use crate::engine::{Engine, EngineError, KeyPackageClaim, KeyPackageInfo, Messag
 use crate::error::Error;
 use crate::join_request::JoinRequest;
 use crate::notice::{Fault, Hold, Notice, Refusal};
-use crate::participant::carried::Carried;
+use crate::participant::carried::{Carried, LeaveRequest};
 use crate::participant::context::Context;
 use crate::participant::joiners::{Joiners, Permit, Waiting};
 use crate::participant::member::epoch::Epoch;
@@ -32,7 +32,7 @@ pub(crate) fn on_object<E: Engine>(
             cx.fault(Some(sender), Fault::WrongGroup);
         }
         Ok(MessageKind::Proposal { epoch: of, .. }) => {
-            let request = leave::Request { epoch: of, object_id, message: payload };
+            let request = LeaveRequest { epoch: of, object_id, message: payload };
             return leave::on_request(cx, epoch, carried, sender, request);
         }
         Ok(_) | Err(_) => cx.fault(Some(sender), Fault::NotMls),

@@ -4,7 +4,7 @@ use crate::action::Timer;
 use crate::engine::{Engine, Member as GroupMember};
 use crate::error::Error;
 use crate::notice::Notice;
-use crate::participant::carried::Leaving;
+use crate::participant::carried::{LeaveRequest, Leaving};
 use crate::participant::context::Context;
 use crate::participant::flow::{Flow, When};
 use crate::participant::member::{Member, doubled, leave};
@@ -17,7 +17,7 @@ impl<G> Member<G> {
         }
         self.carried.leaving = Some(Leaving::default());
         cx.deadlines.clear(Timer::Turn);
-        cx.set(Timer::Leave, cx.config.timers.leave);
+        cx.set(Timer::Leave, Leaving::part(cx.config.timers.leave));
         self.schedule_audit(cx);
         self.ask_to_leave(cx)
     }
@@ -28,12 +28,32 @@ impl<G> Member<G> {
         if self.slot.outbox.is_some() {
             return Ok(());
         }
-        if let Some((object, request)) = leave::ask(cx, &self.epoch, &mut self.carried)? {
+        if let Some(request) = leave::ask(cx, &self.epoch, &mut self.carried)? {
             self.persist(cx);
-            let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: object };
-            cx.publish(cx.tracks.key_package(&cx.me), location, request);
+            cx.publish_leave(request);
         }
         Ok(())
+    }
+
+    /// Nobody has committed the request: publishes it again, or gives up.
+    pub(super) fn on_leave_timer<E: Engine<Group = G>>(
+        &mut self,
+        cx: &mut Context<E>,
+        mut leaving: Leaving,
+    ) -> Result<Flow<G>, Error> {
+        if leaving.is_over() {
+            return self.end(cx, Notice::LeaveUnheard);
+        }
+        cx.set(Timer::Leave, Leaving::part(cx.config.timers.leave));
+        let request = leaving.asked_in(self.epoch.number).cloned();
+        self.carried.leaving = Some(leaving);
+        if let Some(request) = request {
+            // Elsewhere: a relay passes no object on twice.
+            let object_id = cx.next_object_id()?;
+            self.persist(cx);
+            cx.publish_leave(LeaveRequest { object_id, ..request });
+        }
+        Ok(Flow::Stay)
     }
 
     pub(super) fn on_removed<E: Engine<Group = G>>(
@@ -59,5 +79,12 @@ impl<G> Member<G> {
         self.epoch.keep_secret(cx);
         cx.passed.end();
         Ok(Flow::End(notice))
+    }
+}
+
+impl<E: Engine> Context<E> {
+    fn publish_leave(&mut self, request: LeaveRequest) {
+        let location = Location { group_id: KEY_PACKAGE_GROUP, object_id: request.object_id };
+        self.publish(self.tracks.key_package(&self.me), location, request.message);
     }
 }

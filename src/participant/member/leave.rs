@@ -1,23 +1,13 @@
 //! Leaving: an authenticated request on the leaver's own KeyPackage track, which some other member commits
 //! (an extension of this crate). It is opened on a clone, never cached; the committer removes by value.
 
-use bytes::Bytes;
-
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::Fault;
-use crate::participant::carried::Carried;
+use crate::participant::carried::{Carried, LeaveRequest};
 use crate::participant::context::Context;
 use crate::participant::member::epoch::Epoch;
 use crate::tracks::SenderId;
-
-/// A request to leave, as it came.
-pub(crate) struct Request {
-    /// The epoch it was made in.
-    pub(crate) epoch: u64,
-    pub(crate) object_id: u64,
-    pub(crate) message: Bytes,
-}
 
 /// Takes in a request to leave this group.
 pub(crate) fn on_request<E: Engine>(
@@ -25,9 +15,9 @@ pub(crate) fn on_request<E: Engine>(
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
     sender: SenderId,
-    request: Request,
+    request: LeaveRequest,
 ) -> Result<(), Error> {
-    let Request { epoch: of, object_id, message } = request;
+    let LeaveRequest { epoch: of, object_id, message } = request;
     let Carried { joiners, intents, .. } = carried;
     // The cheapest checks come first: anybody may have made it. A leaver asks again in each epoch.
     let Some(leaf) = epoch.roster.of(&sender).map(|m| m.leaf_index) else { return Ok(()) };
@@ -70,7 +60,7 @@ pub(crate) fn take_up<E: Engine>(
     carried.intents.leaves.clear();
     for (sender, (of, object_id, message)) in std::mem::take(&mut carried.intents.future_leaves) {
         if of >= epoch.number {
-            on_request(cx, epoch, carried, sender, Request { epoch: of, object_id, message })?;
+            on_request(cx, epoch, carried, sender, LeaveRequest { epoch: of, object_id, message })?;
         }
     }
     Ok(())
@@ -81,12 +71,11 @@ pub(crate) fn ask<E: Engine>(
     cx: &mut Context<E>,
     epoch: &Epoch<E::Group>,
     carried: &mut Carried,
-) -> Result<Option<(u64, Bytes)>, Error> {
-    let Some(leaving) = carried.leaving.as_mut().filter(|l| l.asked_in != Some(epoch.number)) else {
+) -> Result<Option<LeaveRequest>, Error> {
+    let Some(leaving) = carried.leaving.as_mut().filter(|l| l.asked_in(epoch.number).is_none()) else {
         return Ok(None);
     };
-    let request = cx.engine.propose_leave(&epoch.group, cx.time_of_day())?;
-    let object_id = cx.next_object_id()?;
-    leaving.asked_in = Some(epoch.number);
-    Ok(Some((object_id, request)))
+    let message = cx.engine.propose_leave(&epoch.group, cx.time_of_day())?;
+    let request = LeaveRequest { epoch: epoch.number, object_id: cx.next_object_id()?, message };
+    Ok(Some(leaving.asked.insert(request).clone()))
 }

@@ -67,7 +67,7 @@ impl<'a, E: Engine> Agenda<'a, E> {
     /// Whether this member asked to leave in this epoch. Made from the same state, its request has taken the handshake key
     /// that a commit would use.
     pub(crate) fn has_asked_to_leave(&self) -> bool {
-        self.carried.leaving.as_ref().is_some_and(|leaving| leaving.asked_in == Some(self.epoch.number))
+        self.carried.leaving.as_ref().is_some_and(|leaving| leaving.asked_in(self.epoch.number).is_some())
     }
 
     /// What one commit would hold now.

@@ -22,9 +22,9 @@ const NAME_SHIFT: u32 = 24;
 pub(crate) type Founded<G> = (Genesis<G>, Secret);
 
 /// Returns what is added to the epochs of the successor of this name: more than any epoch of the group before it, and
-/// most likely what no other successor of it has. Key ids stay below 2^62.
-pub(crate) fn epoch_base<G>(before: &Epoch<G>, founding_hash: [u8; 16]) -> u64 {
-    let generation = (before.shown() >> GENERATION_SHIFT).saturating_add(1);
+/// most likely what no other successor of it has. Key ids stay below 2^62. `key_id` is that of the last epoch.
+pub(crate) fn epoch_base(key_id: u64, founding_hash: [u8; 16]) -> u64 {
+    let generation = (key_id >> GENERATION_SHIFT).saturating_add(1);
     let [a, b, c, ..] = founding_hash;
     let name = u64::from(u32::from_be_bytes([0, a, b, c]) >> 2);
     (generation << GENERATION_SHIFT) | (name << NAME_SHIFT)
@@ -45,7 +45,7 @@ pub(crate) fn found<E: Engine>(
     let hash = cx.engine.sha256(key.as_bytes())?;
     let hash = hash.first_chunk::<16>().copied().unwrap_or_default();
     let Ok(group) = cx.moved.home.successor(hash) else { return Ok(None) };
-    cx.move_to(group.clone(), epoch_base(before, hash), again);
+    cx.move_to(group.clone(), epoch_base(before.shown(), hash), again);
     let genesis = Genesis::create(cx)?;
     let said = Successor { group: group.clone(), pin: genesis.pin };
     let payload = cx.engine.seal(&before.group, &said.encode())?;

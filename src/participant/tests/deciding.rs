@@ -92,7 +92,7 @@ fn who_has_asked_to_leave_commits_nothing_and_helps_all_the_same() {
         want_update(&mut a);
         if leaves {
             a.handle(NOW, Command::Leave).unwrap();
-            assert_eq!(a.state.carried().leaving.as_ref().unwrap().asked_in, Some(1));
+            assert!(a.state.carried().leaving.as_ref().unwrap().asked_in(1).is_some());
         }
         let with_lock = |a: &mut Machine| {
             a.run(Input::Timer(Timer::Request)).unwrap();

@@ -80,6 +80,7 @@ fn script() -> Vec<(u64, HttpRequest)> {
     };
     let get = |at, target: &str| (at, plain(Method::Get, target, Headers::default(), String::new()));
     let json = || Headers::from_iter([("Content-Type", "application/json")]);
+    let state = |at, counter: &str, val: u64| get(at, &format!("/lock/{counter}?val={val}"));
     let post = |at, target: &str, body: &str| {
         let headers = if body.is_empty() { Headers::default() } else { json() };
         (at, plain(Method::Post, target, headers, body.to_owned()))
@@ -131,7 +132,12 @@ fn script() -> Vec<(u64, HttpRequest)> {
         increment(2110, &fills(2, 1)),
         increment(2112, &fills(3, 2)),
         get(2120, "/lock/room?val=0"),
-        get(2130, "/lock/room?val=1"),
+        get(2125, "/lock/room?val=1"),
+        // The state: without a date, with today's, with one that is off, and of a counter that is not there.
+        state(2126, "room", 1 << 63),
+        state(2127, "room", (3 << 62) | (2127 << 20) | 7),
+        state(2128, "room", (3 << 62) | (7129 << 20) | 7),
+        state(2129, "other", (3 << 62) | (2129 << 20) | 7),
         read(2131, 0),
         read(2132, 1),
         read(2133, 2),

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::counter::{Pin, SLOT_KEY_LEN, slot_lock_message};
 use crate::engine::{Attached, ContextParams, Engine, Next, TreePlace};
+use crate::keys::EXPORTER_LABEL;
 use crate::mls::private_keys::PrivateKeys;
+use crate::secret::Secret;
 use crate::testing::seeded_crypto::{seeded_engine, seeded_signature_key, sha256};
 use crate::testing::vectors::values::{VERSION, hex, int};
 use crate::time::Timestamp;
@@ -51,6 +53,7 @@ fn scenario(params: &ContextParams) -> Value {
     let mut roster_len = alice.roster(&state).expect("a roster").len();
     let initial = alice.epoch_authenticator(&state).expect("a member");
     let initial_pin = pin(&alice, &group, &built.commit, &built.next);
+    let [initial_slot_key, initial_master] = exports(&alice, &group, &state);
     let mut epochs: Vec<Value> = Vec::new();
     let carols = carol.generate_key_package(NOW, &group, 0).expect("a KeyPackage").message;
     let steps: [(&str, Vec<Bytes>, Vec<u32>); 4] = [
@@ -64,6 +67,7 @@ fn scenario(params: &ContextParams) -> Value {
         state = built.next.group.clone();
         roster_len = roster_len + adds.len() - removes.len();
         assert_eq!(alice.roster(&state).expect("a roster").len(), roster_len);
+        let [slot_key, master] = exports(&alice, &group, &state);
         epochs.push(json!({
             "what": what,
             "proposals": [],
@@ -72,6 +76,8 @@ fn scenario(params: &ContextParams) -> Value {
             "members": roster_len,
             "context_hash": hex(&built.next.context_hash),
             "pin": hex(pin(&alice, &group, &built.commit, &built.next).as_bytes()),
+            "slot_key": slot_key,
+            "master": master,
             "exporter_secret": hex(alice.export_secret(&state, b"moq-mls vector", b"context", 32).expect("a member").as_bytes()),
         }));
     }
@@ -87,6 +93,9 @@ fn scenario(params: &ContextParams) -> Value {
         "tree_object": tree_object,
         "initial_epoch_authenticator": hex(&initial),
         "initial_pin": hex(initial_pin.as_bytes()),
+        "initial_slot_key": initial_slot_key,
+        "initial_master": initial_master,
+        "group": hex(group.as_bytes()),
         "at": int(NOW.as_secs()),
         "epochs": epochs,
     })
@@ -95,7 +104,17 @@ fn scenario(params: &ContextParams) -> Value {
 /// The pin of a commit, as a client that has the keys of its epoch works it out.
 fn pin<E: Engine>(engine: &E, group: &GroupName, commit: &Bytes, next: &Next<E::Group>) -> Pin {
     let epoch = engine.view(&next.group).expect("a member").epoch;
-    let key = engine.export_secret(&next.group, b"moq-mls slot key", b"", SLOT_KEY_LEN).expect("a member");
+    let key = slot_key(engine, &next.group);
     let lock = sha256(&slot_lock_message(group, epoch, key.as_bytes()));
     Pin::new(sha256(commit), next.context_hash, lock)
+}
+
+/// The slot key of an epoch, and the master key of its track keys.
+fn exports<E: Engine>(engine: &E, group: &GroupName, state: &E::Group) -> [Value; 2] {
+    let master = engine.export_secret(state, EXPORTER_LABEL, group.as_bytes(), engine.kdf().hash_len());
+    [slot_key(engine, state), master.expect("a member")].map(|secret| hex(secret.as_bytes()))
+}
+
+fn slot_key<E: Engine>(engine: &E, state: &E::Group) -> Secret {
+    engine.export_secret(state, b"moq-mls slot key", b"", SLOT_KEY_LEN).expect("a member")
 }
