@@ -27,9 +27,11 @@ use crate::relay::Relay;
 use crate::{identity, mapping, tls};
 
 /// The longest that any step may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often each participant sends a media object.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often each participant sends a media object in a small call.
 const MEDIA_EVERY: Duration = Duration::from_millis(20);
+/// Media objects that all participants of one machine may receive in that time: each comes to every other.
+const MEDIA_AT_ONCE: u32 = 128;
 
 /// What `call` is asked to do.
 #[derive(Clone, Debug)]
@@ -42,6 +44,14 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// No news, only the table and the figures.
     pub quiet: bool,
+}
+
+impl Options {
+    /// How often each participant sends a media object: less often the more there are, for one machine carries it all.
+    fn media_every(&self) -> Duration {
+        let ways = u32::try_from(self.participants * self.participants).unwrap_or(u32::MAX);
+        MEDIA_EVERY * ways.div_ceil(MEDIA_AT_ONCE)
+    }
 }
 
 /// A relay and a counter service on loopback, and how participants find them.
@@ -227,7 +237,7 @@ pub async fn run(options: &Options) -> Result<String> {
         everyone.push(stage.participant(&format!("p{i}"))?);
     }
     for who in &everyone {
-        who.media(Some(MEDIA_EVERY));
+        who.media(Some(options.media_every()));
     }
     let mut joins = Vec::new();
     let last = options.participants - 1;
@@ -285,7 +295,7 @@ pub async fn run(options: &Options) -> Result<String> {
     }
 
     // A while of media under the last keys, then silence, so that what is still missing is lost.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2).max(2 * options.media_every())).await;
     let tally = close_media(&everyone, &members, &[&everyone[2], &everyone[3]], &stage).await?;
     epoch = agree(&members, epoch).await?;
 
@@ -293,6 +303,7 @@ pub async fn run(options: &Options) -> Result<String> {
     joins.sort();
     let at = |q: f64| joins[((joins.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1e3;
     println!("figure live_participants {} members", options.participants);
+    println!("figure live_media_every {} ms", options.media_every().as_millis());
     println!("figure live_joins {} joins", joins.len());
     println!("figure live_join_min_ms {:.1} ms", at(0.0));
     println!("figure live_join_median_ms {:.1} ms", at(0.5));

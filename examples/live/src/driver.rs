@@ -188,8 +188,10 @@ impl Person {
                 }
                 () = tokio::time::sleep_until(next), if sending.is_some() => {
                     next += sending.unwrap_or_default();
-                    if let Some(object) = self.media.seal(self.clock.now(), &self.name, &mut self.signs)? {
-                        self.relay.send_later(object);
+                    if let Some(object) = self.media.seal(self.clock.now(), &self.name, &mut self.signs)?
+                        && let Err(overload) = self.relay.send_later(object)
+                    {
+                        tracing::debug!(name = self.name, %overload, "an object was dropped");
                     }
                 }
                 () = tokio::time::sleep(timeout.unwrap_or(Duration::MAX)), if timeout.is_some() => {

@@ -10,7 +10,7 @@ use moq_mls::tracks::{FullTrackName, SenderId, TrackNamespace};
 
 use crate::commit_log;
 use crate::link::{self, RelayAddress};
-use crate::session::{Session, Wanted};
+use crate::session::Session;
 
 /// Members that are asked, one after another, for what the relay has no more.
 const ASKED: usize = 4;
@@ -18,20 +18,15 @@ const ASKED: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A ratchet tree: its track, as the relay still has it.
-pub async fn tree(relay: RelayAddress, track: FullTrackName, group: u64) -> Result<Vec<Object>> {
-    let namespace = track.namespace.clone();
-    let wanted: Wanted = Arc::new(move |offered| *offered == track);
-    let found = link::look(relay, &namespace, wanted, |object| object.location.group_id == group);
-    let mut objects = found.await?;
+pub async fn tree(relay: RelayAddress, track: &FullTrackName, group: u64) -> Result<Vec<Object>> {
+    let mut objects = link::look_at(relay, track, |object| object.location.group_id == group).await?;
     objects.retain(|object| object.location.group_id == group);
     Ok(objects)
 }
 
 /// All that the relay still has of one track.
-pub async fn track(relay: RelayAddress, track: FullTrackName) -> Result<Vec<Object>> {
-    let namespace = track.namespace.clone();
-    let wanted: Wanted = Arc::new(move |offered| *offered == track);
-    link::look(relay, &namespace, wanted, |_| false).await
+pub async fn track(relay: RelayAddress, track: &FullTrackName) -> Result<Vec<Object>> {
+    link::look_at(relay, track, |_| false).await
 }
 
 /// Commits: what the relay still has of all commit tracks under `commits`, and what `members` have seen.
@@ -45,11 +40,8 @@ pub async fn commits(
     groups: RangeInclusive<u64>,
     members: Vec<SenderId>,
 ) -> Result<Vec<Object>> {
-    let all: Wanted = Arc::new(|_| true);
-    let (kept, seen) = tokio::join!(
-        link::look(relay, &commits, all, |_| false),
-        seen(session, &commits, groups.clone(), &members)
-    );
+    let (kept, seen) =
+        tokio::join!(link::look(relay, &commits), seen(session, &commits, groups.clone(), &members));
     let mut objects = match (kept, seen) {
         (Err(error), None) => return Err(error),
         (kept, seen) => [kept.unwrap_or_default(), seen.unwrap_or_default()].concat(),

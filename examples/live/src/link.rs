@@ -4,18 +4,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use moq_mls::Object;
-use moq_mls::tracks::TrackNamespace;
+use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use crate::session::{self, Accepts, Archive, Inbound, Session, Subscription, Wanted};
+use crate::session::{self, Accepts, Archive, Session, Spares, Subscription, Wanted, WireObject};
 
 /// Between two tries: from, to.
 pub const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Longest wait for a handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long sessions go on that others have taken the place of.
+const LINGER: Duration = Duration::from_secs(2);
+/// Between the tries of two addresses.
+const STAGGER: Duration = Duration::from_millis(250);
+/// Objects of a short session that wait to be taken.
+const ROOM: usize = 64;
 /// A session that looks for missing objects is content once nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(250);
 
@@ -29,13 +36,61 @@ pub struct RelayAddress {
 }
 
 impl RelayAddress {
-    async fn resolve(&self) -> Result<(SocketAddr, String)> {
-        let mut addresses = tokio::net::lookup_host(&self.host)
-            .await
-            .with_context(|| format!("no address for {}", self.host))?;
-        let address = addresses.next().with_context(|| format!("no address for {}", self.host))?;
+    fn name(&self) -> &str {
         let name = self.host.rsplit_once(':').map_or(&*self.host, |(name, _)| name);
-        Ok((address, name.trim_matches(['[', ']']).to_owned()))
+        name.trim_matches(['[', ']'])
+    }
+
+    /// Connects at whichever of the addresses answers first.
+    async fn dial(&self, endpoint: &quinn::Endpoint) -> Result<quinn::Connection> {
+        let found = tokio::net::lookup_host(&self.host).await;
+        let found = found.with_context(|| format!("no address for {}", self.host))?;
+        dial(endpoint, alternating(found), self.name()).await
+    }
+}
+
+/// Puts addresses of the two families in turn, each in the order that the resolver prefers (RFC 8305 section 4).
+fn alternating(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let all: Vec<SocketAddr> = addresses.collect();
+    let first = all.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) = all.iter().partition(|address| address.is_ipv6() == first);
+    let rank = |family: Vec<&SocketAddr>, odd| {
+        family
+            .into_iter()
+            .copied()
+            .enumerate()
+            .map(move |(n, address)| (2 * n + odd, address))
+            .collect::<Vec<_>>()
+    };
+    let mut ranked = [rank(one, 0), rank(other, 1)].concat();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, address)| address).collect()
+}
+
+/// Tries the addresses one after another, the next when the one before failed or has not answered yet (RFC 8305
+/// section 5). The first connection is returned.
+async fn dial(
+    endpoint: &quinn::Endpoint,
+    addresses: Vec<SocketAddr>,
+    name: &str,
+) -> Result<quinn::Connection> {
+    let mut tries = JoinSet::new();
+    let mut left = addresses.into_iter();
+    let mut failed = anyhow!("no address for {name}");
+    loop {
+        if let Some(address) = left.next() {
+            let (endpoint, name) = (endpoint.clone(), name.to_owned());
+            tries.spawn(async move { session::dial(&endpoint, address, &name).await });
+        }
+        tokio::select! {
+            done = tries.join_next() => match done {
+                Some(Ok(Ok(connection))) => return Ok(connection),
+                Some(Ok(Err(error))) => failed = error,
+                Some(Err(error)) => failed = error.into(),
+                None => return Err(failed),
+            },
+            () = tokio::time::sleep(STAGGER), if left.len() > 0 => {}
+        }
     }
 }
 
@@ -46,16 +101,14 @@ pub struct Pair {
     pub publisher: Arc<Session>,
     /// Subscribes; the relay does not echo within a session.
     pub subscriber: Arc<Session>,
+    /// Subscribe by name.
+    pub spares: Arc<Spares>,
 }
 
-/// What a link tells.
-pub enum LinkEvent {
-    /// There are sessions.
-    Up(Pair),
-    /// There are none.
-    Down,
-    /// Something came.
-    Inbound(Inbound),
+impl Pair {
+    fn is_closed(&self) -> bool {
+        self.publisher.is_closed() || self.subscriber.is_closed()
+    }
 }
 
 /// What a link serves besides.
@@ -69,28 +122,38 @@ pub struct Serves {
     pub archive: Archive,
 }
 
-/// Keeps a pair of sessions up for as long as `events` has a receiver.
-pub async fn keep(relay: RelayAddress, serves: Serves, events: mpsc::UnboundedSender<LinkEvent>) {
+/// Keeps a pair of sessions in `up` for as long as anybody looks at it; `None` while there is none. What comes in goes to
+/// `inbound`.
+pub async fn keep(
+    relay: RelayAddress,
+    serves: Serves,
+    up: watch::Sender<Option<Pair>>,
+    inbound: mpsc::Sender<WireObject>,
+) {
     let mut wait = AGAIN.0;
     let mut complained = false;
-    while !events.is_closed() {
-        match tokio::time::timeout(PATIENCE, connect(&relay, &serves, &events)).await {
+    while !up.is_closed() {
+        match tokio::time::timeout(PATIENCE, connect(&relay, &serves, &inbound)).await {
             Ok(Ok(pair)) => {
                 if complained {
                     tracing::info!(relay = relay.host, "the relay is back");
                 }
                 (wait, complained) = (AGAIN.0, false);
-                if events.send(LinkEvent::Up(pair.clone())).is_err() {
-                    return;
+                if let Some(before) = up.send_replace(Some(pair.clone())) {
+                    // What is on its way arrives.
+                    tokio::spawn(async move {
+                        tokio::time::sleep(LINGER).await;
+                        drop(before);
+                    });
                 }
                 tokio::select! {
-                    () = pair.publisher.closed() => {}
-                    () = pair.subscriber.closed() => {}
-                    () = events.closed() => return,
+                    reason = pair.publisher.closed() => lost(&relay, &up, &reason),
+                    reason = pair.subscriber.closed() => lost(&relay, &up, &reason),
+                    () = pair.publisher.goes_away() => going(&relay).await,
+                    () = pair.subscriber.goes_away() => going(&relay).await,
+                    () = up.closed() => return,
                     () = hold_namespace(&pair.publisher, &serves.namespace) => {}
                 }
-                tracing::warn!(relay = relay.host, "the relay is gone; connecting again");
-                events.send(LinkEvent::Down).ok();
             }
             failed => {
                 let error = match failed {
@@ -100,11 +163,25 @@ pub async fn keep(relay: RelayAddress, serves: Serves, events: mpsc::UnboundedSe
                 if !std::mem::replace(&mut complained, true) {
                     tracing::warn!(relay = relay.host, error, "no connection with the relay; trying on");
                 }
+                // Those of before a GOAWAY, until they close.
+                up.send_if_modified(|pair| pair.take_if(|pair| pair.is_closed()).is_some());
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(AGAIN.1);
             }
         }
     }
+}
+
+fn lost(relay: &RelayAddress, up: &watch::Sender<Option<Pair>>, reason: &str) {
+    tracing::warn!(relay = relay.host, reason, "the relay is gone; connecting again");
+    up.send_replace(None);
+}
+
+/// GOAWAY: the sessions are used until others have taken their place.
+async fn going(relay: &RelayAddress) {
+    tracing::info!(relay = relay.host, "the relay asks for another session");
+    // A relay that says it to every session is not asked without a pause.
+    tokio::time::sleep(AGAIN.0).await;
 }
 
 /// Holds the namespace as long as the session lasts. Another session of ours may have it still, for some seconds.
@@ -118,48 +195,148 @@ async fn hold_namespace(publisher: &Session, namespace: &TrackNamespace) {
     }
 }
 
-async fn connect(
-    relay: &RelayAddress,
-    serves: &Serves,
-    events: &mpsc::UnboundedSender<LinkEvent>,
-) -> Result<Pair> {
-    let (address, name) = relay.resolve().await?;
-    let endpoint = session::endpoint(&relay.roots)?;
-    let session = |accepts: Accepts| {
-        Session::connect(&endpoint, address, &name, accepts, events.clone(), LinkEvent::Inbound)
-    };
+async fn connect(relay: &RelayAddress, serves: &Serves, inbound: &mpsc::Sender<WireObject>) -> Result<Pair> {
+    let opens =
+        Opens { endpoint: session::endpoint(&relay.roots)?, relay: relay.clone(), inbound: inbound.clone() };
     let fetches = serves.archive.clone();
-    let publisher = session(Accepts { fetches, ..Accepts::nothing() }).await?;
-    let subscriber = session(Accepts { tracks: serves.wanted.clone(), ..Accepts::nothing() }).await?;
-    Ok(Pair { publisher: Arc::new(publisher), subscriber: Arc::new(subscriber) })
+    let publisher = opens.session(Accepts { fetches, ..Accepts::nothing() }).await?;
+    let subscriber = opens.session(Accepts { tracks: serves.wanted.clone(), ..Accepts::nothing() }).await?;
+    Ok(Pair { publisher: Arc::new(publisher), subscriber: Arc::new(subscriber), spares: opens.spares() })
 }
 
-/// Subscribes to a namespace, and does not wait for ever.
-pub async fn subscribe(session: &Session, namespace: &TrackNamespace) -> Result<Subscription> {
-    tokio::time::timeout(PATIENCE, session.subscribe_tracks(namespace)).await.context("no answer")?
-}
-
-/// What the relay still has under `namespace`, of tracks that are `wanted`, read by a session of its own:
-/// until nothing more comes, or `enough` is satisfied.
-pub async fn look(
+/// Opens sessions whose objects go one way.
+#[derive(Clone)]
+struct Opens {
+    endpoint: quinn::Endpoint,
     relay: RelayAddress,
+    inbound: mpsc::Sender<WireObject>,
+}
+
+impl Opens {
+    async fn session(&self, accepts: Accepts) -> Result<Session> {
+        let connection = self.relay.dial(&self.endpoint).await?;
+        Session::begin(connection, self.relay.name(), accepts, self.inbound.clone()).await
+    }
+
+    fn spares(self) -> Arc<Spares> {
+        Arc::new(Spares::new(Box::new(move || {
+            let opens = self.clone();
+            Box::pin(async move {
+                let session = tokio::time::timeout(PATIENCE, opens.session(Accepts::nothing()));
+                session.await.context("no answer")?
+            })
+        })))
+    }
+}
+
+impl Pair {
+    /// Subscribes to a namespace, and does not wait for ever.
+    ///
+    /// # Errors
+    /// If the relay refuses or does not answer, or the session ends.
+    pub async fn subscribe(&self, namespace: &TrackNamespace) -> Result<Subscription> {
+        subscribe(&self.subscriber, &self.spares, namespace).await
+    }
+}
+
+async fn subscribe(
+    session: &Session,
+    spares: &Arc<Spares>,
     namespace: &TrackNamespace,
-    wanted: Wanted,
+) -> Result<Subscription> {
+    let subscribing = session.subscribe_tracks(namespace, spares);
+    tokio::time::timeout(PATIENCE, subscribing).await.context("no answer")?
+}
+
+/// What the relay still has under `namespace`, read by a session of its own: until nothing more comes.
+pub async fn look(relay: RelayAddress, namespace: &TrackNamespace) -> Result<Vec<Object>> {
+    let (session, spares, mut inbound) = short(relay, Arc::new(|_| true)).await?;
+    let _subscription = subscribe(&session, &spares, namespace).await?;
+    let mut objects = Vec::new();
+    while let Ok(Some(wire)) = tokio::time::timeout(QUIET, inbound.recv()).await {
+        objects.push(wire.object);
+    }
+    Ok(objects)
+}
+
+/// What the relay still has of one track, read by a session of its own: until nothing more comes, or `enough` is
+/// satisfied.
+pub async fn look_at(
+    relay: RelayAddress,
+    track: &FullTrackName,
     enough: impl Fn(&Object) -> bool,
 ) -> Result<Vec<Object>> {
-    let (address, name) = relay.resolve().await?;
-    let endpoint = session::endpoint(&relay.roots)?;
-    let (events, mut inbound) = mpsc::unbounded_channel();
-    let accepts = Accepts { tracks: wanted, ..Accepts::nothing() };
-    let connecting = Session::connect(&endpoint, address, &name, accepts, events, |i| i);
-    let session = tokio::time::timeout(PATIENCE, connecting).await.context("no answer")??;
-    let _subscription = subscribe(&session, namespace).await?;
-    let mut objects = Vec::new();
-    while let Ok(Some(Inbound::Object(wire))) = tokio::time::timeout(QUIET, inbound.recv()).await {
-        objects.push(wire.object);
-        if objects.last().is_some_and(&enough) {
-            break;
+    let (session, _spares, mut inbound) = short(relay, Arc::new(|_| false)).await?;
+    let mut objects: Vec<Object> = Vec::new();
+    let reading = async {
+        while let Ok(Some(wire)) = tokio::time::timeout(QUIET, inbound.recv()).await {
+            objects.push(wire.object);
+            if objects.last().is_some_and(&enough) {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        Err(error) = session.subscribe(track) => {
+            // No publisher, or it is away.
+            tracing::debug!(%track, error = format!("{error:#}"), "nothing to read");
         }
     }
     Ok(objects)
+}
+
+/// A session for one purpose with those that it may need, and what comes in.
+async fn short(
+    relay: RelayAddress,
+    wanted: Wanted,
+) -> Result<(Session, Arc<Spares>, mpsc::Receiver<WireObject>)> {
+    let (to, inbound) = mpsc::channel(ROOM);
+    let opens = Opens { endpoint: session::endpoint(&relay.roots)?, relay, inbound: to };
+    let session = opens.session(Accepts { tracks: wanted, ..Accepts::nothing() });
+    let session = tokio::time::timeout(PATIENCE, session).await.context("no answer")??;
+    Ok((session, opens.spares(), inbound))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+    use crate::relay::Relay;
+    use crate::tls::Files;
+
+    fn v4(last: u8) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 1))
+    }
+
+    fn v6(last: u16) -> SocketAddr {
+        SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last), 1))
+    }
+
+    #[test]
+    fn address_families_take_turns() {
+        let found = [v6(1), v6(2), v6(3), v4(1), v4(2)];
+        assert_eq!(alternating(found.into_iter()), [v6(1), v4(1), v6(2), v4(2), v6(3)]);
+        assert_eq!(alternating([v4(1), v6(1), v4(2)].into_iter()), [v4(1), v6(1), v4(2)]);
+        assert_eq!(alternating([v4(1), v4(2)].into_iter()), [v4(1), v4(2)]);
+        assert_eq!(alternating(std::iter::empty()), []);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_address_where_nobody_answers_costs_little() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::in_folder(folder.path(), &[]).unwrap();
+        let relay = Relay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &files).unwrap();
+        let endpoint = session::endpoint(&files.chain().unwrap()).unwrap();
+        // A socket that reads nothing.
+        let silent = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let addresses = vec![silent.local_addr().unwrap(), relay.address];
+        let connection = tokio::time::timeout(PATIENCE, dial(&endpoint, addresses, "localhost"));
+        assert_eq!(connection.await.unwrap().unwrap().remote_address().port(), relay.address.port());
+        let none = dial(&endpoint, Vec::new(), "localhost").await;
+        assert!(none.unwrap_err().to_string().contains("no address"));
+    }
 }

@@ -34,8 +34,8 @@ struct Cli {
 enum Run {
     /// Everything in one process on loopback: a call from its start to its end
     Call {
-        /// How many take part, 5 to 64
-        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(5..=64))]
+        /// How many take part, 5 to 100
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(5..=100))]
         participants: u16,
         /// Measure that many joins, by newcomers that join and leave
         #[arg(long, default_value_t = 0)]

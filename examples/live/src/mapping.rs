@@ -6,13 +6,16 @@
 //! | `Action::SubscribeNamespace` (the draft's SUBSCRIBE_NAMESPACE) | SUBSCRIBE_TRACKS with that prefix, on the session that only subscribes |
 //! | the draft's NAMESPACE_INFO | the relay's PUBLISH: alias, namespace and name are the same; the Mapped Request Id follows from the prefix, since prefixes of one session may not overlap |
 //! | the draft's SUBSCRIBE_NAMESPACE_RESPONSE | REQUEST_OK, REQUEST_ERROR |
+//! | (nothing) | the relay offers one session 128 tracks, and says PUBLISH_BLOCKED of the rest: SUBSCRIBE by name, on further sessions, for one session may have 100 requests open ([`crate::session::Spares`]) |
+//! | a subscription that the relay ends | the driver subscribes again |
+//! | (nothing) | GOAWAY: other sessions take over, then the old ones close |
 //! | `Action::Subscribe` to the participant's own Commit track | nothing of its own: the subscription of the Commit namespace brings it, for the relay does not echo to the *session* that publishes, and that is the other one |
 //! | `Action::Subscribe` to the participant's own Welcome track | SUBSCRIBE_TRACKS of the Welcome namespace; what is for others is refused with UNINTERESTED (0x20). A plain SUBSCRIBE would end with the first committer's PUBLISH_DONE |
 //! | `Action::Unsubscribe` | the request's stream is reset |
 //! | `Action::Publish` | PUBLISH once for each track, then a subgroup stream for each MOQT group |
 //! | `Action::Fetch` of one group (the look before a commit) | what the subscription has brought of it |
 //! | `Action::Fetch` of commits of a range (something is missing) | FETCH of `(group, commits, SenderId of a member)`, track `seen` ([`crate::commit_log`]), for the relay keeps no history: it passes a FETCH on to the session that published the namespace; besides, a session for this one purpose subscribes again and takes what the relay still has |
-//! | `Action::Fetch` of a ratchet tree | such a session, for that one track |
+//! | `Action::Fetch` of a ratchet tree or a KeyPackage track | a session of its own, and SUBSCRIBE to that one track |
 //! | (nothing) | PUBLISH_NAMESPACE of `(group, commits, the participant's SenderId)`, and the answers to FETCH under it |
 //! | the Key ID of a sealed object | the property Key ID (2) within Immutable Properties (0x0B) |
 //! | namespace field, track name | the same bytes; `(group, keypackages)`, `(group, welcome)`, `(group, commits)` are tuples |

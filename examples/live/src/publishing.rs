@@ -29,7 +29,7 @@ pub type Sessions = watch::Receiver<Option<Arc<Session>>>;
 pub async fn publish_track(
     track: FullTrackName,
     mut sessions: Sessions,
-    mut jobs: mpsc::UnboundedReceiver<Job>,
+    mut jobs: mpsc::Receiver<Job>,
     hold: Option<Duration>,
 ) {
     let mut window: VecDeque<WireObject> = VecDeque::new();
@@ -54,7 +54,10 @@ pub async fn publish_track(
                     tracing::debug!(%track, %error, "PUBLISH_DONE");
                 }
             }
-            End::SessionLost => {}
+            End::SessionLost => {
+                // It may live still, and hold the track until PUBLISH_DONE.
+                tokio::time::timeout(AGAIN, published.done()).await.ok();
+            }
         }
     }
 }
@@ -82,7 +85,7 @@ async fn serve(
     published: &mut Published,
     window: &mut VecDeque<WireObject>,
     waiting: &mut VecDeque<Job>,
-    jobs: &mut mpsc::UnboundedReceiver<Job>,
+    jobs: &mut mpsc::Receiver<Job>,
     sessions: &mut Sessions,
     hold: Option<Duration>,
 ) -> End {

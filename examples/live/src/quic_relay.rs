@@ -8,18 +8,30 @@ use moq_mls::Object;
 use moq_mls::action::FetchTarget;
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, SenderId, TrackKind, TrackNamespace};
 use moq_mls_tokio::{FetchRequest, Relay, RelayError, Scope};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::commit_log::{self, CommitLog};
 use crate::fetching;
-use crate::link::{self, LinkEvent, Pair, RelayAddress, Serves};
+use crate::link::{self, Pair, RelayAddress, Serves};
 use crate::mapping::{COMMIT_TRACKS, WELCOME_HELD};
 use crate::publishing::{Job, publish_track};
-use crate::session::{Inbound, Session, WireObject};
+use crate::session::{Session, WireObject};
 
 /// Objects that wait for a subscriber.
 const ROOM: usize = 1024;
+
+/// Objects of one track that wait to be written.
+const JOBS: usize = 1024;
+
+/// Too many objects of a track wait to be written: the relay is away, or too slow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{JOBS} objects of {track} wait to be written already")]
+pub struct Overload {
+    /// The track.
+    pub track: FullTrackName,
+}
 
 /// What a participant and its media use of a relay. Clones are the same sessions, which end with the last of them.
 #[derive(Clone)]
@@ -30,9 +42,9 @@ struct Shared {
     pairs: watch::Receiver<Option<Pair>>,
     /// The publishing session, for the tracks' tasks.
     sessions: watch::Receiver<Option<Arc<Session>>>,
-    tracks: Mutex<BTreeMap<FullTrackName, mpsc::UnboundedSender<Job>>>,
+    tracks: Mutex<BTreeMap<FullTrackName, mpsc::Sender<Job>>>,
     inbound: Arc<Taken>,
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
 }
 
 impl Drop for Shared {
@@ -63,62 +75,65 @@ impl QuicRelay {
             namespace: commit_log::track(&tracks.commit_namespace(), me)?.namespace,
             archive: Arc::new(move |track, groups| lock(&seen.commits).export(track, groups)),
         };
-        let (events, mut link) = mpsc::unbounded_channel();
+        let (to, mut from) = mpsc::channel::<WireObject>(ROOM);
         let (up, pairs) = watch::channel(None);
         let (publisher, sessions) = watch::channel(None);
         let taken = inbound.clone();
-        let keeper = tokio::spawn(link::keep(address.clone(), serves, events)).abort_handle();
-        let reader = tokio::spawn(async move {
-            while let Some(event) = link.recv().await {
-                match event {
-                    LinkEvent::Up(pair) => {
-                        publisher.send_replace(Some(pair.publisher.clone()));
-                        up.send_replace(Some(pair));
-                    }
-                    LinkEvent::Down => {
-                        publisher.send_replace(None);
-                        up.send_replace(None);
-                    }
-                    LinkEvent::Inbound(Inbound::Object(object)) => taken.give(object).await,
-                    LinkEvent::Inbound(Inbound::Closed(reason)) => {
-                        tracing::debug!(reason, "session closed");
-                    }
-                }
+        let keeper = tokio::spawn(link::keep(address.clone(), serves, up, to)).abort_handle();
+        let mut changes = pairs.clone();
+        let splitter = tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                let session = changes.borrow_and_update().as_ref().map(|pair: &Pair| pair.publisher.clone());
+                publisher.send_replace(session);
             }
         });
-        let tasks = [keeper, reader.abort_handle()];
+        let reader = tokio::spawn(async move {
+            while let Some(object) = from.recv().await {
+                taken.give(object).await;
+            }
+        });
+        let tasks = [keeper, splitter.abort_handle(), reader.abort_handle()];
         Ok(Self(Arc::new(Shared { address, pairs, sessions, tracks: Mutex::default(), inbound, tasks })))
     }
 
     /// Publishes an object; returns when it was written to a session.
+    ///
+    /// # Errors
+    /// [`RelayError`] if it was not, or perhaps not.
     pub async fn send(&self, object: WireObject) -> Result<(), RelayError> {
         let (done, written) = oneshot::channel();
-        self.queue(Job { object, done });
+        self.queue(Job { object, done }).map_err(RelayError::not_sent)?;
         // Dropped: the track's task is gone, with the object unsent or not.
         written.await.map_err(|_| RelayError::unknown("the track's task is gone"))
     }
 
     /// The same for an object that nobody waits for.
-    pub fn send_later(&self, object: WireObject) {
+    ///
+    /// # Errors
+    /// [`Overload`]; the object is gone.
+    pub fn send_later(&self, object: WireObject) -> Result<(), Overload> {
         let (done, written) = oneshot::channel();
-        self.queue(Job { object, done });
+        self.queue(Job { object, done })?;
         tokio::spawn(written);
+        Ok(())
     }
 
-    fn queue(&self, mut job: Job) {
+    fn queue(&self, mut job: Job) -> Result<(), Overload> {
         let track = job.object.object.track.clone();
         let mut tracks = lock(&self.0.tracks);
         if let Some(jobs) = tracks.get(&track) {
-            match jobs.send(job) {
-                Ok(()) => return,
-                Err(failed) => job = failed.0,
+            match jobs.try_send(job) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(_)) => return Err(Overload { track }),
+                Err(TrySendError::Closed(unsent)) => job = unsent,
             }
         }
         let hold = matches!(kind(&track), Some(TrackKind::Welcome(_))).then_some(WELCOME_HELD);
-        let (jobs, queue) = mpsc::unbounded_channel();
-        jobs.send(job).ok();
+        let (jobs, queue) = mpsc::channel(JOBS);
+        jobs.try_send(job).ok();
         tokio::spawn(publish_track(track.clone(), self.0.sessions.clone(), queue, hold));
         tracks.insert(track, jobs);
+        Ok(())
     }
 
     async fn pair(&self) -> Result<Pair, RelayError> {
@@ -138,7 +153,7 @@ impl QuicRelay {
             matches!(&scope, Scope::Track(track) if matches!(kind(track), Some(TrackKind::Commit(_))));
         let subscription = match alone {
             true => None,
-            false => Some(link::subscribe(&pair.subscriber, scope.namespace()).await),
+            false => Some(pair.subscribe(scope.namespace()).await),
         };
         let subscription = subscription.transpose().map_err(|e| RelayError::unknown(format!("{e:#}")))?;
         let (mut pairs, inbound) = (self.0.pairs.clone(), self.0.inbound.clone());
@@ -146,9 +161,17 @@ impl QuicRelay {
             let same = |now: &Option<Pair>| {
                 now.as_ref().is_some_and(|now| Arc::ptr_eq(&now.subscriber, &pair.subscriber))
             };
+            let mut subscription = subscription;
+            let ended = async {
+                match &mut subscription {
+                    Some(subscription) => subscription.ended().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = to.closed() => {}
                 _ = pairs.wait_for(|now| !same(now)) => {}
+                () = ended => {}
             }
             drop(subscription);
             inbound.end(&to);
@@ -215,10 +238,10 @@ impl Relay for QuicRelay {
         };
         let found = match (target, kind) {
             (FetchTarget::Track(track), Some(TrackKind::Tree(_))) => {
-                fetching::tree(address, track, *groups.start()).await
+                fetching::tree(address, &track, *groups.start()).await
             }
             (FetchTarget::Track(track), Some(TrackKind::KeyPackage(_))) => {
-                fetching::track(address, track).await
+                fetching::track(address, &track).await
             }
             // The look before a commit: the subscription has brought what there is.
             _ if groups.start() == groups.end() => return Ok(lock(&self.0.inbound.commits).seen(groups)),

@@ -4,9 +4,12 @@
 //! Every request is a bidirectional stream of its own, and so is every PUBLISH and FETCH of the relay;
 //! objects come and go on unidirectional streams, one for each subgroup. `moqtap-codec` knows the bytes.
 
+mod asks;
 mod fetch;
 mod incoming;
 mod published;
+mod spares;
+mod subscribing;
 mod wire;
 
 use std::net::SocketAddr;
@@ -14,20 +17,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::BytesMut;
 use moq_mls::Object;
-use moq_mls::tracks::{FullTrackName, TrackNamespace};
-use moqtap_codec::draft18::message::{ControlMessage, Publish, Setup, SubscribeTracks};
+use moq_mls::tracks::FullTrackName;
+use moqtap_codec::draft18::message::{ControlMessage, Publish, Setup};
 use moqtap_codec::kvp::{KeyValuePair, KvpValue};
 use moqtap_codec::varint::VarInt;
-use quinn::{RecvStream, SendStream};
-use tokio::sync::mpsc;
+use quinn::SendStream;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use self::asks::Asks;
 pub use self::fetch::Archive;
-use self::incoming::{Incoming, Tracks, accept_objects, accept_requests};
+use self::incoming::{Incoming, accept_objects, accept_requests};
 pub use self::published::Published;
+pub use self::spares::{BY_NAME, Spares};
+pub use self::subscribing::Subscription;
 use self::wire::{read, write};
 use crate::mapping::{self, ALPN};
 
@@ -49,15 +55,6 @@ impl From<Object> for WireObject {
     fn from(object: Object) -> Self {
         Self { object, key_id: None }
     }
-}
-
-/// What a session brings.
-#[derive(Debug)]
-pub enum Inbound {
-    /// An object of a track that was accepted.
-    Object(WireObject),
-    /// The session is over, with the reason.
-    Closed(String),
 }
 
 /// Which of the tracks that the relay offers are taken.
@@ -124,19 +121,39 @@ pub fn endpoint(roots: &[rustls::pki_types::CertificateDer<'static>]) -> Result<
     Ok(endpoint)
 }
 
+/// Connects with the relay at one address.
+///
+/// # Errors
+/// If there is no relay, or none with a certificate for that name.
+pub async fn dial(
+    endpoint: &quinn::Endpoint,
+    relay: SocketAddr,
+    server_name: &str,
+) -> Result<quinn::Connection> {
+    // An endpoint on the IPv6 wildcard reaches IPv4 by mapped addresses.
+    let local = endpoint.local_addr()?;
+    let mapped = match relay {
+        SocketAddr::V4(v4) if local.is_ipv6() => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
+        other => other,
+    };
+    let connecting = endpoint.connect(mapped, server_name).context("relay address")?;
+    connecting.await.with_context(|| format!("no relay at {relay}"))
+}
+
 /// One session with a relay. Dropping it closes the connection.
 pub struct Session {
-    connection: quinn::Connection,
-    requests: AtomicU64,
+    asks: Arc<Asks>,
+    wanted: Wanted,
     aliases: AtomicU64,
     fetches: Arc<fetch::Requests>,
+    going_away: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
     _control: SendStream,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.connection.close(0u32.into(), b"done");
+        self.asks.connection.close(0u32.into(), b"done");
         for task in &self.tasks {
             task.abort();
         }
@@ -144,23 +161,14 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Connects and sets up. What comes in goes to `inbound`, tagged by `tag`, until [`Inbound::Closed`].
-    pub async fn connect<T: Send + 'static>(
-        endpoint: &quinn::Endpoint,
-        relay: SocketAddr,
+    /// Sets up a session on a connection. The objects that come in go to `inbound`; where that has no room, their
+    /// streams are not read on.
+    pub async fn begin(
+        connection: quinn::Connection,
         server_name: &str,
         accepts: Accepts,
-        inbound: mpsc::UnboundedSender<T>,
-        tag: impl Fn(Inbound) -> T + Send + Sync + 'static,
+        inbound: mpsc::Sender<WireObject>,
     ) -> Result<Self> {
-        // An endpoint on the IPv6 wildcard reaches IPv4 by mapped addresses.
-        let local = endpoint.local_addr()?;
-        let relay = match relay {
-            SocketAddr::V4(v4) if local.is_ipv6() => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
-            other => other,
-        };
-        let connecting = endpoint.connect(relay, server_name).context("relay address")?;
-        let connection = connecting.await.with_context(|| format!("no relay at {relay}"))?;
         let mut control = connection.open_uni().await.context("control stream")?;
         let option = |key, value: &str| KeyValuePair {
             key: VarInt::from_u64_moqt(key),
@@ -169,63 +177,30 @@ impl Session {
         let options = vec![option(1, "/"), option(5, server_name)];
         write(&mut control, &ControlMessage::Setup(Setup { options })).await?;
 
+        let asks = Arc::new(Asks::new(connection));
         let fetches = Arc::new(fetch::Requests::default());
-        let incoming = Arc::new(Incoming {
-            connection: connection.clone(),
-            accepts,
-            fetches: fetches.clone(),
-            sink: Box::new(move |i| drop(inbound.send(tag(i)))),
-            tracks: Tracks::default(),
-        });
-        let tasks = vec![
-            tokio::spawn(accept_objects(incoming.clone())),
-            tokio::spawn(accept_requests(incoming.clone())),
-            tokio::spawn(async move {
-                let reason = incoming.connection.closed().await;
-                (incoming.sink)(Inbound::Closed(reason.to_string()));
-            }),
-        ];
-        let (requests, aliases) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { connection, requests, aliases, fetches, tasks, _control: control })
-    }
-
-    fn request_id(&self) -> VarInt {
-        // A client's are even.
-        VarInt::from_u64_moqt(self.requests.fetch_add(2, Ordering::Relaxed))
-    }
-
-    /// SUBSCRIBE_TRACKS: the relay offers every track under `namespace`, present and future, for as
-    /// long as the subscription is kept.
-    pub async fn subscribe_tracks(&self, namespace: &TrackNamespace) -> Result<Subscription> {
-        let (mut send, mut recv) = self.connection.open_bi().await?;
-        let request = SubscribeTracks {
-            request_id: self.request_id(),
-            namespace_prefix: mapping::to_wire(namespace),
-            parameters: Vec::new(),
-        };
-        write(&mut send, &ControlMessage::SubscribeTracks(request)).await?;
-        match read(&mut recv, &mut BytesMut::new()).await? {
-            Some(ControlMessage::RequestOk(_)) => Ok(Subscription { _send: send, _recv: recv }),
-            Some(ControlMessage::RequestError(e)) => {
-                bail!("SUBSCRIBE_TRACKS {namespace} refused with code {:#x}", e.error_code.into_inner())
-            }
-            other => bail!("SUBSCRIBE_TRACKS {namespace} answered by {other:?}"),
-        }
+        let wanted = accepts.tracks.clone();
+        let (goes_away, going_away) = watch::channel(false);
+        let incoming =
+            Arc::new(Incoming { asks: asks.clone(), accepts, fetches: fetches.clone(), inbound, goes_away });
+        let tasks =
+            vec![tokio::spawn(accept_objects(incoming.clone())), tokio::spawn(accept_requests(incoming))];
+        let aliases = AtomicU64::new(0);
+        Ok(Self { asks, wanted, aliases, fetches, going_away, tasks, _control: control })
     }
 
     /// PUBLISH: offers a track.
     pub async fn publish(&self, track: &FullTrackName) -> Result<Published, PublishError> {
         let alias = VarInt::from_u64_moqt(self.aliases.fetch_add(1, Ordering::Relaxed));
         let request = Publish {
-            request_id: self.request_id(),
+            request_id: self.asks.request_id(),
             track_namespace: mapping::to_wire(&track.namespace),
             track_name: track.name.to_vec(),
             track_alias: alias,
             parameters: Vec::new(),
             track_properties: Vec::new(),
         };
-        let (mut send, mut recv) = self.connection.open_bi().await.context("stream")?;
-        write(&mut send, &ControlMessage::Publish(request)).await?;
+        let (send, mut recv) = self.asks.send(ControlMessage::Publish(request)).await?;
         match read(&mut recv, &mut BytesMut::new()).await? {
             Some(ControlMessage::RequestOk(_)) => {}
             Some(ControlMessage::RequestError(e)) => {
@@ -236,18 +211,29 @@ impl Session {
             }
             other => return Err(anyhow::anyhow!("PUBLISH answered by {other:?}").into()),
         }
-        let connection = self.connection.clone();
-        Ok(Published::new(connection, alias, send, recv))
+        Ok(Published::new(self.asks.connection.clone(), alias, send, recv))
     }
 
-    /// Waits until the connection is gone.
-    pub async fn closed(&self) {
-        self.connection.closed().await;
+    /// Waits until the connection is gone; returns why.
+    pub async fn closed(&self) -> String {
+        self.asks.connection.closed().await.to_string()
     }
-}
 
-/// A running SUBSCRIBE_TRACKS. Dropping it ends it.
-pub struct Subscription {
-    _send: SendStream,
-    _recv: RecvStream,
+    /// Returns whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.asks.connection.close_reason().is_some()
+    }
+
+    /// Returns whether the relay said GOAWAY.
+    pub fn is_going_away(&self) -> bool {
+        *self.going_away.borrow()
+    }
+
+    /// Waits until the relay says GOAWAY; for ever if it never does.
+    pub async fn goes_away(&self) {
+        let mut going_away = self.going_away.clone();
+        if going_away.wait_for(|gone| *gone).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

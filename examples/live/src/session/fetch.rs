@@ -65,7 +65,7 @@ impl Session {
     /// # Errors
     /// If the relay knows nobody who has them, or the session ends.
     pub async fn fetch(&self, track: &FullTrackName, groups: RangeInclusive<u64>) -> Result<Vec<Object>> {
-        let request_id = self.request_id();
+        let request_id = self.asks.request_id();
         let number = request_id.into_inner();
         let comes = self.fetches.open(number);
         let _asked = Asked(&self.fetches, number);
@@ -83,8 +83,7 @@ impl Session {
             },
             parameters: Vec::new(),
         };
-        let (mut send, mut recv) = self.connection.open_bi().await?;
-        write(&mut send, &ControlMessage::Fetch(message)).await?;
+        let (mut send, mut recv) = self.asks.send(ControlMessage::Fetch(message)).await?;
         send.finish()?;
         match read(&mut recv, &mut BytesMut::new()).await? {
             Some(ControlMessage::FetchOk(_)) => {}
@@ -103,12 +102,11 @@ impl Session {
         namespace: &moq_mls::tracks::TrackNamespace,
     ) -> Result<(SendStream, RecvStream)> {
         let message = moqtap_codec::draft18::message::PublishNamespace {
-            request_id: self.request_id(),
+            request_id: self.asks.request_id(),
             track_namespace: mapping::to_wire(namespace),
             parameters: Vec::new(),
         };
-        let (mut send, mut recv) = self.connection.open_bi().await?;
-        write(&mut send, &ControlMessage::PublishNamespace(message)).await?;
+        let (send, mut recv) = self.asks.send(ControlMessage::PublishNamespace(message)).await?;
         match read(&mut recv, &mut BytesMut::new()).await? {
             Some(ControlMessage::RequestOk(RequestOk { .. })) => Ok((send, recv)),
             Some(ControlMessage::RequestError(e)) => {

@@ -1,20 +1,20 @@
 //! What the relay begins: PUBLISH and FETCH on streams of their own, objects on others.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use bytes::BytesMut;
 use moq_mls::Object;
-use moq_mls::tracks::{FullTrackName, Location};
+use moq_mls::tracks::Location;
 use moqtap_codec::draft18::data_stream::{SubgroupHeader, SubgroupObjectReader};
 use moqtap_codec::draft18::message::{ControlMessage, Publish, RequestError, RequestOk};
 use moqtap_codec::varint::VarInt;
 use quinn::{RecvStream, SendStream};
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, watch};
 
+use super::asks::Asks;
 use super::wire::{more, read, step, write};
-use super::{Accepts, Inbound, WireObject, fetch};
+use super::{Accepts, WireObject, fetch};
 use crate::mapping;
 
 /// REQUEST_ERROR: the receiver of a PUBLISH does not want it.
@@ -22,45 +22,17 @@ const UNINTERESTED: u64 = 0x20;
 /// The stream type of a control stream, as two bytes of a varint.
 const SETUP_STREAM: u64 = 0x2F00;
 
-/// The tracks that the relay publishes to us, by alias. Objects may overtake the PUBLISH.
-#[derive(Default)]
-pub(super) struct Tracks {
-    by_alias: Mutex<BTreeMap<u64, FullTrackName>>,
-    changed: Notify,
-}
-
-impl Tracks {
-    fn get(&self, alias: u64) -> Option<FullTrackName> {
-        self.by_alias.lock().unwrap_or_else(PoisonError::into_inner).get(&alias).cloned()
-    }
-
-    fn set(&self, alias: u64, track: FullTrackName) {
-        self.by_alias.lock().unwrap_or_else(PoisonError::into_inner).insert(alias, track);
-        self.changed.notify_waiters();
-    }
-
-    async fn wait(&self, alias: u64) -> FullTrackName {
-        loop {
-            let changed = self.changed.notified();
-            if let Some(track) = self.get(alias) {
-                return track;
-            }
-            changed.await;
-        }
-    }
-}
-
 /// One session's side of what the relay begins.
 pub(super) struct Incoming {
-    pub(super) connection: quinn::Connection,
+    pub(super) asks: Arc<Asks>,
     pub(super) accepts: Accepts,
     pub(super) fetches: Arc<fetch::Requests>,
-    pub(super) sink: Box<dyn Fn(Inbound) + Send + Sync>,
-    pub(super) tracks: Tracks,
+    pub(super) inbound: mpsc::Sender<WireObject>,
+    pub(super) goes_away: watch::Sender<bool>,
 }
 
 pub(super) async fn accept_requests(incoming: Arc<Incoming>) {
-    while let Ok((send, recv)) = incoming.connection.accept_bi().await {
+    while let Ok((send, recv)) = incoming.asks.connection.accept_bi().await {
         let incoming = incoming.clone();
         tokio::spawn(async move {
             if let Err(error) = incoming.on_request(send, recv).await {
@@ -71,7 +43,7 @@ pub(super) async fn accept_requests(incoming: Arc<Incoming>) {
 }
 
 pub(super) async fn accept_objects(incoming: Arc<Incoming>) {
-    while let Ok(recv) = incoming.connection.accept_uni().await {
+    while let Ok(recv) = incoming.asks.connection.accept_uni().await {
         let incoming = incoming.clone();
         tokio::spawn(async move {
             if let Err(error) = incoming.on_stream(recv).await {
@@ -87,7 +59,7 @@ impl Incoming {
         match read(&mut recv, &mut buf).await? {
             Some(ControlMessage::Publish(publish)) => self.on_publish(publish, send, recv, buf).await,
             Some(ControlMessage::Fetch(asked)) => {
-                fetch::answer(&self.connection, send, asked, &self.accepts.fetches).await
+                fetch::answer(&self.asks.connection, send, asked, &self.accepts.fetches).await
             }
             other => bail!("neither PUBLISH nor FETCH but {other:?}"),
         }
@@ -113,7 +85,7 @@ impl Incoming {
             return Ok(());
         }
         tracing::trace!(%track, "offered");
-        self.tracks.set(publish.track_alias.into_inner(), track);
+        self.asks.tracks.set(publish.track_alias, track);
         let ok = RequestOk { parameters: Vec::new(), track_properties: Vec::new() };
         write(&mut send, &ControlMessage::RequestOk(ok)).await?;
         // Until PUBLISH_DONE, or the end of the stream.
@@ -123,6 +95,28 @@ impl Incoming {
             }
         }
         send.finish().ok();
+        self.asks.tracks.forget(publish.track_alias).await;
+        Ok(())
+    }
+
+    /// The relay's control stream: SETUP, and GOAWAY perhaps. It must stay open to the end.
+    async fn on_control_stream(&self, mut recv: RecvStream, mut buf: BytesMut) -> Result<()> {
+        loop {
+            match read(&mut recv, &mut buf).await {
+                Ok(Some(ControlMessage::GoAway(_))) => {
+                    self.goes_away.send_replace(true);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    tracing::debug!(error = format!("{error:#}"), "control stream: not read any further");
+                    break;
+                }
+            }
+        }
+        while more(&mut recv, &mut buf).await? {
+            buf.clear();
+        }
         Ok(())
     }
 
@@ -145,13 +139,9 @@ impl Incoming {
             }
         };
         let Some(header) = header else {
-            // The relay's control stream: SETUP, and GOAWAY perhaps. It must stay open, nothing more.
-            while more(&mut recv, &mut buf).await? {
-                buf.clear();
-            }
-            return Ok(());
+            return self.on_control_stream(recv, buf).await;
         };
-        let track = self.tracks.wait(header.track_alias.into_inner()).await;
+        let track = self.asks.tracks.named(header.track_alias).await?;
         let mut reader = SubgroupObjectReader::new(&header);
         loop {
             let mut attempt = reader.clone();
@@ -166,10 +156,10 @@ impl Incoming {
                     if !object.payload.is_empty() {
                         let (track, payload) = (track.clone(), object.payload.into());
                         let key_id = mapping::key_id(&object.extension_headers);
-                        (self.sink)(Inbound::Object(WireObject {
-                            object: Object { track, location, payload },
-                            key_id,
-                        }));
+                        let object = Object { track, location, payload };
+                        if self.inbound.send(WireObject { object, key_id }).await.is_err() {
+                            return Ok(());
+                        }
                     }
                 }
                 _ => {
