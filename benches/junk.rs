@@ -26,7 +26,7 @@ use self::support::{BenchEngine, Seat, engine, group, timed};
 use bytes::Bytes;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::counter::Pin;
-use moq_mls::mls::SEQUENCE_EXTENSION;
+use moq_mls::mls::LEAF_ORIGIN_EXTENSION;
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId, TrackKind};
 use moq_mls::{Command, Config, Event, Object, Participant, Timestamp};
 
@@ -99,7 +99,7 @@ fn altered(message: &Bytes, i: u64) -> Bytes {
 fn renumbered(key_package: &Bytes, sequence: u64) -> Bytes {
     let mut out = key_package.to_vec();
     // The extension's type, and the length of what is in it.
-    let [high, low] = SEQUENCE_EXTENSION.to_be_bytes();
+    let [high, low] = LEAF_ORIGIN_EXTENSION.to_be_bytes();
     let at = out.windows(3).position(|w| w == [high, low, 40]).unwrap() + 3;
     out[at..at + 8].copy_from_slice(&sequence.to_be_bytes());
     out.into()

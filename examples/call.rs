@@ -9,6 +9,9 @@
 
 #![allow(clippy::indexing_slicing)]
 
+#[path = "output/mod.rs"]
+mod output;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ use moq_mls::testing::network::{Network, NetworkConfig};
 use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};
 use moq_mls::tracks::{FullTrackName, GroupName, TrackNamespace};
 use moq_mls::{Command, Config, Phase};
+
+use self::output::{complain, say};
 
 const HELP: &str = "\
 A call on an embedded relay and counter service.
@@ -64,10 +69,10 @@ fn options() -> Result<Option<Options>, String> {
 
 fn main() -> ExitCode {
     match options().and_then(|options| options.map_or(Ok(None), |o| call(&o).map(Some))) {
-        Ok(None) => println!("{HELP}"),
-        Ok(Some(last_line)) => println!("{last_line}"),
+        Ok(None) => say!("{HELP}"),
+        Ok(Some(last_line)) => say!("{last_line}"),
         Err(error) => {
-            eprintln!("call: {error}");
+            complain!("call: {error}");
             return ExitCode::FAILURE;
         }
     }
@@ -86,7 +91,7 @@ struct Call {
 impl Call {
     fn say(&mut self, title: &str) {
         if !self.quiet {
-            println!("\n-- {title}");
+            say!("\n-- {title}");
         }
     }
 
@@ -99,7 +104,7 @@ impl Call {
                 let ms = entry.at.since(start).as_millis();
                 let line = entry.to_string();
                 let text = line.split_once(' ').map_or("", |(_, rest)| rest);
-                println!("{:>4}.{:03}  {}", ms / 1000, ms % 1000, shorten(text));
+                say!("{:>4}.{:03}  {}", ms / 1000, ms % 1000, shorten(text));
             }
         }
         self.printed = self.net.log().entries().len();
@@ -203,15 +208,15 @@ fn call(options: &Options) -> Result<String, String> {
         return Err(format!("the removed member was not stopped: {phase:?}"));
     }
     if !call.quiet {
-        println!("p3 (as p{ghost}) reads every commit since, and ends removed, without a key");
+        say!("p3 (as p{ghost}) reads every commit since, and ends removed, without a key");
     }
 
     table(&call, &members)?;
     let traffic = call.net.traffic();
-    println!("figure call_participants {} members", options.participants);
-    println!("figure call_commits {} commits", traffic.commits);
-    println!("figure call_lock_requests {} requests", traffic.lock_requests);
-    println!("figure call_bytes_published {} bytes", traffic.bytes_published);
+    say!("figure call_participants {} members", options.participants);
+    say!("figure call_commits {} commits", traffic.commits);
+    say!("figure call_lock_requests {} requests", traffic.lock_requests);
+    say!("figure call_bytes_published {} bytes", traffic.bytes_published);
     let agreement = call.net.agreement(&members)?;
     if agreement.epoch != epoch {
         return Err(format!("the group moved on to epoch {} by itself", agreement.epoch));
@@ -223,7 +228,7 @@ fn call(options: &Options) -> Result<String, String> {
 fn table(call: &Call, members: &[usize]) -> Result<(), String> {
     let namespace = TrackNamespace::new(vec![call.group.as_bytes().clone(), "video".into()]);
     let track = FullTrackName { namespace: namespace.map_err(|e| e.to_string())?, name: "camera".into() };
-    println!("\n{:<8} {:<8} {:>5}  {:<16} {:<16}", "member", "sender", "epoch", "authenticator", "track key");
+    say!("\n{:<8} {:<8} {:>5}  {:<16} {:<16}", "member", "sender", "epoch", "authenticator", "track key");
     let mut seen = None;
     for who in members {
         let peer = call.net.peer(*who).ok_or("a member is gone")?;
@@ -231,7 +236,7 @@ fn table(call: &Call, members: &[usize]) -> Result<(), String> {
         let key = peer.track_base_key(&track).map_err(|e| e.to_string())?;
         let sender = peer.sender_id().to_string();
         let row = (authenticator, key);
-        println!(
+        say!(
             "p{:<7} {:<8} {:>5}  {:<16} {:<16}",
             who,
             &sender[..6],
@@ -243,6 +248,6 @@ fn table(call: &Call, members: &[usize]) -> Result<(), String> {
             return Err(format!("p{who} holds other keys than p{}", members[0]));
         }
     }
-    println!();
+    say!();
     Ok(())
 }

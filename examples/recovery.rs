@@ -8,6 +8,9 @@
 //! honest members are in one epoch with the same keys. Every message takes up to `--delay` milliseconds. Without
 //! cryptography, so that many runs cost little; each is watched for broken invariants.
 
+#[path = "output/mod.rs"]
+mod output;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,6 +24,8 @@ use moq_mls::testing::{rogue, sha256};
 use moq_mls::tracks::GroupName;
 use moq_mls::{Command, Config, Object, Timestamp};
 
+use self::output::{complain, say};
+
 type Room = World<SymbolicEngine, ByValue>;
 type Failed = Box<dyn std::error::Error>;
 
@@ -29,7 +34,8 @@ recovery: how long members take to agree again after an insider or the service s
 
   --seeds N    groups for each kind of stranding (default 200)
   --members N  honest members of each (default 5, at least 2)
-  --delay MS   longest time that a message takes (default 100)";
+  --delay MS   longest time that a message takes (default 100)
+  -h, --help   this text";
 
 const KEY: &[u8] = b"the service's key";
 /// Longer than all turns, Welcomes and retries together.
@@ -253,11 +259,11 @@ fn main() -> ExitCode {
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {
-            println!("{HELP}");
+            say!("{HELP}");
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("recovery: {error}");
+            complain!("recovery: {error}");
             return ExitCode::from(2);
         }
     };
@@ -267,12 +273,12 @@ fn main() -> ExitCode {
             match run(kind, options, seed) {
                 Ok(ms) => worst = worst.max(ms),
                 Err(error) => {
-                    eprintln!("recovery: {error}");
+                    complain!("recovery: {error}");
                     return ExitCode::FAILURE;
                 }
             }
         }
-        println!("figure recovery_{}_ms {worst} ms", kind.name());
+        say!("figure recovery_{}_ms {worst} ms", kind.name());
     }
     ExitCode::SUCCESS
 }

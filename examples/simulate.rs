@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release --example simulate -- --seeds 1000 [--members 6] [--faults storm] [--engine mls] [--media]`
 
+#[path = "output/mod.rs"]
+mod output;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -18,6 +21,8 @@ use moq_mls::testing::simulation::{
     BOUND, InsiderStats, Kit, Outcome, Profile, Scenario, run, run_with_media,
 };
 use moq_mls::testing::witness::Violation;
+
+use self::output::{complain, say};
 
 const HELP: &str = "\
 simulate: groups under faults, every step held against the invariants
@@ -38,6 +43,7 @@ simulate: groups under faults, every step held against the invariants
   --slowdown        how much later joins go through under attack than in calm
   --trace SEED      run one seed of one profile and print all that happened
   --keep DIR        where failures are written as explicit steps (default vectors/regressions)
+  -h, --help        this text
 
 Each seed that fails is named with its profile; the exit code is 1 if any does.";
 
@@ -148,12 +154,12 @@ impl Insiders {
 
     fn print(&self) {
         if self.seeds > 0 {
-            println!("figure insider_seeds {} seeds", self.seeds);
-            println!("figure insider_removed_ms {} ms", self.removed_ms);
-            println!("figure insider_join_ms {} ms", self.join_ms);
-            println!("figure insider_bound_ms {} ms", BOUND.as_millis());
-            println!("figure insider_returns {} times", self.returns);
-            println!("figure insider_filled {} slots", self.filled);
+            say!("figure insider_seeds {} seeds", self.seeds);
+            say!("figure insider_removed_ms {} ms", self.removed_ms);
+            say!("figure insider_join_ms {} ms", self.join_ms);
+            say!("figure insider_bound_ms {} ms", BOUND.as_millis());
+            say!("figure insider_returns {} times", self.returns);
+            say!("figure insider_filled {} slots", self.filled);
         }
     }
 }
@@ -195,19 +201,19 @@ fn wrong_media(stats: &MediaStats) -> bool {
 fn media(sums: &Sums) -> bool {
     let Ok(sum) = sums.media.lock() else { return false };
     let (runs, stats) = &*sum;
-    println!("figure media_seeds {runs} seeds");
-    println!("figure media_gaps {} objects", stats.gaps);
-    println!("figure media_leaks {} objects", stats.leaks);
-    println!("figure media_dark {} objects", stats.dark);
-    println!("figure media_reused {} objects", stats.reused);
-    println!("figure media_held_back {} objects", stats.held_back);
-    println!("figure media_worst_removal_to_switch_ms {} ms", stats.worst_switch_ms);
-    println!("figure media_switch_bound_ms {} ms", switch_bound_ms());
-    println!("figure media_sealed {} objects", stats.sealed);
-    println!("figure media_opened {} objects", stats.opened);
-    println!("figure media_before_join {} objects", stats.before);
-    println!("figure media_overdue {} objects", stats.overdue);
-    println!("figure media_late {} objects", stats.late);
+    say!("figure media_seeds {runs} seeds");
+    say!("figure media_gaps {} objects", stats.gaps);
+    say!("figure media_leaks {} objects", stats.leaks);
+    say!("figure media_dark {} objects", stats.dark);
+    say!("figure media_reused {} objects", stats.reused);
+    say!("figure media_held_back {} objects", stats.held_back);
+    say!("figure media_worst_removal_to_switch_ms {} ms", stats.worst_switch_ms);
+    say!("figure media_switch_bound_ms {} ms", switch_bound_ms());
+    say!("figure media_sealed {} objects", stats.sealed);
+    say!("figure media_opened {} objects", stats.opened);
+    say!("figure media_before_join {} objects", stats.before);
+    say!("figure media_overdue {} objects", stats.overdue);
+    say!("figure media_late {} objects", stats.late);
     !wrong_media(stats) && stats.opened > 0
 }
 
@@ -245,7 +251,7 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
     }
     if let Some(stats) = outcome.media {
         if wrong_media(&stats) {
-            println!("FAILED seed {seed} profile {}: {stats:?}", scenario.profile);
+            say!("FAILED seed {seed} profile {}: {stats:?}", scenario.profile);
         }
         if let Ok(mut sum) = sums.media.lock() {
             *sum = (sum.0 + 1, sum.1.and(stats));
@@ -253,11 +259,11 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
     }
     if seed.is_multiple_of(50) && outcome.failure.is_none() && once().digest != outcome.digest {
         sums.count("Deterministic");
-        println!("FAILED seed {seed} profile {}: Deterministic: two runs differ", scenario.profile);
+        say!("FAILED seed {seed} profile {}: Deterministic: two runs differ", scenario.profile);
     }
     let Some(failure) = &outcome.failure else { return };
     sums.count(failure.invariant);
-    println!("FAILED seed {seed} profile {}: {failure}", scenario.profile);
+    say!("FAILED seed {seed} profile {}: {failure}", scenario.profile);
     let Ok(mut failed) = sums.failed.lock() else { return };
     if failed.len() < 5 {
         let small = shrink(&scenario, &outcome, kit, 400);
@@ -265,12 +271,10 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
         let name = format!("{}/{}-{}-{seed}.json", options.keep, failure.invariant, scenario.profile);
         let what = format!("{} {}", failure.invariant, failure.detail);
         match std::fs::write(&name, small.to_json(engine, &what)) {
-            Ok(()) => println!(
-                "  {} steps, {} draws: {name}",
-                small.steps.len(),
-                small.choices.map_or(0, |c| c.len())
-            ),
-            Err(error) => println!("  not kept: {error}"),
+            Ok(()) => {
+                say!("  {} steps, {} draws: {name}", small.steps.len(), small.choices.map_or(0, |c| c.len()))
+            }
+            Err(error) => say!("  not kept: {error}"),
         }
     }
     failed.push(failure.invariant.to_owned());
@@ -279,19 +283,19 @@ fn one<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>, sums: &Sums) {
 fn trace<E: Engine>(options: &Options, seed: u64, kit: &Kit<E>) -> bool {
     let mut scenario = scenario(options, seed);
     scenario.receipts &= kit.receipts.is_some();
-    println!("{scenario:#?}");
+    say!("{scenario:#?}");
     let outcome = if options.media {
         run_with_media(&scenario, kit, &MediaConfig::default())
     } else {
         run(&scenario, kit)
     };
     if let Some(stats) = &outcome.media {
-        println!("{stats:#?}");
+        say!("{stats:#?}");
     }
-    println!("{}", outcome.tail);
+    say!("{}", outcome.tail);
     match &outcome.failure {
-        Some(failure) => println!("FAILED {failure}"),
-        None => println!("nothing was wrong in {} steps", outcome.steps),
+        Some(failure) => say!("FAILED {failure}"),
+        None => say!("nothing was wrong in {} steps", outcome.steps),
     }
     outcome.failure.is_none()
 }
@@ -324,7 +328,7 @@ fn simulate(options: &Options) -> bool {
         }
     });
     let figure = |name: &str, value: &AtomicU64, unit: &str| {
-        println!("figure {name} {} {unit}", value.load(Ordering::Relaxed));
+        say!("figure {name} {} {unit}", value.load(Ordering::Relaxed));
     };
     figure("sim_seeds", &run, "seeds");
     figure("sim_steps", &sums.steps, "steps");
@@ -338,7 +342,7 @@ fn simulate(options: &Options) -> bool {
         insiders.print();
     }
     if options.digest {
-        println!("figure sim_digest {:016x} hash", sums.digest());
+        say!("figure sim_digest {:016x} hash", sums.digest());
     }
     let fine = !options.media || media(&sums);
     let wrong = [&sums.forks, &sums.wedges, &sums.lost_joiners, &sums.key_leaks, &sums.others];
@@ -348,18 +352,18 @@ fn simulate(options: &Options) -> bool {
 fn mutants(options: &Options) -> bool {
     let kit = Kit::symbolic();
     let mut caught = 0;
-    println!("{:<32} seeds  {:<28} profile", "deliberate bug", "found by");
+    say!("{:<32} seeds  {:<28} profile", "deliberate bug", "found by");
     for mutant in &MUTANTS {
         match mutant.hunt(options.first, options.seeds, options.members, &kit) {
             Some(found) => {
                 caught += 1;
                 let by = found.outcome.failure.map_or("", |f| f.invariant);
-                println!("{:<32} {:>5}  {by:<28} {}", mutant.name, found.runs, found.scenario.profile);
+                say!("{:<32} {:>5}  {by:<28} {}", mutant.name, found.runs, found.scenario.profile);
             }
-            None => println!("{:<32} {:>5}  NOT FOUND", mutant.name, options.seeds),
+            None => say!("{:<32} {:>5}  NOT FOUND", mutant.name, options.seeds),
         }
     }
-    println!("figure sim_mutants_caught {caught}/{} mutants", MUTANTS.len());
+    say!("figure sim_mutants_caught {caught}/{} mutants", MUTANTS.len());
     caught == MUTANTS.len()
 }
 
@@ -373,15 +377,15 @@ fn slowdown(options: &Options) -> bool {
         ms as f64 / options.seeds.max(1) as f64
     };
     let calm = mean(Profile::Calm);
-    println!("figure join_calm_ms {calm:.0} ms");
+    say!("figure join_calm_ms {calm:.0} ms");
     let hostile = Profile::ALL.into_iter().filter(|profile| profile.is_hostile());
     let worst = hostile.map(|profile| {
         let ms = mean(profile);
-        println!("figure join_{profile}_ms {ms:.0} ms");
+        say!("figure join_{profile}_ms {ms:.0} ms");
         ms / calm
     });
     let worst = worst.fold(0.0, f64::max);
-    println!("figure attack_slowdown {worst:.2} x");
+    say!("figure attack_slowdown {worst:.2} x");
     worst <= 3.0
 }
 
@@ -389,11 +393,11 @@ fn main() -> ExitCode {
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {
-            println!("{HELP}");
+            say!("{HELP}");
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("simulate: {error}");
+            complain!("simulate: {error}");
             return ExitCode::from(2);
         }
     };

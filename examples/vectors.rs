@@ -1,18 +1,37 @@
 //! Makes the vectors: `cargo run --release --example vectors -- --write` over those in `vectors/`, or
 //! `--check` to say what differs. `tests/vectors.rs` does the same check.
 
+#[path = "output/mod.rs"]
+mod output;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use moq_mls::testing::vectors;
+
+use self::output::{complain, say};
+
+const HELP: &str = "\
+usage: vectors --write | --check
+
+  --write     makes the files in vectors/ anew, and names those that changed
+  --check     names those that differ, and fails if one does
+  -h, --help  this text";
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let write = match std::env::args().nth(1).as_deref() {
         Some("--write") => true,
         Some("--check") => false,
-        _ => {
-            println!("usage: vectors --write | --check");
+        Some("--help" | "-h") => {
+            say!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            complain!(
+                "vectors: {}",
+                other.map_or(HELP.into(), |it| format!("no option {it}; --help names them"))
+            );
             return ExitCode::FAILURE;
         }
     };
@@ -23,15 +42,15 @@ fn main() -> ExitCode {
             continue;
         }
         differ += 1;
-        println!("{}", path.display());
+        say!("{}", path.display());
         if write {
             let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
             if let Err(error) = made.and_then(|()| std::fs::write(&path, text)) {
-                eprintln!("vectors: {error}");
+                complain!("vectors: {error}");
                 return ExitCode::FAILURE;
             }
         }
     }
-    println!("vectors: {differ} files {}", if write { "written" } else { "differ" });
+    say!("vectors: {differ} files {}", if write { "written" } else { "differ" });
     if write || differ == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -17,7 +17,7 @@ use crate::tracks::{FullTrackName, Object, TrackNamespace};
 /// [`Failure::Refused`](crate::Failure::Refused).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "an action that is not done stalls the group"]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Action {
     /// Make these bytes durable before the next action runs. If that fails, drop the participant
     /// and restore the last durable snapshot.
@@ -117,7 +117,7 @@ impl FetchTarget {
 
 /// Why the machine set its next deadline: for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Timer {
     /// Commit what there is to commit, or ask for the lock first.
     Turn,

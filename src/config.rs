@@ -8,7 +8,7 @@ use crate::tracks::{CommitTrackPolicy, GroupName};
 
 /// How the winner of an epoch is decided, and so what is promised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum SafetyMode {
     /// A commit is applied only once the counter service has recorded its pin for the slot.
     ///
@@ -115,7 +115,7 @@ impl SafetyMode {
 
 /// Who may join without being asked about. The identity provider validates every credential first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Admission {
     /// Everyone with a valid credential, but for senders that this participant saw removed. Once it had to
     /// forget one of those ([`Limits::remembered_senders`]), this is as [`Ask`](Self::Ask). Keys tell members
@@ -129,7 +129,7 @@ pub enum Admission {
 /// What must be the same for all members of a group. Its GroupContext says it, so that a difference is found:
 /// [`Notice::ParamsMismatch`](crate::Notice::ParamsMismatch).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct GroupParams {
     /// How the winner of an epoch is decided.
     pub mode: SafetyMode,
@@ -163,7 +163,7 @@ impl GroupParams {
 
 /// How one participant takes part in one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct Config {
     /// The group.
     pub group: GroupName,

@@ -171,7 +171,7 @@ pub struct CounterState {
 /// The answer to a [`LockRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum LockReply {
     /// The caller holds the lock.
     Ok {
@@ -196,7 +196,7 @@ pub enum LockReply {
 /// The answer to an [`IncrementRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum IncrementReply {
     /// The slot is filled, now or by an earlier copy of this very request. `current` is then at
     /// least 1; it is 0 when the service does not say, as one that speaks the draft only cannot.
@@ -213,7 +213,7 @@ pub enum IncrementReply {
 /// The answer to a [`CommitRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum CommitReply {
     /// The slot is filled, and the service still has the commit. The state has the slot's pin.
     Found {

@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 
 /// An error of the participant itself.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Error {
     /// The embedder did something the contract forbids; the participant is unchanged.
     #[error(transparent)]
@@ -27,7 +27,7 @@ pub enum Error {
 
 /// What the embedder did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Misuse {
     /// Too many actions wait: poll them, and tell the event again.
     #[error("actions were not polled")]

@@ -14,7 +14,7 @@ use crate::tracks::{GroupName, SenderId};
 
 /// One thing that happened, for [`Participant::handle`](crate::Participant::handle).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Event {
     /// The embedder wants something.
     Command(Command),
@@ -109,7 +109,7 @@ pub enum Event {
 /// A request of the embedder. Intents survive lost races: they are carried into the next epoch until done or
 /// refused by a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Command {
     /// Take part: create the group or join it.
     Join,

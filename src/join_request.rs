@@ -34,9 +34,10 @@ impl JoinRequest {
         }
     }
 
-    /// Reads back what a log has of one that was seen.
-    #[cfg(feature = "testing")]
-    pub(crate) fn seen_by(self, key_package_ref: Bytes) -> Self {
+    /// Returns the same with the KeyPackageRef by which it was seen: for a log or a binding, which took a request apart
+    /// and puts it together again.
+    #[must_use]
+    pub fn seen_by(self, key_package_ref: Bytes) -> Self {
         Self { key_package_ref: Some(key_package_ref), ..self }
     }
 

@@ -98,8 +98,8 @@
 //! # }
 //! ```
 //!
-//! `examples/minimal.rs` is a complete driver on an async runtime that seals and opens an object. `examples/call.rs` runs a
-//! whole call, and `testing::session` (feature `testing`) is a driver with every case in it.
+//! `examples/minimal.rs` is a complete driver on an async runtime that seals and opens an object. `examples/call.rs`
+//! runs a whole call, and `testing::session` (feature `testing`) is a driver with every case in it.
 //!
 //! # Where things live
 //!

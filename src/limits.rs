@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bounds on what peers, relays and the service can make the machine hold or do.
 /// All are settable; passing one is a counted notice, never an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct Limits {
     /// Largest KeyPackage object, bytes.
     pub key_package_bytes: usize,
@@ -143,7 +143,7 @@ impl Default for Limits {
 
 /// How long the machine waits for what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct Timers {
     /// Work is gathered this long before a commit.
     pub batch: Duration,
@@ -183,7 +183,7 @@ pub struct Timers {
     pub backoff: (Duration, Duration),
     /// Shortest and longest `retry_later` that is believed.
     pub retry_later: (Duration, Duration),
-    /// A leave request that nobody commits is given up after this.
+    /// A leave request that nobody commits is given up after this. Until then it is published again after each third.
     pub leave: Duration,
     /// A member that has heard nothing for this long asks the counter whether the group went on without it.
     /// Jitter adds up to half as much. Where the service signs, members ask in turn within that half.

@@ -58,7 +58,7 @@ pub use self::group::MlsGroup;
 pub use self::identity::{Refused, UniqueKeys};
 pub use self::rules::{Broken, StrictRules};
 pub use self::settings::{
-    CLOCK_SKEW, EngineConfig, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION, SPENT_EXTENSION,
-    TREE_EXTENSION,
+    CLOCK_SKEW, EngineConfig, LEAF_ORIGIN_EXTENSION, MAX_LIFETIME, Options, PARAMS_EXTENSION,
+    SPENT_EXTENSION, TREE_EXTENSION,
 };
 pub use self::storage::{GroupStateSlot, KeyPackageSlot};

@@ -16,7 +16,7 @@ use crate::tracks::{GroupName, SenderId};
 
 /// News for the embedder. A peer's fault is news too, never an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Notice {
     /// A new epoch is in force; pull its keys. With another cause than a commit, this participant has just become a
     /// member.
@@ -235,7 +235,7 @@ pub enum Notice {
 
 /// What began an epoch, for this participant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum EpochCause {
     /// It created the group.
     Created,
@@ -250,7 +250,7 @@ pub enum EpochCause {
 
 /// Why a KeyPackage waits for the embedder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Hold {
     /// [`Admission::Ask`](crate::Admission::Ask) is set.
     Policy,
@@ -275,7 +275,7 @@ pub enum Hold {
 
 /// How the own clock is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum ClockError {
     /// It is right, within a few minutes.
     None,
@@ -287,7 +287,7 @@ pub enum ClockError {
 
 /// Who says that the own clock is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum ClockWitness {
     /// The counter service ([`Event::ServiceTime`](crate::Event::ServiceTime)): lifetimes are judged by its time.
     Service,
@@ -298,7 +298,7 @@ pub enum ClockWitness {
 
 /// What is wrong with the counter service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum ServiceFault {
     /// Its counter is below the group's epoch: it lost its state.
     Regressed {
@@ -330,7 +330,7 @@ pub enum ServiceFault {
 
 /// Why an intent came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Refusal {
     /// Nobody of that name is in the group.
     NotAMember,
@@ -349,7 +349,7 @@ pub enum Refusal {
 
 /// What was wrong with something that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Fault {
     /// On a track that is none of this group's.
     ForeignTrack,

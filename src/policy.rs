@@ -6,7 +6,7 @@ use crate::tracks::SenderId;
 
 /// Whose commits may do something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Committers {
     /// Every member's.
     #[default]
@@ -35,7 +35,7 @@ impl Committers {
 /// A commit that makes the group larger than [`Limits::roster`](crate::Limits::roster) is never helped. The default
 /// allows all else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct CommitPolicy {
     /// Whose commits may add members. A member that comes back in the same commit counts as added.
     pub adds: Committers,
@@ -63,7 +63,7 @@ impl Default for CommitPolicy {
 
 /// What a commit is against in a [`CommitPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Breach {
     /// Its committer may not add.
     Adds,

@@ -25,7 +25,7 @@ ids! {
 
 /// How a request ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Failure {
     /// It certainly had no effect.
     #[error("not sent")]

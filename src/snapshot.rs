@@ -127,7 +127,7 @@ impl fmt::Debug for Snapshot {
 
 /// Why a snapshot cannot be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum SnapshotError {
     /// Cut short, damaged, or no snapshot at all.
     #[error("not a snapshot, or damaged")]

@@ -19,7 +19,7 @@ const TREE: &str = "tree";
 
 /// Who publishes commits where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum CommitTrackPolicy {
     /// The draft's one shared track: namespace `(group)`, track `commits` (draft section 6.3.2).
     #[default]
@@ -49,7 +49,7 @@ impl CommitTrackPolicy {
 
 /// What a track of a group is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum TrackKind {
     /// KeyPackages and leave requests of one sender.
     KeyPackage(SenderId),

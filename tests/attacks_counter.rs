@@ -237,6 +237,10 @@ fn a_page_may_ask_that_is_known_or_shows_a_token() {
         403
     );
     assert_eq!(status(&[("Origin", "https://app.example"), ("Content-Type", "text/plain")], "b"), 403);
+    // A client with a token, too: a body that fills a slot is JSON, or JSON with a commit.
+    let token = ("Authorization", "Bearer t");
+    assert_eq!(status(&[token, ("Content-Type", "text/plain")], "b"), 403);
+    assert_eq!(status(&[token], "b"), 403);
     // No page adds a token that the service has not let it add.
     assert_eq!(
         status(&[("Origin", "https://evil.example"), cross, json, ("Authorization", "Bearer t")], "c"),

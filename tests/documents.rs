@@ -11,7 +11,10 @@ const LINES: usize = 120;
 const DOCUMENTS: &[&str] =
     &["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md", "vectors/README.md"];
 /// Top folders: text in backticks that begins with one of them is a path.
-const FOLDERS: &[&str] = &[".ci", "benches", "docs", "examples", "fuzz", "crates", "src", "tests", "vectors"];
+const FOLDERS: &[&str] =
+    &[".ci", "benches", "bindings", "docs", "examples", "fuzz", "crates", "src", "tests", "vectors"];
+/// Folders that builds and runs leave.
+const LEFT: &[&str] = &["target", ".git", "live-state", "moq-dev-state", "node_modules", "corpus", "found"];
 /// Endings of files that may name a document; those without one are scripts.
 const TEXTS: &[&str] = &["md", "rs", "toml", "py", "sh", "yml", ""];
 
@@ -34,7 +37,7 @@ fn files(folder: &str) -> Vec<String> {
             let path = folder.join(&name);
             if !entry.path().is_dir() {
                 found.push(path.to_string_lossy().into_owned());
-            } else if !["target", ".git", "live-state", "corpus", "found"].contains(&name.as_str()) {
+            } else if !LEFT.contains(&name.as_str()) {
                 folders.push(path);
             }
         }

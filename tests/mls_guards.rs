@@ -28,7 +28,7 @@ use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_support::*;
 use moq_mls::codec::leaf_origin::{self, LeafOrigin};
 use moq_mls::engine::{ContextParams, Engine, EngineError, Judged, Rejection};
-use moq_mls::mls::{MlsEngine, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use moq_mls::mls::{LEAF_ORIGIN_EXTENSION, MlsEngine, Options, PARAMS_EXTENSION};
 use moq_mls::testing::seeded_crypto::{SeededConfig, seeded_engine};
 
 type Seeded = Party<SeededConfig>;
@@ -69,7 +69,7 @@ fn rogue_with(encrypt: bool, tree: bool, lifetime: Duration) -> Rogue {
         .identity_provider(BasicIdentityProvider::new())
         .mls_rules(rules)
         .key_package_lifetime(lifetime)
-        .extension_types([ExtensionType::new(SEQUENCE_EXTENSION), ExtensionType::new(PARAMS_EXTENSION)])
+        .extension_types([ExtensionType::new(LEAF_ORIGIN_EXTENSION), ExtensionType::new(PARAMS_EXTENSION)])
         .signing_identity(SigningIdentity::new(credential, public), secret, SUITE)
         .build();
     Rogue { client, group: None }
@@ -268,7 +268,7 @@ fn a_key_package_that_hardly_expires_is_refused() {
     let a = seeded("a");
     let mut ours = ExtensionList::new();
     let origin = leaf_origin::encode(&LeafOrigin { object_id: 0, group: [0; 16] });
-    ours.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
+    ours.set(Extension::new(ExtensionType::new(LEAF_ORIGIN_EXTENSION), origin));
     // One that knows only the draft may live for as long as its library lets it.
     for (leaf, days) in [(ours, 7), (ExtensionList::new(), 366)] {
         for (lifetime, good) in [(hours(24 * days), true), (hours(24 * days + 1), false)] {
@@ -287,11 +287,11 @@ fn a_key_package_needs_the_groups_suite_and_both_extensions() {
     let crypto = RustCryptoProvider::new();
     let mut ours = ExtensionList::new();
     let origin = leaf_origin::encode(&LeafOrigin { object_id: 0, group: [0; 16] });
-    ours.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
+    ours.set(Extension::new(ExtensionType::new(LEAF_ORIGIN_EXTENSION), origin));
     for (suite, extensions, good) in [
-        (SUITE, &[SEQUENCE_EXTENSION, PARAMS_EXTENSION][..], true),
-        (SUITE, &[SEQUENCE_EXTENSION], false),
-        (CipherSuite::CURVE25519_CHACHA, &[SEQUENCE_EXTENSION, PARAMS_EXTENSION], false),
+        (SUITE, &[LEAF_ORIGIN_EXTENSION, PARAMS_EXTENSION][..], true),
+        (SUITE, &[LEAF_ORIGIN_EXTENSION], false),
+        (CipherSuite::CURVE25519_CHACHA, &[LEAF_ORIGIN_EXTENSION, PARAMS_EXTENSION], false),
     ] {
         let (secret, public) = crypto.cipher_suite_provider(suite).unwrap().signature_key_generate().unwrap();
         let credential = BasicCredential::new(b"b".to_vec()).into_credential();
@@ -337,7 +337,7 @@ fn a_peer_that_knows_only_the_draft_has_no_sequence() {
     assert_eq!(roster.iter().map(|m| m.key_package_object_id).collect::<Vec<_>>(), [Some(0), None]);
     // Whatever it puts into its leaf later, the roster stays readable.
     let mut junk = ExtensionList::new();
-    junk.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), b"junk".to_vec()));
+    junk.set(Extension::new(ExtensionType::new(LEAF_ORIGIN_EXTENSION), b"junk".to_vec()));
     let commit = rogue.group().commit_builder().set_leaf_node_extensions(junk).commit_time(at(NOW));
     a.follow(&bytes(&commit.build().unwrap().commit_message));
     let roster = a.engine.roster(a.group()).unwrap();

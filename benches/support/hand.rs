@@ -16,7 +16,7 @@ use mls_rs::storage_provider::in_memory::{InMemoryGroupStateStorage, InMemoryKey
 use mls_rs::{Client, Extension, ExtensionList, Group, KeyPackageStorage};
 use moq_mls::Timestamp;
 use moq_mls::codec::leaf_origin::{self, LeafOrigin};
-use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use moq_mls::mls::{LEAF_ORIGIN_EXTENSION, PARAMS_EXTENSION};
 use moq_mls::testing::seeded_crypto::sha256;
 
 use crate::support::{Provider, SUITE, group, identity};
@@ -69,7 +69,7 @@ pub fn client<P: Provider>(name: &str) -> (Client<impl MlsConfig + use<P>>, InMe
         .key_package_repo(KeyPackages::default())
         .group_state_storage(storage.clone())
         .mls_rules(rules)
-        .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
+        .extension_type(ExtensionType::new(LEAF_ORIGIN_EXTENSION))
         .extension_type(ExtensionType::new(PARAMS_EXTENSION))
         .build();
     (client, storage)
@@ -83,7 +83,7 @@ fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
 
 fn origin() -> ExtensionList {
     let origin = LeafOrigin::new(0, &sha256(&group().root()));
-    extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin))
+    extension(LEAF_ORIGIN_EXTENSION, leaf_origin::encode(&origin))
 }
 
 pub fn key_package<C: MlsConfig>(client: &Client<C>) -> Vec<u8> {

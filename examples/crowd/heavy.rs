@@ -4,6 +4,7 @@ use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::Limits;
 use moq_mls::mls::X_WING;
 
+use crate::output::say;
 use crate::support::SUITE;
 use crate::{Plan, ROUNDS, Round, config, middle, round};
 
@@ -12,16 +13,15 @@ const JOINERS: usize = 1000;
 /// Lets a thousand join, checks every object against the limits, and prints figures and a table.
 ///
 /// # Panics
-/// If not all get in, or an object is over its limit, or there is no such suite.
-pub(crate) fn figures(suite: Option<&str>, credential: Option<usize>) {
-    let kind = match suite {
-        None => SUITE,
-        Some("x-wing") => X_WING,
-        Some(other) => panic!("{other:?} is not a suite here: x-wing is"),
-    };
-    let names = [credential.map(|_| "x509"), suite.map(|_| "xwing")];
+/// If not all get in, or an object is over its limit.
+pub(crate) fn figures(x_wing: bool, credential: Option<usize>) {
+    let names = [credential.map(|_| "x509"), x_wing.then_some("xwing")];
     let name = names.into_iter().flatten().collect::<Vec<_>>().join("_");
-    let plan = Plan { suite: kind, credential: credential.unwrap_or(0), ..Plan::of(JOINERS) };
+    let plan = Plan {
+        suite: if x_wing { X_WING } else { SUITE },
+        credential: credential.unwrap_or(0),
+        ..Plan::of(JOINERS)
+    };
     let rounds: Vec<Round> = (0..ROUNDS).map(|_| round::<AwsLcCryptoProvider>(&plan)).collect();
     let (first, limits) = (&rounds[0], config(&plan).limits);
     let [commit, welcome, tree] = first.longest;
@@ -29,27 +29,27 @@ pub(crate) fn figures(suite: Option<&str>, credential: Option<usize>) {
     for round in &rounds {
         within(round, &limits);
     }
-    println!("figure crowd_{name}_{JOINERS}_commits {} commits", first.commits);
-    println!("figure crowd_{name}_{JOINERS}_bytes {} bytes", first.bytes);
-    println!("figure crowd_{name}_{JOINERS}_committer_ms {:.1} ms", middle(&rounds, |r| r.committer));
-    println!("figure crowd_{name}_{JOINERS}_join_ms {:.1} ms", middle(&rounds, |r| r.join.0));
-    println!();
-    println!("| what | bytes | limit, bytes | time, ms |");
-    println!("|---|---:|---:|---:|");
-    println!(
+    say!("figure crowd_{name}_{JOINERS}_commits {} commits", first.commits);
+    say!("figure crowd_{name}_{JOINERS}_bytes {} bytes", first.bytes);
+    say!("figure crowd_{name}_{JOINERS}_committer_ms {:.1} ms", middle(&rounds, |r| r.committer));
+    say!("figure crowd_{name}_{JOINERS}_join_ms {:.1} ms", middle(&rounds, |r| r.join.0));
+    say!();
+    say!("| what | bytes | limit, bytes | time, ms |");
+    say!("|---|---:|---:|---:|");
+    say!(
         "| the longest commit | {commit} | {} | {:.1} |",
         limits.commit_bytes(),
         middle(&rounds, |r| r.committer)
     );
-    println!(
+    say!(
         "| the longest Welcome, and to join | {welcome} | {} | {:.1} |",
         limits.handshake_bytes,
         middle(&rounds, |r| r.join.0)
     );
-    println!("| the longest ratchet tree | {tree} | {} | |", limits.tree_bytes);
-    println!("| all of one round | {} | {} a commit | |", first.bytes, limits.outbox_bytes);
+    say!("| the longest ratchet tree | {tree} | {} | |", limits.tree_bytes);
+    say!("| all of one round | {} | {} a commit | |", first.bytes, limits.outbox_bytes);
     let (update, time) = (first.update.0, middle(&rounds, |r| r.update.1));
-    println!("| an update of keys afterwards | {update} | {} | {time:.1} |", limits.commit_bytes());
+    say!("| an update of keys afterwards | {update} | {} | {time:.1} |", limits.commit_bytes());
 }
 
 fn within(round: &Round, limits: &Limits) {

@@ -3,6 +3,7 @@
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use moq_mls::engine::{Attached, ContextParams, Engine, TreePlace};
 
+use crate::output::say;
 use crate::support::{SUITE, engine_of, group, timed};
 use crate::{NOW, Plan, joiner, millis, round};
 
@@ -13,12 +14,12 @@ pub(crate) fn figures(joiners: usize) {
     let plan = Plan { sample: 4, ..Plan::of(joiners) };
     let once = round::<P>(&plan);
     assert_eq!(once.members, joiners + 1);
-    println!("figure crowd_{joiners}_bytes {} bytes", once.bytes);
-    println!("figure crowd_{joiners}_commits {} commits", once.commits);
-    println!("figure crowd_{joiners}_tree_bytes {} bytes", once.longest[2]);
-    println!("figure crowd_{joiners}_committer_ms {:.0} ms", millis(once.committer));
-    println!("figure crowd_{joiners}_join_ms {:.1} ms", millis(once.join.0));
-    println!("figure crowd_{joiners}_update_ms {:.1} ms", millis(once.update.1));
+    say!("figure crowd_{joiners}_bytes {} bytes", once.bytes);
+    say!("figure crowd_{joiners}_commits {} commits", once.commits);
+    say!("figure crowd_{joiners}_tree_bytes {} bytes", once.longest[2]);
+    say!("figure crowd_{joiners}_committer_ms {:.0} ms", millis(once.committer));
+    say!("figure crowd_{joiners}_join_ms {:.1} ms", millis(once.join.0));
+    say!("figure crowd_{joiners}_update_ms {:.1} ms", millis(once.update.1));
     parts(joiners, &plan);
 }
 
@@ -31,7 +32,7 @@ fn parts(joiners: usize, plan: &Plan) {
         packages.iter().all(|package| engine.inspect_key_package(NOW, package).is_ok_and(|info| info.is_ok()))
     });
     assert!(all);
-    println!("figure crowd_{joiners}_check_ms {:.0} ms", check * 1e3);
+    say!("figure crowd_{joiners}_check_ms {:.0} ms", check * 1e3);
     let mut alone = engine.create(NOW, &group(), &ContextParams::draft(), 0).expect("a group of one");
     let apart = Attached { tree: Some(TreePlace { publisher: None, object_id: 1 }), spent: None };
     let mut built = 0.0;
@@ -40,5 +41,5 @@ fn parts(joiners: usize, plan: &Plan) {
         built += time;
         alone = commit.expect("no failure").expect("a commit").next.group;
     }
-    println!("figure crowd_{joiners}_build_ms {:.0} ms", built * 1e3);
+    say!("figure crowd_{joiners}_build_ms {:.0} ms", built * 1e3);
 }

@@ -18,9 +18,13 @@
 
 mod heavy;
 mod large;
+mod options;
+#[path = "../output/mod.rs"]
+mod output;
 #[path = "../../benches/support/mod.rs"]
 mod support;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +37,8 @@ use moq_mls::testing::world::{Asked, ByValue, World};
 use moq_mls::tracks::{SenderId, TrackKind};
 use moq_mls::{Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
 
+use self::options::Options;
+use self::output::{complain, say};
 use self::support::{BenchEngine, Provider, SUITE, Seat, ServiceKey, engine_of, group, median, timed};
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
@@ -233,37 +239,37 @@ fn times<P: Provider>(name: &str, joiners: usize) {
         join.push(millis(round.join.0));
         last.push(millis(round.join.1));
     }
-    println!("figure crowd_{joiners}_committer_ms{name} {:.1} ms", median(&mut committer));
-    println!("figure crowd_{joiners}_join_ms{name} {:.1} ms", median(&mut join));
-    println!("figure crowd_{joiners}_slowest_join_ms{name} {:.1} ms", median(&mut last));
+    say!("figure crowd_{joiners}_committer_ms{name} {:.1} ms", median(&mut committer));
+    say!("figure crowd_{joiners}_join_ms{name} {:.1} ms", median(&mut join));
+    say!("figure crowd_{joiners}_slowest_join_ms{name} {:.1} ms", median(&mut last));
 }
 
 fn figures() {
     type P = AwsLcCryptoProvider;
     let once = round::<P>(&Plan::of(1000));
     assert_eq!(once.members, 1001);
-    println!("figure crowd_1000_bytes {} bytes", once.bytes);
-    println!("figure crowd_1000_commits {} commits", once.commits);
+    say!("figure crowd_1000_bytes {} bytes", once.bytes);
+    say!("figure crowd_1000_commits {} commits", once.commits);
     let per_commit = |requests: f64| requests / once.commits as f64;
-    println!("figure crowd_1000_lock_requests_per_commit {:.2} requests", per_commit(once.locks as f64));
-    println!("figure crowd_1000_increments_per_commit {:.2} requests", per_commit(once.increments as f64));
-    println!("figure crowd_1000_join_probes {:.2} requests_per_joiner", once.probes);
-    println!("figure crowd_1000_pin_reads {:.2} requests_per_joiner", once.pin_reads);
+    say!("figure crowd_1000_lock_requests_per_commit {:.2} requests", per_commit(once.locks as f64));
+    say!("figure crowd_1000_increments_per_commit {:.2} requests", per_commit(once.increments as f64));
+    say!("figure crowd_1000_join_probes {:.2} requests_per_joiner", once.probes);
+    say!("figure crowd_1000_pin_reads {:.2} requests_per_joiner", once.pin_reads);
     let receipts = Some(ServiceKey::generate());
     let signed = round::<P>(&Plan { receipts, ..Plan::of(1000) });
-    println!("figure crowd_1000_bytes_with_receipts {} bytes", signed.bytes);
-    println!("figure crowd_1000_pin_reads_by_receipt {:.2} requests_per_joiner", signed.pin_reads);
+    say!("figure crowd_1000_bytes_with_receipts {} bytes", signed.bytes);
+    say!("figure crowd_1000_pin_reads_by_receipt {:.2} requests_per_joiner", signed.pin_reads);
     let spread = round::<P>(&Plan { spread: Duration::from_secs(10), ..Plan::of(1000) });
-    println!("figure crowd_1000_spread_bytes {} bytes", spread.bytes);
-    println!("figure crowd_1000_spread_commits {} commits", spread.commits);
+    say!("figure crowd_1000_spread_bytes {} bytes", spread.bytes);
+    say!("figure crowd_1000_spread_commits {} commits", spread.commits);
     let literal = round::<P>(&Plan { literal: true, ..Plan::of(1000) });
     assert_eq!(literal.commits, 1);
-    println!("figure crowd_1000_literal_bytes {} bytes", literal.bytes);
-    println!("figure crowd_1000_literal_ratio {:.0} x", literal.bytes as f64 / once.bytes as f64);
-    println!("figure crowd_1000_literal_join_ms {:.1} ms", millis(literal.join.0));
+    say!("figure crowd_1000_literal_bytes {} bytes", literal.bytes);
+    say!("figure crowd_1000_literal_ratio {:.0} x", literal.bytes as f64 / once.bytes as f64);
+    say!("figure crowd_1000_literal_join_ms {:.1} ms", millis(literal.join.0));
     let twice = round::<P>(&Plan::of(2000));
-    println!("figure crowd_2000_bytes {} bytes", twice.bytes);
-    println!("figure crowd_2000_commits {} commits", twice.commits);
+    say!("figure crowd_2000_bytes {} bytes", twice.bytes);
+    say!("figure crowd_2000_commits {} commits", twice.commits);
     times::<P>("", 1000);
     times::<RustCryptoProvider>("_rustcrypto", 1000);
     for (receipts, name) in [(true, ""), (false, "_without_receipts")] {
@@ -347,16 +353,16 @@ fn everyone_there(members: usize, receipts: bool, name: &str) {
         by_joiners += asked.genesis + asked.joiner_reads;
     }
     let per_epoch = |requests: u64| requests as f64 / EPOCHS as f64;
-    println!("figure crowd_counter_requests_per_epoch{name} {:.2} requests", per_epoch(by_members));
+    say!("figure crowd_counter_requests_per_epoch{name} {:.2} requests", per_epoch(by_members));
     // Every second epoch lets one in.
-    println!(
+    say!(
         "figure crowd_counter_requests_per_join_by_joiner{name} {:.2} requests",
         2.0 * per_epoch(by_joiners)
     );
     let before = live.asked();
     live.run_for(Duration::from_secs(60));
     let idle = live.asked().since(&before).all() as f64 / live.world.len() as f64;
-    println!("figure crowd_idle_requests_per_member_minute{name} {idle:.2} requests");
+    say!("figure crowd_idle_requests_per_member_minute{name} {idle:.2} requests");
 }
 
 /// A meeting begins: there is no group yet, and all come at once.
@@ -381,18 +387,18 @@ fn gather(live: &mut Live, members: usize, what: &str, begun: u64, name: &str) {
     let asked = live.asked().since(&before);
     let per_commit = |requests: u64| requests as f64 / (epoch - begun) as f64;
     let each = |requests: u64| requests as f64 / (members - first) as f64;
-    println!("figure {what}_commits{name} {} commits", epoch - begun);
+    say!("figure {what}_commits{name} {} commits", epoch - begun);
     // Of virtual time: what the computing takes is not in it.
-    println!("figure {what}_last_in_ms{name} {} ms", last_in.as_millis());
-    println!("figure {what}_lock_requests_per_commit{name} {:.2} requests", per_commit(asked.locks));
-    println!("figure {what}_reads_per_commit{name} {:.2} requests", per_commit(asked.reads + asked.commits));
-    println!("figure {what}_join_probes{name} {:.2} requests_per_joiner", each(asked.genesis));
-    println!("figure {what}_pin_reads{name} {:.2} requests_per_joiner", each(asked.joiner_reads));
+    say!("figure {what}_last_in_ms{name} {} ms", last_in.as_millis());
+    say!("figure {what}_lock_requests_per_commit{name} {:.2} requests", per_commit(asked.locks));
+    say!("figure {what}_reads_per_commit{name} {:.2} requests", per_commit(asked.reads + asked.commits));
+    say!("figure {what}_join_probes{name} {:.2} requests_per_joiner", each(asked.genesis));
+    say!("figure {what}_pin_reads{name} {:.2} requests_per_joiner", each(asked.joiner_reads));
 }
 
 /// One line per size; `docs/plot_crowd.py` reads them.
 fn growth() {
-    println!("joiners,bytes,literal_bytes,commits,committer_ms,join_ms");
+    say!("joiners,bytes,literal_bytes,commits,committer_ms,join_ms");
     for joiners in [10, 32, 100, 320, 1000, 2000, 5000] {
         // 32 groups of 5,000 in one process, five times over, would show nothing that 8 do not.
         let plan = Plan { sample: if joiners < 5000 { 32 } else { 8 }, ..Plan::of(joiners) };
@@ -400,7 +406,7 @@ fn growth() {
         // At 5,000 the literal way is 4.5 GB.
         let literal = (joiners <= 1000)
             .then(|| round::<AwsLcCryptoProvider>(&Plan { literal: true, ..plan.clone() }).bytes.to_string());
-        println!(
+        say!(
             "{joiners},{},{},{},{:.1},{:.1}",
             rounds[0].bytes,
             literal.unwrap_or_default(),
@@ -411,20 +417,17 @@ fn growth() {
     }
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let after = |flag: &str| {
-        let at = args.iter().position(|arg| arg == flag)?;
-        Some(args.get(at + 1).unwrap_or_else(|| panic!("{flag} wants a value")).as_str())
-    };
-    let (suite, credential) = (after("--suite"), after("--credential-bytes"));
-    if args.iter().any(|arg| arg == "--growth") {
-        growth();
-    } else if let Some(joiners) = after("--joiners") {
-        large::figures(joiners.parse().expect("a number of people"));
-    } else if suite.is_some() || credential.is_some() {
-        heavy::figures(suite, credential.map(|bytes| bytes.parse().expect("a number of bytes")));
-    } else {
-        figures();
+fn main() -> ExitCode {
+    match Options::read(std::env::args().skip(1)) {
+        Ok(Some(Options::Figures)) => figures(),
+        Ok(Some(Options::Growth)) => growth(),
+        Ok(Some(Options::Joiners(joiners))) => large::figures(joiners),
+        Ok(Some(Options::Heavy { x_wing, credential })) => heavy::figures(x_wing, credential),
+        Ok(None) => say!("{}", options::HELP),
+        Err(what) => {
+            complain!("crowd: {what}");
+            return ExitCode::FAILURE;
+        }
     }
+    ExitCode::SUCCESS
 }

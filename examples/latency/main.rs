@@ -15,6 +15,8 @@
 mod idle;
 mod measure;
 mod options;
+#[path = "../output/mod.rs"]
+mod output;
 mod trips;
 
 use std::process::ExitCode;
@@ -24,6 +26,7 @@ use moq_mls::testing::network::Ways;
 
 use self::measure::{Sample, crowd, media_start, sample};
 use self::options::{Options, Setting};
+use self::output::{complain, say};
 
 /// The round trip of the figures on media and crowds; their names end in it, in milliseconds.
 const RTT: Duration = Duration::from_millis(100);
@@ -67,7 +70,7 @@ impl Row {
 
     fn print(&self, setting: &Setting) {
         let cell = |s: Spread| format!("{:>6.0} ms {:>5.1} RTT", s.median, self.in_rtt(s.median));
-        println!(
+        say!(
             "{:<24} {:>4} ms | {} | {} | {}",
             setting.name(),
             self.rtt.as_millis(),
@@ -79,7 +82,7 @@ impl Row {
 }
 
 fn table(options: &Options) {
-    println!("{:<24} {:>7} | {:<19} | {:<19} | removal, until all follow", "", "RTT", "create", "join");
+    say!("{:<24} {:>7} | {:<19} | {:<19} | removal, until all follow", "", "RTT", "create", "join");
     for setting in &options.settings {
         for ways in &options.ways {
             Row::measure(options, setting, *ways).print(setting);
@@ -88,12 +91,12 @@ fn table(options: &Options) {
 }
 
 fn csv(options: &Options) {
-    println!("setting,rtt_ms,create_ms,join_ms,remove_ms");
+    say!("setting,rtt_ms,create_ms,join_ms,remove_ms");
     for setting in &options.settings {
         for ways in &options.ways {
             let row = Row::measure(options, setting, *ways);
             let (create, join, remove) = (row.create.median, row.join.median, row.remove.median);
-            println!("\"{}\",{},{create:.0},{join:.0},{remove:.0}", setting.name(), row.rtt.as_millis());
+            say!("\"{}\",{},{create:.0},{join:.0},{remove:.0}", setting.name(), row.rtt.as_millis());
         }
     }
 }
@@ -107,9 +110,9 @@ fn figures(options: &Options) {
                 [("create", row.create), ("join", row.join), ("remove_all_follow", row.remove)]
             {
                 let (median, worst) = (spread.median, spread.worst);
-                println!("figure {what}_rtt_{rtt}{name} {:.2} rtt", row.in_rtt(median));
-                println!("figure {what}_rtt_{rtt}{name}_worst {:.2} rtt", row.in_rtt(worst));
-                println!("figure {what}_ms_{rtt}{name} {median:.0} ms");
+                say!("figure {what}_rtt_{rtt}{name} {:.2} rtt", row.in_rtt(median));
+                say!("figure {what}_rtt_{rtt}{name}_worst {:.2} rtt", row.in_rtt(worst));
+                say!("figure {what}_ms_{rtt}{name} {median:.0} ms");
             }
         }
         let ways = Ways::even(RTT);
@@ -118,12 +121,12 @@ fn figures(options: &Options) {
             (0..options.seeds.min(20)).map(|seed| media_start(&setting, ways, seed)).collect();
         let opened = spread(starts.iter().map(|s| s.opened));
         let heard = spread(starts.iter().map(|s| s.heard_by_all));
-        println!("figure media_first_opened_ms_100{name} {:.0} ms", opened.median);
-        println!("figure media_heard_by_all_ms_100{name} {:.0} ms", heard.median);
+        say!("figure media_first_opened_ms_100{name} {:.0} ms", opened.median);
+        say!("figure media_heard_by_all_ms_100{name} {:.0} ms", heard.median);
         for joiners in [10, 100, 300] {
             let crowd = crowd(&setting, ways, joiners);
-            println!("figure crowd_of_{joiners}_in_rtt_100{name} {:.2} rtt", in_rtt(crowd.last_in));
-            println!("figure crowd_of_{joiners}_commits_100{name} {} commits", crowd.commits);
+            say!("figure crowd_of_{joiners}_in_rtt_100{name} {:.2} rtt", in_rtt(crowd.last_in));
+            say!("figure crowd_of_{joiners}_commits_100{name} {} commits", crowd.commits);
         }
     }
 }
@@ -133,11 +136,8 @@ fn idle_figures() {
     for (setting, name) in [(Setting::PINNED_WITH_RECEIPTS, ""), (Setting::PINNED, "_without_receipts")] {
         for (media, with) in [(false, ""), (true, "_with_media")] {
             let idle = idle::idle(&setting, media);
-            println!(
-                "figure idle_requests_per_group_minute_1000{with}{name} {:.1} requests",
-                idle.per_minute
-            );
-            println!("figure counter_requests_per_epoch_1000{with}{name} {} requests", idle.per_epoch);
+            say!("figure idle_requests_per_group_minute_1000{with}{name} {:.1} requests", idle.per_minute);
+            say!("figure counter_requests_per_epoch_1000{with}{name} {} requests", idle.per_epoch);
         }
     }
 }
@@ -146,11 +146,11 @@ fn main() -> ExitCode {
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => {
-            println!("{}", options::HELP);
+            say!("{}", options::HELP);
             return ExitCode::SUCCESS;
         }
         Err(what) => {
-            eprintln!("{what}");
+            complain!("latency: {what}");
             return ExitCode::FAILURE;
         }
     };

@@ -19,7 +19,8 @@ latency: how long creating, joining and removing take over ways of a fixed lengt
   --seeds N       groups for each row (default 100)
   --trips         print each step of a join instead, with its time in round trips
   --idle          print what a quiet group of 1,000 asks of the counter, and nothing else
-  --csv           print what docs/plot_latency.py draws";
+  --csv           print what docs/plot_latency.py draws
+  -h, --help      this text";
 
 /// Rules and tracks of a group.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@ use moq_mls::testing::network::Ways;
 
 use crate::measure::{QUIET, is_member, join, network, until};
 use crate::options::Setting;
+use crate::output::say;
 
 /// What a line of the log is called here; `None` for what has no part in a join.
 fn step(entry: &Entry) -> Option<String> {
@@ -53,9 +54,9 @@ pub(crate) fn print(setting: &Setting, ways: Ways) {
         }
     }
     let rtt = (ways.to_counter + ways.from_counter).as_secs_f64() * 1e3;
-    println!("join, {}, RTT {rtt:.0} ms", setting.name());
+    say!("join, {}, RTT {rtt:.0} ms", setting.name());
     for ((at, newcomer), what) in steps {
         let name = if newcomer { "newcomer" } else { "committer" };
-        println!("  {:>5.2} RTT {at:>5} ms  {name:<9}  {}", at as f64 / rtt, what.join(", "));
+        say!("  {:>5.2} RTT {at:>5} ms  {name:<9}  {}", at as f64 / rtt, what.join(", "));
     }
 }

@@ -8,7 +8,7 @@ pub type Judged<T> = Result<Result<T, Rejection>, EngineError>;
 
 /// The engine failed at what is its own. What a peer sent is never the reason: see [`Rejection`].
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum EngineError {
     /// The crypto provider lacks a cipher suite, or the library something it should have.
     #[error("unsupported: {0}")]
@@ -31,7 +31,7 @@ impl EngineError {
 
 /// Why a peer's message was refused. It never harms the group that it was tried on.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Rejection {
     /// The bytes are not what they should be.
     #[error("malformed message")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// When an [`EpochKeyRing`](crate::keys::EpochKeyRing) switches and forgets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct RingConfig {
     /// How many of the other members, in percent, must have been seen on an epoch before it is sent with.
     /// Over 100: never, only the deadline counts.
@@ -42,7 +42,7 @@ impl Default for RingConfig {
 
 /// News from an [`EpochKeyRing`](crate::keys::EpochKeyRing).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum RingNotice {
     /// Objects under this key id can be opened from now on.
     EpochReady {
@@ -72,7 +72,7 @@ pub enum RingNotice {
 
 /// Why there is nothing to seal with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Silence {
     /// No epoch came yet, or the ring is closed.
     #[error("no epoch to seal with")]
@@ -88,7 +88,7 @@ pub enum Silence {
 
 /// Why an epoch is sent with now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum SwitchReason {
     /// There was no other.
     First,
@@ -108,7 +108,7 @@ pub enum SwitchReason {
 
 /// Why an epoch's secret is erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum ForgetReason {
     /// [`RingConfig::keep`] is over.
     Age,

@@ -24,7 +24,7 @@ use crate::mls::identity::UniqueKeys;
 use crate::mls::message::{credential, extension, leaf_key, mls_time, origin};
 use crate::mls::rules::StrictRules;
 use crate::mls::settings::{
-    CLOCK_SKEW, EngineConfig, Inner, MAX_LIFETIME, Options, PARAMS_EXTENSION, SEQUENCE_EXTENSION,
+    CLOCK_SKEW, EngineConfig, Inner, LEAF_ORIGIN_EXTENSION, MAX_LIFETIME, Options, PARAMS_EXTENSION,
 };
 use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 use crate::time::Timestamp;
@@ -101,7 +101,7 @@ impl<C: MlsConfig> MlsEngine<C> {
             .psk_store(InMemoryPreSharedKeyStorage::default())
             .mls_rules(rules.clone())
             .key_package_lifetime(lifetime)
-            .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
+            .extension_type(ExtensionType::new(LEAF_ORIGIN_EXTENSION))
             .extension_type(ExtensionType::new(PARAMS_EXTENSION))
             .build();
         Ok(Self {
@@ -144,7 +144,7 @@ impl<C: MlsConfig> MlsEngine<C> {
     /// What a leaf of our own says about where it comes from.
     pub(super) fn origin(&self, group: &GroupName, object_id: u64) -> Result<ExtensionList, EngineError> {
         let origin = LeafOrigin::new(object_id, &self.primitives.sha256(&group.root())?);
-        Ok(extension(SEQUENCE_EXTENSION, leaf_origin::encode(&origin)))
+        Ok(extension(LEAF_ORIGIN_EXTENSION, leaf_origin::encode(&origin)))
     }
 
     pub(super) fn fingerprint(&self, identity: &SigningIdentity) -> Result<SenderId, EngineError> {

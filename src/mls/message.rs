@@ -17,7 +17,7 @@ use mls_rs::{Extension, ExtensionList, MlsMessage, MlsMessageDescription};
 use crate::codec::leaf_origin::{self, LeafOrigin};
 use crate::codec::tree_object;
 use crate::engine::{Credential, RatchetTreeObject, Rejection};
-use crate::mls::settings::{Inner, SEQUENCE_EXTENSION, SPENT_EXTENSION, TREE_EXTENSION};
+use crate::mls::settings::{Inner, LEAF_ORIGIN_EXTENSION, SPENT_EXTENSION, TREE_EXTENSION};
 use crate::time::Timestamp;
 
 pub(super) fn mls_time(t: Timestamp) -> MlsTime {
@@ -75,7 +75,7 @@ pub(super) fn extension(kind: u16, data: Vec<u8>) -> ExtensionList {
 
 /// Where a leaf comes from; `None` from a peer that knows only the draft.
 pub(super) fn origin(extensions: &ExtensionList) -> Result<Option<LeafOrigin>, Rejection> {
-    let found = extensions.get(ExtensionType::new(SEQUENCE_EXTENSION));
+    let found = extensions.get(ExtensionType::new(LEAF_ORIGIN_EXTENSION));
     found.map(|e| leaf_origin::decode(&e.extension_data)).transpose().map_err(|_| Rejection::Malformed)
 }
 

@@ -16,7 +16,7 @@ use crate::mls::storage::{GroupStateSlot, KeyPackageSlot};
 
 /// The leaf extension with a [`LeafOrigin`](crate::codec::leaf_origin::LeafOrigin): the object id of the KeyPackage
 /// that the leaf came from, and the group's [mark](crate::engine::GroupMark) (ours; private use, RFC 9420 section 17.3).
-pub const SEQUENCE_EXTENSION: u16 = 0xF0A0;
+pub const LEAF_ORIGIN_EXTENSION: u16 = 0xF0A0;
 
 /// The GroupInfo extension that says where the ratchet tree is, in a Welcome that comes without it: a
 /// [`RatchetTreeObject`](crate::engine::RatchetTreeObject) (ours; private use).

@@ -4,7 +4,7 @@ use crate::tracks::{GroupName, SenderId};
 
 /// Why a participant joins again, and what becomes of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum RejoinReason {
     /// A decided commit could not be found. The state is kept, and the commit is looked for.
     Unreachable,
@@ -60,7 +60,7 @@ impl RejoinReason {
 /// ([`GroupName::successor`]). Nobody goes over on silence: only with proof that the group cannot go on
 /// ([`RejoinReason::is_proof`]). The members of that epoch let each other in without asking the embedder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Recovery {
     /// There is proof, and nobody let this participant in: it looks for a successor.
     Looking,

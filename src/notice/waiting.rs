@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a participant waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum WaitsFor {
     /// [`Command::Join`](crate::Command::Join).
     Join,

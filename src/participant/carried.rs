@@ -1,9 +1,8 @@
 //! What goes along from phase to phase: whom to let in, what to commit, what came early.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
+use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::Fault;
@@ -39,7 +38,7 @@ pub(crate) struct LeaveRequest {
 /// This participant's own intent to leave.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Leaving {
-    /// Its newest request.
+    /// Its newest request, as it was last published.
     pub(crate) asked: Option<LeaveRequest>,
     /// How many parts of the time to leave are over.
     waited: u32,
@@ -49,24 +48,31 @@ impl Leaving {
     /// The request is published at the beginning of each part: a relay may lose it.
     const PARTS: u32 = 3;
 
-    /// Returns how long a part of `whole` is.
-    pub(crate) fn part(whole: Duration) -> Duration {
-        whole / Self::PARTS
-    }
-
-    /// One more part is over; whether it was the last.
-    pub(crate) fn is_over(&mut self) -> bool {
-        self.waited = self.waited.saturating_add(1);
-        self.waited >= Self::PARTS
-    }
-
     /// Returns the request that was made in this epoch.
     pub(crate) fn asked_in(&self, epoch: u64) -> Option<&LeaveRequest> {
         self.asked.as_ref().filter(|request| request.epoch == epoch)
     }
 }
 
+impl<E: Engine> Context<E> {
+    /// Waits for one part of the time to leave.
+    pub(crate) fn await_leave(&mut self) {
+        self.set(Timer::Leave, self.config.timers.leave / Leaving::PARTS);
+    }
+}
+
 impl Carried {
+    /// A part of the time to leave is over. Returns whether it was the last; waits for the next one if not.
+    pub(crate) fn gives_up_leaving<E: Engine>(&mut self, cx: &mut Context<E>) -> bool {
+        let Some(leaving) = &mut self.leaving else { return false };
+        leaving.waited = leaving.waited.saturating_add(1);
+        let over = leaving.waited >= Leaving::PARTS;
+        if !over {
+            cx.await_leave();
+        }
+        over
+    }
+
     /// Judges a KeyPackage that came before this participant is a member, at once: anybody may have put junk further up
     /// on the track, and the newest speaks. Of a good one `keep` is kept.
     pub(crate) fn keep_early<E: Engine>(

@@ -10,7 +10,7 @@
 pub(crate) struct Fresh {
     /// From this epoch on all are new.
     from: Option<u64>,
-    /// KeyPackages from this object_id on were made in this run.
+    /// KeyPackages from this object id on were made in this run.
     made_from: u64,
     /// The epoch that the last commit built in this run makes if it wins.
     built: Option<u64>,
@@ -20,9 +20,9 @@ impl Fresh {
     /// Of a participant that has no earlier run.
     pub(crate) const FIRST_RUN: Self = Self { from: Some(0), made_from: 0, built: None };
 
-    /// Of one that goes on from a snapshot, and makes its next KeyPackage with this object_id.
-    pub(crate) fn restored(next_sequence: u64) -> Self {
-        Self { from: None, made_from: next_sequence, built: None }
+    /// Of one that goes on from a snapshot, and makes its next KeyPackage with this object id.
+    pub(crate) fn restored(next_object_id: u64) -> Self {
+        Self { from: None, made_from: next_object_id, built: None }
     }
 
     /// Of the same run, once it goes over to another group: what it makes from now on is new there too.
@@ -47,7 +47,7 @@ impl Fresh {
         }
     }
 
-    /// Joined at this epoch by the KeyPackage of this object_id.
+    /// Joined at this epoch by the KeyPackage with this object id.
     pub(crate) fn on_joined(&mut self, epoch: u64, object_id: u64) {
         if object_id < self.made_from {
             self.from = None;

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::event::Command;
 use crate::notice::{Fault, Notice};
 use crate::participant::arrivals::Welcomed;
-use crate::participant::carried::{Carried, Leaving};
+use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::durable;
 use crate::participant::flow::{By, Entry, Flow};
@@ -137,11 +137,8 @@ impl<G> Joining<G> {
             Input::Timer(Timer::Tree) => self.trees.on_timer(cx),
             Input::Timer(Timer::Erase) => self.erase(cx)?,
             Input::OwnTrack(objects) => self.on_own_track(cx, objects)?,
-            Input::Timer(Timer::Leave) => {
-                if self.carried.leaving.as_mut().is_some_and(Leaving::is_over) {
-                    return Ok(Flow::End(Notice::LeaveUnheard));
-                }
-                cx.set(Timer::Leave, Leaving::part(cx.config.timers.leave));
+            Input::Timer(Timer::Leave) if self.carried.gives_up_leaving(cx) => {
+                return Ok(Flow::End(Notice::LeaveUnheard));
             }
             _ => {}
         }

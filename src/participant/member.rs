@@ -123,10 +123,7 @@ impl<G> Member<G> {
                 self.on_media(cx, opened.as_ref(), epoch);
                 Verdict::Open
             }
-            Input::Timer(Timer::Leave) => {
-                let Some(leaving) = self.carried.leaving.take() else { return Ok(Flow::Stay) };
-                return self.on_leave_timer(cx, leaving);
-            }
+            Input::Timer(Timer::Leave) => return self.on_leave_timer(cx),
             Input::Timer(timer) => self.on_timer(cx, timer)?,
             Input::CaughtUp => {
                 self.notice_gap(cx);

@@ -2,7 +2,7 @@
 
 /// The phase that a participant is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum Phase {
     /// Nothing was asked yet.
     New,

@@ -6,7 +6,7 @@ use crate::notice::Fault;
 
 /// Counters since the participant was made or restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct Stats {
     /// Objects handled.
     pub objects: u64,

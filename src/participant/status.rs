@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 
 /// Where a participant is, and what it waits for. `Display` is one sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct Status {
     /// The phase.
     pub phase: Phase,

@@ -34,7 +34,7 @@ impl std::fmt::Debug for Opened<'_> {
 
 /// Why an object is not sealed. The buffer's payload is as it was, [`SealError::Cipher`] aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum SealError {
     /// No epoch to seal with is set.
     #[error("no key to seal with")]
@@ -65,7 +65,7 @@ pub enum SealError {
 
 /// Why an object is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum OpenError {
     /// No key for this key id, now. It may come: [`WaitQueue`](crate::keys::WaitQueue).
     #[error("no key for key id {0}")]
@@ -80,7 +80,7 @@ pub enum OpenError {
 
 /// Why a key cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum KeyError {
     /// The ciphers lack this suite.
     #[error("the ciphers lack suite {0:?}")]

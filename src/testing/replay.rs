@@ -16,7 +16,8 @@ use std::fmt;
 use serde_json::Value;
 
 use self::answering::{AnsweringEngine, Answers};
-use self::reading::{Header, event, header, number};
+use self::reading::number;
+pub use self::reading::{Header, event, header};
 use super::seeded_crypto::seeded_engine;
 use crate::action::Action;
 use crate::config::Config;

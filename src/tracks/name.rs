@@ -29,7 +29,7 @@ pub const MAX_FULL_TRACK_NAME: usize = 4096;
 
 /// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub enum NameError {
     /// Zero bytes where a name is needed.
     #[error("a name must not be empty")]

@@ -35,11 +35,14 @@ pub(crate) struct Row {
     pub(crate) members: usize,
     /// How many epochs the members may go on.
     pub(crate) epochs: u64,
-    /// Every member always wants to commit.
-    pub(crate) wishes: bool,
+    /// So many of them, from the first on, always want to commit.
+    pub(crate) committers: usize,
     pub(crate) mode: SafetyMode,
     /// One commit track for all, whose relay keeps the first object at each place.
     pub(crate) shared: bool,
+    /// An object is at the relay as soon as it is published, and an answer comes as soon as the service has it: fewer
+    /// orders, and so a search that comes to its end.
+    pub(crate) prompt: bool,
     /// Requests and answers may be lost or arrive after they were given up.
     pub(crate) loss: bool,
     /// Most requests that were given up and are on their way at a time. Under lock tokens no two are alike.
@@ -79,9 +82,10 @@ impl Row {
             participants,
             members: participants,
             epochs,
-            wishes: true,
+            committers: usize::MAX,
             mode: SafetyMode::Pinned,
             shared: false,
+            prompt: false,
             loss: false,
             most_late: usize::MAX,
             budget: Budget::default(),
@@ -170,11 +174,11 @@ impl Row {
 
     /// Two members and a joiner, and commits for joins only.
     fn join(name: &'static str) -> Self {
-        Self { members: 2, wishes: false, joins: true, ..Self::pinned(name, 3, 2) }
+        Self { members: 2, committers: 0, joins: true, ..Self::pinned(name, 3, 2) }
     }
 
     fn boot(name: &'static str) -> Self {
-        Self { members: 0, wishes: false, ..Self::pinned(name, 2, 1) }.rekeys(1)
+        Self { members: 0, committers: 0, ..Self::pinned(name, 2, 1) }.rekeys(1)
     }
 
     /// The epoch of the members at the start: each but the first came by a commit.
@@ -250,7 +254,7 @@ pub(crate) fn all() -> Vec<Row> {
         .expects(Breaks("NoLineageFork")),
         Row { members: 2, ..row("R4 service loses its state, newcomer", 3, 1) }.reset().large(),
         row("R4b service loses its state, 2 members", 2, 1).reset(),
-        Row { members: 2, wishes: false, joins: true, ..row("R4c service loses its state, joiner", 3, 1) }
+        Row { members: 2, committers: 0, joins: true, ..row("R4c service loses its state, joiner", 3, 1) }
             .reset()
             .large(),
         // Adversaries, and some once more without what keeps them out.
@@ -281,6 +285,17 @@ pub(crate) fn all() -> Vec<Row> {
         Row { recovers: true, no_key: true, founds: 2, ..row("O6 an insider pins garbage", 2, 1) }
             .large()
             .attacked(|b| b.keyless = 1),
+        // The members of the row before meet again from each of its states.
+        Row {
+            recovers: true,
+            no_key: true,
+            founds: 1,
+            committers: 1,
+            prompt: true,
+            ..row("O6b an insider pins garbage, one member commits, no delays", 2, 1)
+        }
+        .large()
+        .attacked(|b| b.keyless = 1),
         Row {
             recovers: true,
             stays: true,
@@ -294,7 +309,7 @@ pub(crate) fn all() -> Vec<Row> {
         // No lock is asked for to remove a member. B asks for one to help, and A once it has lost a race: the refusals
         // are all spent.
         Row {
-            wishes: false,
+            committers: 0,
             remove: Some((0, 2)),
             ..row("I1 A removes C, who publishes; 6 refused locks", 3, 2)
         }

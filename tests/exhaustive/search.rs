@@ -104,7 +104,7 @@ fn kind(world: &World, row: &Row) -> Kind {
         members.all(|m| m.inside().halted || m.epoch() == Some(row.last()))
     } else if row.joins {
         world.peers[row.members..].iter().filter_map(|p| p.machine()).all(|m| m.phase() == Phase::Member)
-    } else if row.wishes {
+    } else if row.committers > 0 {
         all_in && agreed && members.iter().all(|m| m.epoch() == Some(row.last()))
     } else {
         let unwanted = row.remove.map(|(_, whom)| World::engine(whom, 0).sender_id().clone());

@@ -262,7 +262,7 @@ impl World {
             peer.seal(true);
             world.peers.push(Arc::new(peer));
         }
-        let quiet = Row { wishes: false, epochs: 99, loss: false, remove: None, ..row.clone() };
+        let quiet = Row { committers: 0, epochs: 99, loss: false, remove: None, ..row.clone() };
         for who in 0..row.members {
             world.tell(&quiet, who, Event::Command(Command::Join), None);
             world.settle(&quiet, who + 1);
@@ -375,7 +375,7 @@ impl World {
             }
         }
         let epoch = subject.participant().epoch();
-        if row.wishes && !died && epoch.is_some_and(|e| e < row.last()) {
+        if who < row.committers && !died && epoch.is_some_and(|e| e < row.last()) {
             subject.handle(NOW, Command::Update).unwrap();
         }
         // In a successor the only intents are to let each other in.
@@ -526,6 +526,11 @@ impl World {
             }
             (_, act) => did = world.perform(row, act, None),
         }
+        while row.prompt
+            && let Some(id) = world.publishes.keys().next().copied()
+        {
+            world.perform(row, Act::Arrive(id), None);
+        }
         if digest(&world) != digest(self) {
             return (world.founded() <= row.founds).then_some(world);
         }
@@ -556,6 +561,9 @@ impl World {
                 let Some(body) = self.requests.remove(&(who, id)) else { return Did::default() };
                 let reply = self.serve(row, who, &body);
                 self.replies.insert((who, id), reply);
+                if row.prompt {
+                    return self.perform(row, Act::Answer(who, id), dies);
+                }
             }
             Act::Refuse(who, id) => {
                 self.budget.refusals -= 1;

@@ -18,7 +18,7 @@ use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::Timestamp;
 use moq_mls::codec::leaf_origin::{self, LeafOrigin};
 use moq_mls::counter::{Pin, slot_lock_message};
-use moq_mls::mls::{PARAMS_EXTENSION, SEQUENCE_EXTENSION};
+use moq_mls::mls::{LEAF_ORIGIN_EXTENSION, PARAMS_EXTENSION};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{GroupName, SenderId};
 
@@ -72,7 +72,7 @@ impl Insider {
             .crypto_provider(RustCryptoProvider::default())
             .identity_provider(BasicIdentityProvider)
             .mls_rules(rules)
-            .extension_type(ExtensionType::new(SEQUENCE_EXTENSION))
+            .extension_type(ExtensionType::new(LEAF_ORIGIN_EXTENSION))
             .extension_type(ExtensionType::new(PARAMS_EXTENSION))
             .key_package_lifetime(Duration::from_secs(24 * 3600))
             .signing_identity(SigningIdentity::new(credential, public), key.clone(), SUITE)
@@ -89,7 +89,7 @@ impl Insider {
         let root = suite().hash(&group.root()).unwrap().try_into().unwrap();
         let origin = leaf_origin::encode(&LeafOrigin::new(sequence, &root));
         let mut leaf = ExtensionList::new();
-        leaf.set(Extension::new(ExtensionType::new(SEQUENCE_EXTENSION), origin));
+        leaf.set(Extension::new(ExtensionType::new(LEAF_ORIGIN_EXTENSION), origin));
         let made = self.client.generate_key_package_message(ExtensionList::new(), leaf, Some(time(now)));
         made.unwrap().to_bytes().unwrap().into()
     }

@@ -3,8 +3,8 @@
 //! A page of any site can send a GET, or a POST with a body of a few types, to whatever its visitor can reach.
 //! That includes an open counter on the same machine or network. The page cannot read the answer, but need
 //! not: taking a lock or filling a slot is what it wants. A bearer token would stop it, for no page can add
-//! one unless the service allows that (CORS), which it does not; nor must a proxy before it. So what comes
-//! without a token must not come from a browser, unless the page is known.
+//! one unless the service allows that (CORS): a server does so for the origins that are listed here, and no proxy
+//! before it for others. So what comes without a token must not come from a browser, unless the page is known.
 
 use bytes::Bytes;
 
@@ -37,6 +37,14 @@ pub(super) fn check(request: &HttpRequest, has_token: bool, policy: &WebPolicy) 
     if !policy.hosts.is_empty() && !host_is_known {
         return Err(HttpError::Forbidden("Host"));
     }
+    // A page needs nobody's leave for text and forms, and for a body without a type; for other types it asks
+    // first, by OPTIONS. Who shows a token writes the type, too.
+    let ours = |kind: &Bytes| is_media_type(kind, JSON) || is_media_type(kind, WITH_COMMIT);
+    let typed = request.headers.get("content-type").is_some();
+    let ours = request.headers.get_all("content-type").all(ours);
+    if request.method == Method::Post && (!ours || (!typed && !request.body.is_empty())) {
+        return Err(HttpError::Forbidden("Content-Type"));
+    }
     if has_token {
         return Ok(());
     }
@@ -49,14 +57,6 @@ pub(super) fn check(request: &HttpRequest, has_token: bool, policy: &WebPolicy) 
     let own = |site: &Bytes| host_is_known && matches!(&site[..], b"none" | b"same-origin");
     if !from_known_page && !request.headers.get_all("sec-fetch-site").all(own) {
         return Err(HttpError::Forbidden("Sec-Fetch-Site"));
-    }
-    // A page needs nobody's leave for text and forms, and for a body without a type; for other types it asks
-    // first, by OPTIONS.
-    let ours = |kind: &Bytes| is_media_type(kind, JSON) || is_media_type(kind, WITH_COMMIT);
-    let typed = request.headers.get("content-type").is_some();
-    let ours = request.headers.get_all("content-type").all(ours);
-    if request.method == Method::Post && (!ours || (!typed && !request.body.is_empty())) {
-        return Err(HttpError::Forbidden("Content-Type"));
     }
     Ok(())
 }

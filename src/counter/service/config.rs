@@ -24,7 +24,7 @@ pub trait ServiceCrypto {
 
 /// The service's bounds. A counter takes up to 96 bytes for each kept pin, and the bytes of its kept commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct ServiceConfig {
     /// How long a lock lasts. Default 2 s. A draft client must publish within it; with pins it
     /// bounds only how long others hold back.
@@ -74,7 +74,7 @@ impl Default for ServiceConfig {
 
 /// What the embedder knows of who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[cfg_attr(not(feature = "unstable-exhaustive"), non_exhaustive)]
 pub struct Access {
     /// Where the request comes from: the owner of its token, or its network address. The service compares
     /// sources and no more: it counts the counters that each starts, and lets the others have their

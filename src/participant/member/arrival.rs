@@ -4,7 +4,7 @@ use crate::action::Timer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::notice::{EpochCause, Notice};
-use crate::participant::carried::{Carried, Leaving};
+use crate::participant::carried::Carried;
 use crate::participant::context::Context;
 use crate::participant::flow::{By, Entry};
 use crate::participant::input::{Arrival, Input};
@@ -100,7 +100,7 @@ pub(crate) fn resume<E: Engine>(cx: &mut Context<E>, member: &mut Member<E::Grou
     member.epoch.publish_unheard(cx)?;
     cx.show_beacon();
     if member.carried.leaving.is_some() {
-        cx.set(Timer::Leave, Leaving::part(cx.config.timers.leave));
+        cx.await_leave();
         member.ask_to_leave(cx)?;
     }
     Ok(())

@@ -17,7 +17,7 @@ impl<G> Member<G> {
         }
         self.carried.leaving = Some(Leaving::default());
         cx.deadlines.clear(Timer::Turn);
-        cx.set(Timer::Leave, Leaving::part(cx.config.timers.leave));
+        cx.await_leave();
         self.schedule_audit(cx);
         self.ask_to_leave(cx)
     }
@@ -39,19 +39,18 @@ impl<G> Member<G> {
     pub(super) fn on_leave_timer<E: Engine<Group = G>>(
         &mut self,
         cx: &mut Context<E>,
-        mut leaving: Leaving,
     ) -> Result<Flow<G>, Error> {
-        if leaving.is_over() {
+        if self.carried.gives_up_leaving(cx) {
             return self.end(cx, Notice::LeaveUnheard);
         }
-        cx.set(Timer::Leave, Leaving::part(cx.config.timers.leave));
-        let request = leaving.asked_in(self.epoch.number).cloned();
-        self.carried.leaving = Some(leaving);
-        if let Some(request) = request {
+        let epoch = self.epoch.number;
+        let asked = self.carried.leaving.as_mut().and_then(|leaving| leaving.asked.as_mut());
+        if let Some(request) = asked.filter(|request| request.epoch == epoch) {
             // Elsewhere: a relay passes no object on twice.
-            let object_id = cx.next_object_id()?;
+            request.object_id = cx.next_object_id()?;
+            let request = request.clone();
             self.persist(cx);
-            cx.publish_leave(LeaveRequest { object_id, ..request });
+            cx.publish_leave(request);
         }
         Ok(Flow::Stay)
     }

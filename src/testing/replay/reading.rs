@@ -18,15 +18,23 @@ use crate::time::Timestamp;
 use crate::tracks::{CommitTrackPolicy, FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 
 /// The first line.
-pub(super) struct Header {
-    pub(super) engine: String,
-    pub(super) config: Config,
-    pub(super) secrets: Secrets,
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// What the participant's engine is: `seeded NAME SEED` can be had again.
+    pub engine: String,
+    /// The configuration.
+    pub config: Config,
+    /// Whether the log has secrets.
+    pub secrets: Secrets,
     /// The participant, if the log has its engine's answers.
-    pub(super) answers: Option<SenderId>,
+    pub answers: Option<SenderId>,
 }
 
-pub(super) fn header(line: &Value) -> Result<Header, String> {
+/// Reads the first line.
+///
+/// # Errors
+/// A sentence about what is wrong with it.
+pub fn header(line: &Value) -> Result<Header, String> {
     if line.get("version").and_then(Value::as_u64) != Some(LOG_VERSION) {
         return Err("not a log of this version".to_owned());
     }
@@ -192,7 +200,11 @@ pub(super) fn reason(line: &Value) -> Result<Reason, String> {
     Reason::ALL.into_iter().find(|r| r.as_str() == word).ok_or_else(|| format!("unknown reason {word:?}"))
 }
 
-pub(super) fn event(line: &Value) -> Result<Event, String> {
+/// Reads the line of an event, without its time.
+///
+/// # Errors
+/// A sentence about what is wrong with it.
+pub fn event(line: &Value) -> Result<Event, String> {
     let id = || number(line, "id");
     Ok(match text(line, "event")? {
         "command" => command(line)?.into(),
