@@ -1,5 +1,6 @@
 //! The counter service, as a participant asks it.
 
+mod failover;
 #[cfg(feature = "http")]
 mod http;
 
@@ -10,6 +11,7 @@ use moq_mls::counter::{
 };
 use moq_mls::{Failure, Timestamp};
 
+pub use self::failover::Failover;
 #[cfg(feature = "http")]
 pub use self::http::{HttpCounter, HttpCounterError, HttpOptions};
 

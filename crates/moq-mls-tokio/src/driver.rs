@@ -16,6 +16,7 @@ use moq_mls::snapshot::Snapshot;
 use moq_mls::{Config, Participant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use self::running::{Parts, Running};
 use crate::clock::{Clock, SystemClock};
@@ -121,7 +122,7 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Driver<E, R, C, S> {
             record.recorder.started(&participant, now, resumed);
             record.write()?;
         }
-        let sender = participant.sender_id().clone();
+        let (sender, group) = (participant.sender_id().clone(), participant.tracks().group().clone());
         let mut ring = EpochKeyRing::new(options.ring.clone(), sender.clone());
         ring.on_restore(now, participant.all_epoch_keys());
         if let Some(location) = options.sealing_from {
@@ -150,10 +151,13 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Driver<E, R, C, S> {
             stop: stop.clone(),
         });
         let (end, ended) = watch::channel::<Option<End>>(None);
-        let task = tokio::spawn(async move {
+        // As much of the SenderId as tells participants apart in a log.
+        let short: String = sender.to_string().chars().take(8).collect();
+        let span = tracing::info_span!("participant", sender = short, %group);
+        let task = async move {
             // Dropped with this task, it ends the inner one.
             let mut inner = JoinSet::new();
-            inner.spawn(running.run());
+            inner.spawn(running.run().in_current_span());
             let ended = match inner.join_next().await {
                 Some(Ok(ended)) => ended,
                 Some(Err(error)) if error.is_panic() => Err(panicked(&*error.into_panic())),
@@ -163,8 +167,8 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Driver<E, R, C, S> {
                 tracing::error!(%error, "the driver ended");
             }
             end.send_replace(Some(ended.map_err(Arc::new)));
-        });
-        let task = task.abort_handle();
+        };
+        let task = tokio::spawn(task.instrument(span)).abort_handle();
         let handle = Handle { sender, resumed, requests, signs, status: watched, keys, ended, stop, task };
         Ok((handle, notices))
     }

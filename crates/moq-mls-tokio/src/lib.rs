@@ -15,7 +15,7 @@
 //! | trait | what it does | in this crate |
 //! |---|---|---|
 //! | [`Relay`] | publishes, subscribes, fetches | [`LocalRelay`], for tests |
-//! | [`CounterClient`] | asks the counter service | [`HttpCounter`]; [`LocalCounter`], for tests |
+//! | [`CounterClient`] | asks the counter service | [`HttpCounter`]; [`Failover`] over several; [`LocalCounter`], for tests |
 //! | [`Store`] | keeps the last snapshot | [`FileStore`], [`Sealed`], [`MemoryStore`] |
 //! | [`Clock`] | tells the time | [`SystemClock`] |
 //!
@@ -34,7 +34,7 @@
 //! - A dropped [`Handle`] ends all tasks. A panic in a part ends the driver with [`DriverError::Panicked`].
 //! - [`Handle::media_keys`] has the keys of an epoch before its notice is reported.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests"))]
 
 mod clock;
 mod counter;
@@ -54,7 +54,7 @@ mod store;
 pub use moq_mls;
 
 pub use self::clock::{Clock, SystemClock};
-pub use self::counter::{Answer, CounterClient, CounterError};
+pub use self::counter::{Answer, CounterClient, CounterError, Failover};
 #[cfg(feature = "http")]
 pub use self::counter::{HttpCounter, HttpCounterError, HttpOptions};
 pub use self::driver::{Driver, SendEngine};
@@ -66,7 +66,7 @@ pub use self::local::{LocalCounter, LocalRelay};
 pub use self::media::{MediaSigns, MediaTrack};
 pub use self::notices::{Notices, NoticesMissed};
 pub use self::options::Options;
-pub use self::private_file::{make_private_folder, write_private};
+pub use self::private_file::{create_private, make_private_folder, write_private};
 pub use self::relay::{FetchRequest, Relay, RelayError, Scope};
 pub use self::store::{FileStore, MemoryStore, Sealed, SealingKey, Store, StoreError};
 

@@ -104,6 +104,13 @@ pub struct FetchRequest {
     pub members: Vec<SenderId>,
 }
 
+impl FetchRequest {
+    /// Makes a request, as the driver does: for tests of an implementation of [`Relay`].
+    pub fn new(target: FetchTarget, groups: RangeInclusive<u64>, members: Vec<SenderId>) -> Self {
+        Self { target, groups, members }
+    }
+}
+
 /// Why the relay did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{failure}: {reason}")]

@@ -4,15 +4,17 @@
 
 mod support;
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use moq_mls::Failure;
 use moq_mls::counter::http::{Decoded, Headers, HttpLimits, HttpRequest, HttpResponse, encode_date};
 use moq_mls::counter::{LockReply, LockRequest, Reason};
 use moq_mls::tracks::GroupName;
 use moq_mls_tokio::{
-    Clock, CounterClient, CounterError, HttpCounter, HttpCounterError, HttpOptions, MemoryStore, SystemClock,
-    moq_mls,
+    Clock, CounterClient, CounterError, Failover, HttpCounter, HttpCounterError, HttpOptions, MemoryStore,
+    SystemClock, moq_mls,
 };
 use support::{World, agree, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -87,6 +89,8 @@ async fn what_is_no_counter_service_is_named() {
         (answer(404, &page, "<html>not found</html>"), "status 404"),
         (answer(200, &page, "<html>log in first</html>"), "an HTML page"),
         (answer(200, &[], "hello"), "a body that is no answer"),
+        (answer(401, &page, "<html>sign in</html>"), "an HTML page, as for people to sign in"),
+        (answer(403, &page, "<html>sign in</html>"), "an HTML page, as for people to sign in"),
     ];
     for (response, expected) in cases {
         let base = serve(move |_| response.clone()).await;
@@ -102,6 +106,58 @@ async fn what_is_no_counter_service_is_named() {
     let base = serve(move |_| answer(502, &page, "<html>bad gateway</html>")).await;
     let error = client(&base).lock(request()).await.reply.unwrap_err();
     assert!(matches!(error, CounterError::NoAnswer(_)), "{error}");
+}
+
+#[tokio::test]
+async fn no_redirect_leads_a_token_elsewhere() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let elsewhere = asked.clone();
+    let target = serve(move |_| {
+        elsewhere.fetch_add(1, Ordering::SeqCst);
+        answer(200, &[], "")
+    })
+    .await;
+    for status in [301, 302, 303, 307, 308] {
+        let to = format!("{target}/lock/room-1?val=0");
+        let base = serve(move |_| answer(status, &[("Location", &to)], "")).await;
+        let mut options = HttpOptions::default();
+        options.token = Some("secret".to_owned());
+        let client = HttpCounter::new(&base, options).unwrap();
+        let error = client.lock(request()).await.reply.unwrap_err();
+        assert!(matches!(error, CounterError::NotCounterService { .. }), "{status}: {error}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+/// Services over one store, of which one after the other ends: the group goes on.
+#[tokio::test]
+async fn a_group_goes_on_when_its_counter_service_ends() {
+    let world = World::new();
+    let up = Arc::new(AtomicUsize::new(0));
+    let mut services = Vec::new();
+    for number in 0..3 {
+        let (counter, up) = (world.counter.clone(), up.clone());
+        let base = serve(move |request| match up.load(Ordering::SeqCst) == number {
+            true => counter.respond(request),
+            false => answer(503, &[("Retry-After", "60")], ""),
+        });
+        services.push(client(&base.await));
+    }
+    let mut members = Vec::new();
+    for name in ["alice", "bob"] {
+        let counter = Failover::new(services[0].clone(), services[1..].iter().cloned());
+        let parts = (world.relay.clone(), counter, MemoryStore::new());
+        let (handle, notices) = world.driver(name, parts).start().await.unwrap();
+        handle.join().await.unwrap();
+        members.push((handle, notices));
+    }
+    let handles: Vec<_> = members.iter().map(|(handle, _)| handle).collect();
+    let mut epoch = agree(&handles, 1).await;
+    for number in [1, 2, 0] {
+        up.store(number, Ordering::SeqCst);
+        handles[number % 2].update().await.unwrap();
+        epoch = agree(&handles, epoch + 1).await;
+    }
 }
 
 #[tokio::test]
@@ -133,7 +189,6 @@ async fn a_request_that_was_not_sent_is_known_as_such() {
 
 #[tokio::test]
 async fn the_headers_of_an_answer_reach_the_participant() {
-    let world = World::new();
     let now = encode_date(SystemClock::new().now());
     let busy = answer(429, &[("Retry-After", "2"), ("Date", &now)], "");
     let response = busy.clone();
@@ -142,23 +197,40 @@ async fn the_headers_of_an_answer_reach_the_participant() {
     assert_eq!(answer.retry_after, Some(Duration::from_secs(2)));
     assert!(answer.service_time.is_some());
     assert_eq!(answer.reply, Ok(LockReply::Error(Reason::RateLimited)));
+    // Of one service, and of several.
+    for down in [busy, self::answer(503, &[("Retry-After", "2"), ("Date", &now)], "")] {
+        let alone: fn(&str) -> Failover<HttpCounter> = |base| Failover::new(client(base), []);
+        let both: fn(&str) -> Failover<HttpCounter> = |base| Failover::new(client(base), [client(base)]);
+        for counter in [alone, both] {
+            let (first, second) = until_asked_again(down.clone(), counter).await;
+            let pause = second.duration_since(first);
+            assert!(pause >= Duration::from_millis(1900), "{}: {pause:?}", down.status);
+        }
+    }
+}
 
-    // The first request is answered by 429: until two seconds have passed, nothing else is asked.
-    let (counter, asked) = (world.counter.clone(), std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
-    let times = asked.clone();
+/// Answers the first round of requests by `first`; returns when the participant asked the last of it, and the next.
+async fn until_asked_again(
+    first: HttpResponse,
+    counter: fn(&str) -> Failover<HttpCounter>,
+) -> (Instant, Instant) {
+    let world = World::new();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    // Where there are several services, a 503 of one is asked about at the next.
+    let round = if first.status == 503 { counter("http://127.0.0.1").services() } else { 1 };
+    let (times, service) = (asked.clone(), world.counter.clone());
     let base = serve(move |request| {
         let mut times = times.lock().unwrap();
-        times.push(std::time::Instant::now());
-        if times.len() == 1 { busy.clone() } else { counter.respond(request) }
+        times.push(Instant::now());
+        if times.len() <= round { first.clone() } else { service.respond(request) }
     })
     .await;
-    let parts = (world.relay.clone(), client(&base), MemoryStore::new());
+    let parts = (world.relay.clone(), counter(&base), MemoryStore::new());
     let (alice, _notices) = world.driver("alice", parts).start().await.unwrap();
     alice.join().await.unwrap();
     agree(&[&alice], 0).await;
     let times = asked.lock().unwrap().clone();
-    let pause = times[1].duration_since(times[0]);
-    assert!(pause >= Duration::from_millis(1900), "{pause:?}");
+    (times[round - 1], times[round])
 }
 
 #[test]

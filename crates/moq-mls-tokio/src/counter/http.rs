@@ -150,7 +150,11 @@ impl HttpCounter {
             Ok(response) => response,
             Err(error) => return Err(error).into(),
         };
-        let reply = decode(&response).map_err(|error| self.misread(&response, error));
+        tracing::debug!(service = &*self.base, status = response.status, "answered");
+        let reply = match sign_in(&response) {
+            Some(what) => Err(self.is_no_service(what)),
+            None => decode(&response).map_err(|error| self.misread(&response, error)),
+        };
         Answer {
             // Only of what could be read: the time of a login page is nobody's.
             service_time: decode_date(&response).filter(|_| reply.is_ok()),
@@ -183,19 +187,22 @@ impl HttpCounter {
 
     /// Says of a response that cannot be read whether a counter service can have made it.
     fn misread(&self, response: &HttpResponse, error: HttpError) -> CounterError {
-        let text = |name| response.headers.get(name).map(|v| String::from_utf8_lossy(v).into_owned());
         let status = response.status;
-        let page = text("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+        let location = response.headers.get("location").map(|to| String::from_utf8_lossy(to));
         let what = match status {
-            300..=399 => match text("location") {
+            300..=399 => match location {
                 Some(to) => format!("status {status}, which leads to {to}"),
                 None => format!("status {status}"),
             },
-            200 | 412 if page => format!("status {status} with an HTML page"),
+            200 | 412 if is_page(response) => format!("status {status} with an HTML page"),
             200 | 412 => format!("status {status} with a body that is no answer ({error})"),
             404 | 405 => format!("status {status}"),
             _ => return CounterError::NoAnswer(error.to_string()),
         };
+        self.is_no_service(what)
+    }
+
+    fn is_no_service(&self, what: String) -> CounterError {
         CounterError::NotCounterService { address: self.base.to_string(), what }
     }
 
@@ -203,8 +210,8 @@ impl HttpCounter {
         &self,
         ask: impl FnOnce(&Self) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        let this = self.clone();
-        let asked = tokio::task::spawn_blocking(move || ask(&this)).await;
+        let (this, span) = (self.clone(), tracing::Span::current());
+        let asked = tokio::task::spawn_blocking(move || span.in_scope(|| ask(&this))).await;
         asked.unwrap_or_else(|error| Err(CounterError::NoAnswer(error.to_string())).into())
     }
 }
@@ -229,6 +236,17 @@ fn is_loopback(base: &str) -> bool {
     let Some(host) = uri.host() else { return false };
     let number = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     number.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+}
+
+fn is_page(response: &HttpResponse) -> bool {
+    let kind = response.headers.get("content-type");
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/html"))
+}
+
+/// Says what a page for people is that asks them to sign in. Its status alone would read as a refusal by the service.
+fn sign_in(response: &HttpResponse) -> Option<String> {
+    let asks = matches!(response.status, 401 | 403) && is_page(response);
+    asks.then(|| format!("status {} with an HTML page, as for people to sign in", response.status))
 }
 
 /// Only what certainly was not sent is `NotSent`.

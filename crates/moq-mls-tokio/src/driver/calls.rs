@@ -7,6 +7,7 @@ use moq_mls::counter::{CommitReply, IncrementReply, LockReply};
 use moq_mls::tracks::FullTrackName;
 use moq_mls::{Event, Failure, Object};
 use tokio::task::{JoinError, JoinSet};
+use tracing::{Instrument, Span};
 
 use super::panicked;
 use crate::counter::{Answer, CounterError};
@@ -67,9 +68,10 @@ impl Pace {
     }
 
     /// Makes a call of the counter client, for as long as it may take.
-    pub(super) async fn ask<T>(self, call: impl Future<Output = Answer<T>>) -> Answer<T> {
+    pub(super) async fn ask<T>(self, span: Span, call: impl Future<Output = Answer<T>>) -> Answer<T> {
         let late = || CounterError::NoAnswer(format!("not within {:?}", self.timeout));
-        tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|_| Err(late()).into())
+        let answer = tokio::time::timeout(self.timeout, call.instrument(span)).await;
+        answer.unwrap_or_else(|_| Err(late()).into())
     }
 }
 

@@ -237,7 +237,7 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Running<E, R, C, S> {
                 let me = self.parts.participant.sender_id();
                 let others = self.parts.participant.members().map(|member| &member.sender);
                 let members = others.filter(|sender| *sender != me).cloned().collect();
-                let request = FetchRequest { target, groups, members };
+                let request = FetchRequest::new(target, groups, members);
                 self.calls
                     .spawn(async move { Done::Fetched(id, relay_pace.once(relay.fetch(request)).await) });
             }
@@ -249,17 +249,22 @@ impl<E: SendEngine, R: Relay, C: CounterClient, S: Store> Running<E, R, C, S> {
                 self.send();
             }
             Action::Lock { id, request } => {
-                self.calls
-                    .spawn(async move { Done::Locked(id, counter_pace.ask(counter.lock(request)).await) });
+                let span = tracing::debug_span!("lock", slot = request.val);
+                self.calls.spawn(async move {
+                    Done::Locked(id, counter_pace.ask(span, counter.lock(request)).await)
+                });
             }
             Action::Increment { id, request } => {
+                let span = tracing::debug_span!("increment", slot = request.val);
                 self.calls.spawn(async move {
-                    Done::Incremented(id, counter_pace.ask(counter.increment(request)).await)
+                    Done::Incremented(id, counter_pace.ask(span, counter.increment(request)).await)
                 });
             }
             Action::GetCommit { id, request } => {
-                self.calls
-                    .spawn(async move { Done::Read(id, counter_pace.ask(counter.commit(request)).await) });
+                let span = tracing::debug_span!("commit", slot = request.val);
+                self.calls.spawn(async move {
+                    Done::Read(id, counter_pace.ask(span, counter.commit(request)).await)
+                });
             }
             Action::Notify(notice) => self.tell(notice)?,
             other => tracing::warn!(?other, "an action that this driver does not know"),

@@ -1,6 +1,6 @@
 //! The state in a folder.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use moq_mls::snapshot::Snapshot;
 use zeroize::Zeroizing;
 
 use super::{Store, StoreError};
-use crate::private_file::{make_private_folder, read_if_any, write_private};
+use crate::private_file::{open_private_folder, read_if_any, refuse_link, write_private};
 
 const SNAPSHOT: &str = "snapshot";
 const LOCK: &str = "lock";
@@ -30,14 +30,19 @@ struct Folder {
 }
 
 impl FileStore {
-    /// Opens the folder, and makes it if there is none. Blocks for as long as the file system takes.
+    /// Opens the folder, and makes it if there is none. Blocks for as long as the file system takes. A folder that other
+    /// users may enter is refused, and so are links.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process holds it, [`StoreError::Io`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        make_private_folder(&path)?;
-        let lock = File::create(path.join(LOCK))?;
+        open_private_folder(&path)?;
+        let at = path.join(LOCK);
+        if at.is_symlink() {
+            refuse_link(&at)?;
+        }
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(at)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self(Arc::new(Folder { path, _lock: lock }))),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
