@@ -19,6 +19,7 @@ use crate::counter::http::Server;
 use crate::counter::store::{KEEP, Store};
 use crate::counter::{LEASE, Service, generate_key, sha256};
 use crate::counter_client::CounterClient;
+use crate::output::say;
 use moq_mls_tokio::{Clock, SystemClock};
 
 /// Slots of a counter before a client takes a fresh one: a counter's row grows with its pins, and the side that
@@ -91,11 +92,11 @@ pub async fn run(store: Arc<dyn Store>, clients: usize, round: Duration) -> Resu
         all
     };
     let ratios = sorted(|[http, bare]| http / bare);
-    println!("figure counter_rounds_per_s {:.0} rounds/s", sorted(|p| p[0])[PAIRS / 2]);
-    println!("figure counter_bare_rounds_per_s {:.0} rounds/s", sorted(|p| p[1])[PAIRS / 2]);
-    println!("figure counter_vs_bare_store {:.3} ratio", ratios[PAIRS / 2]);
-    println!("figure counter_vs_bare_store_min {:.3} ratio", ratios[0]);
-    println!("figure counter_vs_bare_store_max {:.3} ratio", ratios[PAIRS - 1]);
+    say!("figure counter_rounds_per_s {:.0} rounds/s", sorted(|p| p[0])[PAIRS / 2]);
+    say!("figure counter_bare_rounds_per_s {:.0} rounds/s", sorted(|p| p[1])[PAIRS / 2]);
+    say!("figure counter_vs_bare_store {:.3} ratio", ratios[PAIRS / 2]);
+    say!("figure counter_vs_bare_store_min {:.3} ratio", ratios[0]);
+    say!("figure counter_vs_bare_store_max {:.3} ratio", ratios[PAIRS - 1]);
     server.stop().await;
     Ok(ratios[PAIRS / 2])
 }
@@ -135,6 +136,20 @@ fn fill(side: &dyn Side, counter: &GroupName, val: u64, prev: Option<Pin>) -> Re
         LockReply::Ok { lock_id, .. } => lock_id,
         other => bail!("lock {val}: {other:?}"),
     };
+    let (request, pin) = increment(counter, val, lock_id, prev);
+    match side.increment(&request)? {
+        IncrementReply::Ok(_) => Ok(pin),
+        other => bail!("increment {val}: {other:?}"),
+    }
+}
+
+/// Makes the request that fills a slot behind `prev` with a commit of usual size, and its pin.
+pub fn increment(
+    counter: &GroupName,
+    val: u64,
+    lock_id: Option<Bytes>,
+    prev: Option<Pin>,
+) -> (IncrementRequest, Pin) {
     let key = |val: u64| Bytes::from(vec![val as u8; 32]);
     let lock = sha256(&slot_lock_message(counter, val, &key(val)));
     let mut request = IncrementRequest::draft(counter.clone());
@@ -149,8 +164,5 @@ fn fill(side: &dyn Side, counter: &GroupName, val: u64, prev: Option<Pin>) -> Re
         }
     };
     request.pin = Some(pin);
-    match side.increment(&request)? {
-        IncrementReply::Ok(_) => Ok(pin),
-        other => bail!("increment {val}: {other:?}"),
-    }
+    (request, pin)
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
+use moq_mls::engine::Engine;
 use moq_mls::notice::{EpochCause, Notice};
 use moq_mls::tracks::GroupName;
-use moq_mls::{Command, Config, Phase};
+use moq_mls::{Command, Config, Phase, Timers};
 use moq_mls_tokio::{FileStore, IdentityKey};
 use tokio::sync::mpsc;
 
@@ -23,14 +24,22 @@ use crate::handle::{Handle, View};
 use crate::link::RelayAddress;
 use crate::media::MediaConfig;
 use crate::media_check::{self, Tally};
+use crate::output::say;
 use crate::relay::Relay;
-use crate::{identity, mapping, tls};
+use crate::relay_tokens::{Issuer, RelayToken};
+use crate::{identity, mapping, relay_tokens, tls};
 
+/// How long media waits for a key, in a call of one burst.
+const KEY_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that any step may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Most that join at once. The members' next commit waits for them, and each of them then verifies every other.
+const BURST: usize = 64;
 /// How often each participant sends a media object in a small call.
 const MEDIA_EVERY: Duration = Duration::from_millis(20);
-/// Media objects that all participants of one machine may receive in that time: each comes to every other.
+/// Senders times receivers of a small call.
+const SMALL: usize = 400;
+/// Media objects that come to anybody in that time in a larger call: one machine carries them all.
 const MEDIA_AT_ONCE: u32 = 128;
 
 /// What `call` is asked to do.
@@ -38,6 +47,8 @@ const MEDIA_AT_ONCE: u32 = 128;
 pub struct Options {
     /// How many take part.
     pub participants: usize,
+    /// How many of them send media, to all.
+    pub speakers: usize,
     /// Joins to measure: after the call, newcomers join and leave until there were as many.
     pub joins: usize,
     /// The folder for a log of each participant's run.
@@ -47,10 +58,35 @@ pub struct Options {
 }
 
 impl Options {
-    /// How often each participant sends a media object: less often the more there are, for one machine carries it all.
+    /// How many bursts there are: one machine does the work of all, so what waits for another waits that much longer.
+    fn times(&self) -> u32 {
+        u32::try_from(self.participants / BURST).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// Timers for so many on one machine: what others do takes longer, and doing it again makes that worse.
+    fn timers(&self) -> Timers {
+        let mut timers = Timers::default();
+        let times = self.times();
+        for timer in [
+            &mut timers.turn,
+            &mut timers.confirm,
+            &mut timers.fetch,
+            &mut timers.read_back,
+            &mut timers.join_retry,
+            &mut timers.join_deadline,
+        ] {
+            *timer *= times;
+        }
+        timers
+    }
+
+    /// How often each speaker sends a media object: less often the more there are, for each comes to every other.
     fn media_every(&self) -> Duration {
-        let ways = u32::try_from(self.participants * self.participants).unwrap_or(u32::MAX);
-        MEDIA_EVERY * ways.div_ceil(MEDIA_AT_ONCE)
+        let ways = self.participants * self.speakers.min(self.participants);
+        if ways <= SMALL {
+            return MEDIA_EVERY;
+        }
+        MEDIA_EVERY * u32::try_from(ways).unwrap_or(u32::MAX).div_ceil(MEDIA_AT_ONCE)
     }
 }
 
@@ -65,7 +101,9 @@ pub struct Stage {
     /// The folder for a log of each participant's run.
     pub record: Option<PathBuf>,
     group: GroupName,
+    timers: Timers,
     roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+    tokens: Issuer,
     service_key: Bytes,
     client: CounterClient,
     news: Option<mpsc::UnboundedSender<(String, Notice)>>,
@@ -81,7 +119,8 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let certificate = tls::Files::in_folder(folder.path(), &[])?;
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let relay = Relay::start(anywhere, &certificate)?;
+        let tokens = Issuer::generate()?;
+        let relay = Relay::start(anywhere, &certificate, Some(tokens.public_key()))?;
         let service = Arc::new(Service::new(store, generate_key()?, None));
         let service_key = service.public_key();
         let server = Server::start(anywhere, service, Some(certificate.server_config()?)).await?;
@@ -94,7 +133,9 @@ impl Stage {
             media: MediaConfig { hoards_keys: true, ..MediaConfig::default() },
             record: None,
             group: GroupName::try_from("mls-grp1")?,
+            timers: Timers::default(),
             roots: certificate.chain()?,
+            tokens,
             service_key,
             news,
             folder,
@@ -105,6 +146,7 @@ impl Stage {
     pub fn config(&self) -> Config {
         let mut config = Config::new(self.group.clone());
         config.params.commit_tracks = mapping::COMMIT_TRACKS;
+        config.timers = self.timers.clone();
         config.params.service_key = Some(self.service_key.clone());
         config
     }
@@ -139,16 +181,30 @@ impl Stage {
         counter: CounterClient,
         state: Option<FileStore>,
     ) -> Result<Handle> {
-        let relay =
-            RelayAddress { host: format!("localhost:{}", relay_address.port()), roots: self.roots.clone() };
         let (name, media, news) = (name.to_owned(), self.media.clone(), self.news.clone());
         let record = self.record.clone();
         let engine = identity::engine(&name, key)?;
+        let token = self.tokens.issue(&self.group, engine.sender_id(), relay_tokens::LONGEST)?;
+        let relay = self.relay_address(relay_address, Some(token));
         driver::start(
             engine,
             self.config(),
             Surroundings { name, relay, counter, media, record, state, news },
         )
+    }
+
+    /// Where the relay is, behind the proxy at `address` perhaps, with that token.
+    pub fn relay_address(&self, address: SocketAddr, token: Option<Bytes>) -> RelayAddress {
+        RelayAddress {
+            host: format!("localhost:{}", address.port()),
+            roots: self.roots.clone(),
+            token: token.map(RelayToken::Bytes),
+        }
+    }
+
+    /// Signs tokens for the relay.
+    pub fn tokens(&self) -> &Issuer {
+        &self.tokens
     }
 
     /// The certificate of both, as PEM.
@@ -221,23 +277,30 @@ pub async fn run(options: &Options) -> Result<String> {
     tokio::spawn(print_news(heard, began, options.quiet));
     let say = |text: &str| {
         if !options.quiet {
-            println!("\n-- {text}");
+            say!("\n-- {text}");
         }
     };
     let mut stage = Stage::set(Arc::new(Memory::default()), Some(news)).await?;
     stage.record.clone_from(&options.record);
+    stage.timers = options.timers();
+    // Media waits for a key for as long as its receiver may be behind.
+    stage.media.waiting.time = KEY_PATIENCE * options.times();
     if !options.quiet {
-        println!(
+        say!(
             "relay at {} (MoQT draft 18 over QUIC), counter at {}",
-            stage.relay.address, stage.server.address
+            stage.relay.address,
+            stage.server.address
         );
     }
     let mut everyone = Vec::new();
     for i in 0..options.participants {
         everyone.push(stage.participant(&format!("p{i}"))?);
     }
+    let speakers = &everyone[..options.speakers.min(options.participants)];
+    let speaks = |who: &Handle| speakers.iter().any(|one| one.name == who.name);
     for who in &everyone {
-        who.media(Some(options.media_every()));
+        // The others receive.
+        who.media(speaks(who).then(|| options.media_every()));
     }
     let mut joins = Vec::new();
     let last = options.participants - 1;
@@ -248,14 +311,16 @@ pub async fn run(options: &Options) -> Result<String> {
     for who in &everyone[1..3] {
         joins.push(join(who).await?);
     }
-    say("the rest join in one burst");
-    let burst = Instant::now();
-    for who in &everyone[3..last] {
-        who.command(Command::Join);
-    }
-    for who in &everyone[3..last] {
-        let view = wait(who, "to join", |v| v.joined.is_some()).await?;
-        joins.push(view.joined.map_or(Duration::ZERO, |at| at.saturating_duration_since(burst)));
+    for together in everyone[3..last].chunks(BURST) {
+        say(&format!("{} join in one burst", together.len()));
+        let burst = Instant::now();
+        for who in together {
+            who.command(Command::Join);
+        }
+        for who in together {
+            let view = wait(who, "to join", |v| v.joined.is_some()).await?;
+            joins.push(view.joined.map_or(Duration::ZERO, |at| at.saturating_duration_since(burst)));
+        }
     }
     let mut members: Vec<&Handle> = everyone[..last].iter().collect();
     let mut epoch = agree(&members, 0).await?;
@@ -296,22 +361,24 @@ pub async fn run(options: &Options) -> Result<String> {
 
     // A while of media under the last keys, then silence, so that what is still missing is lost.
     tokio::time::sleep(Duration::from_secs(2).max(2 * options.media_every())).await;
-    let tally = close_media(&everyone, &members, &[&everyone[2], &everyone[3]], &stage).await?;
+    let senders: Vec<&Handle> = members.iter().copied().filter(|who| speaks(who)).collect();
+    let tally = close_media(&everyone, &senders, &members, &[&everyone[2], &everyone[3]], &stage).await?;
     epoch = agree(&members, epoch).await?;
 
     table(&members)?;
     joins.sort();
     let at = |q: f64| joins[((joins.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1e3;
-    println!("figure live_participants {} members", options.participants);
-    println!("figure live_media_every {} ms", options.media_every().as_millis());
-    println!("figure live_joins {} joins", joins.len());
-    println!("figure live_join_min_ms {:.1} ms", at(0.0));
-    println!("figure live_join_median_ms {:.1} ms", at(0.5));
-    println!("figure live_join_p99_ms {:.1} ms", at(0.99));
+    say!("figure live_participants {} members", options.participants);
+    say!("figure live_speakers {} members", speakers.len());
+    say!("figure live_media_every {} ms", options.media_every().as_millis());
+    say!("figure live_joins {} joins", joins.len());
+    say!("figure live_join_min_ms {:.1} ms", at(0.0));
+    say!("figure live_join_median_ms {:.1} ms", at(0.5));
+    say!("figure live_join_p99_ms {:.1} ms", at(0.99));
     tally.print();
-    println!("figure live_commits {epoch} commits");
+    say!("figure live_commits {epoch} commits");
     let bytes: u64 = everyone.iter().map(|who| who.view().stats.bytes_published).sum();
-    println!("figure live_bytes_published {bytes} bytes");
+    say!("figure live_bytes_published {bytes} bytes");
     let last_line = format!("call: {} members agree on epoch {epoch}", members.len());
     stage.server.stop().await;
     tally.ensure_closed()?;
@@ -321,6 +388,7 @@ pub async fn run(options: &Options) -> Result<String> {
 /// Stops the media and counts: nothing may be missing at a member, nothing opened by those who are out.
 async fn close_media(
     everyone: &[Handle],
+    senders: &[&Handle],
     members: &[&Handle],
     out: &[&Handle],
     stage: &Stage,
@@ -330,15 +398,15 @@ async fn close_media(
         who.media(None);
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    media_check::tally(stage.group(), &stage.media.ring, members, out)
+    media_check::tally(stage.group(), &stage.media.ring, senders, members, out)
 }
 
 fn table(members: &[&Handle]) -> Result<()> {
-    println!("\n{:<8} {:<8} {:>5}  {:<16} {:<16}", "member", "sender", "epoch", "authenticator", "track key");
+    say!("\n{:<8} {:<8} {:>5}  {:<16} {:<16}", "member", "sender", "epoch", "authenticator", "track key");
     for who in members {
         let view = who.view();
         let hex8 = |bytes: &Option<Bytes>| bytes.as_ref().map_or(String::new(), |b| hex::encode(&b[..8]));
-        println!(
+        say!(
             "{:<8} {:<8} {:>5}  {:<16} {:<16}",
             who.name,
             identity::short(&who.sender),
@@ -347,7 +415,7 @@ fn table(members: &[&Handle]) -> Result<()> {
             hex8(&view.probe_key),
         );
     }
-    println!();
+    say!();
     Ok(())
 }
 
@@ -362,7 +430,7 @@ async fn print_news(mut heard: mpsc::UnboundedReceiver<(String, Notice)>, began:
                 | Notice::PeerFault { .. }
         );
         if !quiet && !dull {
-            println!("{:>8.3}  {name:<5} {}", began.elapsed().as_secs_f64(), tell(&notice));
+            say!("{:>8.3}  {name:<5} {}", began.elapsed().as_secs_f64(), tell(&notice));
         }
     }
 }

@@ -1,21 +1,24 @@
 //! The counter service over HTTP: the core's state machine in front, a store behind.
 
+pub mod command;
 pub mod etcd;
 pub mod http;
+pub mod keys;
 pub mod memory;
+pub mod metrics;
 pub mod rate;
 pub mod redb;
+pub mod sharded;
 pub mod store;
 pub mod tokens;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SecureRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use bytes::Bytes;
 use moq_mls::Timestamp;
 use moq_mls::counter::http::{
@@ -29,37 +32,21 @@ use moq_mls::counter::{
 };
 use moq_mls::tracks::GroupName;
 
-use self::rate::Rate;
+use self::keys::Crypto;
+pub use self::keys::{generate_key, key_in_file, sha256};
+use self::metrics::{Kind, Metrics, Refused};
+use self::rate::{Quota, Rate};
+pub use self::store::LEASE;
 use self::store::{KEEP, Store, StoreError};
-use self::tokens::Tokens;
+use self::tokens::{Quotas, Scopes, Tokens};
 
-/// How long a lock lasts. etcd leases are whole seconds, and no shorter than its elections.
-pub const LEASE: Duration = Duration::from_secs(2);
 /// Wrong slot keys that a client may show at once, and how long it waits for another. A member shows one
 /// when it has lost its group's state; more than that is guessing.
 const WRONG_KEYS: (u32, Duration) = (20, Duration::from_secs(5));
+/// After this time, a client that founded as many groups as it may at once may found one more.
+pub const START_AGAIN: Duration = Duration::from_secs(60);
 /// Of so many counters it is known whose turn the next slot is.
 const TURNS: usize = 16_384;
-
-/// AWS-LC's SHA-256, and Ed25519 for receipts.
-pub struct Crypto(Ed25519KeyPair);
-
-impl ServiceCrypto for Crypto {
-    fn sha256(&self, data: &[u8]) -> [u8; 32] {
-        sha256(data)
-    }
-
-    fn sign(&self, message: &[u8]) -> Option<Bytes> {
-        Some(Bytes::copy_from_slice(self.0.sign(message).as_ref()))
-    }
-}
-
-/// AWS-LC's SHA-256.
-pub fn sha256(data: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, data).as_ref());
-    hash
-}
 
 /// The service: what it needs besides a socket.
 pub struct Service {
@@ -67,9 +54,10 @@ pub struct Service {
     crypto: Crypto,
     tokens: Option<Tokens>,
     web: WebPolicy,
-    requests: Option<Rate>,
-    starts: Option<Rate>,
+    requests: Rate,
+    starts: Rate,
     wrong_keys: Rate,
+    metrics: Metrics,
     /// Of this process: several services over one store each know of what they filled themselves.
     turns: Mutex<Turns>,
 }
@@ -80,7 +68,18 @@ struct Client {
     source: String,
     /// The SenderId, if the client showed a token. An address may be that of several members, which have no turns then.
     member: Option<Bytes>,
-    may_create: bool,
+    may: Scopes,
+    quotas: Quotas,
+}
+
+impl Client {
+    fn rate(&self) -> Option<Quota> {
+        self.quotas.rate.map(Quota::per_second)
+    }
+
+    fn starts(&self) -> Option<Quota> {
+        self.quotas.groups.map(|groups| Quota::new(groups, START_AGAIN))
+    }
 }
 
 impl Service {
@@ -92,9 +91,10 @@ impl Service {
             crypto: Crypto(key),
             tokens,
             web,
-            requests: None,
-            starts: None,
+            requests: Rate::unlimited(),
+            starts: Rate::unlimited(),
             wrong_keys,
+            metrics: Metrics::default(),
             turns: Mutex::new(Turns::new(TURNS)),
         }
     }
@@ -102,13 +102,13 @@ impl Service {
     /// With a limit of requests for each client.
     #[must_use]
     pub fn with_rate(self, rate: Rate) -> Self {
-        Self { requests: Some(rate), ..self }
+        Self { requests: rate, ..self }
     }
 
     /// With a limit of counters that each client may start.
     #[must_use]
     pub fn with_starts(self, starts: Rate) -> Self {
-        Self { starts: Some(starts), ..self }
+        Self { starts, ..self }
     }
 
     /// With rules about web pages and names; without this call, no page may ask that shows no token.
@@ -117,51 +117,99 @@ impl Service {
         Self { web, ..self }
     }
 
+    /// Returns those rules.
+    pub fn web(&self) -> &WebPolicy {
+        &self.web
+    }
+
     /// The Ed25519 public key that receipts verify under: participants are configured with it.
     pub fn public_key(&self) -> Bytes {
-        Bytes::copy_from_slice(self.crypto.0.public_key().as_ref())
+        self.crypto.public_key()
+    }
+
+    /// Returns what the service counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Answers a request that came from `address`. Blocks on the store.
     pub fn respond(&self, now: Timestamp, address: IpAddr, request: &HttpRequest) -> HttpResponse {
-        let inbound = match decode_request_from(request, &self.web) {
-            Ok(inbound) => inbound,
-            Err(error) => return encode_refusal(&error),
+        let began = Instant::now();
+        let (kind, response, refused) = match decode_request_from(request, &self.web) {
+            Ok(inbound) => {
+                let client = self.client(address, &inbound.call, inbound.token);
+                let kind = match &inbound.call {
+                    Call::Lock(_) => Kind::Lock,
+                    Call::Increment(_) => Kind::Increment,
+                    Call::Commit(_) => Kind::Commit,
+                };
+                let span = tracing::debug_span!("store", group = %inbound.call.counter(), call = kind.name());
+                let answered = span.in_scope(|| self.answer(now, client, &inbound.call));
+                let (response, refused) = answered.unwrap_or_else(|error| {
+                    self.metrics.on_store_failure();
+                    tracing::error!(error = format!("{error:#}"), "store");
+                    (unavailable(), None)
+                });
+                (kind, response, refused)
+            }
+            Err(error) => (Kind::Unreadable, encode_refusal(&error), Some(Refused::Unread(error))),
         };
-        let (client, allowed) = self.client(address, &inbound.call, inbound.token);
-        let in_time = self.requests.as_ref().is_none_or(|rate| rate.allow(now, &client.source));
+        self.metrics.on_answer(kind, response.status, began.elapsed(), refused.as_ref());
+        response
+    }
+
+    fn answer(
+        &self,
+        now: Timestamp,
+        (client, allowed): (Client, Result<(), Reason>),
+        call: &Call,
+    ) -> Result<(HttpResponse, Option<Refused>)> {
+        let in_time = self.requests.allow(now, &client.source, client.rate());
         let allowed = if in_time { allowed } else { Err(Reason::RateLimited) };
-        let answer = match &inbound.call {
+        Ok(match call {
             Call::Lock(call) => {
-                let reply = allowed.map(|()| self.lock(now, &client, call));
-                settle(reply, LockReply::Error).map(|reply| encode_lock_reply(&reply))
+                let reply = settle(allowed.map(|()| self.lock(now, &client, call)), LockReply::Error)?;
+                let refused = match &reply {
+                    LockReply::Error(reason) => Some(Refused::For(*reason)),
+                    _ => None,
+                };
+                (encode_lock_reply(&reply), refused)
             }
             Call::Increment(call) => {
                 let reply = allowed.map(|()| self.increment(now, &client, call));
-                settle(reply, IncrementReply::Error).map(|reply| encode_increment_reply(&reply))
+                let reply = settle(reply, IncrementReply::Error)?;
+                let refused = match &reply {
+                    IncrementReply::Error(reason) => Some(Refused::For(*reason)),
+                    IncrementReply::WrongKey(_) => Some(Refused::WrongKey),
+                    _ => None,
+                };
+                (encode_increment_reply(&reply), refused)
             }
             Call::Commit(call) => {
-                let reply = allowed.map(|()| self.commit(now, call));
-                settle(reply, CommitReply::Error).map(|reply| encode_commit_reply(&reply))
+                let reply = settle(allowed.map(|()| self.commit(now, call)), CommitReply::Error)?;
+                let refused = match &reply {
+                    CommitReply::Error(reason) => Some(Refused::For(*reason)),
+                    _ => None,
+                };
+                (encode_commit_reply(&reply), refused)
             }
-        };
-        answer.unwrap_or_else(|error| {
-            tracing::error!(error = format!("{error:#}"), "store");
-            unavailable()
         })
     }
 
     fn client(&self, address: IpAddr, call: &Call, token: Option<&str>) -> (Client, Result<(), Reason>) {
-        let from_address = |may_create| Client { source: rate::source(address), member: None, may_create };
-        let Some(tokens) = &self.tokens else { return (from_address(true), Ok(())) };
+        let from_address = |may| {
+            let source = rate::source(address);
+            Client { source, member: None, may, quotas: Quotas::default() }
+        };
+        let Some(tokens) = &self.tokens else { return (from_address(Scopes::FOUNDER), Ok(())) };
         match tokens.allow(call.counter(), token) {
             Ok(allowed) => {
                 let member = Bytes::copy_from_slice(allowed.sender.as_bytes());
                 let source = allowed.sender.to_string();
-                let client = Client { source, member: Some(member), may_create: allowed.create };
-                (client, Ok(()))
+                let (may, quotas) = (allowed.scopes, allowed.quotas);
+                (Client { source, member: Some(member), may, quotas }, Ok(()))
             }
-            Err(reason) => (from_address(false), Err(reason)),
+            Err(reason) => (from_address(Scopes::default()), Err(reason)),
         }
     }
 
@@ -170,10 +218,10 @@ impl Service {
         if val != 0 || counter.next() != 0 {
             return None;
         }
-        if !client.may_create {
+        if !client.may.create {
             return Some(Reason::Forbidden);
         }
-        let over = self.starts.as_ref().is_some_and(|starts| !starts.has(now, &client.source));
+        let over = !self.starts.has(now, &client.source, client.starts());
         over.then_some(Reason::RateLimited)
     }
 
@@ -199,13 +247,17 @@ impl Service {
             .fill(&mut token)
             .map_err(|_| anyhow::anyhow!("no randomness"))?;
         let token = Bytes::copy_from_slice(&token);
-        if let Some(member) = &client.member {
+        if let Some(member) = client.member.as_ref().filter(|_| client.may.lock) {
             self.turns().on_lock(now, &request.counter, member, request.val, LEASE);
         }
         let mut reply = None;
         self.store.transact(&request.counter, now, &mut |counter| {
             reply = Some(match self.refuses_start(now, client, request.val, counter) {
                 Some(reason) => LockReply::Error(reason),
+                // What takes no lock only reads.
+                None if request.val == counter.next() && !client.may.lock => {
+                    LockReply::Error(Reason::Forbidden)
+                }
                 None => counter.lock(now, request.val, token.clone(), LEASE),
             });
         })?;
@@ -223,12 +275,15 @@ impl Service {
         client: &Client,
         request: &IncrementRequest,
     ) -> Result<IncrementReply, StoreError> {
+        if !client.may.increment {
+            return Ok(IncrementReply::Error(Reason::Forbidden));
+        }
         let too_long = request.commit.as_ref().is_some_and(|commit| commit.len() > self.store.max_commit());
         if too_long || request.lock_id.as_ref().is_some_and(|id| id.len() > MAX_LOCK_ID) {
             return Ok(IncrementReply::Error(Reason::TooLarge));
         }
         // Wrong keys count for the client that guesses, not for the counter: otherwise one client would keep all out.
-        if request.pin.is_some() && !self.wrong_keys.has(now, &client.source) {
+        if request.pin.is_some() && !self.wrong_keys.has(now, &client.source, None) {
             return Ok(IncrementReply::Error(Reason::RateLimited));
         }
         let (mut reply, mut filled) = (None, None);
@@ -245,14 +300,18 @@ impl Service {
             filled = (counter.next() > next).then_some(next);
             reply = Some(answer);
         })?;
-        if let (Some(0), Some(starts)) = (filled, &self.starts) {
-            starts.allow(now, &client.source);
+        if filled == Some(0) {
+            self.starts.allow(now, &client.source, client.starts());
         }
         if let Some(slot) = filled {
+            self.metrics.on_filled(slot);
             let member = client.member.as_ref().filter(|_| request.pin.is_some());
             self.turns().on_filled(now, &request.counter, member, slot, LEASE);
         }
         let mut reply = reply.context("the store ran nothing")?;
+        if matches!(reply, IncrementReply::CounterError(_)) {
+            self.metrics.on_lost();
+        }
         if let (Some(member), IncrementReply::CounterError(_)) = (&client.member, &reply) {
             self.turns().on_lost(now, &request.counter, member, asked, LEASE);
         }
@@ -261,7 +320,7 @@ impl Service {
                 self.sign(&request.counter, request.val, state);
             }
             IncrementReply::WrongKey(state) => {
-                self.wrong_keys.allow(now, &client.source);
+                self.wrong_keys.allow(now, &client.source, None);
                 self.sign(&request.counter, request.val.and_then(|val| val.checked_sub(1)), state);
             }
             _ => {}
@@ -312,21 +371,4 @@ pub fn unavailable() -> HttpResponse {
     headers.push("Cache-Control", "no-store");
     headers.push("Retry-After", "1");
     HttpResponse { status: 503, headers, body: Bytes::new() }
-}
-
-/// A fresh key for receipts.
-pub fn generate_key() -> Result<Ed25519KeyPair> {
-    Ed25519KeyPair::generate().map_err(|_| anyhow::anyhow!("cannot make a key"))
-}
-
-/// The key in a file (PKCS #8), made the first time: receipts must verify after a restart, and every
-/// service over one store must sign with the same key.
-pub fn key_in_file(path: &std::path::Path) -> Result<Ed25519KeyPair> {
-    if !path.exists() {
-        let key = generate_key()?;
-        let pkcs8 = key.to_pkcs8().map_err(|_| anyhow::anyhow!("cannot write a key"))?;
-        moq_mls_tokio::write_private(path, &[pkcs8.as_ref()])?;
-    }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ed25519KeyPair::from_pkcs8(&bytes).map_err(|e| anyhow::anyhow!("{}: no Ed25519 key: {e}", path.display()))
 }

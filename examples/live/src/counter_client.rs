@@ -8,28 +8,36 @@ use moq_mls::counter::http::{HttpRequest, HttpResponse};
 use moq_mls::counter::{
     CommitReply, CommitRequest, IncrementReply, IncrementRequest, LockReply, LockRequest,
 };
-use moq_mls_tokio::{Answer, HttpCounter, HttpOptions};
+use moq_mls_tokio::{Answer, Failover, HttpCounter, HttpOptions};
 
-/// A client of one service. Clones share connections.
+/// A client of one service, or of several over one store. Clones share connections. Blocking calls ask the first.
 #[derive(Clone)]
-pub struct CounterClient(HttpCounter);
+pub struct CounterClient(HttpCounter, Failover<HttpCounter>);
 
 impl CounterClient {
     /// A client for the service at `base` (`http://` or `https://`), which trusts the certificates in
     /// `root` in place of the usual ones, and shows `token`.
     pub fn new(base: &str, root: Option<&Path>, token: Option<String>) -> Result<Self> {
+        Self::of_several(&[base.to_owned()], root, token)
+    }
+
+    /// As [`CounterClient::new`], for several services.
+    pub fn of_several(bases: &[String], root: Option<&Path>, token: Option<String>) -> Result<Self> {
         let mut options = HttpOptions::default();
         options.token = token;
         if let Some(root) = root {
             let pem = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
             options.roots = Some(pem);
         }
-        Ok(Self(HttpCounter::new(base, options)?))
+        let clients = bases.iter().map(|base| HttpCounter::new(base, options.clone()));
+        let clients = clients.collect::<Result<Vec<_>, _>>()?;
+        let (first, others) = clients.split_first().context("no counter service")?;
+        Ok(Self(first.clone(), Failover::new(first.clone(), others.iter().cloned())))
     }
 
-    /// The client as a driver takes it.
-    pub fn http(&self) -> HttpCounter {
-        self.0.clone()
+    /// The services as a driver takes them.
+    pub fn services(&self) -> Failover<HttpCounter> {
+        self.1.clone()
     }
 
     /// Asks for the lock. Blocks.

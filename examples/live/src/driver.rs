@@ -12,20 +12,26 @@ use moq_mls::recording::{AnswerLog, RecordedEngine, Secrets};
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Command, Config};
 use moq_mls_tokio::{
-    Clock, CommandError, Driver, FileStore, Handle as Running, MediaSigns, MemoryStore, Notices, Options,
-    SendEngine, Status, Store, SystemClock,
+    Clock, CommandError, Driver, DriverError, Failover, FileStore, Handle as Running, HttpCounter,
+    HttpOptions, MediaSigns, MemoryStore, Notices, Options, SendEngine, Status, Store, StoreError,
+    SystemClock,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::counter_client::CounterClient;
 use crate::handle::{Handle, View};
-use crate::identity::short;
+use crate::identity::{printable, short};
 use crate::journal;
 use crate::link::RelayAddress;
-use crate::media::{self, Media, MediaConfig, Sequences};
+use crate::media::{self, Media, MediaConfig};
 use crate::quic_relay::{self, QuicRelay};
 use crate::session::WireObject;
+
+/// The longest wait for the relay, which has much to do when hundreds join at once.
+const RELAY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often counts of media are shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(50);
 
 /// What a participant needs around it.
 pub struct Surroundings {
@@ -48,10 +54,9 @@ pub struct Surroundings {
 /// Starts a participant, from its last snapshot if `surroundings.state` has one; then it goes on by
 /// itself, otherwise it waits for [`Command::Join`].
 pub fn start<E: SendEngine>(engine: E, config: Config, surroundings: Surroundings) -> Result<Handle> {
-    let sequences = Sequences::new(surroundings.state.clone(), SystemClock::new().now())?;
     match surroundings.state.clone() {
-        Some(state) => record(engine, config, surroundings, state, sequences),
-        None => record(engine, config, surroundings, MemoryStore::new(), sequences),
+        Some(state) => record(engine, config, surroundings, state),
+        None => record(engine, config, surroundings, MemoryStore::new()),
     }
 }
 
@@ -60,26 +65,24 @@ fn record<E: SendEngine, S: Store>(
     config: Config,
     surroundings: Surroundings,
     store: S,
-    sequences: Sequences,
 ) -> Result<Handle> {
     let Some(folder) = surroundings.record.clone() else {
-        return run(engine, config, surroundings, store, sequences, |driver| driver);
+        return run(engine, config, surroundings, store, |driver| driver);
     };
     let engine = RecordedEngine::new(engine, &AnswerLog::new(Secrets::Withheld));
     let restored = surroundings.state.as_ref().map(FileStore::load_blocking).transpose()?.flatten().is_some();
     let (recorder, file) = journal::open(&folder, &surroundings.name, &config, &engine, restored)?;
-    run(engine, config, surroundings, store, sequences, |driver| driver.with_record(recorder, file))
+    run(engine, config, surroundings, store, |driver| driver.with_record(recorder, file))
 }
 
 /// A driver over QUIC and HTTP.
-type LiveDriver<E, S> = Driver<E, QuicRelay, moq_mls_tokio::HttpCounter, S>;
+type LiveDriver<E, S> = Driver<E, QuicRelay, Failover<HttpCounter>, S>;
 
 fn run<E: SendEngine, S: Store>(
     engine: E,
     config: Config,
     surroundings: Surroundings,
     store: S,
-    sequences: Sequences,
     prepare: impl FnOnce(LiveDriver<E, S>) -> LiveDriver<E, S>,
 ) -> Result<Handle> {
     let Surroundings { name, relay, counter, media, state, news, .. } = surroundings;
@@ -88,17 +91,22 @@ fn run<E: SendEngine, S: Store>(
     let relay = QuicRelay::connect(relay, &group, &sender)?;
     let mut options = Options::default();
     options.ring = media.ring.clone();
-    options.sealing_from = Some(sequences.next_location());
+    options.relay_timeout = RELAY_TIMEOUT;
+    let counter = counter.services();
+    // Each of them may be silent for as long as its client waits.
+    let services = u32::try_from(counter.services()).unwrap_or(u32::MAX);
+    options.counter_timeout = HttpOptions::default().timeout.saturating_mul(services.saturating_add(1));
     let snapshot = state.as_ref().map(FileStore::load_blocking).transpose()?.flatten();
-    let driver = Driver::new(engine, config, relay.clone(), counter.http(), store).with_options(options);
+    let driver = Driver::new(engine, config, relay.clone(), counter, store).with_options(options);
     let (running, notices) = prepare(driver).start_from(snapshot)?;
     let running = Arc::new(running);
     let namespace = TrackNamespace::new(vec![group.as_bytes().clone()])?;
     let (commands, mut given) = mpsc::unbounded_channel::<Command>();
     let (every, media_every) = watch::channel(None);
     let (view, watched) = watch::channel(View::default());
+    let clock = SystemClock::new();
     let person = Person {
-        media: Media::new(media, group, sender.clone(), sequences),
+        media: Media::new(media, group, sender.clone(), clock.now()),
         name: name.clone(),
         probe: FullTrackName { namespace, name: "probe".into() },
         relay,
@@ -107,7 +115,7 @@ fn run<E: SendEngine, S: Store>(
         signs: running.media_signs(),
         notices,
         news,
-        clock: SystemClock::new(),
+        clock,
         joined: None,
         view,
     };
@@ -148,7 +156,10 @@ impl Person {
             Err(error) = running.ended() => {
                 // What was reported before comes first.
                 self.show().ok();
-                Some(error.to_string())
+                let full = matches!(
+                    &*error, DriverError::Store(StoreError::Io(e)) if e.kind() == std::io::ErrorKind::StorageFull
+                );
+                Some(format!("{error}{}", if full { ": free some space" } else { "" }))
             }
             failed = Self::go_on(&mut self, every) => failed.err().map(|error| format!("{error:#}")),
         };
@@ -162,19 +173,29 @@ impl Person {
         let mut inbound: Option<mpsc::Receiver<WireObject>> = None;
         let mut next = tokio::time::Instant::now();
         self.keys.mark_changed();
+        self.show()?;
+        // When the counts of media are shown next, if they changed.
+        let mut counts: Option<tokio::time::Instant> = None;
         loop {
-            self.show()?;
             let sending = *every.borrow();
             let timeout = self.media.poll_timeout().map(|at| at.since(self.clock.now()));
             tokio::select! {
-                Ok(()) = self.status.changed() => {}
+                Ok(()) = self.status.changed() => self.show()?,
                 Ok(()) = self.keys.changed() => {
                     let ring = self.keys.borrow_and_update().clone();
                     self.media.take_ring(self.clock.now(), &ring, &mut self.signs)?;
                 }
-                Some(notice) = self.notices.recv() => self.tell(notice),
+                Some(notice) = self.notices.recv() => {
+                    self.tell(notice);
+                    self.show()?;
+                }
                 Some(object) = received(&mut inbound) => {
                     self.media.receive(self.clock.now(), object, &mut self.signs)?;
+                    counts.get_or_insert_with(|| tokio::time::Instant::now() + SHOWN_EVERY);
+                }
+                () = tokio::time::sleep_until(counts.unwrap_or(next)), if counts.is_some() => {
+                    counts = None;
+                    self.show_media();
                 }
                 changed = every.changed() => {
                     if changed.is_err() {
@@ -193,9 +214,11 @@ impl Person {
                     {
                         tracing::debug!(name = self.name, %overload, "an object was dropped");
                     }
+                    counts.get_or_insert_with(|| tokio::time::Instant::now() + SHOWN_EVERY);
                 }
                 () = tokio::time::sleep(timeout.unwrap_or(Duration::MAX)), if timeout.is_some() => {
                     self.media.handle_timeout(self.clock.now(), &mut self.signs)?;
+                    counts.get_or_insert_with(|| tokio::time::Instant::now() + SHOWN_EVERY);
                 }
             }
         }
@@ -207,7 +230,11 @@ impl Person {
             Ok(notice) => {
                 match &notice {
                     Notice::Epoch { cause: EpochCause::Created | EpochCause::Welcome, .. } => {
-                        self.joined = Some(Instant::now())
+                        self.joined = Some(Instant::now());
+                        // Notices may be late: it may be out again, and ask to be let in.
+                        if self.status.borrow().epoch.is_some() {
+                            self.relay.end_key_packages();
+                        }
                     }
                     Notice::PeerFault { from, fault } => {
                         let from = from.as_ref().map(|f| short(f).to_string());
@@ -241,7 +268,7 @@ impl Person {
         };
         self.view.send_modify(|view| {
             if view.epoch != status.epoch || view.members != status.members.len() {
-                let name = |m: &moq_mls::engine::Member| String::from_utf8_lossy(&m.identity).into_owned();
+                let name = |m: &moq_mls::engine::Member| printable(&String::from_utf8_lossy(&m.identity));
                 view.roster = status.members.iter().map(|m| (m.sender.clone(), name(m))).collect();
             }
             if view.epoch != status.epoch {
@@ -251,14 +278,23 @@ impl Person {
             view.epoch = status.epoch;
             view.members = status.members.len();
             view.authenticator = status.authenticator;
+            view.waits = Some(status.waits);
+            view.relay_error = status.relay_error.as_ref().map(ToString::to_string);
+            view.counter_error = status.counter_error.as_ref().map(ToString::to_string);
             view.stats = status.stats;
             view.joined = self.joined;
+        });
+        self.show_media();
+        Ok(())
+    }
+
+    fn show_media(&self) {
+        self.view.send_modify(|view| {
             view.received.clone_from(self.media.received());
             view.waiting = self.media.waiting();
             view.last_sent = self.media.last_sent();
             view.went.clone_from(self.media.went());
         });
-        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ pub struct View {
     pub epoch: Option<u64>,
     /// Members, itself included.
     pub members: usize,
-    /// The members: SenderId and the name in the credential.
+    /// The members: SenderId and the name in the credential, [printable](crate::identity::printable).
     pub roster: Vec<(SenderId, String)>,
     /// The epoch authenticator, while a member.
     pub authenticator: Option<Bytes>,
@@ -29,6 +29,12 @@ pub struct View {
     pub probe_key: Option<Bytes>,
     /// When it became a member, the last time.
     pub joined: Option<Instant>,
+    /// What it waits for, and since when.
+    pub waits: Option<moq_mls::Status>,
+    /// Why the relay does not answer, if it does not.
+    pub relay_error: Option<String>,
+    /// Why the counter service does not answer, if it does not.
+    pub counter_error: Option<String>,
     /// What it counts.
     pub stats: Stats,
     /// Media: what came, by track.
@@ -41,6 +47,14 @@ pub struct View {
     pub went: BTreeMap<SenderId, Timestamp>,
     /// Why it ended, if not by itself.
     pub failure: Option<String>,
+}
+
+impl View {
+    /// Returns what came of a member's media.
+    pub fn media_of(&self, member: &SenderId) -> Received {
+        let track = self.received.iter().find(|(track, _)| track.name == member.as_bytes());
+        track.map(|(_, received)| received.clone()).unwrap_or_default()
+    }
 }
 
 /// A running participant. Dropping it ends it as a crash would; its state stays where it was stored.

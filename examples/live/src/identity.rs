@@ -21,7 +21,7 @@ pub const SUITE: CipherSuite = CipherSuite::CURVE25519_AES128;
 pub fn in_folder(folder: &Path) -> Result<IdentityKey> {
     let path = folder.join("identity");
     let key = IdentityKey::in_file(&path, &AwsLcCryptoProvider::default(), SUITE);
-    key.with_context(|| format!("{}", path.display()))
+    key.with_context(|| format!("{} (put back a copy, or take another folder)", path.display()))
 }
 
 /// A key for a participant that ends with this process.
@@ -50,4 +50,19 @@ pub fn sender_id(key: &IdentityKey) -> Result<SenderId> {
 /// Shared by all that show a fingerprint.
 pub fn short(id: &SenderId) -> Arc<str> {
     id.to_string().chars().take(6).collect::<String>().into()
+}
+
+/// Returns text that a terminal shows and does not obey: names come from others.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|sign| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_control_the_terminal() {
+        assert_eq!(printable("é\u{1b}[2J"), "é\u{fffd}[2J");
+    }
 }

@@ -1,8 +1,8 @@
-//! The connection with a relay: two sessions, one to publish and one to subscribe, made again when lost.
+//! The connection with a relay: one session to publish and two to subscribe, made again when lost.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use moq_mls::Object;
@@ -11,12 +11,14 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::session::{self, Accepts, Archive, Session, Spares, Subscription, Wanted, WireObject};
+use crate::mapping;
+use crate::relay_tokens::RelayToken;
+use crate::session::{self, Accepts, Archive, Closed, Session, Spares, Subscription, Wanted, WireObject};
 
 /// Between two tries: from, to.
 pub const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// Longest wait for a handshake.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for a handshake, or an answer: asked again, a relay with much to do has more to do.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long sessions go on that others have taken the place of.
 const LINGER: Duration = Duration::from_secs(2);
 /// Between the tries of two addresses.
@@ -33,6 +35,8 @@ pub struct RelayAddress {
     pub host: String,
     /// The certificates to trust.
     pub roots: Vec<CertificateDer<'static>>,
+    /// What the relay is shown, if it asks for a token.
+    pub token: Option<RelayToken>,
 }
 
 impl RelayAddress {
@@ -94,52 +98,72 @@ async fn dial(
     }
 }
 
-/// Both sessions.
+/// The sessions of one participant.
 #[derive(Clone)]
-pub struct Pair {
+pub struct Link {
     /// Publishes.
     pub publisher: Arc<Session>,
     /// Subscribes; the relay does not echo within a session.
     pub subscriber: Arc<Session>,
+    /// Subscribes to KeyPackages. Each participant has a track of them, and the relay offers one session so many tracks:
+    /// they must not take the place of Welcomes and commits.
+    pub key_packages: Arc<Session>,
     /// Subscribe by name.
     pub spares: Arc<Spares>,
 }
 
-impl Pair {
+impl Link {
     fn is_closed(&self) -> bool {
-        self.publisher.is_closed() || self.subscriber.is_closed()
+        [&self.publisher, &self.subscriber, &self.key_packages].iter().any(|session| session.is_closed())
+    }
+
+    /// Waits until one of the sessions is gone; returns why. Spare ones are made anew by themselves.
+    async fn closed(&self) -> Closed {
+        tokio::select! {
+            closed = self.publisher.closed() => closed,
+            closed = self.subscriber.closed() => closed,
+            closed = self.key_packages.closed() => closed,
+        }
+    }
+
+    /// Waits until the relay says GOAWAY to one of the sessions.
+    async fn goes_away(&self) {
+        tokio::select! {
+            () = self.publisher.goes_away() => {}
+            () = self.subscriber.goes_away() => {}
+            () = self.key_packages.goes_away() => {}
+        }
     }
 }
 
 /// What a link serves besides.
 #[derive(Clone)]
 pub struct Serves {
-    /// The tracks that are taken.
-    pub wanted: Wanted,
     /// The namespace whose objects are given to those who FETCH.
     pub namespace: TrackNamespace,
     /// Those objects.
     pub archive: Archive,
 }
 
-/// Keeps a pair of sessions in `up` for as long as anybody looks at it; `None` while there is none. What comes in goes to
+/// Keeps sessions in `up` for as long as anybody looks at it; `None` while there is none. What comes in goes to
 /// `inbound`.
 pub async fn keep(
     relay: RelayAddress,
     serves: Serves,
-    up: watch::Sender<Option<Pair>>,
+    up: watch::Sender<Option<Link>>,
     inbound: mpsc::Sender<WireObject>,
 ) {
     let mut wait = AGAIN.0;
     let mut complained = false;
     while !up.is_closed() {
         match tokio::time::timeout(PATIENCE, connect(&relay, &serves, &inbound)).await {
-            Ok(Ok(pair)) => {
+            Ok(Ok(link)) => {
                 if complained {
                     tracing::info!(relay = relay.host, "the relay is back");
                 }
-                (wait, complained) = (AGAIN.0, false);
-                if let Some(before) = up.send_replace(Some(pair.clone())) {
+                complained = false;
+                let began = Instant::now();
+                if let Some(before) = up.send_replace(Some(link.clone())) {
                     // What is on its way arrives.
                     tokio::spawn(async move {
                         tokio::time::sleep(LINGER).await;
@@ -147,14 +171,18 @@ pub async fn keep(
                     });
                 }
                 tokio::select! {
-                    reason = pair.publisher.closed() => lost(&relay, &up, &reason),
-                    reason = pair.subscriber.closed() => lost(&relay, &up, &reason),
-                    () = pair.publisher.goes_away() => going(&relay).await,
-                    () = pair.subscriber.goes_away() => going(&relay).await,
+                    closed = link.closed() => lost(&relay, &up, closed),
+                    () = link.goes_away() => going(&relay),
                     () = up.closed() => return,
-                    () = hold_namespace(&pair.publisher, &serves.namespace) => {}
+                    () = hold_namespace(&link.publisher, &serves.namespace) => {}
+                }
+                // A relay that closes every session at once is not asked without a pause.
+                if began.elapsed() >= AGAIN.1 {
+                    wait = AGAIN.0;
                 }
             }
+            // Who waited for it has gone meanwhile.
+            _ if up.is_closed() => return,
             failed => {
                 let error = match failed {
                     Ok(Err(error)) => format!("{error:#}"),
@@ -164,24 +192,32 @@ pub async fn keep(
                     tracing::warn!(relay = relay.host, error, "no connection with the relay; trying on");
                 }
                 // Those of before a GOAWAY, until they close.
-                up.send_if_modified(|pair| pair.take_if(|pair| pair.is_closed()).is_some());
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(AGAIN.1);
+                up.send_if_modified(|link| link.take_if(|link| link.is_closed()).is_some());
             }
         }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(AGAIN.1);
     }
 }
 
-fn lost(relay: &RelayAddress, up: &watch::Sender<Option<Pair>>, reason: &str) {
-    tracing::warn!(relay = relay.host, reason, "the relay is gone; connecting again");
+fn lost(relay: &RelayAddress, up: &watch::Sender<Option<Link>>, closed: Closed) {
+    match closed {
+        Closed::Unauthorized => {
+            tracing::warn!(
+                relay = relay.host,
+                "the relay wants a token (--relay-token), or refuses this one"
+            );
+        }
+        Closed::Lost(reason) => {
+            tracing::warn!(relay = relay.host, reason, "the relay is gone; connecting again");
+        }
+    }
     up.send_replace(None);
 }
 
 /// GOAWAY: the sessions are used until others have taken their place.
-async fn going(relay: &RelayAddress) {
+fn going(relay: &RelayAddress) {
     tracing::info!(relay = relay.host, "the relay asks for another session");
-    // A relay that says it to every session is not asked without a pause.
-    tokio::time::sleep(AGAIN.0).await;
 }
 
 /// Holds the namespace as long as the session lasts. Another session of ours may have it still, for some seconds.
@@ -195,13 +231,21 @@ async fn hold_namespace(publisher: &Session, namespace: &TrackNamespace) {
     }
 }
 
-async fn connect(relay: &RelayAddress, serves: &Serves, inbound: &mpsc::Sender<WireObject>) -> Result<Pair> {
+async fn connect(relay: &RelayAddress, serves: &Serves, inbound: &mpsc::Sender<WireObject>) -> Result<Link> {
     let opens =
         Opens { endpoint: session::endpoint(&relay.roots)?, relay: relay.clone(), inbound: inbound.clone() };
     let fetches = serves.archive.clone();
+    // What is offered was subscribed to.
+    let subscribes = || Accepts { tracks: Arc::new(|_| true), ..Accepts::nothing() };
     let publisher = opens.session(Accepts { fetches, ..Accepts::nothing() }).await?;
-    let subscriber = opens.session(Accepts { tracks: serves.wanted.clone(), ..Accepts::nothing() }).await?;
-    Ok(Pair { publisher: Arc::new(publisher), subscriber: Arc::new(subscriber), spares: opens.spares() })
+    let subscriber = opens.session(subscribes()).await?;
+    let key_packages = opens.session(subscribes()).await?;
+    Ok(Link {
+        publisher: Arc::new(publisher),
+        subscriber: Arc::new(subscriber),
+        key_packages: Arc::new(key_packages),
+        spares: opens.spares(),
+    })
 }
 
 /// Opens sessions whose objects go one way.
@@ -215,7 +259,8 @@ struct Opens {
 impl Opens {
     async fn session(&self, accepts: Accepts) -> Result<Session> {
         let connection = self.relay.dial(&self.endpoint).await?;
-        Session::begin(connection, self.relay.name(), accepts, self.inbound.clone()).await
+        let token = self.relay.token.as_ref();
+        Session::begin(connection, self.relay.name(), token, accepts, self.inbound.clone()).await
     }
 
     fn spares(self) -> Arc<Spares> {
@@ -229,13 +274,14 @@ impl Opens {
     }
 }
 
-impl Pair {
+impl Link {
     /// Subscribes to a namespace, and does not wait for ever.
     ///
     /// # Errors
     /// If the relay refuses or does not answer, or the session ends.
     pub async fn subscribe(&self, namespace: &TrackNamespace) -> Result<Subscription> {
-        subscribe(&self.subscriber, &self.spares, namespace).await
+        let session = if mapping::of_key_packages(namespace) { &self.key_packages } else { &self.subscriber };
+        subscribe(session, &self.spares, namespace).await
     }
 }
 
@@ -253,37 +299,69 @@ pub async fn look(relay: RelayAddress, namespace: &TrackNamespace) -> Result<Vec
     let (session, spares, mut inbound) = short(relay, Arc::new(|_| true)).await?;
     let _subscription = subscribe(&session, &spares, namespace).await?;
     let mut objects = Vec::new();
-    while let Ok(Some(wire)) = tokio::time::timeout(QUIET, inbound.recv()).await {
-        objects.push(wire.object);
-    }
+    read(&mut inbound, &mut objects, QUIET, |_| false).await;
     Ok(objects)
 }
 
-/// What the relay still has of one track, read by a session of its own: until nothing more comes, or `enough` is
-/// satisfied.
-pub async fn look_at(
+/// What the relay still has of one track, read by a session of its own: until nothing more comes.
+pub async fn look_at(relay: RelayAddress, track: &FullTrackName) -> Result<Vec<Object>> {
+    let (session, _spares, mut inbound) = short(relay, Arc::new(|_| false)).await?;
+    Ok(look_in(&session, &mut inbound, track, QUIET, |_| false).await)
+}
+
+/// The object of a track in that MOQT group, read by a session of its own. It may come to the relay only now, and its
+/// publisher too: after what names it. `None` if it does not come within `patience`.
+pub async fn look_for(
     relay: RelayAddress,
     track: &FullTrackName,
-    enough: impl Fn(&Object) -> bool,
-) -> Result<Vec<Object>> {
+    group: u64,
+    patience: Duration,
+) -> Result<Option<Object>> {
     let (session, _spares, mut inbound) = short(relay, Arc::new(|_| false)).await?;
-    let mut objects: Vec<Object> = Vec::new();
-    let reading = async {
-        while let Ok(Some(wire)) = tokio::time::timeout(QUIET, inbound.recv()).await {
-            objects.push(wire.object);
-            if objects.last().is_some_and(&enough) {
-                break;
+    let enough = |object: &Object| object.location.group_id == group;
+    let found = async {
+        loop {
+            let objects = look_in(&session, &mut inbound, track, patience, enough).await;
+            if let Some(found) = objects.into_iter().find(enough) {
+                return found;
             }
+            tokio::time::sleep(AGAIN.0).await;
         }
     };
+    Ok(tokio::time::timeout(patience, found).await.ok())
+}
+
+async fn look_in(
+    session: &Session,
+    inbound: &mut mpsc::Receiver<WireObject>,
+    track: &FullTrackName,
+    quiet: Duration,
+    enough: impl Fn(&Object) -> bool,
+) -> Vec<Object> {
+    let mut objects = Vec::new();
     tokio::select! {
-        () = reading => {}
+        () = read(inbound, &mut objects, quiet, enough) => {}
         Err(error) = session.subscribe(track) => {
             // No publisher, or it is away.
             tracing::debug!(%track, error = format!("{error:#}"), "nothing to read");
         }
     }
-    Ok(objects)
+    objects
+}
+
+/// Takes objects until nothing comes for `quiet`, or one is `enough`.
+async fn read(
+    inbound: &mut mpsc::Receiver<WireObject>,
+    objects: &mut Vec<Object>,
+    quiet: Duration,
+    enough: impl Fn(&Object) -> bool,
+) {
+    while let Ok(Some(wire)) = tokio::time::timeout(quiet, inbound.recv()).await {
+        objects.push(wire.object);
+        if objects.last().is_some_and(&enough) {
+            return;
+        }
+    }
 }
 
 /// A session for one purpose with those that it may need, and what comes in.
@@ -329,7 +407,7 @@ mod tests {
     async fn an_address_where_nobody_answers_costs_little() {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::in_folder(folder.path(), &[]).unwrap();
-        let relay = Relay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &files).unwrap();
+        let relay = Relay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &files, None).unwrap();
         let endpoint = session::endpoint(&files.chain().unwrap()).unwrap();
         // A socket that reads nothing.
         let silent = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

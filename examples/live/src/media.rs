@@ -5,17 +5,14 @@
 //! [`WaitQueue`]. The Key ID travels as an object property ([`crate::mapping`]); the payload is
 //! `u64 time of sealing, ms | text`.
 //!
-//! A location must never be sealed twice under one key. So after a restart the ring seals nothing until it is given
-//! the location to begin at. Each run begins at the time in milliseconds, and none seals more than an object each
-//! millisecond. Its locations are then above those of all runs before it, also if the state was put back. In case the
-//! clock was put back, locations are reserved in the [`FileStore`] too, durably, before they are used. Without a
-//! [`FileStore`] the participant's key, and so its track, ends with the participant.
+//! A location must never be sealed twice under one key. So after a restart nothing is sealed before a commit of this run
+//! has made another epoch ([`moq_mls::keys`], "Restart"). That holds for a state folder that was put back or copied, too.
+//! Of two processes that run copies of one folder, the commit of one shows the other that it is not alone
+//! ([`Notice::Doubled`](moq_mls::Notice::Doubled)). A run begins at the time in milliseconds: receivers tell runs apart.
 
 mod received;
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +23,7 @@ use moq_mls::secure_objects::aws_lc::AwsLc;
 use moq_mls::secure_objects::{ObjectBuffer, ObjectHeader, OpenError, SecureTrack, Suite, properties};
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 use moq_mls::{Object, Timestamp};
-use moq_mls_tokio::{FileStore, MediaSigns, MediaTrack, Status, write_private};
+use moq_mls_tokio::{MediaSigns, MediaTrack, Status};
 
 pub use self::received::Received;
 use crate::session::{PRIORITY, WireObject};
@@ -39,10 +36,6 @@ const SUITE: Suite = Suite::Aes128Gcm;
 const SWITCH_AFTER: Duration = Duration::from_millis(500);
 /// Objects to one MOQT group.
 const PER_GROUP: u64 = 64;
-/// Locations that are reserved at once: skipped by a restart, and fewer than the milliseconds that it takes.
-const RESERVED: u64 = 64;
-/// The file of a state folder that says up to where.
-const RESERVED_IN: &str = "media";
 
 /// The namespace of a group's media tracks.
 pub fn namespace(group: &GroupName) -> Result<TrackNamespace> {
@@ -59,6 +52,8 @@ pub fn track(group: &GroupName, sender: &SenderId) -> Result<FullTrackName> {
 pub struct MediaConfig {
     /// When its ring switches and forgets.
     pub ring: RingConfig,
+    /// What may wait for the key of an epoch that is not known yet.
+    pub waiting: WaitQueueLimits,
     /// Once out of the group, go on with every key it ever had, as an attacker would: to show that they
     /// open nothing.
     pub hoards_keys: bool,
@@ -69,53 +64,13 @@ impl Default for MediaConfig {
     fn default() -> Self {
         let mut ring = RingConfig::default();
         ring.switch_after = SWITCH_AFTER;
-        Self { ring, hoards_keys: false }
+        Self { ring, waiting: WaitQueueLimits::default(), hoards_keys: false }
     }
 }
 
-/// The sequences of this participant's objects: 64 to a MOQT group.
-pub struct Sequences {
-    next: u64,
-    reserved: u64,
-    file: Option<PathBuf>,
-    /// Held for as long as the file may be written.
-    _state: Option<FileStore>,
-}
-
-impl Sequences {
-    /// Goes on behind what was reserved in the folder of `state`, or behind `now`.
-    pub fn new(state: Option<FileStore>, now: Timestamp) -> Result<Self> {
-        let file = state.as_ref().map(|state| state.path().join(RESERVED_IN));
-        let reserved = match file.as_ref().map(std::fs::read) {
-            Some(Ok(bytes)) => u64::from_be_bytes(bytes.try_into().ok().context("damaged media state")?),
-            Some(Err(error)) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-            _ => 0,
-        };
-        let next = reserved.max(now.as_millis());
-        Ok(Self { next, reserved: next, file, _state: state })
-    }
-
-    /// Returns the location of the next object.
-    pub fn next_location(&self) -> Location {
-        Self::location(self.next)
-    }
-
-    /// Returns the location of the object with this sequence.
-    fn location(sequence: u64) -> Location {
-        Location { group_id: sequence / PER_GROUP, object_id: sequence % PER_GROUP }
-    }
-
-    /// The next one, which was never used before, by this process or another.
-    fn take(&mut self) -> Result<u64> {
-        if self.next >= self.reserved {
-            self.reserved = self.next + RESERVED;
-            if let Some(file) = &self.file {
-                write_private(file, &[self.reserved.to_be_bytes()])?;
-            }
-        }
-        self.next += 1;
-        Ok(self.next - 1)
-    }
+/// Returns the location of the object with this sequence.
+fn location(sequence: u64) -> Location {
+    Location { group_id: sequence / PER_GROUP, object_id: sequence % PER_GROUP }
 }
 
 /// Sends one track and opens those of others.
@@ -128,7 +83,8 @@ pub struct Media {
     /// The participant's own among them.
     tracks: BTreeMap<FullTrackName, MediaTrack>,
     waiting: WaitQueue<WireObject>,
-    sequences: Sequences,
+    /// The sequence of the next object; 64 are a MOQT group.
+    next_sequence: u64,
     last_sent: Option<u64>,
     member: bool,
     /// Every secret that an attacker would still have.
@@ -142,15 +98,15 @@ pub struct Media {
 
 impl Media {
     /// Nothing sent and nothing known.
-    pub fn new(config: MediaConfig, group: GroupName, me: SenderId, sequences: Sequences) -> Self {
+    pub fn new(config: MediaConfig, group: GroupName, me: SenderId, now: Timestamp) -> Self {
         Self {
             ring: EpochKeyRing::new(config.ring.clone(), me.clone()),
+            waiting: WaitQueue::new(config.waiting),
             config,
             group,
             me,
             tracks: BTreeMap::new(),
-            waiting: WaitQueue::new(WaitQueueLimits::default()),
-            sequences,
+            next_sequence: now.as_millis(),
             last_sent: None,
             member: false,
             hoard: BTreeMap::new(),
@@ -240,8 +196,9 @@ impl Media {
             return Ok(None);
         }
         let name = track(&self.group, &self.me)?;
-        let sequence = self.sequences.take()?;
-        let location = Sequences::location(sequence);
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let location = location(sequence);
         let mut buffer = std::mem::replace(&mut self.buffer, ObjectBuffer::with_capacity(0));
         buffer.clear();
         buffer.extend_from_slice(&now.as_millis().to_be_bytes());
@@ -342,25 +299,4 @@ fn follow(
 fn sealed_at(payload: &[u8]) -> Option<Timestamp> {
     let (time, _text) = payload.split_first_chunk()?;
     Some(Timestamp::from_millis(u64::from_be_bytes(*time)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_restart_uses_no_sequence_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = Timestamp::from_secs(1_700_000_000);
-        let take = |many: u64| {
-            let dir = FileStore::open(folder.path()).unwrap();
-            let mut sequences = Sequences::new(Some(dir), now).unwrap();
-            (0..many).map(|_| sequences.take().unwrap()).collect::<Vec<_>>()
-        };
-        let all = [take(3), take(RESERVED + 1), take(0), take(2)].concat();
-        assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
-        // The folder is empty again, and more time has passed than there were objects.
-        let mut back = Sequences::new(None, now.after(Duration::from_secs(1))).unwrap();
-        assert!(back.take().unwrap() > all[all.len() - 1]);
-    }
 }

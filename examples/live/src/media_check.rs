@@ -7,6 +7,7 @@ use moq_mls::tracks::GroupName;
 
 use crate::handle::Handle;
 use crate::media;
+use crate::output::say;
 
 /// Sums over all pairs of a sender and a receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,15 +28,21 @@ pub struct Tally {
     pub closed: u64,
 }
 
-/// Counts what the members received from each other, and what those `out` of the group did. The switch
+/// Counts what the members received from the `senders` among them, and what those `out` of the group did. The switch
 /// bound is `ring`'s, from the moment that each sender heard of the removal.
 ///
 /// # Errors
-/// If a member sent nothing or opened nothing of another, or if nothing reached one who is out: the counts
+/// If a sender sent nothing, or a member opened nothing of one, or if nothing reached one who is out: the counts
 /// would show nothing then.
-pub fn tally(group: &GroupName, ring: &RingConfig, members: &[&Handle], out: &[&Handle]) -> Result<Tally> {
+pub fn tally(
+    group: &GroupName,
+    ring: &RingConfig,
+    senders: &[&Handle],
+    members: &[&Handle],
+    out: &[&Handle],
+) -> Result<Tally> {
     let mut sum = Tally::default();
-    for from in members {
+    for from in senders {
         let track = media::track(group, &from.sender)?;
         let sender = from.view();
         let sent = sender.last_sent.with_context(|| format!("{} sent nothing", from.name))?;
@@ -70,13 +77,13 @@ pub fn tally(group: &GroupName, ring: &RingConfig, members: &[&Handle], out: &[&
 impl Tally {
     /// Prints the figures.
     pub fn print(&self) {
-        println!("figure live_media_opened {} objects", self.opened);
-        println!("figure live_media_late {} objects", self.late);
-        println!("figure live_media_unopenable {} objects", self.unopenable);
-        println!("figure live_media_lost {} objects", self.lost);
-        println!("figure live_media_opened_by_removed {} objects", self.opened_outside);
-        println!("figure live_media_opened_by_removed_within_bound {} objects", self.within_bound);
-        println!("figure live_media_closed_to_removed {} objects", self.closed);
+        say!("figure live_media_opened {} objects", self.opened);
+        say!("figure live_media_late {} objects", self.late);
+        say!("figure live_media_unopenable {} objects", self.unopenable);
+        say!("figure live_media_lost {} objects", self.lost);
+        say!("figure live_media_opened_by_removed {} objects", self.opened_outside);
+        say!("figure live_media_opened_by_removed_within_bound {} objects", self.within_bound);
+        say!("figure live_media_closed_to_removed {} objects", self.closed);
     }
 
     /// # Errors

@@ -1,17 +1,25 @@
 //! One published track, across sessions: what it still owes a relay that starts over.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use moq_mls::tracks::FullTrackName;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::link::Link;
 use crate::mapping::OPEN_GROUPS;
-use crate::session::{Published, Session, WireObject};
+use crate::session::{PublishError, Published, WireObject};
 
 /// Between two tries to publish a track that another session still holds.
 const AGAIN: Duration = Duration::from_millis(150);
+/// The longest wait before a track is published again that the relay took and then refused.
+const REFUSED_AGAIN: Duration = Duration::from_secs(5);
+/// Between two tries to publish what the token does not allow: another token may come.
+const UNAUTHORIZED_AGAIN: Duration = Duration::from_secs(10);
+/// REQUEST_ERROR: the token does not allow it.
+const UNAUTHORIZED: u64 = 0x1;
+/// Longest wait for a session that was replaced to take PUBLISH_DONE.
+const FAREWELL: Duration = Duration::from_millis(150);
 
 /// An object to publish, and whom to tell that the relay has it.
 pub struct Job {
@@ -21,8 +29,8 @@ pub struct Job {
     pub done: oneshot::Sender<()>,
 }
 
-/// The session to publish on; `None` while there is none.
-pub type Sessions = watch::Receiver<Option<Arc<Session>>>;
+/// The sessions, of which one publishes; `None` while there are none.
+pub type Sessions = watch::Receiver<Option<Link>>;
 
 /// Publishes what comes from `jobs` on `track`, and again what is in the window after each reconnect,
 /// until `jobs` ends. With `hold`, the track is given up that long after its last object.
@@ -34,6 +42,7 @@ pub async fn publish_track(
 ) {
     let mut window: VecDeque<WireObject> = VecDeque::new();
     let mut waiting: VecDeque<Job> = VecDeque::new();
+    let mut refused = AGAIN;
     loop {
         if hold.is_some() && window.is_empty() && waiting.is_empty() {
             match jobs.recv().await {
@@ -54,10 +63,16 @@ pub async fn publish_track(
                     tracing::debug!(%track, %error, "PUBLISH_DONE");
                 }
             }
-            End::SessionLost => {
+            End::Refused | End::SessionLost => {
                 // It may live still, and hold the track until PUBLISH_DONE.
-                tokio::time::timeout(AGAIN, published.done()).await.ok();
+                tokio::time::timeout(FAREWELL, published.done()).await.ok();
             }
+        }
+        if matches!(end, End::Refused) {
+            tokio::time::sleep(refused).await;
+            refused = (refused * 2).min(REFUSED_AGAIN);
+        } else {
+            refused = AGAIN;
         }
     }
 }
@@ -65,15 +80,24 @@ pub async fn publish_track(
 enum End {
     Finished,
     Held,
+    /// By the relay, whose session goes on.
+    Refused,
     SessionLost,
 }
 
 /// PUBLISH on the present session, or the next, until the relay takes it. `None` when there will be none.
 async fn open(track: &FullTrackName, sessions: &mut Sessions) -> Option<Published> {
+    let mut complained = false;
     loop {
-        let session = sessions.wait_for(Option::is_some).await.ok()?.clone()?;
+        let session = sessions.wait_for(Option::is_some).await.ok()?.clone()?.publisher;
         match session.publish(track).await {
             Ok(published) => return Some(published),
+            Err(PublishError::Refused { code: UNAUTHORIZED, .. }) => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::warn!(%track, "the relay's token does not allow to publish it");
+                }
+                tokio::time::sleep(UNAUTHORIZED_AGAIN).await;
+            }
             // Most often because another session has it still.
             Err(error) => tracing::debug!(%track, %error, "PUBLISH"),
         }
@@ -132,6 +156,9 @@ async fn serve(
                 Err(_) => return End::Finished,
             },
             () = idle => return End::Held,
+            () = published.ended() => {
+                return if published.is_connected() { End::Refused } else { lost(sessions).await };
+            }
         }
     }
 }

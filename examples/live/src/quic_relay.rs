@@ -1,4 +1,4 @@
-//! The relay as the driver takes it, over two QUIC sessions that come back when they are lost.
+//! The relay as the driver takes it, over QUIC sessions that come back when they are lost.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +14,10 @@ use tokio::task::AbortHandle;
 
 use crate::commit_log::{self, CommitLog};
 use crate::fetching;
-use crate::link::{self, Pair, RelayAddress, Serves};
-use crate::mapping::{COMMIT_TRACKS, WELCOME_HELD};
+use crate::link::{self, Link, RelayAddress, Serves};
+use crate::mapping::{self, COMMIT_TRACKS, WELCOME_HELD, kind};
 use crate::publishing::{Job, publish_track};
-use crate::session::{Session, WireObject};
+use crate::session::WireObject;
 
 /// Objects that wait for a subscriber.
 const ROOM: usize = 1024;
@@ -39,12 +39,13 @@ pub struct QuicRelay(Arc<Shared>);
 
 struct Shared {
     address: RelayAddress,
-    pairs: watch::Receiver<Option<Pair>>,
-    /// The publishing session, for the tracks' tasks.
-    sessions: watch::Receiver<Option<Arc<Session>>>,
+    me: SenderId,
+    links: watch::Receiver<Option<Link>>,
     tracks: Mutex<BTreeMap<FullTrackName, mpsc::Sender<Job>>>,
     inbound: Arc<Taken>,
-    tasks: [AbortHandle; 3],
+    /// Of what this member missed.
+    tries: Mutex<fetching::Tries>,
+    tasks: [AbortHandle; 2],
 }
 
 impl Drop for Shared {
@@ -66,34 +67,30 @@ impl QuicRelay {
     pub fn connect(address: RelayAddress, group: &GroupName, me: &SenderId) -> Result<Self> {
         let tracks = GroupTracks::new(group.clone(), COMMIT_TRACKS);
         let inbound = Arc::<Taken>::default();
-        let (seen, own) = (inbound.clone(), me.clone());
+        let seen = inbound.clone();
         let serves = Serves {
-            // Everything that was subscribed to, but the Welcomes of others.
-            wanted: Arc::new(
-                move |track| !matches!(kind(track), Some(TrackKind::Welcome(recipient)) if recipient != own),
-            ),
             namespace: commit_log::track(&tracks.commit_namespace(), me)?.namespace,
             archive: Arc::new(move |track, groups| lock(&seen.commits).export(track, groups)),
         };
         let (to, mut from) = mpsc::channel::<WireObject>(ROOM);
-        let (up, pairs) = watch::channel(None);
-        let (publisher, sessions) = watch::channel(None);
+        let (up, links) = watch::channel(None);
         let taken = inbound.clone();
         let keeper = tokio::spawn(link::keep(address.clone(), serves, up, to)).abort_handle();
-        let mut changes = pairs.clone();
-        let splitter = tokio::spawn(async move {
-            while changes.changed().await.is_ok() {
-                let session = changes.borrow_and_update().as_ref().map(|pair: &Pair| pair.publisher.clone());
-                publisher.send_replace(session);
-            }
-        });
         let reader = tokio::spawn(async move {
             while let Some(object) = from.recv().await {
                 taken.give(object).await;
             }
         });
-        let tasks = [keeper, splitter.abort_handle(), reader.abort_handle()];
-        Ok(Self(Arc::new(Shared { address, pairs, sessions, tracks: Mutex::default(), inbound, tasks })))
+        let tasks = [keeper, reader.abort_handle()];
+        Ok(Self(Arc::new(Shared {
+            address,
+            me: me.clone(),
+            links,
+            tracks: Mutex::default(),
+            inbound,
+            tries: Mutex::default(),
+            tasks,
+        })))
     }
 
     /// Publishes an object; returns when it was written to a session.
@@ -131,20 +128,27 @@ impl QuicRelay {
         let hold = matches!(kind(&track), Some(TrackKind::Welcome(_))).then_some(WELCOME_HELD);
         let (jobs, queue) = mpsc::channel(JOBS);
         jobs.try_send(job).ok();
-        tokio::spawn(publish_track(track.clone(), self.0.sessions.clone(), queue, hold));
+        tokio::spawn(publish_track(track.clone(), self.0.links.clone(), queue, hold));
         tracks.insert(track, jobs);
         Ok(())
     }
 
-    async fn pair(&self) -> Result<Pair, RelayError> {
-        let mut pairs = self.0.pairs.clone();
-        let up = pairs.wait_for(Option::is_some).await.map_err(RelayError::not_sent)?;
+    /// Ends the tracks of the own KeyPackages, which nobody needs once their owner is in: a relay offers a session only so
+    /// many tracks. What is published there later begins the track again.
+    pub fn end_key_packages(&self) {
+        lock(&self.0.tracks).retain(|track, _| !matches!(kind(track), Some(TrackKind::KeyPackage(_))));
+    }
+
+    async fn link(&self) -> Result<Link, RelayError> {
+        let mut links = self.0.links.clone();
+        let up = links.wait_for(Option::is_some).await.map_err(RelayError::not_sent)?;
         up.clone().ok_or_else(|| RelayError::not_sent("no session"))
     }
 
     /// Subscribes to objects as they are on the wire.
     pub async fn take(&self, scope: Scope) -> Result<mpsc::Receiver<WireObject>, RelayError> {
-        let pair = self.pair().await?;
+        let prefix = mapping::prefix(&scope).map_err(RelayError::not_sent)?;
+        let link = self.link().await?;
         let (to, from) = mpsc::channel(ROOM);
         // Objects may come before the answer.
         self.0.inbound.add(scope.clone(), to.clone());
@@ -153,13 +157,13 @@ impl QuicRelay {
             matches!(&scope, Scope::Track(track) if matches!(kind(track), Some(TrackKind::Commit(_))));
         let subscription = match alone {
             true => None,
-            false => Some(pair.subscribe(scope.namespace()).await),
+            false => Some(link.subscribe(&prefix).await),
         };
         let subscription = subscription.transpose().map_err(|e| RelayError::unknown(format!("{e:#}")))?;
-        let (mut pairs, inbound) = (self.0.pairs.clone(), self.0.inbound.clone());
+        let (mut links, inbound) = (self.0.links.clone(), self.0.inbound.clone());
         tokio::spawn(async move {
-            let same = |now: &Option<Pair>| {
-                now.as_ref().is_some_and(|now| Arc::ptr_eq(&now.subscriber, &pair.subscriber))
+            let same = |now: &Option<Link>| {
+                now.as_ref().is_some_and(|now| Arc::ptr_eq(&now.subscriber, &link.subscriber))
             };
             let mut subscription = subscription;
             let ended = async {
@@ -170,7 +174,7 @@ impl QuicRelay {
             };
             tokio::select! {
                 () = to.closed() => {}
-                _ = pairs.wait_for(|now| !same(now)) => {}
+                _ = links.wait_for(|now| !same(now)) => {}
                 () = ended => {}
             }
             drop(subscription);
@@ -205,7 +209,7 @@ impl Taken {
 
 impl Relay for QuicRelay {
     async fn ready(&self) {
-        self.pair().await.ok();
+        self.link().await.ok();
     }
 
     async fn publish(&self, object: Object) -> Result<(), RelayError> {
@@ -230,7 +234,7 @@ impl Relay for QuicRelay {
     }
 
     async fn fetch(&self, request: FetchRequest) -> Result<Vec<Object>, RelayError> {
-        let FetchRequest { target, groups, members, .. } = request;
+        let FetchRequest { target, groups, mut members, .. } = request;
         let address = self.0.address.clone();
         let kind = match &target {
             FetchTarget::Track(track) => kind(track),
@@ -246,18 +250,18 @@ impl Relay for QuicRelay {
             // The look before a commit: the subscription has brought what there is.
             _ if groups.start() == groups.end() => return Ok(lock(&self.0.inbound.commits).seen(groups)),
             (commits, _) => {
-                let session = self.0.pairs.borrow().as_ref().map(|pair| pair.subscriber.clone());
-                fetching::commits(address, session, commits.namespace().clone(), groups, members).await
+                let session = self.0.links.borrow().as_ref().map(|link| link.subscriber.clone());
+                // In a large group not all begin with the same member.
+                let first = usize::from(self.0.me.as_bytes().last().copied().unwrap_or_default());
+                let at = first.checked_rem(members.len()).unwrap_or_default();
+                members.rotate_left(at);
+                let tries = lock(&self.0.tries).next(commits.namespace(), *groups.start());
+                fetching::commits(address, session, commits.namespace().clone(), groups, &members, tries)
+                    .await
             }
         };
         found.map_err(|error| RelayError::not_sent(format!("{error:#}")))
     }
-}
-
-/// What a track of any group is for: a successor's name differs from its group's.
-fn kind(track: &FullTrackName) -> Option<TrackKind> {
-    let group = track.namespace.fields().first()?;
-    GroupTracks::new(GroupName::new(group.clone()).ok()?, COMMIT_TRACKS).classify(track)
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {

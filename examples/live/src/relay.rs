@@ -6,14 +6,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use moq_relay_ietf::moq_transport::coding::TrackNamespace;
 use moq_relay_ietf::{
-    Coordinator, CoordinatorContext, CoordinatorError, CoordinatorResult, NamespaceOrigin,
-    NamespaceRegistration, RelayConfig, SessionConfig,
+    AuthPublicKey, Coordinator, CoordinatorContext, CoordinatorError, CoordinatorResult, NamespaceOrigin,
+    NamespaceRegistration, RelayConfig, ScopeAuthConfig, ScopeConfig, SessionConfig,
 };
 
 use crate::tls;
 
 /// One relay alone: nothing is registered with, or looked up at, any other.
-struct Alone;
+struct Alone {
+    /// The PEM of the key that signs tokens; `None`: nobody needs any.
+    token_key: Option<String>,
+}
 
 #[async_trait::async_trait]
 impl Coordinator for Alone {
@@ -37,6 +40,13 @@ impl Coordinator for Alone {
     ) -> CoordinatorResult<(NamespaceOrigin, Option<moq_native_ietf::Client>)> {
         Err(CoordinatorError::NamespaceNotFound)
     }
+
+    async fn get_scope_config(&self, _: Option<&str>) -> CoordinatorResult<ScopeConfig> {
+        let mut config = ScopeConfig::default();
+        config.auth =
+            self.token_key.as_ref().map(|pem| ScopeAuthConfig::new(vec![AuthPublicKey::es256(pem.clone())]));
+        Ok(config)
+    }
 }
 
 /// A running relay: dropping it stops it.
@@ -48,8 +58,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay at `bind`, on a thread of its own, for its future cannot move between threads.
-    pub fn start(bind: SocketAddr, certificate: &tls::Files) -> Result<Self> {
+    /// Starts a relay at `bind`, on a thread of its own, for its future cannot move between threads. With the public key
+    /// of an [`Issuer`](crate::relay_tokens::Issuer), it admits only who has a token of it.
+    pub fn start(bind: SocketAddr, certificate: &tls::Files, token_key: Option<&str>) -> Result<Self> {
+        let token_key = token_key.map(str::to_owned);
         let args = moq_native_ietf::tls::Args {
             cert: vec![certificate.certificate.clone()],
             key: vec![certificate.key.clone()],
@@ -74,7 +86,7 @@ impl Relay {
                         mlog_dir: None,
                         announce: None,
                         node: None,
-                        coordinator: Arc::new(Alone),
+                        coordinator: Arc::new(Alone { token_key }),
                         session: SessionConfig::default(),
                         connection_tagger: None,
                     };
@@ -96,7 +108,11 @@ impl Relay {
             })
         })?;
         let address = address.recv().context("the relay's thread ended")?;
-        let address = address.with_context(|| format!("cannot start a relay at {bind}"))?;
+        let address = address.with_context(|| {
+            format!(
+                "cannot start a relay at {bind}; if something else uses that port, choose another by --bind"
+            )
+        })?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -1,10 +1,11 @@
-//! A thin MoQT session (draft 18) on quinn: it subscribes to namespaces, publishes tracks, asks for what is
+//! A thin MoQT session (draft 18 or 20) on quinn: it subscribes to namespaces, publishes tracks, asks for what is
 //! past and gives it, no more.
 //!
 //! Every request is a bidirectional stream of its own, and so is every PUBLISH and FETCH of the relay;
 //! objects come and go on unidirectional streams, one for each subgroup. `moqtap-codec` knows the bytes.
 
 mod asks;
+mod draft;
 mod fetch;
 mod incoming;
 mod published;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
 use moq_mls::Object;
 use moq_mls::tracks::FullTrackName;
@@ -29,18 +30,25 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::asks::Asks;
+pub use self::draft::Draft;
 pub use self::fetch::Archive;
 use self::incoming::{Incoming, accept_objects, accept_requests};
 pub use self::published::Published;
 pub use self::spares::{BY_NAME, Spares};
 pub use self::subscribing::Subscription;
 use self::wire::{read, write};
-use crate::mapping::{self, ALPN};
+use crate::mapping;
+use crate::relay_tokens::{AUTHORIZATION_TOKEN, RelayToken};
 
 /// The publisher priority of everything here.
 pub const PRIORITY: u8 = 128;
-/// Streams that the relay may hold open towards us: each track's window counts.
-const MAX_STREAMS: u32 = 16_384;
+/// The code of a session that the relay closes for want of a good token.
+const UNAUTHORIZED: u32 = 0x2;
+/// Object streams that the relay may hold open towards a session: the window of each track that it offers, and room. QUIC
+/// libraries keep a record of each that may come, so a higher number costs every session memory.
+const OBJECT_STREAMS: u32 = 4096;
+/// Requests that the relay may have open: it offers a session 128 tracks.
+const REQUEST_STREAMS: u32 = 256;
 
 /// An object as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +84,19 @@ impl Accepts {
     }
 }
 
+/// Why a session is no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The relay takes no token, or not this one.
+    Unauthorized,
+    /// Another reason.
+    Lost(String),
+}
+
 /// Why a track cannot be published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The relay said no, with this code. Another session still publishes that track: 0x19.
+    /// The relay said no, with this code. In draft 18, 0x19: another session still publishes that track.
     #[error("refused with code {code:#x}: {reason}")]
     Refused {
         /// The REQUEST_ERROR code.
@@ -103,13 +120,13 @@ pub fn endpoint(roots: &[rustls::pki_types::CertificateDer<'static>]) -> Result<
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(store)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = Draft::ALL.map(|draft| draft.alpn().to_vec()).to_vec();
     let mut transport = quinn::TransportConfig::default();
     // The relay gives a silent peer ten seconds.
     transport.keep_alive_interval(Some(Duration::from_secs(3)));
     transport.max_idle_timeout(Some(Duration::from_secs(10).try_into()?));
-    transport.max_concurrent_uni_streams(MAX_STREAMS.into());
-    transport.max_concurrent_bidi_streams(MAX_STREAMS.into());
+    transport.max_concurrent_uni_streams(OBJECT_STREAMS.into());
+    transport.max_concurrent_bidi_streams(REQUEST_STREAMS.into());
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).context("QUIC crypto")?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport));
@@ -137,7 +154,16 @@ pub async fn dial(
         other => other,
     };
     let connecting = endpoint.connect(mapped, server_name).context("relay address")?;
-    connecting.await.with_context(|| format!("no relay at {relay}"))
+    match connecting.await {
+        // A TLS alert: RFC 9001, section 4.8.
+        Err(quinn::ConnectionError::TransportError(error))
+            if (0x100..0x200).contains(&u64::from(error.code)) =>
+        {
+            let reason = error.reason;
+            bail!("the certificate of the relay at {relay} is not good here (--relay-cert): {reason}")
+        }
+        other => other.with_context(|| format!("no relay at {relay}")),
+    }
 }
 
 /// One session with a relay. Dropping it closes the connection.
@@ -145,7 +171,6 @@ pub struct Session {
     asks: Arc<Asks>,
     wanted: Wanted,
     aliases: AtomicU64,
-    fetches: Arc<fetch::Requests>,
     going_away: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
     _control: SendStream,
@@ -166,42 +191,44 @@ impl Session {
     pub async fn begin(
         connection: quinn::Connection,
         server_name: &str,
+        token: Option<&RelayToken>,
         accepts: Accepts,
         inbound: mpsc::Sender<WireObject>,
     ) -> Result<Self> {
-        let mut control = connection.open_uni().await.context("control stream")?;
-        let option = |key, value: &str| KeyValuePair {
-            key: VarInt::from_u64_moqt(key),
-            value: KvpValue::Bytes(value.as_bytes().to_vec()),
-        };
-        let options = vec![option(1, "/"), option(5, server_name)];
-        write(&mut control, &ControlMessage::Setup(Setup { options })).await?;
+        let asks = Arc::new(Asks::new(connection, inbound)?);
+        let mut control = asks.connection.open_uni().await.context("control stream")?;
+        let option =
+            |key, value| KeyValuePair { key: VarInt::from_u64_moqt(key), value: KvpValue::Bytes(value) };
+        let mut options = vec![option(1, b"/".to_vec())];
+        options
+            .extend(token.map(|token| token.option()).transpose()?.map(|t| option(AUTHORIZATION_TOKEN, t)));
+        options.push(option(5, server_name.as_bytes().to_vec()));
+        write(&mut control, asks.draft, &ControlMessage::Setup(Setup { options })).await?;
 
-        let asks = Arc::new(Asks::new(connection));
-        let fetches = Arc::new(fetch::Requests::default());
         let wanted = accepts.tracks.clone();
         let (goes_away, going_away) = watch::channel(false);
-        let incoming =
-            Arc::new(Incoming { asks: asks.clone(), accepts, fetches: fetches.clone(), inbound, goes_away });
+        let incoming = Arc::new(Incoming { asks: asks.clone(), accepts, goes_away });
         let tasks =
             vec![tokio::spawn(accept_objects(incoming.clone())), tokio::spawn(accept_requests(incoming))];
         let aliases = AtomicU64::new(0);
-        Ok(Self { asks, wanted, aliases, fetches, going_away, tasks, _control: control })
+        Ok(Self { asks, wanted, aliases, going_away, tasks, _control: control })
     }
 
     /// PUBLISH: offers a track.
     pub async fn publish(&self, track: &FullTrackName) -> Result<Published, PublishError> {
         let alias = VarInt::from_u64_moqt(self.aliases.fetch_add(1, Ordering::Relaxed));
+        let (track_namespace, track_name) = mapping::to_wire_track(track);
         let request = Publish {
             request_id: self.asks.request_id(),
-            track_namespace: mapping::to_wire(&track.namespace),
-            track_name: track.name.to_vec(),
+            track_namespace,
+            track_name,
             track_alias: alias,
             parameters: Vec::new(),
             track_properties: Vec::new(),
         };
         let (send, mut recv) = self.asks.send(ControlMessage::Publish(request)).await?;
-        match read(&mut recv, &mut BytesMut::new()).await? {
+        let mut buf = BytesMut::new();
+        match read(&mut recv, self.asks.draft, &mut buf).await? {
             Some(ControlMessage::RequestOk(_)) => {}
             Some(ControlMessage::RequestError(e)) => {
                 return Err(PublishError::Refused {
@@ -211,12 +238,19 @@ impl Session {
             }
             other => return Err(anyhow::anyhow!("PUBLISH answered by {other:?}").into()),
         }
-        Ok(Published::new(self.asks.connection.clone(), alias, send, recv))
+        Ok(Published::new(&self.asks, alias, send, (recv, buf)))
     }
 
     /// Waits until the connection is gone; returns why.
-    pub async fn closed(&self) -> String {
-        self.asks.connection.closed().await.to_string()
+    pub async fn closed(&self) -> Closed {
+        let reason = self.asks.connection.closed().await;
+        let unauthorized = quinn::VarInt::from_u32(UNAUTHORIZED);
+        match reason {
+            quinn::ConnectionError::ApplicationClosed(closed) if closed.error_code == unauthorized => {
+                Closed::Unauthorized
+            }
+            other => Closed::Lost(other.to_string()),
+        }
     }
 
     /// Returns whether the connection is gone.

@@ -131,24 +131,6 @@ async fn one_client_starts_so_many_counters() {
 }
 
 #[test]
-fn the_counter_needs_tokens_or_the_open_option_and_not_both() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = |more: &[&str]| {
-        let out = Command::new(env!("CARGO_BIN_EXE_moq-mls-live"))
-            .args(["counter", "--bind", "127.0.0.1:0", "--store", "memory", "--key"])
-            .arg(folder.path().join("receipts.key"))
-            .args(more)
-            .output()
-            .unwrap();
-        (out.status.success(), String::from_utf8(out.stderr).unwrap())
-    };
-    let (done, said) = run(&[]);
-    assert!(!done && said.contains("--tokens"), "{said}");
-    let (done, said) = run(&["--open", "--tokens", "x"]);
-    assert!(!done && said.contains("cannot be used with"), "{said}");
-}
-
-#[test]
 fn a_token_does_not_leave_the_machine_in_clear() {
     let token = || Some("secret".to_owned());
     for base in
@@ -270,6 +252,9 @@ impl Store for Slow {
     }
     fn read(&self, id: &GroupName, val: u64, now: Timestamp) -> Result<(Counter, Option<Bytes>), StoreError> {
         self.0.read(id, val, now)
+    }
+    fn claim(&self, name: &str, value: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.0.claim(name, value)
     }
     fn check(&self) -> anyhow::Result<()> {
         anyhow::bail!("never well")

@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use moq_mls::Object;
-use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
+use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
 use moq_mls_live::link::RelayAddress;
-use moq_mls_live::mapping::to_wire;
+use moq_mls_live::mapping::{COMMIT_TRACKS, to_wire};
 use moq_mls_live::quic_relay::{self, QuicRelay};
 use moq_mls_live::relay::Relay as RealRelay;
 use moq_mls_live::session::{BY_NAME, WireObject};
@@ -19,7 +19,7 @@ use moqtap_codec::draft18::message::{
     ControlMessage, GoAway, Publish, PublishBlocked, PublishDone, SubscribeOk,
 };
 use moqtap_codec::types::TrackNamespace as WireNamespace;
-use support::rogue_relay::{Request, RogueRelay, RogueSession, soon, varint, write};
+use support::rogue_relay::{Request, RogueRelay, RogueSession, Spoken, soon, varint, write};
 
 /// EXCESSIVE_LOAD, DOES_NOT_EXIST.
 const OVERLOADED: u64 = 0x9;
@@ -42,6 +42,25 @@ fn object(track: usize, payload: &str) -> Object {
     Object { track, location: Location { group_id: 1, object_id: 0 }, payload: payload.to_owned().into() }
 }
 
+/// A participant on a relay of the test's own.
+struct Scene {
+    relay: RogueRelay,
+    participant: QuicRelay,
+    publisher: RogueSession,
+    subscriber: RogueSession,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut relay = RogueRelay::start(folder.path());
+        let participant = participant(relay.address.clone(), 1);
+        let (publisher, subscriber) = relay.pair().await;
+        Self { relay, participant, publisher, subscriber, _folder: folder }
+    }
+}
+
 /// The next request but for what every session asks.
 async fn asked(session: &mut RogueSession, held: &mut Vec<Request>) -> Request {
     loop {
@@ -61,9 +80,9 @@ async fn more_tracks_than_a_relay_offers_are_subscribed_to_by_name() {
     const EACH: usize = 20;
     let folder = tempfile::tempdir().unwrap();
     let files = Files::in_folder(folder.path(), &[]).unwrap();
-    let relay = RealRelay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &files).unwrap();
+    let relay = RealRelay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &files, None).unwrap();
     let host = format!("localhost:{}", relay.address.port());
-    let address = RelayAddress { host, roots: files.chain().unwrap() };
+    let address = RelayAddress { host, roots: files.chain().unwrap(), token: None };
     let from: Vec<QuicRelay> =
         (0..TRACKS.div_ceil(EACH)).map(|n| participant(address.clone(), n as u8)).collect();
     let to = participant(address, 255);
@@ -94,12 +113,9 @@ async fn more_tracks_than_a_relay_offers_are_subscribed_to_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_track_that_is_not_offered_is_asked_for_until_it_is_there_and_again_when_it_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut relay = RogueRelay::start(folder.path());
-    let participant = participant(relay.address.clone(), 1);
-    let (_publisher, mut subscriber) = relay.pair().await;
-    let mut objects = quic_relay::keep(participant, media());
-    let mut tracks = subscriber.request().await;
+    let mut scene = Scene::set().await;
+    let mut objects = quic_relay::keep(scene.participant.clone(), media());
+    let mut tracks = scene.subscriber.request().await;
     assert!(
         matches!(&tracks.message, ControlMessage::SubscribeTracks(s) if s.namespace_prefix == to_wire(&media()))
     );
@@ -108,7 +124,7 @@ async fn a_track_that_is_not_offered_is_asked_for_until_it_is_there_and_again_wh
         PublishBlocked { namespace_suffix: WireNamespace(Vec::new()), track_name: b"track-7".to_vec() };
     tracks.say(&ControlMessage::PublishBlocked(blocked)).await;
     // A relay lets one session have only so many requests: it is another one.
-    let mut subscriber = relay.session().await;
+    let mut subscriber = scene.relay.session().await;
     let named = |request: &Request| {
         matches!(&request.message, ControlMessage::Subscribe(s)
             if s.track_name == b"track-7" && s.track_namespace == to_wire(&media()))
@@ -139,11 +155,9 @@ fn object_at(group_id: u64) -> Object {
 /// What a relay ended counted as alive: nothing came any more, and nobody noticed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_the_relay_ends_is_made_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut relay = RogueRelay::start(folder.path());
-    let participant = participant(relay.address.clone(), 1);
-    let (_publisher, mut subscriber) = relay.pair().await;
-    let mut objects = quic_relay::keep(participant, media());
+    let mut scene = Scene::set().await;
+    let mut objects = quic_relay::keep(scene.participant.clone(), media());
+    let subscriber = &mut scene.subscriber;
     for says in [true, false] {
         let mut request = subscriber.request().await;
         assert!(matches!(request.message, ControlMessage::SubscribeTracks(_)));
@@ -157,7 +171,7 @@ async fn a_subscription_that_the_relay_ends_is_made_again() {
     let mut request = subscriber.request().await;
     assert!(matches!(request.message, ControlMessage::SubscribeTracks(_)));
     request.ok().await;
-    let (send, _recv) = offer(&subscriber, 3, 7).await;
+    let (send, _recv) = offer(subscriber, 3, 7).await;
     let _stream = subscriber.object(3, 4, b"payload").await;
     assert_eq!(soon(objects.recv()).await.unwrap().object.location, object_at(4).location);
     drop(send);
@@ -181,11 +195,8 @@ async fn offer(session: &RogueSession, alias: u64, track: u64) -> (quinn::SendSt
 /// A relay that restarts says so: other sessions are there before the old ones close.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_goaway_another_session_takes_over_and_then_the_old_one_closes() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut relay = RogueRelay::start(folder.path());
-    let participant = participant(relay.address.clone(), 1);
+    let Scene { mut relay, participant, mut publisher, mut subscriber, _folder } = Scene::set().await;
     let mut held = Vec::new();
-    let (mut publisher, mut subscriber) = relay.pair().await;
     let mut objects = quic_relay::keep(participant.clone(), media());
     let mut request = subscriber.request().await;
     request.ok().await;
@@ -219,13 +230,61 @@ async fn at_goaway_another_session_takes_over_and_then_the_old_one_closes() {
     drop(send);
 }
 
+/// Nobody read what follows the answer of a PUBLISH: a track that the relay gave up was written into the void.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_track_that_the_relay_takes_no_more_is_published_again_with_what_it_holds() {
+    let mut scene = Scene::set().await;
+    let mut held = Vec::new();
+    let participant = scene.participant.clone();
+    let sending = tokio::spawn(async move { participant.send(object(1, "kept").into()).await });
+    // The first is the control stream.
+    let _control = soon(scene.publisher.connection.accept_uni()).await.unwrap();
+    for ends in ["with the answer", "later", "by a reset", "never"] {
+        let mut publish = asked(&mut scene.publisher, &mut held).await;
+        assert!(matches!(publish.message, ControlMessage::Publish(_)), "{:?}", publish.message);
+        if ends == "with the answer" {
+            publish.say_all(&[ControlMessage::ok(), ControlMessage::refused(OVERLOADED)]).await;
+            continue;
+        }
+        publish.ok().await;
+        let mut stream = soon(scene.publisher.connection.accept_uni()).await.unwrap();
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"kept") {
+            bytes.extend_from_slice(&soon(stream.read_chunk(1 << 16, true)).await.unwrap().unwrap().bytes);
+        }
+        match ends {
+            "later" => publish.refuse(OVERLOADED).await,
+            "by a reset" => publish.send.reset(0u32.into()).unwrap(),
+            _ => held.push(publish),
+        }
+    }
+    sending.await.unwrap().unwrap();
+}
+
+/// A relay offers a session 128 tracks: those of the KeyPackages of members would take all of them from newcomers.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_track_of_key_packages_ends_once_their_owner_is_in_and_begins_again_when_needed() {
+    let mut scene = Scene::set().await;
+    let mut held = Vec::new();
+    let track = GroupTracks::new(group(), COMMIT_TRACKS).key_package(&SenderId::from_fingerprint([1; 32]));
+    for object_id in [0, 1] {
+        let (participant, track) = (scene.participant.clone(), track.clone());
+        let location = Location { group_id: 0, object_id };
+        let object = Object { track, location, payload: "a KeyPackage".into() };
+        let sending = tokio::spawn(async move { participant.send(object.into()).await });
+        let mut publish = asked(&mut scene.publisher, &mut held).await;
+        assert!(matches!(publish.message, ControlMessage::Publish(_)), "{:?}", publish.message);
+        publish.ok().await;
+        sending.await.unwrap().unwrap();
+        scene.participant.end_key_packages();
+        publish.ended().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_whose_alias_nobody_names_is_stopped() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut relay = RogueRelay::start(folder.path());
-    let _participant = participant(relay.address.clone(), 1);
-    let (_publisher, subscriber) = relay.pair().await;
-    let stream = subscriber.object(99, 1, b"whose?").await;
+    let scene = Scene::set().await;
+    let stream = scene.subscriber.object(99, 1, b"whose?").await;
     let stopped = tokio::time::timeout(Duration::from_secs(20), stream.stopped()).await;
     assert!(stopped.unwrap().unwrap().is_some(), "STOP_SENDING");
 }
@@ -233,10 +292,8 @@ async fn a_stream_whose_alias_nobody_names_is_stopped() {
 /// A relay that does not take PUBLISH: what waits for it is bounded, and the publisher gets an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_to_be_published_is_bounded() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut relay = RogueRelay::start(folder.path());
-    let participant = participant(relay.address.clone(), 1);
-    let _sessions = relay.pair().await;
+    let scene = Scene::set().await;
+    let participant = &scene.participant;
     let overload = (0..10_000).find_map(|n| {
         let object = Object { location: Location { group_id: n, object_id: 0 }, ..object(1, "media") };
         participant.send_later(WireObject::from(object)).err()

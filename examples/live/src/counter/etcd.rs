@@ -24,8 +24,7 @@ use moq_mls::counter::service::{Counter, Lock, Slots};
 use moq_mls::tracks::GroupName;
 use serde_json::{Value, json};
 
-use super::LEASE;
-use super::store::{Change, IDLE, MAX_COUNTERS, Record, Step, Store, StoreError};
+use super::store::{Change, IDLE, LEASE, MAX_COUNTERS, Record, Step, Store, StoreError};
 
 /// Longest wait for etcd.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +38,7 @@ pub struct Etcd {
     agent: ureq::Agent,
     base: String,
     prefix: String,
+    room: usize,
 }
 
 /// What is there of one counter.
@@ -60,7 +60,13 @@ impl Etcd {
         let config =
             ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).max_idle_connections_per_host(64);
         let base = url.trim_end_matches('/').to_owned();
-        Self { agent: config.build().into(), base, prefix: prefix.to_owned() }
+        Self { agent: config.build().into(), base, prefix: prefix.to_owned(), room: MAX_COUNTERS }
+    }
+
+    /// With room for that many counters.
+    #[must_use]
+    pub fn with_room(self, room: usize) -> Self {
+        Self { room, ..self }
     }
 
     /// One call of the gateway.
@@ -171,7 +177,8 @@ impl Etcd {
         let last = [self.prefix.as_bytes(), b"cnt0"].concat();
         let range =
             json!({ "key": BASE64.encode(first), "range_end": BASE64.encode(last), "count_only": true });
-        Ok(number(&self.call("/v3/kv/range", &range)?["count"]) >= MAX_COUNTERS as i64)
+        Ok(number(&self.call("/v3/kv/range", &range)?["count"])
+            >= i64::try_from(self.room).unwrap_or(i64::MAX))
     }
 }
 
@@ -207,6 +214,19 @@ impl Store for Etcd {
 
     fn max_commit(&self) -> usize {
         MAX_COMMIT
+    }
+
+    fn claim(&self, name: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let key = BASE64.encode([self.prefix.as_bytes(), b"set/", name.as_bytes()].concat());
+        let is_new = json!({ "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0" });
+        let put = json!({ "request_put": { "key": key, "value": BASE64.encode(value) } });
+        let get = json!({ "request_range": { "key": key } });
+        let body = json!({ "compare": [is_new], "success": [put], "failure": [get] });
+        let answer = self.call("/v3/kv/txn", &body)?;
+        match answer["succeeded"].as_bool() {
+            Some(true) => Ok(value.to_vec()),
+            _ => self::value(&answer["responses"][0]["response_range"]["kvs"][0]),
+        }
     }
 
     fn check(&self) -> Result<()> {

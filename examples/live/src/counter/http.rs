@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Request, State};
+use axum::http::{self, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,8 +17,10 @@ use moq_mls::counter::http::{Headers, HttpRequest, HttpResponse, MAX_BODY, MAX_J
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tower_http::cors::CorsLayer;
+use tracing::{Instrument, Span};
 
-use super::{Service, unavailable};
+use super::{Service, rate, unavailable};
 use moq_mls_tokio::{Clock, SystemClock};
 
 /// Longest wait for the head of a request, or for a TLS handshake.
@@ -54,7 +57,11 @@ impl Server {
         let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen at {bind}"))?;
         let address = listener.local_addr()?;
         let app = App { service, clock: SystemClock::new(), large: Arc::new(Semaphore::new(MAX_LARGE)) };
-        let router = Router::new().route("/healthz", get(health)).fallback(counter).with_state(app);
+        let router = Router::new().route("/healthz", get(health)).fallback(counter);
+        let router = match cross_origin(&app.service.web().origins)? {
+            Some(layer) => router.layer(layer).with_state(app),
+            None => router.with_state(app),
+        };
         let (stop, stopped) = watch::channel(false);
         let tls = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
         let task = tokio::spawn(serve(listener, router, tls, stopped));
@@ -66,6 +73,26 @@ impl Server {
         self.stop.send(true).ok();
         self.task.await.ok();
     }
+}
+
+/// Lets pages of these origins ask and read answers (CORS). `None`: there are none, and no page may.
+fn cross_origin(origins: &[String]) -> Result<Option<CorsLayer>> {
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let origins = origins.iter().map(|origin| {
+        // As browsers write it.
+        let value = HeaderValue::from_str(&origin.to_ascii_lowercase()).ok();
+        value
+            .filter(|_| origin.contains("://"))
+            .with_context(|| format!("{origin} is no origin, such as https://app.example"))
+    });
+    let layer = CorsLayer::new()
+        .allow_origin(origins.collect::<Result<Vec<_>>>()?)
+        .allow_methods([http::Method::GET, http::Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, header::DATE]);
+    Ok(Some(layer))
 }
 
 async fn serve(
@@ -150,6 +177,13 @@ async fn counter(
     Extension(address): Extension<IpAddr>,
     request: Request,
 ) -> Response {
+    // Neither the query, nor a header, nor a body is logged: tokens and slot keys are secrets.
+    let (verb, path) = (request.method(), request.uri().path());
+    let span = tracing::info_span!("request", %verb, path, client = rate::source(address));
+    answer(app, address, request).instrument(span).await
+}
+
+async fn answer(app: App, address: IpAddr, request: Request) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
@@ -159,8 +193,6 @@ async fn counter(
         .map(|(name, value)| (name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes())))
         .collect();
     let method = Method::new(parts.method.as_str());
-    // Neither the query, nor a header, nor a body is logged: tokens and slot keys are secrets.
-    let (path, verb) = (parts.uri.path().to_owned(), parts.method);
     let length = parts.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     let has_body = length.is_some() || parts.headers.contains_key("transfer-encoding");
     let is_large = has_body && length.is_none_or(|length: usize| length > MAX_JSON);
@@ -172,15 +204,18 @@ async fn counter(
     let response = match tokio::time::timeout(PATIENCE, reading).await {
         Ok(Ok((body, _turn))) => {
             let request = HttpRequest { method, target, headers, body };
-            let (service, now) = (app.service.clone(), app.clock.now());
-            let answer = tokio::task::spawn_blocking(move || service.respond(now, address, &request)).await;
+            let (service, now, span) = (app.service.clone(), app.clock.now(), Span::current());
+            let answer = tokio::task::spawn_blocking(move || {
+                span.in_scope(|| service.respond(now, address, &request))
+            });
+            let answer = answer.await;
             into_response(answer.unwrap_or_else(|_| unavailable()))
         }
         Ok(Err(_)) => json(413, r#"{"result":"error","reason":"too_large"}"#),
         Err(_) => json(400, r#"{"result":"error","reason":"malformed"}"#),
     };
     let micros = began.elapsed().as_micros();
-    tracing::info!(%verb, path, status = response.status().as_u16(), micros, "request");
+    tracing::info!(status = response.status().as_u16(), micros, "answered");
     response
 }
 
@@ -194,15 +229,15 @@ fn into_response(response: HttpResponse) -> Response {
 
 fn json(status: u16, body: &'static str) -> Response {
     let mut response = plain(status, body);
-    let kind = axum::http::HeaderValue::from_static("application/json");
+    let kind = HeaderValue::from_static("application/json");
     response.headers_mut().insert("content-type", kind);
     response
 }
 
 fn plain(status: u16, body: &'static str) -> Response {
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = axum::http::StatusCode::from_u16(status).unwrap_or_default();
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert("cache-control", axum::http::HeaderValue::from_static("no-store"));
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
     response
 }

@@ -14,10 +14,36 @@ use moq_mls::Timestamp;
 /// Most clients that are remembered.
 const MAX_CLIENTS: usize = 65_536;
 
-/// A token bucket for each client: so many at once, and one more each time that some time has passed.
-pub struct Rate {
+/// So many at once, and one more each time that some time has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
     burst: u32,
     each: Duration,
+}
+
+impl Quota {
+    /// Allows `per_second`, and twice as many at once.
+    pub fn per_second(per_second: u32) -> Self {
+        Self::new(per_second.saturating_mul(2), Duration::from_secs(1) / per_second.max(1))
+    }
+
+    /// Allows `burst` at once, and one more after each `each`.
+    pub fn new(burst: u32, each: Duration) -> Self {
+        Self { burst, each }
+    }
+
+    fn nanos(duration: Duration) -> u64 {
+        u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn full(self) -> u64 {
+        Self::nanos(self.each).saturating_mul(self.burst.into())
+    }
+}
+
+/// A token bucket for each client.
+pub struct Rate {
+    quota: Option<Quota>,
     most: usize,
     clients: Mutex<Clients>,
 }
@@ -37,41 +63,43 @@ struct Bucket {
 }
 
 impl Rate {
-    /// `per_second` for each client, and twice as many at once.
+    /// Allows each client `per_second`, and twice as many at once.
     pub fn new(per_second: u32) -> Self {
-        Self::with(per_second.saturating_mul(2), Duration::from_secs(1) / per_second.max(1))
+        Self::of(Some(Quota::per_second(per_second)))
     }
 
-    /// `burst` at once, and one more after each `each`.
+    /// Allows each client `burst` at once, and one more after each `each`.
     pub fn with(burst: u32, each: Duration) -> Self {
-        Self { burst, each, most: MAX_CLIENTS, clients: Mutex::default() }
+        Self::of(Some(Quota::new(burst, each)))
     }
 
-    fn nanos(duration: Duration) -> u64 {
-        u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    /// Limits those clients only that have a quota of their own.
+    pub fn unlimited() -> Self {
+        Self::of(None)
     }
 
-    fn full(&self) -> u64 {
-        Self::nanos(self.each).saturating_mul(self.burst.into())
+    fn of(quota: Option<Quota>) -> Self {
+        Self { quota, most: MAX_CLIENTS, clients: Mutex::default() }
     }
 
-    /// Takes one of `client`'s; false if none is left.
-    pub fn allow(&self, now: Timestamp, client: &str) -> bool {
-        self.ask(now, client, true)
+    /// Takes one of `client`'s, within its own quota if it has one; false if none is left.
+    pub fn allow(&self, now: Timestamp, client: &str, own: Option<Quota>) -> bool {
+        self.ask(now, client, own, true)
     }
 
     /// Whether one of `client`'s is left.
-    pub fn has(&self, now: Timestamp, client: &str) -> bool {
-        self.ask(now, client, false)
+    pub fn has(&self, now: Timestamp, client: &str, own: Option<Quota>) -> bool {
+        self.ask(now, client, own, false)
     }
 
-    fn ask(&self, now: Timestamp, client: &str, take: bool) -> bool {
+    fn ask(&self, now: Timestamp, client: &str, own: Option<Quota>, take: bool) -> bool {
+        let Some(quota) = own.or(self.quota) else { return true };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let Clients { buckets, order } = &mut *clients;
         let before = buckets.get(client).copied();
-        let bucket = before.unwrap_or(Bucket { left: self.full(), at: now });
-        let left = bucket.left.saturating_add(Self::nanos(now.since(bucket.at))).min(self.full());
-        let rest = left.checked_sub(Self::nanos(self.each));
+        let bucket = before.unwrap_or(Bucket { left: quota.full(), at: now });
+        let left = bucket.left.saturating_add(Quota::nanos(now.since(bucket.at))).min(quota.full());
+        let rest = left.checked_sub(Quota::nanos(quota.each));
         if !take {
             return rest.is_some();
         }
@@ -109,13 +137,24 @@ mod tests {
     fn a_burst_then_the_rate_and_each_client_by_itself() {
         let rate = Rate::new(5);
         let at = Timestamp::from_millis;
-        let allowed = |ms, who, tries: usize| (0..tries).filter(|_| rate.allow(at(ms), who)).count();
+        let has = |ms| rate.has(at(ms), "a", None);
+        let allowed = |ms, who, tries: usize| (0..tries).filter(|_| rate.allow(at(ms), who, None)).count();
         assert_eq!(allowed(0, "a", 30), 10);
         assert_eq!(allowed(0, "b", 1), 1);
         assert_eq!(allowed(199, "a", 5), 0);
         assert_eq!(allowed(400, "a", 5), 2);
-        assert!(!rate.has(at(400), "a") && rate.has(at(600), "a") && rate.has(at(600), "a"));
+        assert!(!has(400) && has(600) && has(600));
         assert_eq!(allowed(60_000, "a", 30), 10);
+    }
+
+    #[test]
+    fn a_quota_of_its_own_takes_the_place_of_the_common_one() {
+        let allowed =
+            |rate: &Rate, own| (0..50).filter(|_| rate.allow(Timestamp::from_secs(1), "a", own)).count();
+        assert_eq!(allowed(&Rate::new(5), Some(Quota::per_second(1))), 2);
+        assert_eq!(allowed(&Rate::new(1), Some(Quota::per_second(20))), 40);
+        assert_eq!(allowed(&Rate::unlimited(), Some(Quota::new(0, Duration::from_secs(1)))), 0);
+        assert_eq!(allowed(&Rate::unlimited(), None), 50);
     }
 
     #[test]
@@ -124,13 +163,13 @@ mod tests {
         rate.most = 3;
         let at = Timestamp::from_millis;
         for (ms, who) in [(0, "busy"), (1, "b"), (2, "c"), (3, "busy")] {
-            assert!(rate.allow(at(ms), who), "{who}");
+            assert!(rate.allow(at(ms), who, None), "{who}");
         }
-        assert!(!rate.allow(at(4), "busy"));
+        assert!(!rate.allow(at(4), "busy", None));
         for i in 0..100u32 {
-            assert!(rate.allow(at(5 + u64::from(i)), &format!("newcomer {i}")));
+            assert!(rate.allow(at(5 + u64::from(i)), &format!("newcomer {i}"), None));
             // A client that goes on asking is remembered.
-            assert!(!rate.allow(at(5 + u64::from(i)), "busy"), "{i}");
+            assert!(!rate.allow(at(5 + u64::from(i)), "busy", None), "{i}");
         }
         assert_eq!(rate.clients.lock().unwrap().buckets.len(), 3);
         assert_eq!(rate.clients.lock().unwrap().order.len(), 3);

@@ -21,6 +21,7 @@ use moq_mls_tokio::{Clock, SystemClock};
 
 const COUNTERS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("counters v2");
 const COMMITS: TableDefinition<(&[u8], u64), &[u8]> = TableDefinition::new("commits v2");
+const SETTINGS: TableDefinition<&str, &[u8]> = TableDefinition::new("settings v1");
 /// What an older program wrote: pins of 64 bytes, which nobody can go on from.
 const OLD: &str = "counters v1";
 
@@ -148,6 +149,20 @@ impl Store for Redb {
         let (record, commit) = self.get(id, val)?;
         self.note(now, id, &record.counter);
         Ok((record.counter, commit))
+    }
+
+    fn claim(&self, name: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let write = self.file.begin_write()?;
+        let recorded = {
+            let mut table = write.open_table(SETTINGS)?;
+            let before = table.get(name)?.map(|row| row.value().to_vec());
+            if before.is_none() {
+                table.insert(name, value)?;
+            }
+            before.unwrap_or_else(|| value.to_vec())
+        };
+        write.commit()?;
+        Ok(recorded)
     }
 
     fn check(&self) -> Result<()> {

@@ -11,6 +11,8 @@ use moq_mls::counter::http::MAX_COMMIT;
 use moq_mls::counter::service::{Counter, Keep, Lock, Slots};
 use moq_mls::tracks::GroupName;
 
+/// How long a lock lasts. etcd leases are whole seconds, and no shorter than its elections.
+pub const LEASE: Duration = Duration::from_secs(2);
 /// Most counters that a store starts.
 pub const MAX_COUNTERS: usize = 16_384;
 /// What is kept of each counter: the pins that members count on, and some commits.
@@ -50,6 +52,9 @@ pub trait Store: Send + Sync {
     fn max_commit(&self) -> usize {
         MAX_COMMIT
     }
+
+    /// Records what all services of the store must have in common, unless it is recorded; returns what is.
+    fn claim(&self, name: &str, value: &[u8]) -> Result<Vec<u8>>;
 
     /// Whether the store answers.
     fn check(&self) -> Result<()>;

@@ -1,8 +1,12 @@
 //! What came of the objects of one track.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use moq_mls::Timestamp;
+
+/// A gap of more objects than this is counted, and not filled any more.
+const UNLIKELY: u64 = 1 << 16;
 
 /// Counts of one track at one receiver.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +23,10 @@ pub struct Received {
     pub opened_outside: Vec<Timestamp>,
     /// The first and the last sequence that was opened.
     range: Option<(u64, u64)>,
-    /// Those between that were not.
+    /// Those between that were not, of gaps that are not [`UNLIKELY`].
     missing: BTreeSet<u64>,
+    /// How many were not in longer gaps. The sender chooses the sequences.
+    far: u64,
 }
 
 impl Received {
@@ -32,12 +38,12 @@ impl Received {
                 true
             }
             Some((first, last)) if sequence > last => {
-                self.missing.extend(last + 1..sequence);
+                self.miss(last + 1..sequence);
                 self.range = Some((first, sequence));
                 true
             }
             Some((first, last)) if sequence < first => {
-                self.missing.extend(sequence + 1..first);
+                self.miss(sequence + 1..first);
                 self.range = Some((sequence, last));
                 true
             }
@@ -54,9 +60,17 @@ impl Received {
         }
     }
 
+    fn miss(&mut self, gap: Range<u64>) {
+        match gap.end - gap.start {
+            length if length > UNLIKELY => self.far = self.far.saturating_add(length),
+            _ => self.missing.extend(gap),
+        }
+    }
+
     /// Objects missing between the first that was opened and `last`, the last that was sent.
     pub fn lost(&self, last: u64) -> u64 {
-        self.range.map_or(0, |(_, newest)| self.missing.len() as u64 + last.saturating_sub(newest))
+        let after = |(_, newest): (u64, u64)| last.saturating_sub(newest).saturating_add(self.far);
+        self.range.map(after).map_or(0, |more| more.saturating_add(self.missing.len() as u64))
     }
 }
 
@@ -77,6 +91,14 @@ mod tests {
         assert_eq!(after(&[5, 7, 6]).lost(7), 0);
         assert_eq!(after(&[6, 5]).lost(9), 3);
         assert_eq!(after(&[]).lost(9), 0);
+    }
+
+    /// A member that seals at a place far away must not fill the others' memory.
+    #[test]
+    fn a_long_gap_is_counted_and_not_kept() {
+        let received = after(&[5, u64::MAX - 1, 7]);
+        assert_eq!(received.lost(u64::MAX - 1), u64::MAX - 1 - 6);
+        assert!(received.missing.is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! FETCH (draft 18): objects of the past, asked of the session that published their namespace, and given.
+//! FETCH: objects of the past, asked of the session that published their namespace, and given.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
 use moq_mls::Object;
 use moq_mls::tracks::{FullTrackName, Location};
-use moqtap_codec::draft18::data_stream::{FetchHeader, FetchObjectHeader, FetchObjectReader, GroupOrder};
+use moqtap_codec::draft18::data_stream::{FetchHeader, FetchObjectHeader};
 use moqtap_codec::draft18::message::{
     ControlMessage, Fetch, FetchOk, FetchPayload, FetchType, RequestError, RequestOk,
 };
@@ -16,10 +16,14 @@ use moqtap_codec::varint::VarInt;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::oneshot;
 
+use super::asks::Asks;
+use super::draft::Frames;
 use super::wire::{more, read, step, write};
-use super::{PRIORITY, Session};
+use super::{Draft, PRIORITY, Session, WireObject};
 use crate::mapping;
 
+/// Most objects that one FETCH brings: some for each epoch that a counter service keeps.
+const MOST_OBJECTS: usize = 64 << 10;
 /// REQUEST_ERROR: there is no such track here.
 const DOES_NOT_EXIST: u64 = 0x10;
 /// Fetch objects: the fields Object ID Delta, Group ID Delta and Publisher Priority are there.
@@ -65,34 +69,7 @@ impl Session {
     /// # Errors
     /// If the relay knows nobody who has them, or the session ends.
     pub async fn fetch(&self, track: &FullTrackName, groups: RangeInclusive<u64>) -> Result<Vec<Object>> {
-        let request_id = self.asks.request_id();
-        let number = request_id.into_inner();
-        let comes = self.fetches.open(number);
-        let _asked = Asked(&self.fetches, number);
-        let message = Fetch {
-            request_id,
-            fetch_type: FetchType::Standalone,
-            fetch_payload: FetchPayload::Standalone {
-                track_namespace: mapping::to_wire(&track.namespace),
-                track_name: track.name.to_vec(),
-                start_group: VarInt::from_u64_moqt(*groups.start()),
-                start_object: VarInt::from_u64_moqt(0),
-                end_group: VarInt::from_u64_moqt(*groups.end()),
-                // The whole of it.
-                end_object: VarInt::from_u64_moqt(0),
-            },
-            parameters: Vec::new(),
-        };
-        let (mut send, mut recv) = self.asks.send(ControlMessage::Fetch(message)).await?;
-        send.finish()?;
-        match read(&mut recv, &mut BytesMut::new()).await? {
-            Some(ControlMessage::FetchOk(_)) => {}
-            Some(ControlMessage::RequestError(e)) => {
-                bail!("FETCH {track} refused with code {:#x}", e.error_code.into_inner())
-            }
-            other => bail!("FETCH {track} answered by {other:?}"),
-        }
-        objects(comes.await.context("the session ended")?, track).await
+        Ok(fetch(&self.asks, track, groups).await?.into_iter().map(|wire| wire.object).collect())
     }
 
     /// PUBLISH_NAMESPACE: the relay passes FETCHes under `namespace` on to this session, until the
@@ -107,7 +84,7 @@ impl Session {
             parameters: Vec::new(),
         };
         let (send, mut recv) = self.asks.send(ControlMessage::PublishNamespace(message)).await?;
-        match read(&mut recv, &mut BytesMut::new()).await? {
+        match read(&mut recv, self.asks.draft, &mut BytesMut::new()).await? {
             Some(ControlMessage::RequestOk(RequestOk { .. })) => Ok((send, recv)),
             Some(ControlMessage::RequestError(e)) => {
                 bail!("PUBLISH_NAMESPACE {namespace} refused with code {:#x}", e.error_code.into_inner())
@@ -115,6 +92,42 @@ impl Session {
             other => bail!("PUBLISH_NAMESPACE {namespace} answered by {other:?}"),
         }
     }
+}
+
+/// As [`Session::fetch`], with the key ids of what is sealed.
+pub(super) async fn fetch(
+    asks: &Asks,
+    track: &FullTrackName,
+    groups: RangeInclusive<u64>,
+) -> Result<Vec<WireObject>> {
+    let request_id = asks.request_id();
+    let number = request_id.into_inner();
+    let comes = asks.fetches.open(number);
+    let _asked = Asked(&asks.fetches, number);
+    let message = Fetch {
+        request_id,
+        fetch_type: FetchType::Standalone,
+        fetch_payload: FetchPayload::Standalone {
+            track_namespace: mapping::to_wire(&track.namespace),
+            track_name: track.name.to_vec(),
+            start_group: VarInt::from_u64_moqt(*groups.start()),
+            start_object: VarInt::from_u64_moqt(0),
+            end_group: VarInt::from_u64_moqt(*groups.end()),
+            // The whole of it.
+            end_object: VarInt::from_u64_moqt(0),
+        },
+        parameters: Vec::new(),
+    };
+    let (mut send, mut recv) = asks.send(ControlMessage::Fetch(message)).await?;
+    send.finish()?;
+    match read(&mut recv, asks.draft, &mut BytesMut::new()).await? {
+        Some(ControlMessage::FetchOk(_)) => {}
+        Some(ControlMessage::RequestError(e)) => {
+            bail!("FETCH {track} refused with code {:#x}", e.error_code.into_inner())
+        }
+        other => bail!("FETCH {track} answered by {other:?}"),
+    }
+    objects(comes.await.context("the session ended")?, asks.draft, track).await
 }
 
 /// True for a stream that begins as that of a FETCH's objects.
@@ -138,32 +151,35 @@ pub(super) async fn on_stream(mut recv: RecvStream, mut buf: BytesMut, requests:
 }
 
 /// The objects on a stream, to its end.
-async fn objects((mut recv, mut buf): Stream, track: &FullTrackName) -> Result<Vec<Object>> {
+async fn objects(
+    (mut recv, mut buf): Stream,
+    draft: Draft,
+    track: &FullTrackName,
+) -> Result<Vec<WireObject>> {
     while more(&mut recv, &mut buf).await? {}
-    let mut reader = FetchObjectReader::new(GroupOrder::Ascending);
+    let mut frames = Frames::new(draft);
     let mut objects = Vec::new();
     while !buf.is_empty() {
-        let frame = reader.read_object_header(&mut buf).context("FETCH")?;
-        let length = usize::try_from(frame.header.payload_length.into_inner())?;
+        let frame = frames.next(&mut buf).context("FETCH")?;
+        let Some(length) = frame.payload_length else { continue };
+        let length = usize::try_from(length)?;
         if buf.len() < length {
             bail!("a FETCH cut short");
         }
-        let payload = buf.split_to(length).freeze();
-        if frame.header.end_of_range().is_none() {
-            let location = Location { group_id: frame.group_id, object_id: frame.object_id };
-            objects.push(Object { track: track.clone(), location, payload });
+        // A frame may be two bytes long, and each becomes an object with its track's name.
+        if objects.len() >= MOST_OBJECTS {
+            bail!("a FETCH of more than {MOST_OBJECTS} objects");
         }
+        let payload = buf.split_to(length).freeze();
+        let location = Location { group_id: frame.group_id, object_id: frame.object_id };
+        let object = Object { track: track.clone(), location, payload };
+        objects.push(WireObject { object, key_id: mapping::key_id(&frame.properties) });
     }
     Ok(objects)
 }
 
 /// Answers a FETCH that the relay passed on.
-pub(super) async fn answer(
-    connection: &quinn::Connection,
-    mut send: SendStream,
-    fetch: Fetch,
-    archive: &Archive,
-) -> Result<()> {
+pub(super) async fn answer(asks: &Asks, mut send: SendStream, fetch: Fetch, archive: &Archive) -> Result<()> {
     let found = match fetch.fetch_payload {
         FetchPayload::Standalone { track_namespace, track_name, start_group, end_group, .. } => {
             let track = mapping::track(track_namespace, track_name)?;
@@ -179,7 +195,7 @@ pub(super) async fn answer(
             reason_phrase: b"nothing of that here".to_vec(),
             redirect: None,
         };
-        write(&mut send, &ControlMessage::RequestError(refusal)).await?;
+        write(&mut send, asks.draft, &ControlMessage::RequestError(refusal)).await?;
         send.finish()?;
         return Ok(());
     };
@@ -190,12 +206,12 @@ pub(super) async fn answer(
         parameters: Vec::new(),
         track_properties: Vec::new(),
     };
-    write(&mut send, &ControlMessage::FetchOk(ok)).await?;
+    write(&mut send, asks.draft, &ControlMessage::FetchOk(ok)).await?;
     send.finish()?;
     let mut buf = Vec::new();
     FetchHeader { request_id: fetch.request_id }.encode(&mut buf);
     encode(&found, &mut buf)?;
-    let mut stream = connection.open_uni().await?;
+    let mut stream = asks.connection.open_uni().await?;
     stream.write_all(&buf).await?;
     stream.finish()?;
     Ok(())

@@ -10,7 +10,7 @@ use moqtap_codec::draft18::data_stream::{SubgroupHeader, SubgroupObjectReader};
 use moqtap_codec::draft18::message::{ControlMessage, Publish, RequestError, RequestOk};
 use moqtap_codec::varint::VarInt;
 use quinn::{RecvStream, SendStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::asks::Asks;
 use super::wire::{more, read, step, write};
@@ -26,8 +26,6 @@ const SETUP_STREAM: u64 = 0x2F00;
 pub(super) struct Incoming {
     pub(super) asks: Arc<Asks>,
     pub(super) accepts: Accepts,
-    pub(super) fetches: Arc<fetch::Requests>,
-    pub(super) inbound: mpsc::Sender<WireObject>,
     pub(super) goes_away: watch::Sender<bool>,
 }
 
@@ -56,10 +54,10 @@ pub(super) async fn accept_objects(incoming: Arc<Incoming>) {
 impl Incoming {
     async fn on_request(&self, send: SendStream, mut recv: RecvStream) -> Result<()> {
         let mut buf = BytesMut::new();
-        match read(&mut recv, &mut buf).await? {
+        match read(&mut recv, self.asks.draft, &mut buf).await? {
             Some(ControlMessage::Publish(publish)) => self.on_publish(publish, send, recv, buf).await,
             Some(ControlMessage::Fetch(asked)) => {
-                fetch::answer(&self.asks.connection, send, asked, &self.accepts.fetches).await
+                fetch::answer(&self.asks, send, asked, &self.accepts.fetches).await
             }
             other => bail!("neither PUBLISH nor FETCH but {other:?}"),
         }
@@ -80,29 +78,22 @@ impl Incoming {
                 reason_phrase: b"not for me".to_vec(),
                 redirect: None,
             };
-            write(&mut send, &ControlMessage::RequestError(refusal)).await?;
+            write(&mut send, self.asks.draft, &ControlMessage::RequestError(refusal)).await?;
             send.finish()?;
             return Ok(());
         }
         tracing::trace!(%track, "offered");
-        self.asks.tracks.set(publish.track_alias, track);
         let ok = RequestOk { parameters: Vec::new(), track_properties: Vec::new() };
-        write(&mut send, &ControlMessage::RequestOk(ok)).await?;
-        // Until PUBLISH_DONE, or the end of the stream.
-        while let Some(message) = read(&mut recv, &mut buf).await? {
-            if matches!(message, ControlMessage::PublishDone(_)) {
-                break;
-            }
-        }
+        write(&mut send, self.asks.draft, &ControlMessage::RequestOk(ok)).await?;
+        self.asks.take(publish.track_alias, track, &publish.parameters, &mut recv, &mut buf).await?;
         send.finish().ok();
-        self.asks.tracks.forget(publish.track_alias).await;
         Ok(())
     }
 
     /// The relay's control stream: SETUP, and GOAWAY perhaps. It must stay open to the end.
     async fn on_control_stream(&self, mut recv: RecvStream, mut buf: BytesMut) -> Result<()> {
         loop {
-            match read(&mut recv, &mut buf).await {
+            match read(&mut recv, self.asks.draft, &mut buf).await {
                 Ok(Some(ControlMessage::GoAway(_))) => {
                     self.goes_away.send_replace(true);
                 }
@@ -128,7 +119,7 @@ impl Incoming {
             }
         }
         if fetch::is_fetch_stream(&buf) {
-            return fetch::on_stream(recv, buf, &self.fetches).await;
+            return fetch::on_stream(recv, buf, &self.asks.fetches).await;
         }
         let header = loop {
             if let Some(header) = step(&mut buf, |b| SubgroupHeader::decode(b), is_control_stream)? {
@@ -157,7 +148,7 @@ impl Incoming {
                         let (track, payload) = (track.clone(), object.payload.into());
                         let key_id = mapping::key_id(&object.extension_headers);
                         let object = Object { track, location, payload };
-                        if self.inbound.send(WireObject { object, key_id }).await.is_err() {
+                        if self.asks.inbound.send(WireObject { object, key_id }).await.is_err() {
                             return Ok(());
                         }
                     }

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
+use bytes::BytesMut;
 use moq_mls::Object;
 use moqtap_codec::draft18::data_stream::{SubgroupHeader, SubgroupObject, SubgroupObjectReader};
 use moqtap_codec::draft18::message::{ControlMessage, PublishDone};
 use moqtap_codec::varint::VarInt;
 use quinn::{RecvStream, SendStream};
 
-use super::wire::write;
-use super::{PRIORITY, WireObject};
+use super::asks::Asks;
+use super::wire::{read, write};
+use super::{Draft, PRIORITY, WireObject};
 use crate::mapping::{self, OPEN_GROUPS};
 
 /// SUBGROUP_HEADER: subgroup 0, with its first object, with a priority.
@@ -29,23 +31,27 @@ struct Group {
 /// A track that is published here.
 pub struct Published {
     connection: quinn::Connection,
+    draft: Draft,
     alias: VarInt,
     send: SendStream,
-    _recv: RecvStream,
+    recv: RecvStream,
+    /// What was read of it already.
+    buf: BytesMut,
     /// Oldest first.
     groups: VecDeque<Group>,
     streams: u64,
 }
 
 impl Published {
-    /// A track whose PUBLISH on `send` was accepted on `recv`.
+    /// A track whose PUBLISH on `send` was accepted on `recv`, of which the relay may have said more already.
     pub(super) fn new(
-        connection: quinn::Connection,
+        asks: &Asks,
         alias: VarInt,
         send: SendStream,
-        recv: RecvStream,
+        (recv, buf): (RecvStream, BytesMut),
     ) -> Self {
-        Self { connection, alias, send, _recv: recv, groups: VecDeque::new(), streams: 0 }
+        let (connection, draft) = (asks.connection.clone(), asks.draft);
+        Self { connection, draft, alias, send, recv, buf, groups: VecDeque::new(), streams: 0 }
     }
 
     /// Writes an object. Within a MOQT group, ids only grow: an object at or below the last one was
@@ -92,6 +98,36 @@ impl Published {
         Ok(())
     }
 
+    /// Waits until the relay takes no more of it: it says so on the request's stream, or stops or resets that stream. A
+    /// relay that ends its half has nothing more to say, and takes the track on.
+    pub async fn ended(&mut self) {
+        let said = async {
+            loop {
+                match read(&mut self.recv, self.draft, &mut self.buf).await {
+                    Ok(Some(ControlMessage::RequestError(error))) => {
+                        tracing::debug!(code = error.error_code.into_inner(), "PUBLISH ended by the relay");
+                        return;
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => std::future::pending().await,
+                    Err(error) => {
+                        tracing::debug!(error = format!("{error:#}"), "PUBLISH ended");
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = said => {}
+            _ = self.send.stopped() => {}
+        }
+    }
+
+    /// Returns whether the session is still there.
+    pub fn is_connected(&self) -> bool {
+        self.connection.close_reason().is_none()
+    }
+
     /// PUBLISH_DONE: lets another session publish this track.
     pub async fn done(mut self) -> Result<()> {
         for mut group in self.groups.drain(..) {
@@ -102,7 +138,7 @@ impl Published {
             stream_count: VarInt::from_u64_moqt(self.streams),
             reason_phrase: Vec::new(),
         };
-        write(&mut self.send, &ControlMessage::PublishDone(done)).await?;
+        write(&mut self.send, self.draft, &ControlMessage::PublishDone(done)).await?;
         self.send.finish()?;
         self.send.stopped().await?;
         Ok(())

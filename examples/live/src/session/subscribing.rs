@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bytes::BytesMut;
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moqtap_codec::draft18::message::{
@@ -12,13 +12,13 @@ use moqtap_codec::draft18::message::{
 use quinn::{RecvStream, SendStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::asks::Asks;
 use super::wire::read;
-use super::{Session, Spares, Wanted};
+use super::{Draft, Session, Spares, Wanted};
 use crate::mapping;
 
-/// Between two SUBSCRIBEs to a track whose publisher is away: from, to.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Between two SUBSCRIBEs to a track whose publisher is away: from, to. The track of a Welcome is there for
+/// [`WELCOME_HELD`](mapping::WELCOME_HELD).
+const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// Most tracks of one namespace that are subscribed to by name.
 const MOST_BY_NAME: usize = 4096;
 
@@ -59,13 +59,14 @@ impl Session {
         };
         let (send, mut recv) = self.asks.send(ControlMessage::SubscribeTracks(request)).await?;
         let mut buf = BytesMut::new();
-        match read(&mut recv, &mut buf).await? {
+        match read(&mut recv, self.asks.draft, &mut buf).await? {
             Some(ControlMessage::RequestOk(_)) => {}
             Some(ControlMessage::RequestError(e)) => bail!("SUBSCRIBE_TRACKS {namespace} {}", refused(&e)),
             other => bail!("SUBSCRIBE_TRACKS {namespace} answered by {other:?}"),
         }
         let prefix = namespace.clone();
-        let answers = tokio::spawn(follow(spares.clone(), prefix, self.wanted.clone(), recv, buf));
+        let answers =
+            tokio::spawn(follow(spares.clone(), prefix, self.wanted.clone(), self.asks.draft, recv, buf));
         Ok(Subscription { answers, _send: send })
     }
 
@@ -74,7 +75,23 @@ impl Session {
     /// # Errors
     /// If the relay has no such track, or the session ends.
     pub async fn subscribe(&self, track: &FullTrackName) -> Result<()> {
-        subscribe(&self.asks, track).await
+        let (track_namespace, track_name) = mapping::to_wire_track(track);
+        let request = Subscribe {
+            request_id: self.asks.request_id(),
+            track_namespace,
+            track_name,
+            // Without a filter: from the oldest object that there is.
+            parameters: Vec::new(),
+        };
+        let (_send, mut recv) = self.asks.send(ControlMessage::Subscribe(request)).await?;
+        let mut buf = BytesMut::new();
+        match read(&mut recv, self.asks.draft, &mut buf).await? {
+            Some(ControlMessage::SubscribeOk(ok)) => {
+                self.asks.take(ok.track_alias, track.clone(), &ok.parameters, &mut recv, &mut buf).await
+            }
+            Some(ControlMessage::RequestError(e)) => bail!("SUBSCRIBE {track} {}", refused(&e)),
+            other => bail!("SUBSCRIBE {track} answered by {other:?}"),
+        }
     }
 }
 
@@ -88,12 +105,13 @@ async fn follow(
     spares: Arc<Spares>,
     prefix: TrackNamespace,
     wanted: Wanted,
+    draft: Draft,
     mut recv: RecvStream,
     mut buf: BytesMut,
 ) {
     let mut by_name = JoinSet::new();
     loop {
-        match read(&mut recv, &mut buf).await {
+        match read(&mut recv, draft, &mut buf).await {
             Ok(Some(ControlMessage::PublishBlocked(blocked))) => match name(&prefix, blocked) {
                 Ok(track) if !wanted(&track) => {}
                 Ok(track) if by_name.len() >= MOST_BY_NAME => {
@@ -131,7 +149,7 @@ async fn keep(spares: Arc<Spares>, track: FullTrackName) {
     loop {
         let subscribed = async {
             let (session, _permit) = spares.place().await?;
-            subscribe(&session.asks, &track).await
+            session.subscribe(&track).await
         };
         match subscribed.await {
             Ok(()) => wait = AGAIN.0,
@@ -140,34 +158,4 @@ async fn keep(spares: Arc<Spares>, track: FullTrackName) {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(AGAIN.1);
     }
-}
-
-async fn subscribe(asks: &Arc<Asks>, track: &FullTrackName) -> Result<()> {
-    let request = Subscribe {
-        request_id: asks.request_id(),
-        track_namespace: mapping::to_wire(&track.namespace),
-        track_name: track.name.to_vec(),
-        // Without a filter: from the oldest object that there is.
-        parameters: Vec::new(),
-    };
-    let (_send, mut recv) = asks.send(ControlMessage::Subscribe(request)).await?;
-    let mut buf = BytesMut::new();
-    let alias = match read(&mut recv, &mut buf).await? {
-        Some(ControlMessage::SubscribeOk(ok)) => ok.track_alias,
-        Some(ControlMessage::RequestError(e)) => bail!("SUBSCRIBE {track} {}", refused(&e)),
-        other => bail!("SUBSCRIBE {track} answered by {other:?}"),
-    };
-    asks.tracks.set(alias, track.clone());
-    let ended = async {
-        while let Some(message) = read(&mut recv, &mut buf).await? {
-            if matches!(message, ControlMessage::PublishDone(_)) {
-                break;
-            }
-        }
-        anyhow::Ok(())
-    };
-    let ended = ended.await.context("SUBSCRIBE");
-    let asks = asks.clone();
-    tokio::spawn(async move { asks.tracks.forget(alias).await });
-    ended
 }

@@ -6,6 +6,8 @@ use moqtap_codec::draft18::message::ControlMessage;
 use moqtap_codec::error::CodecError;
 use quinn::{RecvStream, SendStream};
 
+use super::Draft;
+
 /// Larger than any object of this protocol: a peer that sends more is cut off.
 const MAX_STREAM: usize = 16 << 20;
 
@@ -42,18 +44,24 @@ pub(super) async fn more(recv: &mut RecvStream, buf: &mut BytesMut) -> Result<bo
     }
 }
 
-pub(super) async fn write(send: &mut SendStream, message: &ControlMessage) -> Result<()> {
+pub(super) async fn write(send: &mut SendStream, draft: Draft, message: &ControlMessage) -> Result<()> {
     let mut buf = Vec::new();
-    message.encode(&mut buf).context("control message")?;
+    draft.encode(message, &mut buf).context("control message")?;
     send.write_all(&buf).await.context("control stream")?;
     Ok(())
 }
 
 /// The next control message; `None` at the end of the stream.
-pub(super) async fn read(recv: &mut RecvStream, buf: &mut BytesMut) -> Result<Option<ControlMessage>> {
+pub(super) async fn read(
+    recv: &mut RecvStream,
+    draft: Draft,
+    buf: &mut BytesMut,
+) -> Result<Option<ControlMessage>> {
     loop {
-        if let Some(Some(message)) = step(buf, |b| ControlMessage::decode(b), |_| false)? {
-            return Ok(Some(message));
+        match step(buf, |b| draft.decode(b), |_| false)? {
+            Some(Some(Some(message))) => return Ok(Some(message)),
+            Some(_) => continue,
+            None => {}
         }
         if !more(recv, buf).await? {
             return Ok(None);

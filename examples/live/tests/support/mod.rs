@@ -4,6 +4,7 @@
 
 pub mod proxy;
 pub mod rogue_relay;
+pub mod terminal;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -12,11 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use moq_mls::counter::http::{Headers, HttpRequest, Method};
 use moq_mls::counter::{IncrementReply, IncrementRequest, LockReply, LockRequest, Pin, slot_lock_message};
 use moq_mls::tracks::{GroupName, SenderId};
 use moq_mls_live::counter::http::Server;
 use moq_mls_live::counter::store::Store;
-use moq_mls_live::counter::tokens::Tokens;
+use moq_mls_live::counter::tokens::{Scopes, Tokens};
 use moq_mls_live::counter::{Service, generate_key, sha256};
 use moq_mls_live::counter_client::CounterClient;
 
@@ -82,6 +84,16 @@ pub fn plain_client(server: &Server) -> CounterClient {
     client(server.address.port())
 }
 
+/// Returns the figures of a process at its `--metrics` port.
+pub fn scrape(port: u16) -> String {
+    let target = "/metrics".to_owned();
+    let request =
+        HttpRequest { method: Method::Get, target, headers: Headers::default(), body: Bytes::new() };
+    let response = client(port).call(&request).unwrap();
+    assert_eq!(response.status, 200);
+    String::from_utf8(response.body.to_vec()).unwrap()
+}
+
 /// Runs what blocks, as the client does, off the runtime's threads.
 pub async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(f).await.unwrap()
@@ -91,7 +103,7 @@ pub async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static)
 pub fn two_tokens() -> Tokens {
     let mut tokens = Tokens::default();
     for name in ["a11ce", "b0b"] {
-        tokens.add(name, &group("room"), SenderId::new(name).unwrap(), true).unwrap();
+        tokens.add(name, &group("room"), SenderId::new(name).unwrap(), Scopes::FOUNDER).unwrap();
     }
     tokens
 }
