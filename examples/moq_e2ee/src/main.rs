@@ -1,5 +1,9 @@
 //! A group of three by MLS; media of one of them through moq-e2ee's own code; one is removed, and reads no more.
 
+#[path = "../../output/mod.rs"]
+mod output;
+
+use std::process::ExitCode;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,13 +16,20 @@ use moq_mls::tracks::{FullTrackName, GroupName, TrackNamespace};
 use moq_mls::{Command, Config};
 use moq_mls_moq_e2ee::credential;
 
+use self::output::say;
+
 const FRAME: &[u8] = b"a frame that the relay must not read";
 
-fn main() -> Result<()> {
-    for line in run()? {
-        println!("{line}");
+const HELP: &str = "moq_e2ee: one member's media through moq-e2ee's own code; who is removed reads no more";
+
+fn main() -> Result<ExitCode> {
+    if let Some(done) = output::no_options("moq_e2ee", HELP) {
+        return Ok(done);
     }
-    Ok(())
+    for line in run()? {
+        say!("{line}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The whole story; the lines that tell it.

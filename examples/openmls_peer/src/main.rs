@@ -12,6 +12,8 @@ mod counter;
 mod mixed;
 mod mls;
 mod ours;
+#[path = "../../output/mod.rs"]
+mod output;
 mod peer;
 mod random;
 mod scenario;
@@ -23,9 +25,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use moq_mls::SafetyMode;
 
+use crate::output::{complain, say};
 use crate::scenario::Scenario;
 
-const USAGE: &str = "openmls_peer [--runs N] [--seed S] [--mode advisory|pinned] [--trace]";
+const HELP: &str = "\
+openmls_peer: groups in which a participant on OpenMLS meets ours
+
+  --runs N     groups for each mode (default 300)
+  --seed S     the first seed (default 1)
+  --mode MODE  advisory or pinned, and no other (default both)
+  --trace      print all that happens
+  -h, --help   this text";
 
 /// The modes that the peer can take: it knows the draft's rules and pins, and no other.
 const MODES: [SafetyMode; 2] = [SafetyMode::Advisory, SafetyMode::Pinned];
@@ -37,36 +47,56 @@ struct Options {
     trace: bool,
 }
 
-fn options() -> Result<Options> {
+/// `None`: help is asked for.
+fn options() -> Result<Option<Options>> {
     let mut options = Options { runs: 300, seed: 1, modes: MODES.to_vec(), trace: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut value = || args.next().context(USAGE);
+        let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
         match arg.as_str() {
-            "--runs" => options.runs = value()?.parse()?,
-            "--seed" => options.seed = value()?.parse()?,
-            "--mode" => options.modes = vec![mode(&value()?).context(USAGE)?],
+            "--runs" => options.runs = number(&value()?)?,
+            "--seed" => options.seed = number(&value()?)?,
+            "--mode" => {
+                let name = value()?;
+                options.modes =
+                    vec![mode(&name).with_context(|| format!("no mode {name}; --help names them"))?];
+            }
             "--trace" => options.trace = true,
-            _ => bail!(USAGE),
+            "--help" | "-h" => return Ok(None),
+            other => bail!("no option {other}; --help names them"),
         }
     }
-    Ok(options)
+    Ok(Some(options))
+}
+
+fn number(text: &str) -> Result<u64> {
+    text.parse().with_context(|| format!("{text} is no number"))
 }
 
 fn mode(name: &str) -> Option<SafetyMode> {
     SafetyMode::from_name(name).filter(|mode| MODES.contains(mode))
 }
 
-fn main() -> Result<ExitCode> {
-    let options = options()?;
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            say!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            complain!("openmls_peer: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut failed = false;
     for mode in &options.modes {
         let agreed = run(*mode, &options);
-        println!("figure openmls_peer_{}_agree {agreed} runs", mode.name());
-        println!("{}: {agreed} of {} runs agree", mode.name(), options.runs);
+        say!("figure openmls_peer_{}_agree {agreed} runs", mode.name());
+        say!("{}: {agreed} of {} runs agree", mode.name(), options.runs);
         failed |= agreed != options.runs;
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Runs all seeds of a mode; how many agreed.
@@ -89,14 +119,14 @@ fn run(mode: SafetyMode, options: &Options) -> u64 {
                             epochs.fetch_add(outcome.epochs, Ordering::Relaxed);
                             comparisons.fetch_add(outcome.comparisons, Ordering::Relaxed);
                         }
-                        Err(error) => println!("{} seed {seed}: {error:#}", mode.name()),
+                        Err(error) => say!("{} seed {seed}: {error:#}", mode.name()),
                     }
                 }
             });
         }
     });
     let (epochs, comparisons) = (epochs.into_inner(), comparisons.into_inner());
-    println!("{}: {epochs} epochs, compared {comparisons} times", mode.name());
+    say!("{}: {epochs} epochs, compared {comparisons} times", mode.name());
     agreed.into_inner()
 }
 

@@ -12,6 +12,7 @@ use crate::counter::Request;
 use crate::mixed::{Mixed, Who};
 use crate::mls::Style;
 use crate::ours;
+use crate::output::say;
 use crate::peer::{DieAt, Peer, Phase};
 use crate::random::Random;
 
@@ -113,7 +114,7 @@ impl<E: Engine, F: Fn() -> Result<E>> Life<E, F> {
     fn note(&mut self, what: impl FnOnce() -> String) {
         let line = what();
         if self.trace {
-            println!("{} {line}", self.mixed.now());
+            say!("{} {line}", self.mixed.now());
         }
         self.told.push(line);
     }
