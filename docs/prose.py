@@ -130,9 +130,12 @@ def findings(lines):
 def files():
     """Returns the documents and the source files, by their path from the root."""
     found = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/README.md", ROOT / "vectors/README.md"]
-    found += ROOT.glob("crates/*/README.md")
+    found += [*ROOT.glob("docs/bindings/*.md"), *ROOT.glob("bindings/README.md"), *ROOT.glob("crates/*/README.md")]
+    # What cbindgen makes has the sentences of the Rust files.
+    for ending in ("c", "h", "cpp", "hpp"):
+        found += [path for path in ROOT.glob(f"bindings/c/**/*.{ending}") if path.name != "moq_mls.h"]
     found += [path for path in ROOT.glob("**/*.rs") if "target" not in path.relative_to(ROOT).parts]
-    return sorted((path.relative_to(ROOT).as_posix() for path in found), key=lambda path: (path.endswith(".rs"), path))
+    return sorted((path.relative_to(ROOT).as_posix() for path in found), key=lambda path: (not path.endswith(".md"), path))
 
 
 def main():
@@ -142,7 +145,7 @@ def main():
         if path in NOT_YET:
             continue
         text = (ROOT / path).read_text()
-        blocks = comments(text) if path.endswith(".rs") else paragraphs(enumerate(text.splitlines(), 1))
+        blocks = comments(text) if not path.endswith(".md") else paragraphs(enumerate(text.splitlines(), 1))
         for line, why, is_long, sentence in (found for lines in blocks for found in findings(lines)):
             excused = [entry for entry in EXCEPTIONS if entry[0] == path and entry[1] in sentence]
             used.update(excused)
