@@ -340,6 +340,27 @@ fn made_up(files: &[(&str, &str)]) -> Sources {
     files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
 }
 
+/// A file of `tests` that neither the suite nor the manifest names would never run.
+#[test]
+fn every_file_of_tests_is_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("text");
+    let (suite, manifest) = (read("tests/suite.rs"), read("Cargo.toml"));
+    let mut found = 0;
+    for entry in fs::read_dir(root.join("tests")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let is_source = path.is_dir() || path.extension().is_some_and(|ending| ending == "rs");
+        if is_source {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            let module = suite.lines().any(|line| *line == format!("mod {name};"));
+            let program = manifest.contains(&format!("[[test]]\nname = \"{name}\"\n"));
+            assert!(module != program, "{name} is a module of suite.rs: {module}; a program: {program}");
+            found += 1;
+        }
+    }
+    assert!(found > 40, "{found} files");
+}
+
 #[test]
 fn no_files_name_each_other_in_a_circle() {
     let circles = circles(&edges(&sources()));

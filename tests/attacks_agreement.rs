@@ -3,11 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod mls_support;
-mod support;
-
 use std::convert::Infallible;
 
+use crate::mls_support;
+use crate::mls_support::Authority;
+use crate::support::attackers::{
+    Chain, OtherGroup, Rogue, commits, fill, insider, members, members_by, newest, next_slot, pin_own,
+    pinned, put, read,
+};
+use crate::support::engines::{TestEngine, engine};
+use crate::support::insider::{self, Forgery, Insider};
+use crate::support::{Steps, World, config, group};
 use bytes::Bytes;
 use mls_rs::identity::{Credential, CredentialType, SigningIdentity};
 use mls_rs::time::MlsTime;
@@ -15,7 +21,6 @@ use mls_rs::{Client, ExtensionList, IdentityProvider};
 use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use mls_rs_identity_x509::{CertificateChain, DerCertificate};
-use mls_support::Authority;
 use moq_mls::action::Action;
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
 use moq_mls::counter::{
@@ -28,13 +33,6 @@ use moq_mls::testing::sha256;
 use moq_mls::tracks::{GroupName, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Timestamp};
 use rcgen::{CertificateParams, DnType, KeyPair};
-use support::attackers::{
-    Chain, OtherGroup, Rogue, commits, fill, insider, members, members_by, newest, next_slot, pin_own,
-    pinned, put, read,
-};
-use support::engines::{TestEngine, engine};
-use support::insider::{self, Forgery, Insider};
-use support::{Steps, World, config, group};
 
 /// Members of a group whose service signs receipts, and their configuration.
 fn signed(count: usize) -> (World<TestEngine>, Config) {

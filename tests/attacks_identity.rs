@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::attackers::{ask, commits, insider, members_by, pin_own, put};
+use crate::support::engines::{TestEngine, engine, engine_with, key};
+use crate::support::insider::Insider;
+use crate::support::{Steps, World, admit, asking, config};
 use moq_mls::engine::{Credential, Engine, Member};
 use moq_mls::notice::{Hold, Notice, Refusal};
 use moq_mls::tracks::SenderId;
 use moq_mls::{Command, Config, JoinRequest, Phase};
-use support::attackers::{ask, commits, insider, members_by, pin_own, put};
-use support::engines::{TestEngine, engine, engine_with, key};
-use support::insider::Insider;
-use support::{Steps, World, admit, asking, config};
 
 /// One member, who is asked about everybody.
 fn alone() -> World<TestEngine> {

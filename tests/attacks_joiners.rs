@@ -3,8 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support;
+use crate::support::attackers::{
+    OtherGroup, PROPOSAL, forged, members, members_by, newest, next_slot, number_at, pinned, put, read,
+    unpinned,
+};
+use crate::support::engines::{TestEngine, basic_client, engine, engine_of};
+use crate::support::insider::Insider;
+use crate::support::{Steps, World, config, group};
 use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::engine::ContextParams;
@@ -12,13 +18,6 @@ use moq_mls::notice::{Fault, Notice};
 use moq_mls::testing::rng::Rng;
 use moq_mls::tracks::{FullTrackName, GroupName, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Command, Config, Event, Object, Phase, SafetyMode};
-use support::attackers::{
-    OtherGroup, PROPOSAL, forged, members, members_by, newest, next_slot, number_at, pinned, put, read,
-    unpinned,
-};
-use support::engines::{TestEngine, basic_client, engine, engine_of};
-use support::insider::Insider;
-use support::{Steps, World, config, group};
 
 /// Two members, and the victim, who has not begun.
 const VICTIM: usize = 2;

@@ -3,10 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support;
+use crate::support::attackers::{
+    COMMIT, Chain, PROPOSAL, Rogue, ask, commits, fill, forged, hog, increment, members, members_by,
+    next_slot, number_at, put, read, until,
+};
+use crate::support::engines::{TestEngine, engine};
+use crate::support::{Steps, World, config, group};
 use allocation_counter::measure;
 use bytes::Bytes;
 use moq_mls::action::Action;
@@ -23,12 +28,6 @@ use moq_mls::testing::sha256;
 use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{GroupName, KEY_PACKAGE_GROUP, Location, NameError, SenderId, TrackKind};
 use moq_mls::{Command, Event, Failure, Object, Phase, Timestamp};
-use support::attackers::{
-    COMMIT, Chain, PROPOSAL, Rogue, ask, commits, fill, forged, hog, increment, members, members_by,
-    next_slot, number_at, put, read, until,
-};
-use support::engines::{TestEngine, engine};
-use support::{Steps, World, config, group};
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::attackers::ask;
+use crate::support::engines::{TestEngine, engine};
+use crate::support::{Steps, World, admit, asking, config};
 use moq_mls::engine::Engine;
 use moq_mls::notice::{Hold, Notice, Refusal};
 use moq_mls::tracks::SenderId;
 use moq_mls::{Command, Config, Phase};
-use support::attackers::ask;
-use support::engines::{TestEngine, engine};
-use support::{Steps, World, admit, asking, config};
 
 /// How many senders a participant of these tests remembers of each kind, or lets wait.
 const FEW: usize = 16;

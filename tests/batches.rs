@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support;
+use crate::support::engines::{SUITE, TestEngine, basic_of, engine};
+use crate::support::odd_keys::OddCrypto;
+use crate::support::{Steps, World, asking, config, group};
 use bytes::Bytes;
 use mls_rs::{CipherSuite, CipherSuiteProvider, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
@@ -13,9 +15,6 @@ use moq_mls::mls::X_WING;
 use moq_mls::notice::{Fault, Notice, Refusal};
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Limits, Object, Phase};
-use support::engines::{SUITE, TestEngine, basic_of, engine};
-use support::odd_keys::OddCrypto;
-use support::{Steps, World, asking, config, group};
 
 /// So many ask at once to join a group of one, and this many milliseconds pass. The limits are the same for all.
 fn crowd<E: Engine>(config: &Config, joiners: usize, millis: u64, new: impl Fn(usize) -> E) -> World<E> {

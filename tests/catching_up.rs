@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::pin_of;
 use bytes::Bytes;
 use moq_mls::action::Action;
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
@@ -14,7 +13,6 @@ use moq_mls::notice::Notice;
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts};
 use moq_mls::tracks::{CommitTrackPolicy, Location};
 use moq_mls::{Command, Config, Event, Object, Participant, SafetyMode, Timestamp};
-use support::pin_of;
 
 const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 const EPOCHS: u64 = 10_000;

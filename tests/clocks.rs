@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::attackers::members;
+use crate::support::engines::{TestEngine, engine};
+use crate::support::{START, Steps, World, config};
 use bytes::Bytes;
 use moq_mls::counter::http::encode_date;
 use moq_mls::notice::{ClockError, ClockWitness, Fault, Notice};
 use moq_mls::testing::session::{Done, HttpId, Incoming, Outgoing, Session, Wire};
 use moq_mls::{Command, Event, Participant, Phase, Timestamp};
-use support::attackers::members;
-use support::engines::{TestEngine, engine};
-use support::{START, Steps, World, config};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;

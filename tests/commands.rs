@@ -1,6 +1,6 @@
 //! Every example has a true `--help`, refuses options that it does not have, and outlives the reader of its output.
 //!
-//! It runs what `cargo test` builds. By itself (`--test commands`) it needs `cargo build --examples` before.
+//! It runs what `cargo test` builds. By itself (`--test suite commands::`) it needs `cargo build --examples` before.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 

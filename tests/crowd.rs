@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support;
+use crate::support::engines::engine;
+use crate::support::{Steps, World, admit, asking, config};
 use bytes::Bytes;
 use moq_mls::action::{Action, Timer};
 use moq_mls::codec::pinned::ReceiptObject;
@@ -16,8 +17,6 @@ use moq_mls::notice::{Fault, Hold, Notice, Refusal};
 use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicReceipts};
 use moq_mls::tracks::{GroupName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Event, Limits, Object, Participant, Phase, Timestamp};
-use support::engines::engine;
-use support::{Steps, World, admit, asking, config};
 
 fn world(members: usize, config: &Config) -> World<SymbolicEngine> {
     let mut world = World::new();

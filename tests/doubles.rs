@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support;
+use crate::support::engines::{TestEngine, basic_client, engine, engine_of};
+use crate::support::{Steps, World, config};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::notice::Notice;
 use moq_mls::{Admission, Command, Config, Phase, SafetyMode};
-use support::engines::{TestEngine, basic_client, engine, engine_of};
-use support::{Steps, World, config};
 
 const ORIGINAL: usize = 1;
 

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::support::engines::engine;
+use crate::support::failing::{FAILURE, Failing, Plan};
+use crate::support::{START, Steps, World, config};
 use bytes::Bytes;
 use moq_mls::action::{Action, LockRequestId};
 use moq_mls::counter::{CounterState, LockReply};
@@ -17,9 +18,6 @@ use moq_mls::testing::symbolic::{SymbolicEngine, SymbolicGroup, SymbolicReceipts
 use moq_mls::testing::{faults::Receipts, symbolic};
 use moq_mls::tracks::{FullTrackName, KEY_PACKAGE_GROUP, Location};
 use moq_mls::{Command, Config, Error, Event, Misuse, Object, Participant, Phase, SafetyMode, Timestamp};
-use support::engines::engine;
-use support::failing::{FAILURE, Failing, Plan};
-use support::{START, Steps, World, config};
 
 type Flaky = Failing<SymbolicEngine>;
 

@@ -30,7 +30,7 @@ fn the_corpus_finds_nothing() {
 
 /// Random inputs where there is no libFuzzer: `FUZZ_RUNS` a target, 200 unless it says so.
 #[test]
-#[ignore = "by hand: cargo test --release --test fuzz_corpus -- --ignored --nocapture"]
+#[ignore = "by hand: cargo test --release --test suite fuzz_corpus:: -- --ignored --nocapture"]
 fn random_inputs_find_nothing() {
     let number = |name| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
     let (runs, seed) = (number("FUZZ_RUNS").unwrap_or(200), number("FUZZ_SEED").unwrap_or(1));

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::cell::Cell;
 
+use crate::support;
+use crate::support::attackers::{Rogue, fill, members};
+use crate::support::engines::{BasicEngine, SUITE, TestEngine, basic_of, engine};
+use crate::support::odd_keys::OddCrypto;
+use crate::support::{START, Steps, World, group};
 use bytes::Bytes;
 use mls_rs::{CipherSuite, CryptoProvider};
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
@@ -14,10 +17,6 @@ use moq_mls::engine::{ContextParams, Engine, Rejection};
 use moq_mls::notice::{Notice, Refusal};
 use moq_mls::tracks::{KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Object, Phase};
-use support::attackers::{Rogue, fill, members};
-use support::engines::{BasicEngine, SUITE, TestEngine, basic_of, engine};
-use support::odd_keys::OddCrypto;
-use support::{START, Steps, World, group};
 
 /// Keys that are none: by their length, by being zero, off the curve, of low order.
 fn bad_keys(suite: u16) -> Vec<Vec<u8>> {

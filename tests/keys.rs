@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use crate::support;
+use crate::support::Steps;
 use bytes::Bytes;
 use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
@@ -16,9 +18,6 @@ use moq_mls::notice::Notice;
 use moq_mls::tracks::{FullTrackName, TrackNamespace};
 use moq_mls::{Action, Command, Error, Misuse, Secret};
 use serde_json::Value;
-use support::Steps;
-
-mod support;
 
 /// HKDF as an engine of this MLS cipher suite has it.
 fn kdf(suite: CipherSuite) -> Arc<dyn Kdf> {

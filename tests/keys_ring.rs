@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{Steps, World};
 use moq_mls::engine::EngineError;
 use moq_mls::keys::{
     EpochKeyRing, EpochKeys, EpochSecret, ForgetReason, Kdf, RingConfig, RingNotice, Silence, SwitchReason,
@@ -15,9 +16,6 @@ use moq_mls::testing::symbolic::SymbolicEngine;
 use moq_mls::tracks::{Location, SenderId};
 use moq_mls::{Command, Config, Participant, Secret, Timestamp};
 use proptest::prelude::*;
-use support::{Steps, World};
-
-mod support;
 
 /// Tells secrets apart, no more.
 struct Plain;

@@ -1,13 +1,11 @@
 //! The whole run of a group over the Engine trait, for each provider and credential type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod mls_support;
-
+use crate::mls_support::*;
 use bytes::Bytes;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs_crypto_awslc::AwsLcCryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use mls_support::*;
 use moq_mls::engine::{ContextParams, Engine, MessageKind, Rejection};
 use moq_mls::mls::MlsEngine;
 use moq_mls::testing::seeded_crypto::{SeededEngine, seeded_engine};

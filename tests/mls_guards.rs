@@ -1,12 +1,11 @@
 //! What mls-rs lets through and the engine must not; each test fails without its guard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod mls_support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::mls_support::*;
 use bytes::Bytes;
 use mls_rs::client_builder::{
     BaseConfig, ClientBuilder, PaddingMode, WithCryptoProvider, WithIdentityProvider, WithMlsRules,
@@ -25,7 +24,6 @@ use mls_rs::{
 };
 use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use mls_support::*;
 use moq_mls::codec::leaf_origin::{self, LeafOrigin};
 use moq_mls::engine::{ContextParams, Engine, EngineError, Judged, Rejection};
 use moq_mls::mls::{LEAF_ORIGIN_EXTENSION, MlsEngine, Options, PARAMS_EXTENSION};

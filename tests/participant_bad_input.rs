@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support;
+use crate::support::engines::{TestEngine, basic_client, engine};
+use crate::support::{Steps, World, admit, config, pin_of};
 use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{FetchId, IncrementRequestId, LockRequestId, PublishId, SubscribeId};
@@ -16,8 +17,6 @@ use moq_mls::engine::Engine;
 use moq_mls::notice::{Fault, Notice, Refusal};
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
 use moq_mls::{Command, Config, Event, Failure, Object, Participant, Phase};
-use support::engines::{TestEngine, basic_client, engine};
-use support::{Steps, World, admit, config, pin_of};
 
 /// Two members, and a third who is given something bad on its way in; then all must agree.
 struct Bad {

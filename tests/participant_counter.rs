@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::attackers::{Rogue, commits, put};
+use crate::support::engines::{TestEngine, basic_client, engine, engine_of};
+use crate::support::{Steps, World, config};
 use bytes::Bytes;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::{Action, IncrementRequestId, LockRequestId, Timer};
@@ -14,9 +15,6 @@ use moq_mls::counter::{CounterState, IncrementReply, IncrementRequest, LockReply
 use moq_mls::notice::{Notice, RejoinReason, ServiceFault};
 use moq_mls::testing::sha256;
 use moq_mls::{Command, Event, Failure, Object, Participant, Phase, SafetyMode};
-use support::attackers::{Rogue, commits, put};
-use support::engines::{TestEngine, basic_client, engine, engine_of};
-use support::{Steps, World, config};
 
 /// A member whose counter service is played by the test.
 struct Scripted {

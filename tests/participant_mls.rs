@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support;
+use crate::support::engines::{basic, basic_client, engine, engine_of};
+use crate::support::insider::{self, Insider};
+use crate::support::{Steps, World, admit, asking, config};
 use mls_rs::CryptoProvider;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::action::Action;
@@ -12,9 +14,6 @@ use moq_mls::engine::{ContextParams, Credential, Engine};
 use moq_mls::notice::{Fault, Hold, Notice};
 use moq_mls::tracks::Location;
 use moq_mls::{Command, Error, Misuse, Object, Participant, Phase};
-use support::engines::{basic, basic_client, engine, engine_of};
-use support::insider::{self, Insider};
-use support::{Steps, World, admit, asking, config};
 
 fn life<P: CryptoProvider<CipherSuiteProvider: 'static> + Clone + 'static>(crypto: P) {
     let mut world = World::new();

@@ -2,16 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod mls_support;
-mod support;
-
 use std::time::Duration;
 
+use crate::mls_support::{Authority, NOW};
+use crate::support::{Steps, World, config};
 use mls_rs::CryptoProvider;
-use mls_support::{Authority, NOW};
 use moq_mls::notice::Notice;
 use moq_mls::{Command, Phase};
-use support::{Steps, World, config};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

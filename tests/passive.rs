@@ -7,8 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::engines::engine;
+use crate::support::pin_of;
 use bytes::Bytes;
 use moq_mls::Secret;
 use moq_mls::Timestamp;
@@ -19,8 +19,6 @@ use moq_mls::mls::private_keys::PrivateKeys;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use serde_json::Value;
-use support::engines::engine;
-use support::pin_of;
 
 #[derive(Debug, Default)]
 struct Counted {

@@ -1,11 +1,12 @@
 //! Members that know RFC 9420 and the draft and nothing of this crate, on plain mls-rs clients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-mod mls_support;
-mod support;
-
 use std::time::Duration;
 
+use crate::mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
+use crate::support;
+use crate::support::attackers::fill;
+use crate::support::{START, Steps, World};
 use bytes::Bytes;
 use mls_rs::client_builder::{MlsConfig, PaddingMode};
 use mls_rs::extension::ExtensionType;
@@ -15,7 +16,6 @@ use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::time::MlsTime;
 use mls_rs::{CipherSuiteProvider, Client, CryptoProvider, ExtensionList, Group, MlsMessage};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
-use mls_support::{NOW, Party, SUITE, basic, basic_with, group_name};
 use moq_mls::counter::{IncrementRequest, LockReply, LockRequest};
 use moq_mls::engine::{ContextParams, Engine, Member, Rejection, StagedCommit};
 use moq_mls::mls::{MlsEngine, MlsGroup, Options, PARAMS_EXTENSION};
@@ -23,8 +23,6 @@ use moq_mls::notice::Notice;
 use moq_mls::testing::sha256;
 use moq_mls::tracks::{FullTrackName, GroupTracks, KEY_PACKAGE_GROUP, Location, SenderId};
 use moq_mls::{Command, Config, Object, SafetyMode, Timestamp};
-use support::attackers::fill;
-use support::{START, Steps, World};
 
 /// A client whose KeyPackages live for `lifetime`, and that sends handshake messages in the clear if they are `public`.
 fn plain(name: &str, public: bool, lifetime: Duration) -> (Client<impl MlsConfig>, SenderId) {

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::engines::{TestEngine, engine};
+use crate::support::{Steps, World, config};
 use moq_mls::notice::Notice;
 use moq_mls::tracks::CommitTrackPolicy;
 use moq_mls::{Command, Phase};
 use proptest::prelude::*;
-use support::engines::{TestEngine, engine};
-use support::{Steps, World, config};
 
 const MOST: usize = 12;
 

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::engines::{basic_client, engine_of};
+use crate::support::failing::{Failing, Plan};
+use crate::support::{Steps, World};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::engine::{Engine, EngineError};
 use moq_mls::recording::{AnswerLog, RecordedEngine, Recorder, Secrets};
@@ -15,9 +16,6 @@ use moq_mls::testing::seeded_crypto::seeded_engine;
 use moq_mls::tracks::{CommitTrackPolicy, GroupName, SenderId};
 use moq_mls::{Command, Committers, Config, Notice, SafetyMode};
 use serde_json::Value;
-use support::engines::{basic_client, engine_of};
-use support::failing::{Failing, Plan};
-use support::{Steps, World};
 
 fn config() -> Config {
     Config::new(GroupName::try_from("room-1").unwrap())

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support;
+use crate::support::attackers::{Rogue, commits, fill, increment, newest, put};
+use crate::support::engines::{BasicConfig, TestEngine, basic_client, engine, engine_of};
+use crate::support::{Steps, World, config, group};
 use bytes::Bytes;
 use mls_rs::Client;
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
@@ -15,9 +17,6 @@ use moq_mls::notice::{Notice, Recovery, RejoinReason, ServiceFault};
 use moq_mls::testing::sha256;
 use moq_mls::tracks::GroupName;
 use moq_mls::{Action, Admission, Command, Config, Phase};
-use support::attackers::{Rogue, commits, fill, increment, newest, put};
-use support::engines::{BasicConfig, TestEngine, basic_client, engine, engine_of};
-use support::{Steps, World, config, group};
 
 const MINUTE: u64 = 60_000;
 

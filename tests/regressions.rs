@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::engines::{TestEngine, basic_client, engine_of};
+use crate::support::{Steps, World, config};
 use mls_rs_crypto_rustcrypto::RustCryptoProvider;
 use moq_mls::{Command, Event, Object, Phase};
 use serde_json::Value;
-use support::engines::{TestEngine, basic_client, engine_of};
-use support::{Steps, World, config};
 
 fn run(name: &str, vector: &Value) {
     let mut world: World<TestEngine> = World::new();

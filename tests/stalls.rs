@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::attackers::members;
+use crate::support::engines::{TestEngine, engine};
+use crate::support::{Steps, World, admit, asking, config};
 use moq_mls::counter::{IncrementReply, LockReply, Reason};
 use moq_mls::notice::{Fault, Hold, Notice, Refusal, ServiceFault};
 use moq_mls::{Action, Command, Config, Event, Failure, SafetyMode, WaitsFor};
-use support::attackers::members;
-use support::engines::{TestEngine, engine};
-use support::{Steps, World, admit, asking, config};
 
 const DAY: i64 = 24 * 3_600_000;
 

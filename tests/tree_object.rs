@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::engines::engine;
+use crate::support::{Steps, World, config, pin_of};
 use bytes::Bytes;
 use moq_mls::action::{Action, FetchTarget, Timer};
 use moq_mls::codec::pinned::{ReceiptObject, WelcomeObject};
@@ -18,8 +18,6 @@ use moq_mls::tracks::{
     CommitTrackPolicy, FullTrackName, GroupTracks, Location, MAX_SENDER_ID, SenderId, TrackKind,
 };
 use moq_mls::{Command, Config, Event, Object, Participant, Phase, SafetyMode, Secret};
-use support::engines::engine;
-use support::{Steps, World, config, pin_of};
 
 /// Trees go apart from two members on.
 fn apart() -> Config {

@@ -19,6 +19,9 @@ mod service;
 mod watching;
 mod world;
 
+use std::sync::Mutex;
+use std::thread::{self, available_parallelism};
+
 use rows::{Expect, Row};
 use search::Limits;
 
@@ -29,16 +32,30 @@ fn check(row: &Row, limits: &Limits) {
     report.hold();
 }
 
+/// Checks rows side by side, one to a core.
+fn check_all(rows: impl Iterator<Item = Row> + Send) {
+    let rows = Mutex::new(rows);
+    let next = || rows.lock().unwrap().next();
+    let cores = available_parallelism().map_or(1, |n| n.get());
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(row) = next() {
+                    check(&row, &small());
+                }
+            });
+        }
+    });
+}
+
 fn small() -> Limits {
     Limits { states: 200_000, seconds: 40 }
 }
 
 #[test]
 fn small_worlds_hold() {
-    let rows = rows::all();
-    for row in rows.iter().filter(|r| r.size == rows::Size::Small && r.expect == Expect::Holds) {
-        check(row, &small());
-    }
+    let rows = rows::all().into_iter();
+    check_all(rows.filter(|r| r.size == rows::Size::Small && r.expect == Expect::Holds));
 }
 
 #[test]
@@ -59,10 +76,8 @@ fn a_counterexample_can_be_kept_and_played() {
 
 #[test]
 fn weakened_worlds_are_found_out() {
-    let rows = rows::all();
-    for row in rows.iter().filter(|r| r.size == rows::Size::Small && r.expect != Expect::Holds) {
-        check(row, &small());
-    }
+    let rows = rows::all().into_iter();
+    check_all(rows.filter(|r| r.size == rows::Size::Small && r.expect != Expect::Holds));
 }
 
 /// The draft's text, step by step: lock, Welcome and Commit, increment; apply on receipt.
