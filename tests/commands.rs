@@ -5,12 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/commands.rs"]
-mod commands;
+mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::commands::{check, options_in, run_unread};
+use self::programs::{check, options_in, run_unread};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
