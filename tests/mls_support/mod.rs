@@ -1,5 +1,5 @@
 //! Engines over several providers, and the steps every test takes.
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What tests do to the simulated world of values, as short calls: whatever fails is a panic here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 pub mod attackers;
 pub mod engines;

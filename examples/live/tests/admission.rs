@@ -1,14 +1,12 @@
 //! Who is let in, and which counter service is asked: participants and services as processes.
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::Duration;
 
-use support::terminal::{Terminal, relay_process};
-use support::{Killed, etcd, free_port, scrape};
+use crate::support::terminal::{Terminal, relay_process};
+use crate::support::{Killed, etcd, free_port, scrape};
 
 /// Makes an identity and a token file, and returns the SenderId and a line for the counter's tokens.
 fn identity(folder: &Path, name: &str, behind: &str) -> (String, String) {

@@ -4,12 +4,12 @@
 
 #[path = "../../../tests/support/commands.rs"]
 #[allow(dead_code, reason = "clap names the options")]
-mod commands;
+mod programs;
 
 use std::path::Path;
 use std::process::Command;
 
-use self::commands::{check, run_unread};
+use self::programs::{check, run_unread};
 
 fn live() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_moq-mls-live"))

@@ -1,11 +1,12 @@
 //! The counter's stores from outside: SIGKILL, load, what they keep and for how long.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{
+    blocking, client, commit, counter_process, etcd, fill, free_port, group, increment, plain_client, serve,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -22,9 +23,6 @@ use moq_mls_live::counter::redb::Redb;
 use moq_mls_live::counter::store::{IDLE, KEEP, Store, StoreError};
 use moq_mls_live::counter::{LEASE, sha256};
 use moq_mls_live::counter_client::CounterClient;
-use support::{
-    blocking, client, commit, counter_process, etcd, fill, free_port, group, increment, plain_client, serve,
-};
 
 /// Every answered increment is there after SIGKILL, whatever moment it came at.
 #[test]

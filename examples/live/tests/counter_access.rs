@@ -1,11 +1,12 @@
 //! Who may ask the counter service what, over HTTP: tokens, rates, browsers, limits, and what it lets out.
 
-mod support;
-
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{
+    Killed, blocking, fill, free_port, group, increment, plain_client, serve, slot_key, start, two_tokens,
+};
 use bytes::Bytes;
 use moq_mls::counter::http::{Headers, HttpRequest, MAX_BODY, Method};
 use moq_mls::counter::service::Counter;
@@ -21,9 +22,6 @@ use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{Service, generate_key};
 use moq_mls_live::counter_client::CounterClient;
 use moq_mls_live::tls;
-use support::{
-    Killed, blocking, fill, free_port, group, increment, plain_client, serve, slot_key, start, two_tokens,
-};
 
 fn token_client(server: &Server, token: &str) -> CounterClient {
     CounterClient::new(&format!("http://{}", server.address), None, Some(token.to_owned())).unwrap()

@@ -1,7 +1,5 @@
 //! The counter service as one runs it: scopes, quotas, token files, its key, its names, its figures.
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{
+    Killed, blocking, client, etcd, fill, free_port, group, increment, scrape, serve, start,
+};
 use bytes::Bytes;
 use moq_mls::Timestamp;
 use moq_mls::counter::http::{HttpRequest, Method};
@@ -23,7 +24,6 @@ use moq_mls_live::counter::store::Store;
 use moq_mls_live::counter::tokens::Tokens;
 use moq_mls_live::counter::{Service, generate_key};
 use moq_mls_live::counter_client::CounterClient;
-use support::{Killed, blocking, client, etcd, fill, free_port, group, increment, scrape, serve, start};
 
 fn token_client(server: &Server, token: &str) -> CounterClient {
     CounterClient::new(&format!("http://{}", server.address), None, Some(token.to_owned())).unwrap()

@@ -1,7 +1,6 @@
 //! MoQT draft 20 beside draft 18: on a relay of the test's own that knows no other.
 
-mod support;
-
+use crate::support::rogue_relay::{Request, RogueRelay, RogueSession, soon, varint, write};
 use moq_mls::Object;
 use moq_mls::tracks::{FullTrackName, GroupName, Location, SenderId, TrackNamespace};
 use moq_mls_live::mapping::to_wire;
@@ -17,7 +16,6 @@ use moqtap_codec::draft20::message::{
 use moqtap_codec::kvp::{KeyValuePair, KvpValue};
 use moqtap_codec::types::TrackNamespace as WireNamespace;
 use moqtap_codec::varint::{Moqt18, VarInt};
-use support::rogue_relay::{Request, RogueRelay, RogueSession, soon, varint, write};
 
 type Message = ControlMessage;
 

@@ -1,7 +1,6 @@
 //! Commits that a member missed: whom it asks, and what it does with one whose answer is false. The relay is the test's own.
 
-mod support;
-
+use crate::support::rogue_relay::{Request, RogueRelay, RogueSession, soon, varint};
 use moq_mls::Object;
 use moq_mls::action::FetchTarget;
 use moq_mls::tracks::{GroupName, GroupTracks, SenderId, TrackNamespace};
@@ -14,7 +13,6 @@ use moqtap_codec::draft18::data_stream::{FetchHeader, FetchObjectHeader};
 use moqtap_codec::draft18::message::{ControlMessage, FetchOk, FetchPayload};
 use moqtap_codec::types::TrackNamespace as WireNamespace;
 use moqtap_codec::varint::VarInt;
-use support::rogue_relay::{Request, RogueRelay, RogueSession, soon, varint};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

@@ -1,11 +1,12 @@
 //! Participants over the real relay and the real counter service.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::support::proxy::{self, Weather};
+use crate::support::terminal::{Terminal, relay_process};
+use crate::support::{counter_process, free_port};
 use moq_mls::{Command, Phase};
 use moq_mls_live::call::{Stage, agree, wait};
 use moq_mls_live::counter::memory::Memory;
@@ -13,9 +14,6 @@ use moq_mls_live::counter::redb::Redb;
 use moq_mls_live::counter_client::CounterClient;
 use moq_mls_live::handle::Handle;
 use moq_mls_live::{mapping, media_check};
-use support::proxy::{self, Weather};
-use support::terminal::{Terminal, relay_process};
-use support::{counter_process, free_port};
 
 /// Bootstrap, joins, update, leave, removal with media, over the relay and redb.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,12 @@
 //! What users do wrong, and what a machine does to them: one line that says what, and what to do.
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::Killed;
+use crate::support::Killed;
 
 fn live() -> Command {
     Command::new(env!("CARGO_BIN_EXE_moq-mls-live"))
@@ -194,9 +192,9 @@ fn a_full_disk_is_named() {
     let path = folder.path();
     let files = moq_mls_live::tls::Files::in_folder(&path.join("tls"), &[]).unwrap();
     let relay = moq_mls_live::relay::Relay::start((Ipv4Addr::LOCALHOST, 0).into(), &files, None).unwrap();
-    let port = support::free_port();
+    let port = crate::support::free_port();
     let _counter =
-        support::counter_process(path, port, &format!("redb:{}", path.join("counter.redb").display()));
+        crate::support::counter_process(path, port, &format!("redb:{}", path.join("counter.redb").display()));
     moq_mls_tokio::make_private_folder(&tiny.join("alice")).unwrap();
     // Room for the identity, and for no snapshot.
     let room = 8 * 1024;

@@ -1,8 +1,6 @@
 //! "Three terminals", "Several machines" and "Tokens for the relay" of `docs/operations.md`, as they are written there, on
 //! a machine where etcd's usual ports are taken.
 
-mod support;
-
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -11,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use support::terminal::lines_of;
+use crate::support::terminal::lines_of;
 
 /// The blocks of shell lines of a section.
 fn blocks(section: &str) -> Vec<String> {

@@ -1,7 +1,5 @@
 //! Who may do what at a relay that asks for tokens.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,11 +1,10 @@
 //! Sessions that hold: on the real relay beyond what it offers by itself, and on one that misbehaves.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::support::rogue_relay::{Request, RogueRelay, RogueSession, Spoken, soon, varint, write};
 use moq_mls::Object;
 use moq_mls::tracks::{FullTrackName, GroupName, GroupTracks, Location, SenderId, TrackNamespace};
 use moq_mls_live::link::RelayAddress;
@@ -19,7 +18,6 @@ use moqtap_codec::draft18::message::{
     ControlMessage, GoAway, Publish, PublishBlocked, PublishDone, SubscribeOk,
 };
 use moqtap_codec::types::TrackNamespace as WireNamespace;
-use support::rogue_relay::{Request, RogueRelay, RogueSession, Spoken, soon, varint, write};
 
 /// EXCESSIVE_LOAD, DOES_NOT_EXIST.
 const OVERLOADED: u64 = 0x9;

@@ -1,7 +1,5 @@
 //! State folders that were put back or copied: no key seals one location twice.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

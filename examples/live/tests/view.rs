@@ -1,14 +1,12 @@
 //! The live view of a participant, on a terminal that `script` makes.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use support::{Killed, free_port};
+use crate::support::{Killed, free_port};
 
 /// Takes the whole terminal.
 const TAKEN: &str = "\u{1b}[?1049h";

@@ -1,7 +1,5 @@
 //! What the tests share: services to kill, an etcd to start, a network to spoil.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 pub mod proxy;
 pub mod rogue_relay;
 pub mod terminal;

@@ -1,7 +1,5 @@
 //! A hostile network: a UDP proxy that delays, drops and goes dark, a TCP proxy that resets.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
