@@ -343,22 +343,21 @@ fn made_up(files: &[(&str, &str)]) -> Sources {
 /// A file of `tests` that neither the suite nor the manifest names would never run.
 #[test]
 fn every_file_of_tests_is_run() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| fs::read_to_string(root.join(path)).expect("text");
-    let (suite, manifest) = (read("tests/suite.rs"), read("Cargo.toml"));
-    let mut found = 0;
-    for entry in fs::read_dir(root.join("tests")).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let is_source = path.is_dir() || path.extension().is_some_and(|ending| ending == "rs");
-        if is_source {
+    for (package, least) in [(".", 40), ("examples/live", 15)] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
+        let read = |path: &str| fs::read_to_string(root.join(path)).expect("text");
+        let (suite, manifest) = (read("tests/suite.rs"), read("Cargo.toml"));
+        let entries = fs::read_dir(root.join("tests")).expect("a folder");
+        let mut sources: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        sources.retain(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "rs"));
+        assert!(sources.len() > least, "{package}: {} files", sources.len());
+        for path in sources {
             let name = path.file_stem().expect("a name").to_string_lossy();
             let module = suite.lines().any(|line| *line == format!("mod {name};"));
             let program = manifest.contains(&format!("[[test]]\nname = \"{name}\"\n"));
-            assert!(module != program, "{name} is a module of suite.rs: {module}; a program: {program}");
-            found += 1;
+            assert!(module != program, "{path:?} is a module of suite.rs: {module}; a program: {program}");
         }
     }
-    assert!(found > 40, "{found} files");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn the_literal_order_forks_and_wedges() {
 
 /// `ROWS=P9,P11 SECONDS_PER_ROW=3600 STATES=60000000 cargo test --release --test exhaustive -- --ignored --nocapture`
 #[test]
-#[ignore = "minutes to hours; CI gives it 15 minutes in release"]
+#[ignore = "minutes to hours; CI runs it in release, a few seconds for each row"]
 fn large_worlds() {
     let var = |name: &str| std::env::var(name).ok();
     let number = |name, default| var(name).and_then(|n| n.parse().ok()).unwrap_or(default);
