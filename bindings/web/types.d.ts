@@ -586,7 +586,10 @@ export type Event =
       kind: 'timer';
     };
 
-/** One thing to do. Do them strictly in order, and answer each that has an `id` by exactly one event with that id. */
+/**
+ * One thing to do. Do them strictly in order, and answer each that has an `id`, but `unsubscribe`, by exactly one event
+ * with that id.
+ */
 export type Action =
   /** Make these bytes durable before the next action is done. They hold private keys. */
   | {

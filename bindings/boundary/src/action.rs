@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::notice::Notice;
 use crate::values::{Object, SecretBytes, TrackName, group_bytes, pin_bytes, to_group, to_pin};
 
-/// One thing to do. Do them strictly in order, and answer each that has an `id` by exactly one event with that id.
+/// One thing to do. Do them strictly in order, and answer each that has an `id`, but `Unsubscribe`, by exactly one event
+/// with that id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Make these bytes durable before the next action is done. They hold private keys.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use moq_mls::keys::{EpochKeyRing, EpochKeys, RingNotice};
+use moq_mls::keys::{EpochKeyRing, EpochKeys, RingNotice, TrackBaseKey};
 use moq_mls::secure_objects::{
-    Ciphers, ObjectBuffer, ObjectHeader, OpenError, SecureTrack, Suite, properties,
+    Ciphers, ObjectBuffer, ObjectHeader, ObjectKey, OpenError, SecureTrack, Suite, properties,
 };
 use moq_mls::tracks::{FullTrackName, Location, SenderId};
-use moq_mls::{Event as CoreEvent, Notice as CoreNotice, Timestamp};
+use moq_mls::{Event as CoreEvent, Notice as CoreNotice, Secret, Timestamp};
 use zeroize::Zeroize;
 
 use crate::action::KeysNotice;
@@ -35,12 +35,26 @@ pub struct OpenedObject<'a> {
     pub encrypted: &'a [u8],
 }
 
+/// A media track. One that was removed stays, without keys, for as long as one that it sealed with can be made again:
+/// else the same key would seal the same places a second time.
+struct Track {
+    suite: Suite,
+    by_namespace: bool,
+    keys: SecureTrack,
+    /// The last epoch that it had a key of, once it was removed.
+    removed: Option<u64>,
+}
+
+/// A track that was added, and not removed.
+fn in_use(tracks: &mut BTreeMap<u32, Track>, number: u32) -> Result<&mut Track, Error> {
+    tracks.get_mut(&number).filter(|track| track.removed.is_none()).ok_or(Error::NoSuchTrack(number))
+}
+
 pub(crate) struct Media {
     ring: EpochKeyRing,
     ciphers: Arc<dyn Ciphers + Send + Sync>,
-    tracks: BTreeMap<u32, SecureTrack>,
+    tracks: BTreeMap<u32, Track>,
     next_track: u32,
-    sending: Option<u64>,
     sealing_from: Option<Location>,
     notices: VecDeque<KeysNotice>,
     sealed: ObjectBuffer,
@@ -63,7 +77,6 @@ impl Media {
             ciphers,
             tracks: BTreeMap::new(),
             next_track: 1,
-            sending: None,
             sealing_from: None,
             notices: VecDeque::new(),
             sealed: ObjectBuffer::with_capacity(2048),
@@ -106,7 +119,7 @@ impl Media {
     pub(crate) fn sealing_from(&mut self, location: Location) -> Result<(), Error> {
         self.sealing_from = Some(location);
         self.ring.sealing_from(location);
-        self.tracks.values_mut().for_each(|track| track.sealing_from(location));
+        self.tracks.values_mut().for_each(|track| track.keys.sealing_from(location));
         self.settle()
     }
 
@@ -124,21 +137,24 @@ impl Media {
             match notice {
                 RingNotice::EpochReady { epoch } => {
                     let Some(secret) = self.ring.open_with(epoch) else { continue };
-                    self.tracks.values_mut().try_for_each(|track| track.add_epoch(secret))?;
+                    let mut in_use = self.tracks.values_mut().filter(|track| track.removed.is_none());
+                    in_use.try_for_each(|track| track.keys.add_epoch(secret))?;
                     self.notices.push_back(KeysNotice::EpochReady { epoch });
                 }
                 RingNotice::SendWith { epoch, reason } => {
-                    self.sending = Some(epoch);
-                    self.tracks.values_mut().for_each(|track| _ = track.send_with(epoch));
+                    self.tracks.values_mut().for_each(|track| _ = track.keys.send_with(epoch));
                     self.notices.push_back(KeysNotice::SendWith { epoch, reason: reason.into() });
                 }
                 RingNotice::Silent { reason } => {
-                    self.sending = None;
-                    self.tracks.values_mut().for_each(SecureTrack::send_nothing);
+                    self.tracks.values_mut().for_each(|track| track.keys.send_nothing());
                     self.notices.push_back(KeysNotice::Silent { reason: reason.into() });
                 }
                 RingNotice::Forgotten { epoch, reason } => {
-                    self.tracks.values_mut().for_each(|track| track.forget(epoch));
+                    self.tracks.values_mut().for_each(|track| track.keys.forget(epoch));
+                    let oldest = self.ring.epochs().min();
+                    self.tracks.retain(|_, track| {
+                        track.removed.is_none_or(|last| oldest.is_some_and(|o| o <= last))
+                    });
                     self.notices.push_back(KeysNotice::Forgotten { epoch, reason: reason.into() });
                 }
             }
@@ -154,30 +170,46 @@ impl Media {
     ) -> Result<u32, Error> {
         let unknown = Error::UnknownCode { what: "Secure Objects suite", code: suite.into() };
         let suite = Suite::from_value(suite).ok_or(unknown)?;
-        let mut track = SecureTrack::new(Arc::clone(&self.ciphers), suite, track);
-        if by_namespace {
-            track = track.with_namespace_key();
+        // What the ciphers lack shows before the first epoch, too.
+        ObjectKey::new(&*self.ciphers, suite, &track, &TrackBaseKey::new(0, Secret::new(vec![0; 32])))
+            .map_err(|_| Error::Unsupported("the Secure Objects suite"))?;
+        let is_same =
+            |t: &Track| t.suite == suite && t.by_namespace == by_namespace && *t.keys.track() == track;
+        let known = self.tracks.iter().find(|(_, t)| is_same(t)).map(|(number, _)| *number);
+        let number = known.unwrap_or(self.next_track);
+        if known.is_none() {
+            self.next_track = number.checked_add(1).ok_or(Error::Unsupported("more tracks"))?;
         }
-        if let Some(location) = self.sealing_from {
-            track.sealing_from(location);
-        }
+        let track = self.tracks.entry(number).or_insert_with(|| {
+            let mut keys = SecureTrack::new(Arc::clone(&self.ciphers), suite, track);
+            if by_namespace {
+                keys = keys.with_namespace_key();
+            }
+            if let Some(location) = self.sealing_from {
+                keys.sealing_from(location);
+            }
+            Track { suite, by_namespace, keys, removed: None }
+        });
+        track.removed = None;
         let epochs: Vec<u64> = self.ring.epochs().collect();
-        epochs.iter().filter_map(|epoch| self.ring.open_with(*epoch)).try_for_each(|s| track.add_epoch(s))?;
-        if let Some(epoch) = self.sending {
-            track.send_with(epoch);
+        let mut secrets = epochs.iter().filter_map(|epoch| self.ring.open_with(*epoch));
+        secrets.try_for_each(|secret| track.keys.add_epoch(secret))?;
+        if let Some(secret) = self.ring.seal_with() {
+            track.keys.send_with(secret.epoch());
         }
-        let number = self.next_track;
-        self.next_track = number.checked_add(1).ok_or(Error::Unsupported("more tracks"))?;
-        self.tracks.insert(number, track);
         Ok(number)
     }
 
     pub(crate) fn remove_track(&mut self, track: u32) -> Result<(), Error> {
-        self.tracks.remove(&track).map(drop).ok_or(Error::NoSuchTrack(track))
+        let track = in_use(&mut self.tracks, track)?;
+        self.ring.epochs().for_each(|epoch| track.keys.forget(epoch));
+        track.removed = Some(self.ring.epochs().max().unwrap_or(0));
+        Ok(())
     }
 
     pub(crate) fn key_id_property(&self, track: u32) -> Result<Option<&[u8]>, Error> {
-        Ok(self.tracks.get(&track).ok_or(Error::NoSuchTrack(track))?.key_id_property())
+        let held = self.tracks.get(&track).filter(|track| track.removed.is_none());
+        Ok(held.ok_or(Error::NoSuchTrack(track))?.keys.key_id_property())
     }
 
     pub(crate) fn seal(
@@ -188,7 +220,7 @@ impl Media {
         payload: &[u8],
         encrypted: &[u8],
     ) -> Result<(&[u8], &[u8]), Error> {
-        let keys = self.tracks.get_mut(&track).ok_or(Error::NoSuchTrack(track))?;
+        let keys = &mut in_use(&mut self.tracks, track)?.keys;
         self.properties.clear();
         self.properties.extend_from_slice(immutable.or(keys.key_id_property()).unwrap_or_default());
         self.sealed.clear();
@@ -213,7 +245,7 @@ impl Media {
         object: &[u8],
         publisher: Option<&SenderId>,
     ) -> Result<(), Error> {
-        let keys = self.tracks.get_mut(&track).ok_or(Error::NoSuchTrack(track))?;
+        let keys = &mut in_use(&mut self.tracks, track)?.keys;
         self.opened.zeroize();
         self.opened.extend_from_slice(object);
         self.parts = (0..0, 0..0);

@@ -228,10 +228,11 @@ impl Participant {
     }
 
     /// Adds a media track and returns its number. `suite` is a Secure Objects cipher suite: 4, and with the feature
-    /// `aws-lc` 1 to 5. With `by_namespace`, its keys come from the base key of its namespace.
+    /// `aws-lc` 1 to 5. With `by_namespace`, its keys come from the base key of its namespace. A track that is there
+    /// already, or was, keeps its number and seals on above what it sealed.
     ///
     /// # Errors
-    /// [`Error::UnknownCode`], [`Error::Key`] or [`Error::Name`].
+    /// [`Error::UnknownCode`], [`Error::Unsupported`], [`Error::Key`] or [`Error::Name`].
     pub fn add_track(&mut self, suite: u16, track: TrackName, by_namespace: bool) -> Result<u32, Error> {
         self.media.add_track(suite, track.try_into()?, by_namespace)
     }

@@ -120,7 +120,7 @@ impl Life {
 fn serve(path: &str) {
     let (log, before) = log();
     std::fs::write(path, &log).expect("a file");
-    println!("before {before}");
+    println!("before {before} {COMMITS}");
     let life = Life::of(&log);
     for _ in stdin().lines() {
         let mut participant = life.participant();

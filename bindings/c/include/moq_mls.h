@@ -1712,6 +1712,7 @@ MoqMlsStatus moq_mls_identity_public_key(uint64_t identity,
 
 // Adds a media track, and writes its number. `suite` is a Secure Objects cipher suite: 4, and where the library was
 // built with AWS-LC 1 to 5. With `by_namespace` 1, its keys come from the base key of its namespace, else from its own.
+// A track that is there already, or was, keeps its number and seals on above what it sealed.
 //
 // Fails with `InvalidHandle`, `InvalidName`, `UnknownCode` or `Unsupported`.
 MoqMlsStatus moq_mls_participant_add_track(uint64_t participant,

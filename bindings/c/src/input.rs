@@ -14,7 +14,7 @@ use crate::raw;
 ///
 /// # Safety
 /// Its pointers are valid.
-unsafe fn credential(of: abi::Credential) -> Result<Credential, Fail> {
+pub(crate) unsafe fn credential(of: abi::Credential) -> Result<Credential, Fail> {
     // SAFETY: by the caller.
     Ok(Credential { kind: of.kind, data: unsafe { raw::owned(of.data) }? })
 }
@@ -23,7 +23,7 @@ unsafe fn credential(of: abi::Credential) -> Result<Credential, Fail> {
 ///
 /// # Safety
 /// Its pointers are valid.
-unsafe fn fields(of: abi::Namespace) -> Result<Vec<bytes::Bytes>, Fail> {
+pub(crate) unsafe fn fields(of: abi::Namespace) -> Result<Vec<bytes::Bytes>, Fail> {
     // SAFETY: by the caller.
     let fields = unsafe { raw::array(of.fields, of.len) }?;
     // SAFETY: by the caller.
@@ -43,7 +43,7 @@ pub(crate) unsafe fn track(of: abi::Track) -> Result<TrackName, Fail> {
 ///
 /// # Safety
 /// Its pointers are valid.
-unsafe fn object(of: abi::Object) -> Result<Object, Fail> {
+pub(crate) unsafe fn object(of: abi::Object) -> Result<Object, Fail> {
     let abi::Object { track: name, group_id, object_id, payload } = of;
     // SAFETY: by the caller.
     let (track, payload) = unsafe { (track(name)?, raw::owned(payload)?) };
@@ -193,7 +193,7 @@ unsafe fn objects(of: abi::Objects) -> Result<Vec<Object>, Fail> {
     objects.iter().map(|one| unsafe { object(*one) }).collect()
 }
 
-/// Copies an action that asks the counter service for something; any other becomes one that it refuses.
+/// Copies an action that asks the counter service for something. Any other is [`Status::NoCounterRequest`].
 ///
 /// # Safety
 /// `at` is null or points to an action whose pointers are valid.
@@ -324,7 +324,7 @@ pub(crate) unsafe fn config(at: *const abi::Config) -> Result<Config, Fail> {
 /// `at` is null or points to a track name whose pointers are valid.
 pub(crate) unsafe fn track_at(at: *const abi::Track) -> Result<TrackName, Fail> {
     // SAFETY: by the caller.
-    let [name] = *unsafe { raw::array(at, 1) }? else { return Err(Fail::null("a track name")) };
+    let name = unsafe { raw::one(at, "a track name") }?;
     // SAFETY: by the caller.
     unsafe { track(name) }
 }

@@ -39,7 +39,7 @@ unsafe impl Growing for abi::Config {
 ///
 /// # Safety
 /// `at` is null or points to a struct that begins with a `u32`.
-unsafe fn size<T: Growing>(at: *const T) -> Result<usize, Fail> {
+pub(crate) unsafe fn size<T: Growing>(at: *const T) -> Result<usize, Fail> {
     if at.is_null() {
         return Err(Fail::null("a struct"));
     }
@@ -128,6 +128,21 @@ pub(crate) unsafe fn array<'a, T>(data: *const T, len: usize) -> Result<&'a [T],
     }
     // SAFETY: by the caller; not null, aligned, and no longer than memory.
     Ok(unsafe { slice::from_raw_parts(data, len) })
+}
+
+/// Reads one value, called `what`.
+///
+/// # Safety
+/// `at` is null or points to a value.
+pub(crate) unsafe fn one<T: Copy>(at: *const T, what: &str) -> Result<T, Fail> {
+    if at.is_null() {
+        return Err(Fail::null(what));
+    }
+    if !at.is_aligned() {
+        return Err(Fail::new(Status::InvalidLength, format!("{what} that is not aligned")));
+    }
+    // SAFETY: by the caller; not null, and aligned.
+    Ok(unsafe { at.read() })
 }
 
 /// Reads bytes.

@@ -49,9 +49,14 @@ fn freed_handle_is_invalid_even_when_its_place_is_taken() {
     // Of the same place and a generation to come; of the first generation and a place that no table has. A neighbour
     // would not do: another test may hold it.
     for stale in [handle, 0, u64::MAX, handle | u64::from(u32::MAX) << 32, 1 << 32 | u64::from(u32::MAX)] {
-        let mut at = 0;
-        // SAFETY: there is room for the output.
-        assert_eq!(unsafe { moq_mls_participant_deadline(stale, &raw mut at) }, Status::InvalidHandle);
+        let (mut at, mut consumed, incomplete) = (0, 0, Bytes::of(b"HTTP/1.1 2"));
+        // SAFETY: there is room for the outputs.
+        unsafe {
+            assert_eq!(moq_mls_participant_deadline(stale, &raw mut at), Status::InvalidHandle);
+            let consumed = &raw mut consumed;
+            let reply = moq_mls_participant_counter_reply(stale, NOW, 1, 1, incomplete, 0, consumed);
+            assert_eq!(reply, Status::InvalidHandle);
+        }
         assert_eq!(moq_mls_free(stale), Status::InvalidHandle);
     }
 }

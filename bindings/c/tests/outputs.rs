@@ -71,6 +71,39 @@ fn a_track_without_a_place_for_its_number_is_not_added() {
     }
 }
 
+/// The keys of a track depend on its name and the epoch: made anew, they would seal the same places again.
+#[test]
+fn a_track_that_was_there_seals_no_place_again() {
+    let (some, fields) = (alone().0, [Bytes::of(b"media")]);
+    let track = track(&fields);
+    let (mut number, mut again, mut property, mut object) = (0, 0, NONE, NONE);
+    // SAFETY: what is passed is there, and there is room for each output.
+    unsafe {
+        let add = |number| moq_mls_participant_add_track(some.0, 4, &raw const track, 0, number);
+        let mut seal = |number, object_id| {
+            let at = Place { group_id: 1, object_id, priority: 0 };
+            let payload = Bytes::of(b"payload");
+            let (property, object) = (&raw mut property, &raw mut object);
+            moq_mls_participant_seal(some.0, number, &raw const at, NONE, payload, NONE, property, object)
+        };
+        assert_eq!(add(&raw mut number), Status::Ok);
+        assert_eq!(moq_mls_participant_switch_now(some.0, NOW), Status::Ok);
+        assert_eq!([seal(number, 0), seal(number, 1)], [Status::Ok; 2]);
+        // Added while it is there.
+        assert_eq!((add(&raw mut again), again), (Status::Ok, number));
+        assert_eq!(seal(again, 1), Status::SealNotAbove);
+        // Removed, and added.
+        assert_eq!(moq_mls_participant_remove_track(some.0, number), Status::Ok);
+        assert_eq!(seal(number, 2), Status::NoSuchTrack);
+        assert_eq!(moq_mls_participant_remove_track(some.0, number), Status::NoSuchTrack);
+        assert_eq!((add(&raw mut again), again), (Status::Ok, number));
+        assert_eq!(
+            [0, 1, 2].map(|at| seal(again, at)),
+            [Status::SealNotAbove, Status::SealNotAbove, Status::Ok]
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_given_is_neither_sealed_nor_opened() {
     let (some, fields) = (alone().0, [Bytes::of(b"media")]);

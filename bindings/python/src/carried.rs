@@ -8,12 +8,12 @@ use moq_mls_boundary::action::KeysNotice;
 use moq_mls_boundary::config::{KeysConfig, Limits, ServiceConfig, Timers};
 use moq_mls_boundary::notice::GroupParams;
 use moq_mls_boundary::values::{CounterState, Credential, Object, TrackName};
-use moq_mls_boundary::{Action, Config, Event, Member, Notice, ObjectPlace};
+use moq_mls_boundary::{Action, Config, CounterReply, Event, HttpAnswer, Member, Notice, ObjectPlace};
 use pyo3::prelude::*;
 
 use crate::kinds::classes;
 
-/// Compares every class of the package to the boundary.
+/// Compares every class of the package that stands for one of the boundary.
 ///
 /// # Errors
 /// `ImportError` for one that is missing or differs.
@@ -23,6 +23,7 @@ pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
     let values = [classes::<TrackName>, classes::<Object>, classes::<Credential>, classes::<CounterState>];
     let others = [classes::<GroupParams>, classes::<ObjectPlace>, classes::<Member>, classes::<Config>];
     let numbers = [classes::<Limits>, classes::<Timers>, classes::<KeysConfig>, classes::<ServiceConfig>];
-    let mut all = kinds.into_iter().chain(values).chain(others).chain(numbers);
+    let answers = [classes::<HttpAnswer>, classes::<CounterReply>];
+    let mut all = kinds.into_iter().chain(values).chain(others).chain(numbers).chain(answers);
     all.try_for_each(|classes| classes(py).map(|_| ()))
 }

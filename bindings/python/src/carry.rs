@@ -55,7 +55,7 @@ macro_rules! integers {
         }
     )+};
 }
-integers!(u8, u16, u32, u64);
+integers!(u8, u16, u32, u64, usize);
 
 impl Carry for bool {
     fn give(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

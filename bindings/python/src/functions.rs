@@ -63,11 +63,9 @@ fn counter_reply<'py>(
     id: &Bound<'_, PyAny>,
     input: &[u8],
     ended: bool,
-) -> Result<Option<Bound<'py, PyAny>>, Fail> {
+) -> Result<Bound<'py, PyAny>, Fail> {
     let (request, id) = (RequestKind::take(request)?, u64::take(id)?);
-    let Some(reply) = moq_mls_boundary::counter_reply(request, id, input, ended)? else { return Ok(None) };
-    let class = py.import("moq_mls.values")?.getattr("CounterReply")?;
-    Ok(Some(class.call1((reply.events.give(py)?, reply.consumed))?))
+    Ok(moq_mls_boundary::counter_reply(request, id, input, ended)?.give(py)?)
 }
 
 /// Adds the functions.

@@ -32,7 +32,8 @@ pub(crate) fn classes<T: Kinds>(py: Python<'_>) -> PyResult<&'static [Py<PyType>
     let load = || -> PyResult<Vec<Py<PyType>>> {
         let module = py.import(T::MODULE)?;
         let load = |(name, fields): &Kind| -> PyResult<Py<PyType>> {
-            let class = module.getattr(*name)?.cast_into::<PyType>()?;
+            let missing = |_| PyImportError::new_err(format!("{}.{name} is missing", T::MODULE));
+            let class = module.getattr(*name).map_err(missing)?.cast_into::<PyType>()?;
             let found: Vec<String> = class.getattr("__match_args__")?.extract()?;
             if found != *fields {
                 let why = format!("{}.{name} has the fields {found:?}, and not {fields:?}", T::MODULE);

@@ -3,7 +3,6 @@
 use moq_mls_boundary::config::ServiceConfig;
 use moq_mls_boundary::{Action, Service as Core};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::carry::Carry;
 use crate::fail::Fail;
@@ -43,14 +42,9 @@ impl Service {
         now_ms: &Bound<'_, PyAny>,
         input: &[u8],
         token: &[u8],
-    ) -> Result<Option<Bound<'py, PyAny>>, Fail> {
+    ) -> Result<Bound<'py, PyAny>, Fail> {
         let now_ms = u64::take(now_ms)?;
-        let Some(answer) = self.0.with(py, |service| service.respond(now_ms, input, token))? else {
-            return Ok(None);
-        };
-        let class = py.import("moq_mls.values")?.getattr("HttpAnswer")?;
-        let response = PyBytes::new(py, &answer.response);
-        Ok(Some(class.call1((response, answer.consumed, answer.close))?))
+        Ok(self.0.with(py, |service| service.respond(now_ms, input, token))?.give(py)?)
     }
 
     fn close(&self, py: Python<'_>) -> Result<(), Fail> {

@@ -16,7 +16,7 @@ const native = spawn(path, [log], { stdio: ['pipe', 'pipe', 'inherit'] });
 const lines = createInterface({ input: native.stdout })[Symbol.asyncIterator]();
 const line = async () => (await lines.next()).value.split(' ');
 
-const before = Number((await line())[1]);
+const [before, commits] = (await line()).slice(1).map(Number);
 const { config, events } = glue.logEvents(readFileSync(log, 'utf8'));
 
 function round() {
@@ -53,9 +53,7 @@ for (let at = 0; at < ROUNDS; at += 1) {
 }
 native.stdin.end();
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[ROUNDS >> 1];
-// The commits of the log are what is measured: one for each 2 s of it.
-const COMMITS = 30;
-console.log(`${measured} events a round, ${COMMITS} commits at 100 members`);
-console.log(`figure wasm_process_100_ms ${(median(here) / COMMITS / 1e6).toFixed(3)} ms`);
-console.log(`figure native_process_100_ms ${(median(there) / COMMITS / 1e6).toFixed(3)} ms`);
+console.log(`${measured} events a round, ${commits} commits at 100 members`);
+console.log(`figure wasm_process_100_ms ${(median(here) / commits / 1e6).toFixed(3)} ms`);
+console.log(`figure native_process_100_ms ${(median(there) / commits / 1e6).toFixed(3)} ms`);
 console.log(`figure wasm_vs_native_process_100 ${median(ratios).toFixed(2)} x`);

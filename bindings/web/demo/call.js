@@ -26,7 +26,7 @@ function configOf(room) {
   return config;
 }
 
-/** Its events are `changed`, `news` (a notice, or an error as `{ kind, error }`), `opened`, `sent` and `over`. */
+/** Its events are `changed`, `epoch` (its number), `news` (a notice, or an error as `{ kind, error }`), `opened`, `sent` and `over`. */
 export class Call extends EventTarget {
   #store;
   #identity;

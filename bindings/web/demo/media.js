@@ -96,13 +96,11 @@ export class Media extends EventTarget {
       const mayCome = isAhead && (until ?? Infinity) > Date.now();
       if (mayCome && this.#waiting.length < MOST_WAITING) {
         this.#waiting.push({ id, object, until: until ?? Date.now() + KEY_WAIT });
-      } else {
-        entry.received.unopenable += 1;
       }
       return;
     }
     const sequence = Number(groupId) * PER_GROUP + Number(objectId);
-    if (opened.payload.length < 8 || !entry.received.note(sequence, until !== undefined)) return;
+    if (opened.payload.length < 8 || !entry.received.note(sequence)) return;
     const view = new DataView(opened.payload.buffer, opened.payload.byteOffset, 8);
     const at = Number(view.getBigUint64(0));
     const detail = { sender: entry.sender, sequence, at, epoch, payload: opened.payload.slice(8) };

@@ -5,12 +5,10 @@ const STEP = 1000;
 
 export class Received {
   opened = 0;
-  late = 0;
-  unopenable = 0;
   #runs = [];
 
   /** Notes an opened object; returns whether it is the first copy of it. */
-  note(sequence, waited) {
+  note(sequence) {
     let run = this.#runs.find(({ first, last }) => sequence > first - STEP && sequence < last + STEP);
     if (!run) this.#runs.push((run = { first: sequence, last: sequence - 1, missing: new Set() }));
     let isNew = true;
@@ -25,7 +23,6 @@ export class Received {
       isNew = run.missing.delete(sequence);
     }
     if (isNew) this.opened += 1;
-    if (isNew && waited) this.late += 1;
     return isNew;
   }
 

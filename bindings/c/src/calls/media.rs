@@ -9,6 +9,7 @@ use crate::{input, raw};
 
 /// Adds a media track, and writes its number. `suite` is a Secure Objects cipher suite: 4, and where the library was
 /// built with AWS-LC 1 to 5. With `by_namespace` 1, its keys come from the base key of its namespace, else from its own.
+/// A track that is there already, or was, keeps its number and seals on above what it sealed.
 ///
 /// Fails with `InvalidHandle`, `InvalidName`, `UnknownCode` or `Unsupported`.
 #[unsafe(no_mangle)]
@@ -67,9 +68,7 @@ pub unsafe extern "C" fn moq_mls_participant_key_id_property(
 /// `at` is null or points to a place.
 unsafe fn place(at: *const Place) -> Result<ObjectPlace, Fail> {
     // SAFETY: by the caller.
-    let [Place { group_id, object_id, priority }] = *unsafe { raw::array(at, 1) }? else {
-        return Err(Fail::null("a place"));
-    };
+    let Place { group_id, object_id, priority } = unsafe { raw::one(at, "a place") }?;
     Ok(ObjectPlace { group_id, object_id, priority })
 }
 
@@ -92,10 +91,9 @@ pub unsafe extern "C" fn moq_mls_participant_seal(
         // SAFETY: by the contract of the header.
         let (properties, object) = unsafe { (raw::out(properties)?, raw::out(object)?) };
         // SAFETY: by the contract of the header.
-        let (place, immutable) = unsafe { (place(at)?, raw::optional(immutable)?) };
+        let (place, immutable) = unsafe { (place(at)?, raw::owned_optional(immutable)?) };
         // SAFETY: by the contract of the header.
         let (payload, encrypted) = unsafe { (raw::owned(payload)?, raw::owned(encrypted)?) };
-        let immutable = immutable.map(<[u8]>::to_vec);
         handles::participant(participant, |participant, borrowed| {
             borrowed.clear();
             let sealed = participant.seal(track, place, immutable.as_deref(), &payload, &encrypted)?;

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn moq_mls_participant_poll(participant: u64, action: *mut
     guard(|| {
         // An action that cannot be written must not be taken.
         // SAFETY: by the contract of the header.
-        unsafe { raw::read(action.cast_const()) }?;
+        unsafe { raw::size(action.cast_const()) }?;
         handles::participant(participant, |participant, borrowed| {
             let next = borrowed.action(participant.poll()?);
             // SAFETY: by the contract of the header.
@@ -181,8 +181,8 @@ pub unsafe extern "C" fn moq_mls_participant_counter_reply(
         // SAFETY: by the contract of the header.
         let input = unsafe { raw::bytes(input) }?;
         let reply = counter_reply(RequestKind::try_from(request)?, id, input, ended != 0)?;
-        let Some(reply) = reply else { return Ok(()) };
         handles::participant(participant, |participant, borrowed| {
+            let Some(reply) = reply else { return Ok(()) };
             borrowed.clear();
             reply.events.into_iter().try_for_each(|event| participant.handle(now_ms, event))?;
             consumed.put(reply.consumed);

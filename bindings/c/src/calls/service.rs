@@ -5,7 +5,7 @@ use moq_mls_boundary::{Service, Status};
 
 use super::give;
 use crate::abi::{Action, Bytes, Event};
-use crate::fail::{Fail, guard};
+use crate::fail::guard;
 use crate::handles::{self, Item};
 use crate::{input, raw};
 
@@ -21,9 +21,7 @@ pub unsafe extern "C" fn moq_mls_service_new(
 ) -> Status {
     guard(|| {
         // SAFETY: by the contract of the header.
-        let [config] = *unsafe { raw::array(config, 1) }? else {
-            return Err(Fail::null("a configuration"));
-        };
+        let config = unsafe { raw::one(config, "a configuration") }?;
         // SAFETY: by the contract of the header.
         let made = Service::new(config, unsafe { raw::optional(signing_key) }?)?;
         // SAFETY: by the contract of the header.
@@ -48,7 +46,7 @@ pub unsafe extern "C" fn moq_mls_service_answer(
         // SAFETY: by the contract of the header.
         let (action, token) = unsafe { (input::counter_action(action)?, raw::owned(token)?) };
         // SAFETY: by the contract of the header.
-        unsafe { raw::read(event.cast_const()) }?;
+        unsafe { raw::size(event.cast_const()) }?;
         handles::service(service, |service, borrowed| {
             let answer = borrowed.event(service.answer(now_ms, action, &token)?);
             // SAFETY: by the contract of the header.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use moq_mls_boundary::Status;
 use moq_mls_boundary::action::{Action, KeysNotice};
 use moq_mls_boundary::notice::{GroupParams, Notice};
-use moq_mls_boundary::values::{Credential, Object, SecretBytes, TrackName};
+use moq_mls_boundary::values::{Credential, SecretBytes, TrackName};
 
 use crate::abi;
 use crate::abi::{ActionKind as Kind, KeysNoticeKind};
@@ -26,26 +26,24 @@ unsafe fn maybe(of: abi::Bytes) -> Option<Bytes> {
     unsafe { raw::owned_optional(of) }.unwrap_or_default()
 }
 
-unsafe fn credential(of: abi::Credential) -> Credential {
+unsafe fn credential(of: abi::Credential) -> Read<Credential> {
     // SAFETY: by the caller.
-    Credential { kind: of.kind, data: unsafe { bytes(of.data) } }
+    unsafe { input::credential(of) }.map_err(|fail| fail.status)
 }
 
-unsafe fn maybe_credential(of: abi::Credential) -> Option<Credential> {
+unsafe fn maybe_credential(of: abi::Credential) -> Read<Option<Credential>> {
     // SAFETY: by the caller.
-    (of.kind != 0).then(|| unsafe { credential(of) })
+    if of.kind == 0 { Ok(None) } else { unsafe { credential(of) }.map(Some) }
 }
 
-unsafe fn fields(of: abi::Namespace) -> Vec<Bytes> {
+unsafe fn fields(of: abi::Namespace) -> Read<Vec<Bytes>> {
     // SAFETY: by the caller.
-    let fields = unsafe { raw::array(of.fields, of.len) }.unwrap_or_default();
-    // SAFETY: by the caller.
-    fields.iter().map(|field| unsafe { bytes(*field) }).collect()
+    unsafe { input::fields(of) }.map_err(|fail| fail.status)
 }
 
-unsafe fn track(of: abi::Track) -> TrackName {
+unsafe fn track(of: abi::Track) -> Read<TrackName> {
     // SAFETY: by the caller.
-    unsafe { TrackName { namespace: fields(of.name_space), name: bytes(of.name) } }
+    unsafe { input::track(of) }.map_err(|fail| fail.status)
 }
 
 fn number(of: abi::OptionalNumber) -> Option<u64> {
@@ -71,18 +69,19 @@ pub unsafe fn action(of: &abi::Action) -> Read<Option<Action>> {
         match kind {
             Kind::None => return Ok(None),
             Kind::Persist => Action::Persist { snapshot: SecretBytes(bytes(body.snapshot)) },
-            Kind::Announce => Action::Announce { namespace: fields(body.name_space) },
-            Kind::SubscribeNamespace => Action::SubscribeNamespace { id, namespace: fields(body.name_space) },
-            Kind::Subscribe => Action::Subscribe { id, track: track(body.track) },
+            Kind::Announce => Action::Announce { namespace: fields(body.name_space)? },
+            Kind::SubscribeNamespace => {
+                Action::SubscribeNamespace { id, namespace: fields(body.name_space)? }
+            }
+            Kind::Subscribe => Action::Subscribe { id, track: track(body.track)? },
             Kind::Unsubscribe => Action::Unsubscribe { id },
             Kind::Fetch => {
                 let abi::Fetch { track, first_group, last_group } = body.fetch;
-                let (namespace, name) = (fields(track.name_space), maybe(track.name));
+                let (namespace, name) = (fields(track.name_space)?, maybe(track.name));
                 Action::Fetch { id, namespace, name, first_group, last_group }
             }
             Kind::Publish => {
-                let abi::Object { track: name, group_id, object_id, payload } = body.object;
-                let object = Object { track: track(name), group_id, object_id, payload: bytes(payload) };
+                let object = input::object(body.object).map_err(|fail| fail.status)?;
                 Action::Publish { id, object }
             }
             Kind::Lock | Kind::Increment | Kind::GetCommit => {
@@ -133,16 +132,16 @@ unsafe fn notice(of: abi::Notice) -> Read<Notice> {
                 Notice::AgainstPolicy { epoch, committer: bytes(committer), breach: code(breach)? }
             }
             Shown::MemberJoined { sender, leaf_index, credential: c } => {
-                Notice::MemberJoined { sender: bytes(sender), leaf_index, credential: credential(c) }
+                Notice::MemberJoined { sender: bytes(sender), leaf_index, credential: credential(c)? }
             }
             Shown::MemberLeft { sender } => Notice::MemberLeft { sender: bytes(sender) },
             Shown::MemberReplaced { old_sender, new_sender, leaf_index, credential: c } => {
                 let (old, new) = (bytes(old_sender), bytes(new_sender));
-                Notice::MemberReplaced { old, new, leaf_index, credential: credential(c) }
+                Notice::MemberReplaced { old, new, leaf_index, credential: credential(c)? }
             }
             Shown::MemberChanged { leaf_index, old_sender, new_sender, credential: c } => {
                 let (old, new) = (bytes(old_sender), bytes(new_sender));
-                Notice::MemberChanged { leaf_index, old, new, credential: credential(c) }
+                Notice::MemberChanged { leaf_index, old, new, credential: credential(c)? }
             }
             Shown::JoinRequested {
                 sender,
@@ -153,10 +152,10 @@ unsafe fn notice(of: abi::Notice) -> Read<Notice> {
                 other_member,
             } => Notice::JoinRequested {
                 sender: bytes(sender),
-                credential: credential(c),
+                credential: credential(c)?,
                 key_package_ref: maybe(key_package_ref),
                 hold: code(hold)?,
-                other_credential: maybe_credential(other_credential),
+                other_credential: maybe_credential(other_credential)?,
                 other_member: maybe(other_member),
             },
             Shown::InvalidLeafKey { sender } => Notice::InvalidLeafKey { sender: bytes(sender) },
@@ -180,7 +179,7 @@ unsafe fn notice(of: abi::Notice) -> Read<Notice> {
             Shown::Succeeded { group } => Notice::Succeeded { group: bytes(group) },
             Shown::SuccessorOffered { group, credentials, credentials_len } => {
                 let shown = raw::array(credentials, credentials_len).map_err(|fail| fail.status)?;
-                let credentials = shown.iter().map(|c| credential(*c)).collect();
+                let credentials = shown.iter().map(|c| credential(*c)).collect::<Read<_>>()?;
                 Notice::SuccessorOffered { group: bytes(group), credentials }
             }
             Shown::ForkDetected { epoch, peer } => Notice::ForkDetected { epoch, peer: bytes(peer) },

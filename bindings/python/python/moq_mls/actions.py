@@ -124,6 +124,6 @@ Action = Union[
     Notify,
     Keys,
 ]
-"""One thing to do. Do them strictly in order, and answer each that has an `id` by exactly one event with
-that id.
+"""One thing to do. Do them strictly in order, and answer each that has an `id`, but `Unsubscribe`, by exactly
+one event with that id.
 """

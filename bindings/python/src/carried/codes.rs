@@ -41,7 +41,8 @@ macro_rules! codes {
             $({
                 let ours: Vec<(String, u32)> =
                     $name::ALL.iter().map(|variant| (shown(variant), *variant as u32)).collect();
-                let members = module.getattr(stringify!($name))?.getattr("__members__")?;
+                let missing = |_| PyImportError::new_err(concat!("moq_mls.codes.", stringify!($name), " is missing"));
+                let members = module.getattr(stringify!($name)).map_err(missing)?.getattr("__members__")?;
                 let found: Vec<(String, u32)> = members
                     .call_method0("items")?
                     .try_iter()?

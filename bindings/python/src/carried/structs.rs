@@ -3,7 +3,7 @@
 use moq_mls_boundary::config::{KeysConfig, Limits, ServiceConfig, Timers};
 use moq_mls_boundary::notice::GroupParams;
 use moq_mls_boundary::values::{CounterState, Credential, Object, TrackName};
-use moq_mls_boundary::{Config, Member, ObjectPlace};
+use moq_mls_boundary::{Config, CounterReply, HttpAnswer, Member, ObjectPlace};
 
 use crate::kinds::structs;
 
@@ -15,6 +15,8 @@ structs!(
     GroupParams in "moq_mls.values" { mode, commit_tracks, tree_objects, service_key_hash, epoch_base }
     ObjectPlace in "moq_mls.values" { group_id, object_id, priority }
     Member in "moq_mls.values" { leaf_index, sender, credential }
+    HttpAnswer in "moq_mls.values" { response, consumed, close }
+    CounterReply in "moq_mls.values" { events, consumed }
     Limits in "moq_mls.config" {
         key_package_bytes, handshake_bytes, service_commit_bytes, tree_bytes, outbox_bytes,
         roster, adds_per_commit, adds_per_commit_apart, pending_joiners, pending_joiner_bytes,

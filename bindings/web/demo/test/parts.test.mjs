@@ -77,14 +77,14 @@ test('commits that were seen come back from the archive', () => {
 
 test('what is missing is counted in each run', () => {
   const received = new Received();
-  const notes = [5, 7, 8, 7].map((sequence) => received.note(sequence, false));
+  const notes = [5, 7, 8, 7].map((sequence) => received.note(sequence));
   assert.deepEqual(notes, [true, true, true, false]);
   assert.deepEqual([received.opened, received.missing], [3, 1]);
-  assert.equal(received.note(6, true), true);
+  assert.equal(received.note(6), true);
   // Another run begins at a later time.
-  received.note(900_000, false);
-  received.note(900_002, false);
-  assert.deepEqual([received.opened, received.missing, received.late], [6, 1, 1]);
+  received.note(900_000);
+  received.note(900_002);
+  assert.deepEqual([received.opened, received.missing], [6, 1]);
 });
 
 test('a gap is what a run of a page did not open between what it opened', () => {
