@@ -20,7 +20,13 @@ usage: vectors --write | --check
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    let write = match std::env::args().nth(1).as_deref() {
+    let mut args = std::env::args().skip(1);
+    let first = args.next();
+    if let Some(more) = args.next() {
+        complain!("vectors: {more} is too much; --help says what there is");
+        return ExitCode::FAILURE;
+    }
+    let write = match first.as_deref() {
         Some("--write") => true,
         Some("--check") => false,
         Some("--help" | "-h") => {

@@ -10,14 +10,15 @@ mod programs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::programs::{check, options_in, run_unread};
+pub(crate) use self::programs::run_unread;
+use self::programs::{check, options_in};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
 /// Where cargo puts an example that it built beside this test.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let folder =
         std::env::current_exe().expect("this test").ancestors().nth(2).expect("a folder").join("examples");
     let binary = folder.join(name);

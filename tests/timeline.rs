@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::commands::{binary, run_unread};
 use example::page;
 
 fn folder() -> PathBuf {
@@ -308,25 +309,12 @@ fn logs_of_other_groups_and_copies_are_refused() {
     check_form(&page(&logs).unwrap());
 }
 
-/// The example as a process; nothing where only this test was built.
-fn replay() -> Option<Command> {
-    let here = std::env::current_exe().unwrap();
-    let program = here.parent().unwrap().parent().unwrap().join("examples/replay");
-    if !program.exists() {
-        eprintln!("SKIPPED: the example is not built: cargo build --example replay");
-        return None;
-    }
-    let mut command = Command::new(program);
-    command.current_dir(folder());
-    Some(command)
-}
-
-fn run(args: &[&str]) -> Option<Output> {
-    Some(replay()?.args(args).output().unwrap())
+fn run(args: &[&str]) -> Output {
+    Command::new(binary("replay")).current_dir(folder()).args(args).output().unwrap()
 }
 
 fn is_refused_in_one_line(args: &[&str], why: &str) {
-    let Some(output) = run(args) else { return };
+    let output = run(args);
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{args:?}");
     assert!(complaint.contains(why), "{args:?}: {complaint}");
@@ -344,7 +332,7 @@ fn the_example_draws_what_it_replays() {
     let out = scratch("pinned.html");
     let files = ["pinned-p0.jsonl", "pinned-p1.jsonl", "pinned-p2.jsonl", "pinned-p3.jsonl"];
     let args: Vec<&str> = files.into_iter().chain(["--html", out.to_str().unwrap()]).collect();
-    let Some(output) = run(&args) else { return };
+    let output = run(&args);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
     assert_eq!(said.matches("every line as it was").count(), 4, "{said}");
@@ -369,7 +357,7 @@ fn the_example_says_in_one_line_what_is_wrong() {
 
 #[test]
 fn the_example_says_what_it_can_do() {
-    let Some(output) = run(&["--help"]) else { return };
+    let output = run(&["--help"]);
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(["FILE...", "--quiet", "--html OUT.html"].iter().all(|option| said.contains(option)), "{said}");
@@ -377,19 +365,17 @@ fn the_example_says_what_it_can_do() {
 
 #[test]
 fn the_example_survives_a_pipe_that_is_closed() {
-    let Some(mut command) = replay() else { return };
     let out = scratch("piped.html");
     let _ = std::fs::remove_file(&out);
+    let log = folder().join("pinned-p0.jsonl");
+    let log = log.to_str().unwrap();
     // Many lines, of which the reader takes one.
-    let mut child = command.arg("pinned-p0.jsonl").stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(binary("replay")).arg(log).stdout(Stdio::piped()).spawn().unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     reader.read_line(&mut String::new()).unwrap();
     drop(reader);
     assert!(child.wait().unwrap().success());
-    let mut command = replay().unwrap();
-    command.args(["pinned-p0.jsonl", "--html", out.to_str().unwrap()]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    assert!(child.wait().unwrap().success());
+    let args = [log, "--html", out.to_str().unwrap()];
+    assert_eq!(run_unread(&binary("replay"), &args, false), (Some(0), String::new()));
     check_form(&std::fs::read_to_string(out).unwrap());
 }

@@ -142,7 +142,8 @@ export class Participant {
 
   /**
    * Adds a media track and returns its number. `suite` is a Secure Objects cipher suite: 4. With `byNamespace`, its
-   * keys come from the base key of its namespace.
+   * keys come from the base key of its namespace. A track that is there already, or was, keeps its number and seals on
+   * above what it sealed.
    */
   addTrack(suite: number, track: TrackName, byNamespace?: boolean): number;
   /** Removes a media track, and erases its keys. */

@@ -159,8 +159,9 @@ class Participant:
     def add_track(self, suite: int, track: TrackName, by_namespace: bool = False) -> int:
         """Adds a media track and returns its number. `suite` is a Secure Objects cipher suite: 4, and others by build.
 
-        With `by_namespace`, its keys come from the base key of its namespace. Raises `Error` with `UNKNOWN_CODE`,
-        `UNSUPPORTED` or `INVALID_NAME`.
+        With `by_namespace`, its keys come from the base key of its namespace. A track that is there already, or was,
+        keeps its number and seals on above what it sealed. Raises `Error` with `UNKNOWN_CODE`, `UNSUPPORTED` or
+        `INVALID_NAME`.
         """
 
     def remove_track(self, track: int) -> None:
